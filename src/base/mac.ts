@@ -1,0 +1,38 @@
+import { invariant } from './invariant.ts';
+
+/** A 48-bit Ethernet address as lower-case colon-separated text ("02:00:5e:10:00:01"). */
+export type Mac = string & { readonly __brand: 'Mac' };
+
+/** Accepts colons or dashes between six pairs of hex digits. Undefined for anything else, multicast included or not. */
+export function parseMac(text: string): Mac | undefined {
+  if (!/^[0-9a-fA-F]{2}([:-])[0-9a-fA-F]{2}(\1[0-9a-fA-F]{2}){4}$/.test(text)) return undefined;
+  return text.toLowerCase().replaceAll('-', ':') as Mac;
+}
+
+/** For constants in code and tests; throws on a bad literal. */
+export function mac(text: string): Mac {
+  const address = parseMac(text);
+  invariant(address !== undefined, `not a MAC address: ${text}`);
+  return address;
+}
+
+export function macFromBytes(bytes: Uint8Array, at = 0): Mac {
+  invariant(bytes.length >= at + 6, 'six bytes make a MAC address');
+  return bytes
+    .subarray(at, at + 6)
+    .toHex()
+    .replace(/(..)(?=.)/g, '$1:') as Mac;
+}
+
+export function macToBytes(address: Mac): Uint8Array {
+  return Uint8Array.fromHex(address.replaceAll(':', ''));
+}
+
+/** The group bit (IEEE 802): such an address can receive but is no interface's own. */
+export function isMulticastMac(address: Mac): boolean {
+  return (Number.parseInt(address.slice(0, 2), 16) & 1) === 1;
+}
+
+export function isZeroMac(address: Mac): boolean {
+  return address === '00:00:00:00:00:00';
+}
