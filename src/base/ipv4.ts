@@ -11,6 +11,9 @@ export const IPV4_BROADCAST = '255.255.255.255' as Ipv4;
 
 const QUAD = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
 
+const DOT = 0x2e;
+const ZERO = 0x30;
+
 /** Strict dotted quad: no leading zeros, no short forms. Undefined for anything else. */
 export function parseIpv4(text: string): Ipv4 | undefined {
   const match = QUAD.exec(text);
@@ -31,18 +34,29 @@ export function ipv4FromBytes(bytes: Uint8Array, at = 0): Ipv4 {
 }
 
 export function ipv4ToBytes(address: Ipv4): Uint8Array {
-  return Uint8Array.from(address.split('.'), Number);
+  const value = ipv4ToNumber(address);
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
 }
 
 /** The address as an unsigned 32-bit number, first octet most significant. */
 export function ipv4ToNumber(address: Ipv4): number {
+  // Digit by digit: every packet is written with several of these, and split() costs five times as much.
   let value = 0;
-  for (const part of address.split('.')) value = value * 256 + Number(part);
-  return value;
+  let part = 0;
+  for (let i = 0; i < address.length; i++) {
+    const c = address.charCodeAt(i);
+    if (c === DOT) {
+      value = value * 256 + part;
+      part = 0;
+    } else {
+      part = part * 10 + c - ZERO;
+    }
+  }
+  return value * 256 + part;
 }
 
 export function ipv4FromNumber(value: number): Ipv4 {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.') as Ipv4;
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}` as Ipv4;
 }
 
 /** 0 gives 0.0.0.0, 32 gives 255.255.255.255. */

@@ -16,16 +16,24 @@ export function mac(text: string): Mac {
   return address;
 }
 
+// Made once: every packet has an address or two to be written as text.
+const HEX_PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+function hexPair(byte = 0): string {
+  return HEX_PAIRS[byte] ?? '00';
+}
+
 export function macFromBytes(bytes: Uint8Array, at = 0): Mac {
   invariant(bytes.length >= at + 6, 'six bytes make a MAC address');
-  return bytes
-    .subarray(at, at + 6)
-    .toHex()
-    .replace(/(..)(?=.)/g, '$1:') as Mac;
+  let text = hexPair(bytes[at]);
+  for (let i = at + 1; i < at + 6; i++) text += `:${hexPair(bytes[i])}`;
+  return text as Mac;
 }
 
 export function macToBytes(address: Mac): Uint8Array {
-  return Uint8Array.fromHex(address.replaceAll(':', ''));
+  const bytes = new Uint8Array(6);
+  for (let i = 0; i < 6; i++) bytes[i] = Number.parseInt(address.slice(i * 3, i * 3 + 2), 16);
+  return bytes;
 }
 
 /** The group bit (IEEE 802): such an address can receive but is no interface's own. */

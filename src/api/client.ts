@@ -1,0 +1,48 @@
+import { request } from 'node:http';
+import { parseJson, type Json } from '../base/json.ts';
+
+const MOST_BYTES = 16 << 20;
+const PATIENCE_MS = 5000;
+
+/** GET of a path on the daemon's socket. Rejects with what to do when the daemon is not there. */
+export async function getJson(socketPath: string, path: string): Promise<Json> {
+  const text = await get(socketPath, path);
+  const json = parseJson(text);
+  if (!json.ok)
+    throw new Error(`the daemon at ${socketPath} answered ${path} with something that is not JSON`);
+  return json.value;
+}
+
+function get(socketPath: string, path: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const sent = request({ socketPath, path, timeout: PATIENCE_MS }, (response) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    response.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > MOST_BYTES)
+        sent.destroy(new Error(`the answer to ${path} is larger than ${MOST_BYTES} bytes`));
+      else chunks.push(chunk);
+    });
+    response.on('end', () => {
+      const text = Buffer.concat(chunks).toString('utf8');
+      if (response.statusCode === 200) resolve(text);
+      else
+        reject(
+          new Error(`the daemon answered ${path} with ${response.statusCode ?? 'nothing'}: ${text.trim()}`),
+        );
+    });
+    response.on('error', reject);
+  });
+  sent.on('timeout', () => sent.destroy(new Error(`the daemon at ${socketPath} does not answer`)));
+  sent.on('error', (error) => {
+    const away = 'code' in error && (error.code === 'ENOENT' || error.code === 'ECONNREFUSED');
+    reject(
+      away
+        ? new Error(`no daemon at ${socketPath}: start it with "leasehold daemon"`, { cause: error })
+        : error,
+    );
+  });
+  sent.end();
+  return promise;
+}

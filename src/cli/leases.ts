@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util';
+import { getJson } from '../api/client.ts';
+import { isJsonObject, type Json } from '../base/json.ts';
+import { formatDuration, seconds } from '../base/time.ts';
+import type { Command } from './command.ts';
+import { DEFAULT_SOCKET, parseOptions } from './options.ts';
+
+const HEADINGS = ['CONTAINER', 'NETWORK', 'INTERFACE', 'ADDRESS', 'MAC', 'STATE', 'LEFT'] as const;
+const LONGEST_ID = 24;
+
+/** `leasehold leases`: what the daemon holds. */
+export const leasesCommand: Command = {
+  name: 'leases',
+  usage: '[--socket PATH] [--json]',
+  summary: 'show the leases of this node',
+  async run(argv) {
+    const { values } = parseOptions(() =>
+      parseArgs({
+        args: [...argv],
+        options: {
+          socket: { type: 'string', default: process.env['LEASEHOLD_SOCKET'] ?? DEFAULT_SOCKET },
+          json: { type: 'boolean', default: false },
+        },
+      }),
+    );
+    const leases = await getJson(values.socket, '/v1/leases');
+    if (values.json) console.log(JSON.stringify(leases, undefined, 2));
+    else printTable(Array.isArray(leases) ? leases.map(rowOf) : []);
+    return 0;
+  },
+};
+
+function rowOf(lease: Json): readonly string[] {
+  if (!isJsonObject(lease)) return [];
+  const text = (key: string): string => (typeof lease[key] === 'string' ? lease[key] : '-');
+  const left = lease['expiresInSeconds'];
+  return [
+    text('containerId').slice(0, LONGEST_ID),
+    text('network'),
+    text('ifname'),
+    text('address'),
+    text('mac'),
+    text('state'),
+    typeof left === 'number' ? formatDuration(seconds(Math.max(left, 0))) : '-',
+  ];
+}
+
+function printTable(rows: readonly (readonly string[])[]): void {
+  const all = [HEADINGS, ...rows];
+  const widths = HEADINGS.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  for (const row of all) {
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+}

@@ -1,0 +1,51 @@
+import type { LeaseManager } from '../lease/manager.ts';
+import type { UplinkSource } from '../node/ports.ts';
+import type { KeyedOperations } from './keyed.ts';
+import type { Pod, RunDelegate } from './ports.ts';
+import type { NetConf } from './spec/conf.ts';
+import type { AttachmentEnv, DelEnv, NodeEnv } from './spec/env.ts';
+import type { CniResult } from './spec/result.ts';
+
+/** What every plugin type works with. */
+export interface PluginServices {
+  readonly leases: LeaseManager;
+  readonly operations: KeyedOperations;
+  /** The node's own namespace. */
+  readonly host: UplinkSource & { readonly inode: string };
+  /** Throws SysError ENOENT, or ENOTNS for a path that is no network namespace. */
+  openPod(path: string): Pod & UplinkSource;
+  readonly runDelegate: RunDelegate;
+  /** What the operator set for every DHCP client. */
+  readonly dhcp: DhcpSettings;
+  readonly log: { warn(fields: object, message: string): void };
+}
+
+export type DhcpSettings = {
+  readonly broadcast: 'auto' | 'always' | 'never';
+  readonly rapidCommit: boolean;
+};
+
+/** One request, decoded. */
+export interface Call<E> {
+  readonly env: E;
+  readonly conf: NetConf;
+  /** Aborts when the caller no longer waits. */
+  readonly hangUp: AbortSignal;
+  /** The request as it came, for delegation. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly stdin: Uint8Array;
+}
+
+export type AddCall = Call<AttachmentEnv>;
+export type CheckCall = Call<AttachmentEnv>;
+export type DelCall = Call<DelEnv>;
+export type NodeCall = Call<NodeEnv>;
+
+/** One plugin type: the verbs of the CNI specification. Errors are thrown as CniError. */
+export interface Plugin {
+  add(call: AddCall): Promise<CniResult>;
+  del(call: DelCall): Promise<void>;
+  check(call: CheckCall): Promise<void>;
+  gc(call: NodeCall): Promise<void>;
+  status(call: NodeCall): Promise<void>;
+}

@@ -1,0 +1,71 @@
+import type { LeaseManager } from '../../lease/manager.ts';
+import type { AddCall, CheckCall, DelCall, DhcpSettings, PluginServices } from '../context.ts';
+import { CniError } from '../spec/errors.ts';
+import type { CniResult } from '../spec/result.ts';
+import { readDhcpConf } from './dhcp-conf.ts';
+import { leaseResult } from './dhcp-result.ts';
+import { leaseError } from './failures.ts';
+import { type Ipam, type IpamTarget, leaseKey } from './ipam.ts';
+
+/** Addresses from the network's DHCP server, by the daemon's own client. */
+export class DhcpIpam implements Ipam {
+  readonly #leases: LeaseManager;
+
+  readonly #settings: DhcpSettings;
+
+  constructor({ leases, dhcp }: PluginServices) {
+    this.#leases = leases;
+    this.#settings = dhcp;
+  }
+
+  async add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<CniResult> {
+    const { env, conf } = call;
+    const key = leaseKey(call);
+    const { client, priority } = readDhcpConf(conf, env.args, key, this.#settings);
+    const lease = await this.#leases.acquire(
+      {
+        key,
+        netnsPath: env.netns,
+        pod: target.pod,
+        link: target.link,
+        owned: target.owned,
+        uplinkIndex: target.uplinkIndex,
+        client,
+      },
+      signal,
+    );
+    if (!lease.ok) throw leaseError(lease.error, env.ifname, signal);
+    await this.#applyMtu(target, lease.value.mtu, conf.raw['mtu']);
+    return leaseResult(lease.value, priority);
+  }
+
+  /** Option 26, unless the configuration says what the MTU is; never above what the link has. */
+  async #applyMtu(target: IpamTarget, mtu: number | undefined, configured: unknown): Promise<void> {
+    if (mtu === undefined || mtu >= target.link.mtu || (typeof configured === 'number' && configured > 0))
+      return;
+    await target.pod.configure(target.link.index, { addresses: [], routes: [], mtu });
+  }
+
+  async del(call: AddCall | DelCall): Promise<void> {
+    await this.#leases.release(leaseKey(call));
+  }
+
+  check(call: CheckCall): Promise<void> {
+    const managed = this.#leases.get(leaseKey(call));
+    if (managed?.lease !== undefined) return Promise.resolve();
+    const text =
+      managed === undefined
+        ? `no lease is known for ${call.env.ifname} of ${call.env.containerId}`
+        : `the lease of ${call.env.ifname} of ${call.env.containerId} was lost; a new one is sought`;
+    return Promise.reject(new CniError('check-mismatch', text));
+  }
+
+  /** The daemon that answers is the daemon that gives the leases. */
+  status(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  gc(): Promise<void> {
+    return Promise.resolve();
+  }
+}

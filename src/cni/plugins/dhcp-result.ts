@@ -1,0 +1,29 @@
+import { IPV4_ANY } from '../../base/ipv4.ts';
+import type { Lease4 } from '../../protocol/dhcp4/lease.ts';
+import { type CniResult, type CniRoute, withoutUndefined } from '../spec/result.ts';
+
+/** RT_SCOPE_LINK (linux/rtnetlink.h). */
+const SCOPE_LINK = 253;
+
+/**
+ * A lease as IPAM result. A route on the link itself carries the gateway 0.0.0.0: a main plugin takes a missing one
+ * for "the gateway of the address".
+ */
+export function leaseResult(lease: Lease4, priority: number): CniResult {
+  const metric = priority === 0 ? undefined : priority;
+  const routes = lease.routes.map(({ dst, router }): CniRoute => {
+    const target = router === undefined ? { gw: IPV4_ANY, scope: SCOPE_LINK } : { gw: router };
+    return withoutUndefined({ dst, ...target, priority: metric });
+  });
+  return {
+    interfaces: [],
+    ips: [withoutUndefined({ address: lease.address, gateway: lease.routers[0] })],
+    routes,
+    dns: withoutUndefined({
+      nameservers: lease.dnsServers,
+      domain: lease.domainName,
+      search: lease.domainSearch,
+      options: [],
+    }),
+  };
+}

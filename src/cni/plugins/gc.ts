@@ -1,0 +1,46 @@
+import { isSysError } from '../../base/sys-error.ts';
+import { keyText, type LeaseRecord } from '../../lease/record.ts';
+import type { NodeCall, PluginServices } from '../context.ts';
+
+/**
+ * GC of CNI 1.1: releases the leases of this network that the runtime no longer lists, and removes their links if
+ * they are ours. Without a list nothing is touched.
+ */
+export async function releaseStale(
+  services: PluginServices,
+  call: NodeCall,
+  plugin: 'dhcp' | 'macvlan',
+): Promise<void> {
+  const { validAttachments, name } = call.conf;
+  if (validAttachments === undefined) return;
+  const valid = new Set(
+    validAttachments.map(({ containerId, ifname }) => `${containerId}/${name}/${ifname}`),
+  );
+  const stale = services.leases
+    .list()
+    .map(({ record }) => record)
+    .filter((record) => record.key.network === name && !valid.has(keyText(record.key)));
+  for (const record of stale) {
+    await services.operations.del(`${plugin} ${keyText(record.key)}`, async () => {
+      await services.leases.release(record.key);
+      if (record.link.owned) await removeLink(services, record);
+    });
+  }
+}
+
+/** The link goes only if it is still the one that was made: same namespace, same index, same MAC. */
+export async function removeLink(services: PluginServices, record: LeaseRecord): Promise<void> {
+  let pod: ReturnType<PluginServices['openPod']>;
+  try {
+    pod = services.openPod(record.netns.path);
+  } catch (error) {
+    if (isSysError(error)) return;
+    throw error;
+  }
+  try {
+    const link = pod.inode === record.netns.inode ? await pod.link(record.key.ifname) : undefined;
+    if (link?.index === record.link.index && link.mac === record.link.mac) await pod.deleteLink(link.index);
+  } finally {
+    pod.close();
+  }
+}

@@ -1,0 +1,57 @@
+import type { LeaseKey } from '../../lease/record.ts';
+import type { AddCall, CheckCall, DelCall, NodeCall, PluginServices } from '../context.ts';
+import type { Pod, PodLink } from '../ports.ts';
+import { CniError } from '../spec/errors.ts';
+import type { NetConf } from '../spec/conf.ts';
+import { type CniResult, EMPTY_RESULT } from '../spec/result.ts';
+import { DhcpIpam } from './dhcp-ipam.ts';
+import { ExecIpam } from './exec-ipam.ts';
+import type { Mac } from '../../base/mac.ts';
+
+/** The interface that an address is wanted for. */
+export type IpamTarget = {
+  readonly pod: Pod;
+  readonly link: PodLink & { readonly mac: Mac };
+  readonly uplinkIndex: number | undefined;
+  /** The daemon made the link, so that it may remove it. */
+  readonly owned: boolean;
+};
+
+/** Who gives the addresses. Errors are thrown as CniError. */
+export interface Ipam {
+  add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<CniResult>;
+  /** Gives back what `add` took; for `add` that failed half-way too. */
+  del(call: AddCall | DelCall): Promise<void>;
+  check(call: CheckCall): Promise<void>;
+  gc(call: NodeCall): Promise<void>;
+  status(call: NodeCall): Promise<void>;
+}
+
+const NO_IPAM: Ipam = {
+  add: () => Promise.resolve(EMPTY_RESULT),
+  del: () => Promise.resolve(),
+  check: () => Promise.resolve(),
+  gc: () => Promise.resolve(),
+  status: () => Promise.resolve(),
+};
+
+/** `dhcp` is answered here; any other type is run from CNI_PATH; no type is layer 2 only. */
+export function ipamOf(services: PluginServices, conf: NetConf): Ipam {
+  if (conf.ipamType === undefined) return NO_IPAM;
+  return conf.ipamType === 'dhcp'
+    ? new DhcpIpam(services)
+    : new ExecIpam(services.runDelegate, conf.ipamType);
+}
+
+export function leaseKey(call: AddCall | DelCall | CheckCall): LeaseKey {
+  const { containerId, ifname } = call.env;
+  return { containerId, network: call.conf.name, ifname };
+}
+
+/** A pod's link always has a MAC address; a kind without one cannot speak DHCP. */
+export function withMac(link: PodLink): PodLink & { readonly mac: Mac } {
+  if (link.mac === undefined) {
+    throw new CniError('link-failed', `${link.name} has no Ethernet address, which DHCP needs`);
+  }
+  return { ...link, mac: link.mac };
+}

@@ -1,0 +1,248 @@
+import { IPV4_ANY } from '../../base/ipv4.ts';
+import { isSysError } from '../../base/sys-error.ts';
+import { keyText } from '../../lease/record.ts';
+import type { InterfaceConfiguration } from '../../lease/ports.ts';
+import type { UplinkSource, UplinkState } from '../../node/ports.ts';
+import { findUplink } from '../../node/uplink.ts';
+import type { AddCall, CheckCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
+import type { Pod, PodLink } from '../ports.ts';
+import { CniError } from '../spec/errors.ts';
+import { type CniResult, withoutUndefined } from '../spec/result.ts';
+import { kernelError } from './failures.ts';
+import { releaseStale } from './gc.ts';
+import { type Ipam, ipamOf, type IpamTarget, leaseKey, withMac } from './ipam.ts';
+import { checkAttachment } from './macvlan-check.ts';
+import { type MacvlanConf, readMacvlanConf } from './macvlan-conf.ts';
+import { openPod } from './pod.ts';
+
+/** `macvlan`: a link of its own on the uplink, in the pod's namespace, with its address by any IPAM. */
+export function macvlanPlugin(services: PluginServices): Plugin {
+  const operationKey = (call: AddCall | DelCall | CheckCall): string => `macvlan ${keyText(leaseKey(call))}`;
+
+  return {
+    add: (call) =>
+      services.operations.add(operationKey(call), call.env.netns, call.hangUp, async (signal) => {
+        const conf = readMacvlanConf(call.conf, call.env.args);
+        const ipam = ipamOf(services, call.conf);
+        const pod = openPod(services, call.env);
+        try {
+          return await add(services, call, { conf, ipam, pod }, signal);
+        } finally {
+          pod.close();
+        }
+      }),
+    del: (call) => services.operations.del(operationKey(call), () => del(services, call)),
+    check: async (call) => {
+      await services.operations.quiet(operationKey(call));
+      const pod = openPod(services, call.env);
+      try {
+        await checkAttachment(call, pod, readMacvlanConf(call.conf, call.env.args));
+      } finally {
+        pod.close();
+      }
+      await ipamOf(services, call.conf).check(call);
+    },
+    gc: async (call) => {
+      await releaseStale(services, call, 'macvlan');
+      await ipamOf(services, call.conf).gc(call);
+    },
+    status: (call) => status(services, call),
+  };
+}
+
+type AddParts = { readonly conf: MacvlanConf; readonly ipam: Ipam; readonly pod: Pod & UplinkSource };
+
+async function add(
+  services: PluginServices,
+  call: AddCall,
+  parts: AddParts,
+  signal: AbortSignal,
+): Promise<CniResult> {
+  const { conf, pod } = parts;
+  const uplink = await uplinkOf(conf.linkInContainer ? pod : services.host, conf.master);
+  if (conf.mtu !== undefined && conf.mtu > uplink.mtu) {
+    throw new CniError(
+      'mtu-too-large',
+      `mtu: ${conf.mtu} is larger than the ${uplink.mtu} of ${uplink.name}`,
+    );
+  }
+  const known = await attachedBefore(services, call, pod);
+  const link = known ?? (await makeLink(call, parts, uplink));
+  try {
+    const uplinkIndex = conf.linkInContainer ? undefined : uplink.index;
+    const target = { pod, link: withMac(link), uplinkIndex, owned: true };
+    return await configure(call, parts, target, signal);
+  } catch (error) {
+    await undo(services, call, parts, link);
+    throw error;
+  }
+}
+
+/** Finds the uplink that the links stand on; throws CniError 100 or 101. */
+async function uplinkOf(source: UplinkSource, name: string | undefined): Promise<UplinkState> {
+  const uplink = await findUplink(source, name);
+  if (uplink.ok) return uplink.value;
+  const kind = uplink.error.kind === 'missing' ? 'uplink-missing' : 'uplink-down';
+  throw new CniError(kind, uplink.error.text);
+}
+
+/** The interface of an earlier ADD of this attachment, if it is still the one that was made then. */
+async function attachedBefore(
+  services: PluginServices,
+  call: AddCall,
+  pod: Pod,
+): Promise<PodLink | undefined> {
+  const known = services.leases.get(leaseKey(call))?.record;
+  if (known === undefined || known.netns.inode !== pod.inode) return undefined;
+  const link = await pod.link(call.env.ifname);
+  return link?.index === known.link.index && link.mac === known.link.mac ? link : undefined;
+}
+
+/** One message makes the link where it belongs: final name, MAC, MTU, up. */
+async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkState): Promise<PodLink> {
+  const { ifname } = call.env;
+  try {
+    await pod.createMacvlan({
+      name: ifname,
+      masterIndex: uplink.index,
+      masterIn: conf.linkInContainer ? 'pod' : 'host',
+      mode: conf.mode,
+      mac: conf.mac,
+      mtu: conf.mtu,
+      bcQueueLen: conf.bcQueueLen,
+    });
+  } catch (error) {
+    throw linkError(error, call, conf, uplink);
+  }
+  // Announce a changed address by itself, as the Go plugin does: ARP and neighbour advertisement (ip-sysctl).
+  pod.setInterfaceSysctl('ipv4', ifname, 'arp_notify', '1');
+  pod.setInterfaceSysctl('ipv6', ifname, 'ndisc_notify', '1');
+  const link = await pod.link(ifname);
+  if (link === undefined) throw new CniError('link-failed', `${ifname} was made and is gone again`);
+  return link;
+}
+
+function linkError(error: unknown, call: AddCall, conf: MacvlanConf, uplink: UplinkState): CniError {
+  const { ifname } = call.env;
+  if (isSysError(error, 'EEXIST')) {
+    return new CniError('interface-exists', `CNI_IFNAME: the container already has an interface ${ifname}`);
+  }
+  if (isSysError(error, 'EADDRINUSE')) {
+    return new CniError(
+      'mac-in-use',
+      `mac: ${conf.mac ?? ''} is in use by another interface on ${uplink.name}`,
+    );
+  }
+  if (isSysError(error, 'ENETDOWN')) {
+    return new CniError('uplink-down', `master "${uplink.name}" is down: ip link set ${uplink.name} up`);
+  }
+  return kernelError('link-failed', `macvlan ${ifname} on ${uplink.name} cannot be made`, error);
+}
+
+async function configure(
+  call: AddCall,
+  { ipam, pod }: AddParts,
+  target: IpamTarget,
+  signal: AbortSignal,
+): Promise<CniResult> {
+  const { link } = target;
+  const addresses = await ipam.add(call, target, signal);
+  signal.throwIfAborted();
+  try {
+    await pod.configure(link.index, interfaceConfiguration(addresses));
+  } catch (error) {
+    const kind = isSysError(error) && error.op.startsWith('RTM_NEWROUTE') ? 'route-failed' : 'address-failed';
+    throw kernelError(kind, `${link.name} cannot be configured with what its IPAM gave`, error);
+  }
+  const current = (await pod.link(link.name)) ?? link;
+  const { dns } = call.conf;
+  return {
+    interfaces: [
+      withoutUndefined({ name: link.name, mac: link.mac, mtu: current.mtu, sandbox: call.env.netns }),
+    ],
+    ips: addresses.ips.map((ip) => ({ ...ip, interface: 0 })),
+    routes: addresses.routes,
+    dns: dns !== undefined && hasDns(dns) ? dns : addresses.dns,
+  };
+}
+
+function hasDns(dns: NonNullable<AddCall['conf']['dns']>): boolean {
+  return dns.domain !== undefined || dns.nameservers.length + dns.search.length + dns.options.length > 0;
+}
+
+/** A route without a gateway takes the one of the first address of its family, as every CNI main plugin does. */
+function interfaceConfiguration(result: CniResult): InterfaceConfiguration {
+  const gatewayFor = (dst: string): CniResult['ips'][number]['gateway'] =>
+    result.ips.find((ip) => ip.gateway !== undefined && ip.gateway.includes(':') === dst.includes(':'))
+      ?.gateway;
+  return {
+    addresses: result.ips.map((ip) => ip.address),
+    routes: result.routes.map(({ dst, gw, priority }) => {
+      const gateway = gw ?? gatewayFor(dst.address);
+      return { dst, gateway: gateway === IPV4_ANY ? undefined : gateway, metric: priority };
+    }),
+  };
+}
+
+/** A failed ADD leaves nothing: the address goes back first, while the link can still carry the RELEASE. */
+async function undo(
+  services: PluginServices,
+  call: AddCall,
+  { ipam, pod }: AddParts,
+  link: PodLink,
+): Promise<void> {
+  try {
+    await ipam.del(call);
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error;
+    services.log.warn(
+      { error: error.message, ...call.env },
+      'IPAM could not take back what a failed ADD got',
+    );
+  }
+  try {
+    await pod.deleteLink(link.index);
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    services.log.warn(
+      { error: error.message, ifname: link.name },
+      'the link of a failed ADD could not be removed',
+    );
+  }
+}
+
+/** IPAM first, while the link is there; a namespace that is gone has taken the link with it. */
+async function del(services: PluginServices, call: DelCall): Promise<void> {
+  const { netns, ifname } = call.env;
+  await ipamOf(services, call.conf).del(call);
+  if (netns === undefined) return;
+  let pod: Pod;
+  try {
+    pod = openPod(services, { netns, netnsOverride: call.env.netnsOverride });
+  } catch (error) {
+    // Gone, or never there: nothing is left to remove.
+    if (error instanceof CniError && (error.kind === 'unknown-container' || error.kind === 'not-a-namespace'))
+      return;
+    throw error;
+  }
+  try {
+    const link = await pod.link(ifname);
+    if (link?.kind === 'macvlan') await pod.deleteLink(link.index);
+  } catch (error) {
+    throw kernelError('link-failed', `${ifname} cannot be removed`, error);
+  } finally {
+    pod.close();
+  }
+}
+
+async function status(services: PluginServices, call: NodeCall): Promise<void> {
+  const conf = readMacvlanConf(call.conf, { values: new Map(), ignoreUnknown: true });
+  if (!conf.linkInContainer) {
+    const uplink = await findUplink(services.host, conf.master);
+    if (!uplink.ok) throw new CniError('not-available', uplink.error.text);
+    if (!uplink.value.lowerUp) {
+      throw new CniError('limited-connectivity', `master "${uplink.value.name}" has no carrier`);
+    }
+  }
+  await ipamOf(services, call.conf).status(call);
+}

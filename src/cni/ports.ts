@@ -1,0 +1,61 @@
+import type { Cidr } from '../base/cidr.ts';
+import type { Mac } from '../base/mac.ts';
+import type { LinkState, PodNamespace, RouteSpec } from '../lease/ports.ts';
+import type { InterfaceRoute } from './route-override/routes.ts';
+
+/** What the plugins need of the kernel beyond what leases need. kernel/ implements it; errors are SysErrors. */
+
+export type MacvlanMode = 'bridge' | 'private' | 'vepa' | 'passthru';
+
+export interface MacvlanSpec {
+  readonly name: string;
+  readonly masterIndex: number;
+  /** The namespace in which `masterIndex` counts. */
+  readonly masterIn: 'host' | 'pod';
+  readonly mode: MacvlanMode;
+  readonly mac: Mac | undefined;
+  readonly mtu: number | undefined;
+  readonly bcQueueLen: number | undefined;
+}
+
+/** An interface of a pod, with what its kind is made of. */
+export interface PodLink extends LinkState {
+  readonly macvlanMode?: string | undefined;
+  readonly masterIndex?: number | undefined;
+}
+
+/** A pod's namespace for the plugins: it also makes and removes links and shows what is there. */
+export interface Pod extends PodNamespace {
+  link(name: string): Promise<PodLink | undefined>;
+  /** Makes the link here, under its final name, up. EEXIST when the name is taken. */
+  createMacvlan(spec: MacvlanSpec): Promise<void>;
+  /** No error when it is gone already. */
+  deleteLink(index: number): Promise<void>;
+  addresses(index: number): Promise<readonly Cidr[]>;
+  /** The unicast routes of the main table through this interface, both families. */
+  routes(index: number): Promise<readonly InterfaceRoute[]>;
+  /** EEXIST when there is one to the same destination. */
+  addRoute(index: number, route: RouteSpec): Promise<void>;
+  /** No error when it is gone already. */
+  deleteRoute(index: number, route: InterfaceRoute): Promise<void>;
+  /** `net.<family>.conf.<ifname>.<key>` in the pod. */
+  setInterfaceSysctl(family: 'ipv4' | 'ipv6', ifname: string, key: string, value: string): void;
+  /** The device below this link if it is one of the node's own; undefined for a veth, or a link within the pod. */
+  hostUplink(link: PodLink): Promise<number | undefined>;
+}
+
+/** Runs another CNI plugin from CNI_PATH, as the specification's section on delegation says. */
+export type RunDelegate = (request: {
+  readonly type: string;
+  readonly path: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly stdin: Uint8Array;
+}) => Promise<
+  | { readonly kind: 'not-found' }
+  | {
+      readonly kind: 'ended';
+      readonly status: number | undefined;
+      readonly stdout: string;
+      readonly stderr: string;
+    }
+>;

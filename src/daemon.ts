@@ -1,0 +1,206 @@
+import { mkdirSync } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createApi } from './api/server.ts';
+import { settleSpool } from './api/spool.ts';
+import { isSysError } from './base/sys-error.ts';
+import { CniDispatcher } from './cni/dispatch.ts';
+import { KeyedOperations } from './cni/keyed.ts';
+import type { PluginServices } from './cni/context.ts';
+import type { RunDelegate } from './cni/ports.ts';
+import { loadConfig } from './daemon-config.ts';
+import { bootId, now, randomFloat } from './kernel/clock.ts';
+import { runPlugin } from './kernel/exec-plugin.ts';
+import { lockFile, type FileLock } from './kernel/file-lock.ts';
+import { HostNetwork } from './kernel/host-network.ts';
+import { LeaseFiles } from './kernel/lease-files.ts';
+import { openTap } from './kernel/packet-tap.ts';
+import { PodNetwork } from './kernel/pod-network.ts';
+import { sdNotify } from './kernel/sd-notify.ts';
+import { timerAt } from './kernel/timers.ts';
+import { LeaseManager } from './lease/manager.ts';
+import { readStored, recordStore } from './lease/stored.ts';
+import { listenOn } from './listen.ts';
+import { Counters } from './observe/counters.ts';
+import { createLog, type LogLevel } from './observe/log.ts';
+import { dhcpClientFilter } from './wire/bpf.ts';
+
+export type DaemonOptions = {
+  readonly socketPath: string;
+  readonly stateDir: string;
+  readonly configPath: string | undefined;
+  readonly logLevel: LogLevel;
+};
+
+const OWNER_FOLDER = 0o700;
+/** Another plugin may wait for a network of its own; the runtimes' own patience is about as long. */
+const DELEGATE_LIMIT_MS = 60_000;
+const DELEGATE_OUTPUT_BYTES = 1 << 20;
+/** How often the spool is looked at again: a relay that gave up just before the start writes just after it. */
+const SPOOL_INTERVAL_MS = 30_000;
+/** An orderly end takes well under a second; a hung one is cut. */
+const STOP_LIMIT_MS = 10_000;
+
+type Log = ReturnType<typeof createLog>;
+
+/**
+ * Runs the daemon in the foreground until SIGTERM or SIGINT. Leases are not released at the end: pods live on.
+ * Throws an Error for what a person can mend: a second daemon, an unwritable folder, a bad configuration.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  const { socketPath, stateDir } = options;
+  const config = loadConfig(options.configPath);
+  const log = createLog(options.logLevel);
+  const lock = lockStateDir(stateDir);
+  const files = await LeaseFiles.open(stateDir);
+  const counters = new Counters();
+  const host = new HostNetwork();
+  const count = (event: string): void => counters.add(event);
+  const world = {
+    clock: { now, bootId: bootId() },
+    timers: { at: timerAt },
+    random: randomFloat,
+    store: recordStore(files, LeaseFiles.nameOf),
+    log,
+    openPod: (path: string) => PodNetwork.open(path, host.rtnl),
+    openTap: openUplinkTap(log, count),
+    count,
+  };
+  const leases = new LeaseManager(world, { deadline: config.deadline, carrierWait: config.carrierWait });
+  const services: PluginServices = {
+    leases,
+    operations: new KeyedOperations(),
+    host,
+    openPod: world.openPod,
+    runDelegate,
+    dhcp: { broadcast: config.broadcast, rapidCommit: config.rapidCommit },
+    log,
+  };
+  const dispatcher = new CniDispatcher(services);
+  let ready = false;
+  const api = createApi({
+    dispatcher,
+    leases: { list: () => leases.list(), now },
+    isReady: () => ready,
+    counters: () => counters.snapshot(),
+  });
+
+  await takeUpLeases(files, leases, log);
+  await listenOn(api, socketPath);
+  const settle = (): Promise<number> =>
+    settleSpool(
+      socketPath,
+      (request) => dispatcher.handle({ ...request, hangUp: new AbortController().signal }),
+      log,
+    );
+  await settle();
+  ready = true;
+  sdNotify('READY=1');
+  log.info({ socket: socketPath, stateDir, leases: leases.size, pid: process.pid }, 'leasehold is ready');
+  const spoolTimer = setInterval(() => {
+    settle().catch((error: unknown) => log.warn({ error: String(error) }, 'the spool could not be settled'));
+  }, SPOOL_INTERVAL_MS);
+
+  const signal = await stopSignal();
+  ready = false;
+  sdNotify('STOPPING=1');
+  log.info({ signal }, 'leasehold stops; leases stay');
+  clearInterval(spoolTimer);
+  setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+  await services.operations.abortAll();
+  await leases.close();
+  await new Promise<void>((resolve) => {
+    api.close(() => resolve());
+    api.closeIdleConnections();
+  });
+  await host.close();
+  lock.release();
+}
+
+function lockStateDir(stateDir: string): FileLock {
+  if (!stateDir.startsWith('/')) throw new Error(`--state-dir ${stateDir}: must be an absolute path`);
+  mkdirSync(stateDir, { recursive: true, mode: OWNER_FOLDER });
+  const lock = lockFile(join(stateDir, 'lock'));
+  if (lock.ok) return lock.value;
+  if (lock.error.code === 'EWOULDBLOCK') {
+    throw new Error(
+      `--state-dir ${stateDir}: another daemon uses this folder; stop it, or choose another folder`,
+    );
+  }
+  throw new Error(`--state-dir ${stateDir}: cannot be used: ${lock.error.message}`);
+}
+
+function openUplinkTap(
+  log: Log,
+  count: (event: string) => void,
+): ConstructorParameters<typeof LeaseManager>[0]['openTap'] {
+  const filter = dhcpClientFilter();
+  return (uplinkIndex, onFrame) => {
+    const tap = openTap(uplinkIndex, filter);
+    tap.onFrame(
+      (frame, { checksumReady }) => onFrame(frame, checksumReady),
+      (error) => {
+        count('tap-error');
+        log.warn({ uplinkIndex, error: error.message }, 'the uplink can not be listened to for now');
+      },
+    );
+    return { close: () => void tap.close() };
+  };
+}
+
+/** Reads what an earlier run stored. A file that cannot be read is moved aside and named; the others go on. */
+async function takeUpLeases(files: LeaseFiles, leases: LeaseManager, log: Log): Promise<void> {
+  for (const file of await files.load()) {
+    const record =
+      'text' in file
+        ? readStored(file.name, file.text, LeaseFiles.nameOf)
+        : ({ ok: false, error: file.problem } as const);
+    if (record.ok) {
+      leases.resume(record.value);
+    } else {
+      const aside = await files.moveAside(file.name);
+      log.error(
+        { file: file.name, aside, problem: record.error },
+        'a stored lease cannot be read and was moved aside',
+      );
+    }
+  }
+}
+
+const runDelegate: RunDelegate = async ({ type, path, environment, stdin }) => {
+  const file = await findPlugin(type, path);
+  if (file === undefined) return { kind: 'not-found' };
+  try {
+    const ended = await runPlugin(file, {
+      env: { ...environment, PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdin,
+      timeoutMs: DELEGATE_LIMIT_MS,
+      maxOutputBytes: DELEGATE_OUTPUT_BYTES,
+    });
+    return { kind: 'ended', ...ended };
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    return { kind: 'ended', status: undefined, stdout: '', stderr: error.message };
+  }
+};
+
+async function findPlugin(type: string, path: readonly string[]): Promise<string | undefined> {
+  for (const folder of path) {
+    const file = join(folder, type);
+    if (await isThere(file)) return file;
+  }
+  return undefined;
+}
+
+function isThere(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+function stopSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  return promise;
+}

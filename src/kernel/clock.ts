@@ -1,0 +1,40 @@
+import { getRandomValues } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { invariant } from '../base/invariant.ts';
+import { instant, type Instant } from '../base/time.ts';
+import { check } from './errno.ts';
+import { clockGettime } from './ffi.ts';
+
+// linux/time.h
+const CLOCK_BOOTTIME = 7;
+const MILLIS_PER_SEC = 1000;
+const NANOS_PER_MILLI = 1_000_000;
+const U32_RANGE = 2 ** 32;
+
+// struct timespec {long seconds; long nanoseconds}, read at once after each call.
+const timespec = new BigInt64Array(2);
+const timespecBytes = new Uint8Array(timespec.buffer);
+
+/** Milliseconds since boot, suspend included (a lease runs out while a laptop sleeps), with fractions. */
+export function now(): Instant {
+  check('clock_gettime', clockGettime(CLOCK_BOOTTIME, timespecBytes));
+  const [seconds = 0n, nanoseconds = 0n] = timespec;
+  return instant(Number(seconds) * MILLIS_PER_SEC + Number(nanoseconds) / NANOS_PER_MILLI);
+}
+
+/** 0 to 2^32 - 1, not to be guessed: transaction ids are what keeps forged answers out. */
+export function randomU32(): number {
+  return getRandomValues(new Uint32Array(1))[0] ?? 0;
+}
+
+/** At least 0 and under 1. */
+export function randomFloat(): number {
+  return randomU32() / U32_RANGE;
+}
+
+/** Changes with every boot: instants stored before it mean nothing. */
+export function bootId(): string {
+  const id = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  invariant(/^[0-9a-f-]{36}$/.test(id), 'the kernel gives a UUID');
+  return id;
+}

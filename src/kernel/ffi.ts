@@ -1,0 +1,125 @@
+import koffi from 'koffi';
+
+/**
+ * The C library, bound by koffi. This file and poll.ts are the only ones that know koffi. Every function returns -1
+ * on failure and leaves the reason in `errno()`, to be read before anything else runs.
+ */
+// The handle of the process itself: the C library, be it glibc or musl, is already loaded.
+const libc = koffi.load(null);
+
+type Sync<A extends readonly unknown[]> = (...args: A) => number;
+type Async<A extends readonly unknown[]> = (
+  ...args: [...A, done: (error: unknown, result: number) => void]
+) => void;
+
+type Fd = number;
+type Bytes = Uint8Array;
+
+export const socket: Sync<[family: number, type: number, protocol: number]> =
+  libc.func('int socket(int, int, int)');
+export const bind: Sync<[fd: Fd, address: Bytes, length: number]> = libc.func(
+  'int bind(int, const void *, uint32_t)',
+);
+export const getsockname: Sync<[fd: Fd, address: Bytes, length: Bytes]> = libc.func(
+  'int getsockname(int, void *, void *)',
+);
+export const setsockopt: Sync<[fd: Fd, level: number, option: number, value: Bytes, length: number]> =
+  libc.func('int setsockopt(int, int, int, const void *, uint32_t)');
+export const getsockopt: Sync<[fd: Fd, level: number, option: number, value: Bytes, length: Bytes]> =
+  libc.func('int getsockopt(int, int, int, void *, void *)');
+export const sendto: Sync<
+  [fd: Fd, bytes: Bytes, length: number, flags: number, to: Bytes, toLength: number]
+> = libc.func('long sendto(int, const void *, size_t, int, const void *, uint32_t)');
+export const recv: Sync<[fd: Fd, bytes: Bytes, length: number, flags: number]> = libc.func(
+  'long recv(int, void *, size_t, int)',
+);
+export const recvfrom: Sync<
+  [fd: Fd, bytes: Bytes, length: number, flags: number, from: Bytes, fromLength: Bytes]
+> = libc.func('long recvfrom(int, void *, size_t, int, void *, void *)');
+export const setns: Sync<[fd: Fd, type: number]> = libc.func('int setns(int, int)');
+export const closeFd: Sync<[fd: Fd]> = libc.func('int close(int)');
+/** Variadic in C, but its third argument travels like a fixed one on Linux's x86-64 and arm64. */
+export const ioctl: Sync<[fd: Fd, request: number, argument: Bytes]> = libc.func(
+  'int ioctl(int, unsigned long, void *)',
+);
+export const fstatfs: Sync<[fd: Fd, buffer: Bytes]> = libc.func('int fstatfs(int, void *)');
+export const flock: Sync<[fd: Fd, operation: number]> = libc.func('int flock(int, int)');
+export const clockGettime: Sync<[clock: number, timespec: Bytes]> = libc.func(
+  'int clock_gettime(int, void *)',
+);
+
+const send = libc.func('long send(int, const void *, size_t, int)') as {
+  async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number]>;
+};
+const recvfromAsync = libc.func('long recvfrom(int, void *, size_t, int, void *, void *)') as {
+  async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number, from: Bytes, fromLength: Bytes]>;
+};
+const close = libc.func('int close(int)') as { async: Async<[fd: Fd]> };
+const getpid = libc.func('int getpid()') as { async: Async<[]> };
+
+export function errno(): number {
+  return koffi.errno();
+}
+
+/** Where the bytes are, for structs that hold pointers. Whoever passes it on keeps the bytes alive meanwhile. */
+export function addressOf(bytes: Uint8Array): bigint {
+  return koffi.address(bytes);
+}
+
+/** What a call on the thread pool gave: its result and, if that is -1, the errno of that thread. */
+export type CallResult = { readonly result: number; readonly errno: number };
+
+// The garbage collector does not know of a C function that still reads or writes them on another thread.
+const buffersInUse = new Set<object>();
+
+function offLoop(
+  buffers: readonly Uint8Array[],
+  call: (done: (error: unknown, result: number) => void) => void,
+): Promise<CallResult> {
+  return new Promise((resolve, reject) => {
+    buffersInUse.add(buffers);
+    call((error, result) => {
+      const code = koffi.errno();
+      buffersInUse.delete(buffers);
+      if (error === null) resolve({ result, errno: code });
+      else reject(error instanceof Error ? error : new Error('a foreign call failed', { cause: error }));
+    });
+  });
+}
+
+/** send(2) on the thread pool. */
+export function sendOffLoop(fd: number, bytes: Uint8Array, flags: number): Promise<CallResult> {
+  return offLoop([bytes], (done) => {
+    send.async(fd, bytes, bytes.length, flags, done);
+  });
+}
+
+/** recvfrom(2) on the thread pool. */
+export function recvfromOffLoop(
+  fd: number,
+  bytes: Uint8Array,
+  flags: number,
+  from: Uint8Array,
+  fromLength: Uint8Array,
+): Promise<CallResult> {
+  return offLoop([bytes, from, fromLength], (done) => {
+    recvfromAsync.async(fd, bytes, bytes.length, flags, from, fromLength, done);
+  });
+}
+
+/** close(2) on the thread pool. */
+export function closeOffLoop(fd: number): Promise<CallResult> {
+  return offLoop([], (done) => {
+    close.async(fd, done);
+  });
+}
+
+/**
+ * Makes libuv create its threads now. It does that once, on first use, and a thread is born into the namespace of
+ * the thread that makes it: born while the loop's thread is away, the pool would live in a container for ever.
+ */
+export function startThreadPool(): Promise<CallResult> {
+  return offLoop([], (done) => {
+    getpid.async(done);
+  });
+}

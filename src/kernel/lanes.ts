@@ -1,0 +1,46 @@
+/** Lets at most `limit` tasks run at once; the others wait in the order in which they came. */
+export class Lane {
+  readonly #limit: number;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(limit: number) {
+    this.#limit = Math.max(1, limit);
+  }
+
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#limit) {
+      // The one who leaves hands its place over, so the count stays.
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      await promise;
+    } else {
+      this.#running++;
+    }
+    try {
+      return await task();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+}
+
+/** libuv's own default (docs of UV_THREADPOOL_SIZE). */
+const THREADS_DEFAULT = 4;
+/** Threads that slow calls never take: for files, names and quick netlink requests. */
+const THREADS_KEPT_FREE = 2;
+/** koffi refuses more than 256 calls at once (max_async_calls), slow ones included. */
+const QUICK_AT_ONCE = 64;
+
+const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? THREADS_DEFAULT) || THREADS_DEFAULT;
+
+/** Calls that take well under a millisecond unless they wait for the kernel's RTNL lock. */
+export const quickLane = new Lane(QUICK_AT_ONCE);
+
+/**
+ * Calls that wait for RCU grace periods, 16 ms and more each (RTM_DELLINK, close of a packet socket). In a lane of
+ * their own, so that a hundred containers that go do not hold up one that comes or a lease that is stored.
+ */
+export const slowLane = new Lane(threads - THREADS_KEPT_FREE);

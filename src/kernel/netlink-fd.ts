@@ -1,0 +1,114 @@
+import type { Result } from '../base/result.ts';
+import { SysError } from '../base/sys-error.ts';
+import type { NetlinkProblem } from '../wire/netlink/attributes.ts';
+import { decodeOutcome, type NetlinkMessage } from '../wire/netlink/message.ts';
+import { errnoName, orClose } from './errno.ts';
+import { errno, recvfrom, recvfromOffLoop } from './ffi.ts';
+import {
+  intBytes,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  openSocket,
+  setIntOption,
+  setReceiveBuffer,
+  SOCK_RAW,
+} from './socket-options.ts';
+
+// linux/socket.h, linux/netlink.h
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+/** struct sockaddr_nl: family, padding, port id, groups. */
+const SOCKADDR_NL_LENGTH = 12;
+const PORT_ID_WORD = 1;
+
+/** The kernel fills at most 32 KiB per part of a dump (netlink_dump), whatever the reader offers. */
+const DATAGRAM_MAX = 32 * 1024;
+const RECEIVE_BUFFER = 1024 * 1024;
+
+/** An rtnetlink socket in the namespace where the thread is: short acknowledgements, with text, filtered dumps. */
+export function openNetlink(): number {
+  const op = 'open netlink socket';
+  const fd = openSocket(op, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+  return orClose(fd, () => {
+    setIntOption(op, fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    setIntOption(op, fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    setIntOption(op, fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+    setReceiveBuffer(op, fd, RECEIVE_BUFFER);
+    return fd;
+  });
+}
+
+/** One read. 'ignored': a datagram that is not the kernel's, or the notice that the receive buffer overflowed. */
+export type Received =
+  | { readonly kind: 'datagram'; readonly bytes: Uint8Array }
+  | { readonly kind: 'ignored' }
+  | { readonly kind: 'empty' };
+
+type Buffers = { readonly bytes: Uint8Array; readonly from: Uint32Array; readonly length: Uint8Array };
+
+function makeBuffers(): Buffers {
+  return {
+    bytes: new Uint8Array(DATAGRAM_MAX),
+    from: new Uint32Array(SOCKADDR_NL_LENGTH / Uint32Array.BYTES_PER_ELEMENT),
+    length: intBytes(SOCKADDR_NL_LENGTH),
+  };
+}
+
+function take(buffers: Buffers, result: number, code: number): Received {
+  if (result < 0) {
+    const name = errnoName(code);
+    return { kind: name === 'ENOBUFS' || name === 'EINTR' ? 'ignored' : 'empty' };
+  }
+  // Who may administer a container's network may also send us forged answers there: only port id 0 is the kernel.
+  const forged = buffers.from[PORT_ID_WORD] !== 0;
+  if (forged || result > buffers.bytes.length) return { kind: 'ignored' };
+  return { kind: 'datagram', bytes: buffers.bytes.slice(0, result) };
+}
+
+// Only for reads that end before the next begins, which those on the loop do.
+const shared = makeBuffers();
+
+/** Reads without waiting, on the loop. The bytes are the caller's own. */
+export function receive(fd: number): Received {
+  const from = new Uint8Array(shared.from.buffer);
+  shared.length.set(intBytes(SOCKADDR_NL_LENGTH));
+  const flags = MSG_DONTWAIT | MSG_TRUNC;
+  const result = recvfrom(fd, shared.bytes, shared.bytes.length, flags, from, shared.length);
+  return take(shared, result, errno());
+}
+
+/** The same on the thread pool: reading one part of a dump makes the kernel fill the next, under its locks. */
+export async function receiveOffLoop(fd: number): Promise<Received> {
+  const own = makeBuffers();
+  const from = new Uint8Array(own.from.buffer);
+  const answer = await recvfromOffLoop(fd, own.bytes, MSG_DONTWAIT | MSG_TRUNC, from, own.length);
+  return take(own, answer.result, answer.errno);
+}
+
+/** The kernel's word on one message as an error, undefined for success. */
+export function outcomeError(op: string, message: NetlinkMessage): SysError | undefined {
+  const outcome = decodeOutcome(message);
+  if (!outcome.ok) return new SysError(op, 'EBADMSG', `${outcome.error.kind}: ${outcome.error.what}`);
+  if (outcome.value.errno === 0) return undefined;
+  return new SysError(op, errnoName(outcome.value.errno), outcome.value.text);
+}
+
+/** Decodes those messages that have the type wanted. The kernel's own bytes not being readable is an EBADMSG. */
+export function decodeAll<T>(
+  op: string,
+  messages: readonly NetlinkMessage[],
+  type: number,
+  decode: (payload: Uint8Array) => Result<T, NetlinkProblem>,
+): readonly T[] {
+  return messages
+    .filter((message) => message.type === type)
+    .map((message) => {
+      const decoded = decode(message.payload);
+      if (decoded.ok) return decoded.value;
+      throw new SysError(op, 'EBADMSG', `${decoded.error.kind}: ${decoded.error.what}`);
+    });
+}

@@ -1,0 +1,161 @@
+import { invariant } from '../base/invariant.ts';
+import { SysError } from '../base/sys-error.ts';
+import { check, errnoName, lastError, orClose } from './errno.ts';
+import { addressOf, bind, closeOffLoop, errno, getsockname, getsockopt, recv } from './ffi.ts';
+import { slowLane } from './lanes.ts';
+import { pollReadable, type StopPolling } from './poll.ts';
+import {
+  intBytes,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  openSocket,
+  setBytesOption,
+  setIntOption,
+  setReceiveBuffer,
+  SO_ATTACH_FILTER,
+  SOCK_RAW,
+  SOL_SOCKET,
+} from './socket-options.ts';
+
+// linux/socket.h, linux/if_packet.h, linux/if_ether.h
+const AF_PACKET = 17;
+const SOL_PACKET = 263;
+const PACKET_STATISTICS = 6;
+const PACKET_VNET_HDR = 15;
+const PACKET_IGNORE_OUTGOING = 23;
+const ETH_P_ALL = 0x0003;
+/** struct sockaddr_ll: family, protocol in network order, interface index, and more that bind(2) ignores. */
+const SOCKADDR_LL_LENGTH = 20;
+const SLL_IFINDEX_WORD = 1;
+/** linux/filter.h: struct sock_fprog {u16 count; pointer} and struct sock_filter. */
+const SOCK_FPROG_LENGTH = 16;
+const SOCK_FILTER_LENGTH = 8;
+// linux/virtio_net.h
+const VIRTIO_NET_HDR_LENGTH = 10;
+const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
+
+/** A full Ethernet frame with room for VLAN tags; longer ones (GSO) are no DHCP and are dropped. */
+const FRAME_MAX = 2048;
+/** Frames read per wake-up before others get their turn. */
+const DRAIN_MAX = 256;
+/** Holds the answers to a burst of a thousand exchanges. */
+const RECEIVE_BUFFER = 4 * 1024 * 1024;
+
+/** `checksumReady` is false when the sender left the checksum to the device, as on veth: then there is none to verify. */
+export type FrameInfo = { readonly checksumReady: boolean };
+
+/** `frame` is a view that is valid only during the call: whoever keeps it copies it. */
+export type FrameHandler = (frame: Uint8Array, info: FrameInfo) => void;
+
+/** ENETDOWN: the interface went down or away. The tap goes on when it is up again, unless it is no longer `attached`. */
+export type TapErrorHandler = (error: SysError) => void;
+
+function attachFilter(op: string, fd: number, program: Uint8Array): void {
+  // A copy: its memory stays where it is until the kernel has read it, which it does in the call.
+  const instructions = program.slice();
+  const fprog = new BigUint64Array(SOCK_FPROG_LENGTH / BigUint64Array.BYTES_PER_ELEMENT);
+  const bytes = new Uint8Array(fprog.buffer);
+  bytes.set(new Uint8Array(Uint16Array.of(program.length / SOCK_FILTER_LENGTH).buffer), 0);
+  fprog[1] = addressOf(instructions);
+  setBytesOption(op, fd, SOL_SOCKET, SO_ATTACH_FILTER, bytes);
+}
+
+// Only for reads that end before the next begins.
+const receiveBytes = new Uint8Array(VIRTIO_NET_HDR_LENGTH + FRAME_MAX);
+
+/** Sees what arrives on one interface, macvlan children included, before anybody else does. */
+export class PacketTap {
+  readonly #fd: number;
+  #stop: StopPolling | undefined;
+  #dropped = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Starts to receive; one handler per tap. */
+  onFrame(handler: FrameHandler, onError?: TapErrorHandler): void {
+    invariant(this.#closed === undefined && this.#stop === undefined, 'the tap is open and has no handler');
+    this.#stop = pollReadable(this.#fd, (socketError) => {
+      if (socketError !== 0) onError?.(new SysError('packet tap', errnoName(socketError)));
+      this.#drain(handler);
+    });
+  }
+
+  /** False when the interface was removed, whatever comes later under its name: a new tap is needed. */
+  attached(): boolean {
+    invariant(this.#closed === undefined, 'the tap is open');
+    const address = new Int32Array(SOCKADDR_LL_LENGTH / Int32Array.BYTES_PER_ELEMENT);
+    const length = intBytes(SOCKADDR_LL_LENGTH);
+    check('getsockname', getsockname(this.#fd, new Uint8Array(address.buffer), length));
+    // The kernel sets it to -1 (packet_notifier), without waking anybody.
+    return (address[SLL_IFINDEX_WORD] ?? -1) > 0;
+  }
+
+  #drain(handler: FrameHandler): void {
+    for (let count = 0; count < DRAIN_MAX && this.#closed === undefined; count++) {
+      const length = recv(this.#fd, receiveBytes, receiveBytes.length, MSG_DONTWAIT | MSG_TRUNC);
+      // EINVAL: a frame whose offload the virtio header cannot describe; it is consumed and the next may be good.
+      if (length < 0 && errnoName(errno()) === 'EINVAL') continue;
+      if (length < 0) return;
+      if (length <= VIRTIO_NET_HDR_LENGTH || length > receiveBytes.length) continue;
+      const checksumReady = ((receiveBytes[0] ?? 0) & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0;
+      handler(receiveBytes.subarray(VIRTIO_NET_HDR_LENGTH, length), { checksumReady });
+    }
+  }
+
+  /** Frames lost since the tap was opened because the receive buffer was full. */
+  drops(): number {
+    invariant(this.#closed === undefined, 'the tap is open');
+    const statistics = new Uint32Array(2);
+    const bytes = new Uint8Array(statistics.buffer);
+    check(
+      'getsockopt PACKET_STATISTICS',
+      getsockopt(this.#fd, SOL_PACKET, PACKET_STATISTICS, bytes, intBytes(bytes.length)),
+    );
+    // Reading resets the kernel's counters.
+    this.#dropped += statistics[1] ?? 0;
+    return this.#dropped;
+  }
+
+  /** No frame is delivered any more; settles when the kernel has let go (16 ms of RCU, off the loop). */
+  close(): Promise<void> {
+    this.#closed ??= this.#closeOnce();
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #closeOnce(): Promise<void> {
+    this.#stop?.();
+    await slowLane.run(() => closeOffLoop(this.#fd));
+  }
+}
+
+/**
+ * Opens a tap on an interface of the daemon's own namespace (or of that where the thread is). `filterProgram` is a
+ * classic BPF program as bytes (struct sock_filter[]), in force before the first frame. Throws SysError.
+ */
+export function openTap(ifindex: number, filterProgram: Uint8Array): PacketTap {
+  const op = `open packet tap on #${ifindex}`;
+  if (filterProgram.length === 0 || filterProgram.length % SOCK_FILTER_LENGTH !== 0) {
+    throw new SysError(op, 'EINVAL', 'the filter program is not a list of instructions');
+  }
+  // Protocol 0 receives nothing until bind: no unfiltered frame gets in, and socket(2) costs no grace period.
+  const fd = openSocket(op, AF_PACKET, SOCK_RAW, 0);
+  return orClose(fd, () => {
+    attachFilter(op, fd, filterProgram);
+    setIntOption(op, fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+    setIntOption(op, fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+    setReceiveBuffer(op, fd, RECEIVE_BUFFER);
+    const address = new Uint8Array(SOCKADDR_LL_LENGTH);
+    address.set(new Uint8Array(Uint16Array.of(AF_PACKET).buffer), 0);
+    address.set([ETH_P_ALL >> 8, ETH_P_ALL & 0xff], 2);
+    address.set(intBytes(ifindex), 4);
+    if (bind(fd, address, address.length) < 0) throw lastError(op);
+    return new PacketTap(fd);
+  });
+}

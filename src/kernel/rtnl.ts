@@ -1,0 +1,49 @@
+import type { SysError } from '../base/sys-error.ts';
+import type { NetlinkRequest } from '../wire/netlink/message.ts';
+import { decodeNsid, getNsidRequest, RTM_NEWNSID } from '../wire/netlink/nsid.ts';
+import { Addresses } from './addresses.ts';
+import { Links } from './links.ts';
+import { decodeAll } from './netlink-fd.ts';
+import { NetlinkSocket } from './netlink-socket.ts';
+import type { NetNs } from './netns.ts';
+import { Routes } from './routes.ts';
+
+/** Links, addresses and routes of one namespace over one netlink socket. */
+export class Rtnl implements AsyncDisposable {
+  readonly links: Links;
+  readonly addresses: Addresses;
+  readonly routes: Routes;
+  readonly #socket: NetlinkSocket;
+
+  private constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+    this.links = new Links(socket);
+    this.addresses = new Addresses(socket);
+    this.routes = new Routes(socket);
+  }
+
+  /** In the daemon's own namespace if none is given. */
+  static open(netns?: NetNs): Rtnl {
+    return new Rtnl(NetlinkSocket.open(netns));
+  }
+
+  /** Several changes at the price of one, in order; see NetlinkSocket.batch. */
+  batch(requests: readonly NetlinkRequest[]): Promise<readonly (SysError | undefined)[]> {
+    return this.#socket.batch(requests);
+  }
+
+  /** The id that this socket's namespace has for another (ip-netns, "nsid"); undefined or -1 when it has none. */
+  async namespaceId(other: NetNs): Promise<number | undefined> {
+    const request = getNsidRequest(other.fd);
+    return decodeAll(request.op, await this.#socket.get(request), RTM_NEWNSID, decodeNsid)[0];
+  }
+
+  /** Waits for what is under way. */
+  close(): Promise<void> {
+    return this.#socket.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

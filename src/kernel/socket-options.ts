@@ -1,0 +1,58 @@
+import { check } from './errno.ts';
+import { getsockopt, setsockopt, socket } from './ffi.ts';
+
+// asm-generic/socket.h, linux/net.h
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
+export const SO_BROADCAST = 6;
+export const SO_RCVBUF = 8;
+export const SO_BINDTODEVICE = 25;
+export const SO_ATTACH_FILTER = 26;
+export const SO_RCVBUFFORCE = 33;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+
+const INT_LENGTH = 4;
+
+/** A socket that never blocks the loop and that no child process inherits. */
+export function openSocket(op: string, family: number, type: number, protocol: number): number {
+  return check(op, socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+}
+
+export function intBytes(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
+
+export function setIntOption(op: string, fd: number, level: number, option: number, value: number): void {
+  check(op, setsockopt(fd, level, option, intBytes(value), INT_LENGTH));
+}
+
+export function setBytesOption(
+  op: string,
+  fd: number,
+  level: number,
+  option: number,
+  value: Uint8Array,
+): void {
+  check(op, setsockopt(fd, level, option, value, value.length));
+}
+
+/** Beyond net.core.rmem_max where the capability allows it, else up to there. The kernel doubles the number. */
+export function setReceiveBuffer(op: string, fd: number, bytes: number): void {
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, intBytes(bytes), INT_LENGTH) === 0) return;
+  setIntOption(op, fd, SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
+/** The error that waits on the socket, as errno, 0 for none. Reading it clears it. */
+export function takeSocketError(fd: number): number {
+  const value = new Int32Array(1);
+  const bytes = new Uint8Array(value.buffer);
+  check('getsockopt SO_ERROR', getsockopt(fd, SOL_SOCKET, SO_ERROR, bytes, intBytes(INT_LENGTH)));
+  return value[0] ?? 0;
+}

@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises';
+import type { Cidr } from '../base/cidr.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
+import { isErrno } from './errno.ts';
+import type { ServerLease } from './lease-files.ts';
+import type { LongProcess } from './long-process.ts';
+import type { Namespace } from './namespace.ts';
+import type { Resources } from './resources.ts';
+
+/** The addresses a server may give out, both ends included. */
+export type Pool = { readonly first: Ipv4; readonly last: Ipv4 };
+
+/** Where a DHCP server runs: on `interfaceName` of the router, which has `router` as its address there. */
+export type ServerSite = {
+  readonly namespace: Namespace;
+  readonly interfaceName: string;
+  readonly router: Cidr<Ipv4>;
+  readonly pool: Pool;
+  /** An existing folder of its own for configuration, leases and log. */
+  readonly folder: string;
+  readonly resources: Resources;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** A running DHCP server. */
+export type DhcpServer = {
+  readonly kind: 'dnsmasq' | 'kea';
+  readonly process: LongProcess;
+  readonly leaseFile: string;
+  readonly logFile: string;
+  /** The leases in force now, as its lease file has them. */
+  readonly leases: () => Promise<readonly ServerLease[]>;
+  readonly stop: () => Promise<void>;
+};
+
+/** RFC 2131 4.1: servers listen on UDP port 67. */
+const SERVER_PORT_HEX = '0043';
+/** The local address is the second column of /proc/net/udp, "ADDRESS:PORT" in hex. */
+const UDP_LINE = /^\s*\d+: [0-9A-F]{8}:([0-9A-F]{4}) /;
+
+/** Whether the process has a namespace's UDP port 67 in use, that is: takes requests. */
+export async function listensForDhcp(namespace: Namespace, pid: number): Promise<boolean> {
+  if (!(await namespace.holds(pid))) return false;
+  const table = await readFile(`/proc/${pid}/net/udp`, 'utf8');
+  return table.split('\n').some((line) => UDP_LINE.exec(line)?.[1] === SERVER_PORT_HEX);
+}
+
+/** A file's text; empty when the server has not written it yet. */
+export async function readIfThere(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '';
+    throw error;
+  }
+}
+
+export function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}

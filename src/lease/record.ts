@@ -1,0 +1,122 @@
+import * as v from 'valibot';
+import { parseIpv4, type Ipv4 } from '../base/ipv4.ts';
+import type { Json } from '../base/json.ts';
+import { parseMac, type Mac } from '../base/mac.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { instant, type Instant } from '../base/time.ts';
+import type { Dhcp4Config, Dhcp4State } from '../protocol/dhcp4/state.ts';
+
+/** Names one attachment: what the CNI specification makes unique. */
+export type LeaseKey = {
+  readonly containerId: string;
+  readonly network: string;
+  readonly ifname: string;
+};
+
+/** `containerID/network/ifname`: also the text of the default client identifier (as the Go plugin forms it). */
+export function keyText(key: LeaseKey): string {
+  return `${key.containerId}/${key.network}/${key.ifname}`;
+}
+
+/** Bumped when a stored record can no longer be read by older code; a record of the future is left alone. */
+export const RECORD_SCHEMA = 1;
+
+/** One lease as it is stored: all that is needed to renew or to release it after a restart. */
+export type LeaseRecord = {
+  readonly schema: typeof RECORD_SCHEMA;
+  readonly key: LeaseKey;
+  /** The boot in which the instants inside were read. */
+  readonly bootId: string;
+  readonly netns: { readonly path: string; readonly inode: string };
+  readonly link: {
+    readonly index: number;
+    readonly mac: Mac;
+    /** The daemon made this link, so it is the daemon that removes it. */
+    readonly owned: boolean;
+  };
+  /** The uplink whose tap hears answers for this interface, by index in the daemon's namespace; absent: none does. */
+  readonly uplinkIndex: number | undefined;
+  readonly config: Dhcp4Config;
+  readonly state: Dhcp4State;
+};
+
+const Ipv4Text = v.pipe(
+  v.string(),
+  v.check((text) => parseIpv4(text) !== undefined, 'not an IPv4 address'),
+  v.transform((text) => text as Ipv4),
+);
+const MacText = v.pipe(
+  v.string(),
+  v.check((text) => parseMac(text) === text, 'not a MAC address'),
+  v.transform((text) => text as Mac),
+);
+const When = v.pipe(
+  v.number(),
+  v.finite(),
+  v.transform((ms): Instant => instant(ms)),
+);
+const Whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+const Xid = v.pipe(Whole, v.maxValue(0xffffffff));
+const Code = v.pipe(Whole, v.maxValue(254));
+const HexText = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})*$/, 'not hex'));
+const Prefix = v.pipe(Whole, v.maxValue(32));
+const Net4 = v.object({ address: Ipv4Text, prefix: Prefix });
+
+/** JSON has no undefined: a key that is not there reads as undefined. */
+function maybe<T>(schema: v.GenericSchema<unknown, T>) {
+  return v.pipe(
+    v.nullish(schema, null),
+    v.transform((value): T | undefined => value ?? undefined),
+  );
+}
+
+const Lease = v.object({
+  address: Net4,
+  serverId: Ipv4Text,
+  acquiredAt: When,
+  times: maybe(v.object({ renewAt: When, rebindAt: When, expiresAt: When })),
+  routers: v.array(Ipv4Text),
+  routes: v.array(v.object({ dst: Net4, router: maybe(Ipv4Text) })),
+  dnsServers: v.array(Ipv4Text),
+  domainName: maybe(v.string()),
+  domainSearch: v.array(v.string()),
+  mtu: maybe(Whole),
+  malformed: v.array(v.string()),
+});
+
+const pending = { xid: Xid, tries: Whole, resendAt: When };
+
+/** Only states that hold a lease are stored: the others have nothing that must survive. */
+const State = v.variant('kind', [
+  v.object({ kind: v.literal('bound'), lease: Lease }),
+  v.object({ kind: v.literal('renewing'), lease: Lease, requestedAt: When, ...pending }),
+  v.object({ kind: v.literal('rebinding'), lease: Lease, requestedAt: When, ...pending }),
+]);
+
+const Record = v.object({
+  schema: v.literal(RECORD_SCHEMA),
+  key: v.object({ containerId: v.string(), network: v.string(), ifname: v.string() }),
+  bootId: v.string(),
+  netns: v.object({ path: v.string(), inode: v.string() }),
+  link: v.object({ index: Whole, mac: MacText, owned: v.boolean() }),
+  uplinkIndex: maybe(Whole),
+  config: v.object({
+    chaddr: MacText,
+    clientId: maybe(HexText),
+    requestedAddress: maybe(Ipv4Text),
+    parameterRequest: v.array(Code),
+    send: v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText),
+    rapidCommit: v.boolean(),
+    broadcast: v.picklist(['auto', 'always', 'never']),
+  }),
+  state: State,
+});
+
+/** A record as it was stored, or where it is not one: "state.lease.address: Invalid type ...". */
+export function parseRecord(json: Json): Result<LeaseRecord, string> {
+  const parsed = v.safeParse(Record, json);
+  if (parsed.success) return ok(parsed.output);
+  const [issue] = parsed.issues;
+  const path = v.getDotPath(issue) ?? 'record';
+  return err(`${path}: ${issue.message}`);
+}

@@ -1,0 +1,35 @@
+import { parseJson } from '../base/json.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import type { LeaseStore } from './ports.ts';
+import { keyText, type LeaseRecord, parseRecord } from './record.ts';
+
+/** Where records are kept, one text per name. All errors are SysErrors. */
+export interface RecordFiles {
+  put(name: string, text: string): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
+/** The store of leases on top of files: what is written can be read again, and nothing else is taken for it. */
+export function recordStore(files: RecordFiles, nameOf: (key: string) => string): LeaseStore {
+  return {
+    put: (record) => files.put(nameOf(keyText(record.key)), `${JSON.stringify(record, undefined, 1)}\n`),
+    remove: (record) => files.remove(nameOf(keyText(record.key))),
+  };
+}
+
+/** A stored text as the record that it is, or what is wrong with it. `name` must be the one that its key leads to. */
+export function readStored(
+  name: string,
+  text: string,
+  nameOf: (key: string) => string,
+): Result<LeaseRecord, string> {
+  const json = parseJson(text);
+  if (!json.ok) {
+    return err(json.error.kind === 'syntax' ? `not JSON: ${json.error.text}` : 'nests too deep');
+  }
+  const record = parseRecord(json.value);
+  if (!record.ok) return record;
+  return nameOf(keyText(record.value.key)) === name
+    ? ok(record.value)
+    : err('the name does not fit the lease inside');
+}

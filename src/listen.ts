@@ -1,0 +1,61 @@
+import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+
+const OWNER_FOLDER = 0o700;
+const OWNER_ONLY = 0o600;
+const ONLY_OWNER_MASK = 0o177;
+/** sizeof(sun_path) in linux/un.h, less the terminating zero. */
+const MOST_PATH_BYTES = 107;
+
+/** Somebody answers at this path; a socket file whose daemon died does not. */
+function isAnswered(path: string): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const socket = connect(path);
+  socket.once('connect', () => {
+    socket.destroy();
+    resolve(true);
+  });
+  socket.once('error', (error) => {
+    const code = 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(false);
+    else reject(error);
+  });
+  return promise;
+}
+
+/**
+ * Listens on a UNIX socket of mode 0600, in a folder of mode 0700 if it has to be made. The socket file that a dead
+ * daemon left is taken over; one that is answered is not: that is an Error.
+ */
+export async function listenOn(server: Server, path: string): Promise<void> {
+  if (!path.startsWith('/')) throw new Error(`--socket ${path}: must be an absolute path`);
+  if (Buffer.byteLength(path) > MOST_PATH_BYTES) {
+    throw new Error(
+      `--socket ${path}: is longer than ${MOST_PATH_BYTES} bytes, the most that a socket's path may have`,
+    );
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: OWNER_FOLDER });
+  if (await isAnswered(path)) {
+    throw new Error(`--socket ${path}: another daemon answers there; stop it, or choose another path`);
+  }
+  removeStale(path);
+  // The mask, and not a chmod afterwards: there is no moment in which others could connect.
+  const before = process.umask(ONLY_OWNER_MASK);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen(path, resolve);
+  process.umask(before);
+  await promise;
+  server.off('error', reject);
+  chmodSync(path, OWNER_ONLY);
+}
+
+function removeStale(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+}

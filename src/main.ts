@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseJson, isJsonObject } from './base/json.ts';
+import { type Command, UsageError } from './cli/command.ts';
+import { daemonCommand } from './cli/daemon.ts';
+import { leasesCommand } from './cli/leases.ts';
+import { isLogLevel, LOG_LEVELS } from './observe/log.ts';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The subcommands. What is heavy is imported when it is asked for. */
+const COMMANDS: readonly Command[] = [
+  daemonCommand(LOG_LEVELS, async ({ logLevel, ...options }) => {
+    const { runDaemon } = await import('./daemon.ts');
+    await runDaemon({ ...options, logLevel: isLogLevel(logLevel) ? logLevel : 'info' });
+  }),
+  leasesCommand,
+  {
+    name: 'lab',
+    usage: '[--keep] | shell NAME | attach NAME | detach NAME | status | down',
+    summary: 'a home LAN in network namespaces, with pods that get their leases',
+    run: async (argv) => {
+      const { runLab } = await import('./lab/lab.ts');
+      return runLab(argv, { root: ROOT });
+    },
+  },
+  {
+    name: 'version',
+    usage: '',
+    summary: 'print the version',
+    run: () => {
+      const json = parseJson(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+      console.log(json.ok && isJsonObject(json.value) ? json.value['version'] : 'unknown');
+      return Promise.resolve(0);
+    },
+  },
+];
+
+function usage(): string {
+  const lines = COMMANDS.map(
+    ({ name, usage: options, summary }) => `  leasehold ${name} ${options}\n      ${summary}`,
+  );
+  return `Usage:\n${lines.join('\n')}\n`;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(usage());
+    return name === undefined ? 2 : 0;
+  }
+  const command = COMMANDS.find((known) => known.name === name);
+  try {
+    if (command === undefined) throw new UsageError(`there is no command "${name}"`);
+    return await command.run(rest);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    process.stderr.write(`leasehold: ${error.message}\n`);
+    if (!(error instanceof UsageError)) return 1;
+    process.stderr.write(usage());
+    return 2;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,166 @@
+import { fromHex, utf8 } from '../../base/bytes.ts';
+import { invariant } from '../../base/invariant.ts';
+import { IPV4_ANY, type Ipv4, ipv4ToBytes } from '../../base/ipv4.ts';
+import { between, type Instant } from '../../base/time.ts';
+import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../../wire/dhcp4/message-type.ts';
+import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
+import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
+import type { Lease4 } from './lease.ts';
+import type { Dhcp4Config } from './state.ts';
+
+/** Largest message we take (option 57): what fits an Ethernet frame without fragments. */
+const MAX_MESSAGE_SIZE = 1500;
+const MOST_SECS = 0xffff;
+
+/** The codes by what this file uses them for. */
+const OPTION = {
+  messageType: DHCP4_OPTIONS['dhcp-message-type'].code,
+  clientIdentifier: DHCP4_OPTIONS['dhcp-client-identifier'].code,
+  requestedAddress: DHCP4_OPTIONS['dhcp-requested-address'].code,
+  serverIdentifier: DHCP4_OPTIONS['dhcp-server-identifier'].code,
+  parameterRequestList: DHCP4_OPTIONS['dhcp-parameter-request-list'].code,
+  maxMessageSize: DHCP4_OPTIONS['dhcp-max-message-size'].code,
+  message: DHCP4_OPTIONS['dhcp-message'].code,
+  rapidCommit: DHCP4_OPTIONS['rapid-commit'].code,
+} as const;
+
+type Fields = {
+  readonly type: DhcpMessageType;
+  readonly xid: number;
+  /** Seconds since the client began to seek an address (RFC 2131 table 1). */
+  readonly secs?: number;
+  readonly broadcast?: boolean;
+  readonly ciaddr?: Ipv4;
+  readonly options?: readonly (readonly [number, Uint8Array])[];
+  /** Whether options 55, 57 and the configured ones go along: MUST NOT in RELEASE and DECLINE (RFC 2131 table 5). */
+  readonly asking: boolean;
+};
+
+function u16(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 8, value & 255);
+}
+
+function hexBytes(hex: string): Uint8Array {
+  const bytes = fromHex(hex);
+  invariant(bytes !== undefined, 'option bytes are kept as hex');
+  return bytes;
+}
+
+function message(config: Dhcp4Config, fields: Fields): Dhcp4Message {
+  const options = new Map<number, Uint8Array>([[OPTION.messageType, Uint8Array.of(fields.type)]]);
+  if (config.clientId !== undefined) options.set(OPTION.clientIdentifier, hexBytes(config.clientId));
+  for (const [code, bytes] of fields.options ?? []) options.set(code, bytes);
+  if (fields.asking) {
+    options.set(OPTION.maxMessageSize, u16(MAX_MESSAGE_SIZE));
+    if (config.parameterRequest.length > 0) {
+      options.set(OPTION.parameterRequestList, Uint8Array.from(config.parameterRequest));
+    }
+    for (const [code, hex] of Object.entries(config.send)) options.set(Number(code), hexBytes(hex));
+  }
+  return {
+    op: 'request',
+    xid: fields.xid,
+    secs: Math.min(MOST_SECS, fields.secs ?? 0),
+    broadcast: fields.broadcast ?? false,
+    ciaddr: fields.ciaddr ?? IPV4_ANY,
+    yiaddr: IPV4_ANY,
+    siaddr: IPV4_ANY,
+    giaddr: IPV4_ANY,
+    chaddr: config.chaddr,
+    sname: '',
+    file: '',
+    options,
+  };
+}
+
+/** Whole seconds for the `secs` field. */
+export function secsSince(since: Instant, now: Instant): number {
+  return Math.max(0, Math.floor(between(since, now) / 1000));
+}
+
+/** `auto`: the second try sets the bit, for the cases where a unicast answer cannot reach us (RFC 2131 4.1). */
+export function wantsBroadcast(config: Dhcp4Config, tries: number): boolean {
+  return config.broadcast === 'always' || (config.broadcast === 'auto' && tries > 0);
+}
+
+type Try = { readonly xid: number; readonly secs: number; readonly broadcast: boolean };
+
+/** RFC 2131 4.4.1; the wanted address as a hint in option 50. */
+export function buildDiscover(config: Dhcp4Config, at: Try): Dhcp4Message {
+  const options: [number, Uint8Array][] = [];
+  if (config.requestedAddress !== undefined) {
+    options.push([OPTION.requestedAddress, ipv4ToBytes(config.requestedAddress)]);
+  }
+  if (config.rapidCommit) options.push([OPTION.rapidCommit, new Uint8Array()]);
+  return message(config, { ...at, type: DHCP_MESSAGE_TYPE.DHCPDISCOVER, options, asking: true });
+}
+
+/** SELECTING: options 50 and 54 MUST, ciaddr zero (RFC 2131 4.3.2). */
+export function buildSelectingRequest(
+  config: Dhcp4Config,
+  at: Try,
+  offer: { readonly address: Ipv4; readonly serverId: Ipv4 },
+): Dhcp4Message {
+  return message(config, {
+    ...at,
+    type: DHCP_MESSAGE_TYPE.DHCPREQUEST,
+    options: [
+      [OPTION.requestedAddress, ipv4ToBytes(offer.address)],
+      [OPTION.serverIdentifier, ipv4ToBytes(offer.serverId)],
+    ],
+    asking: true,
+  });
+}
+
+/** INIT-REBOOT: option 50 MUST, option 54 MUST NOT, ciaddr zero (RFC 2131 4.3.2). */
+export function buildRebootRequest(config: Dhcp4Config, at: Try, address: Ipv4): Dhcp4Message {
+  return message(config, {
+    ...at,
+    type: DHCP_MESSAGE_TYPE.DHCPREQUEST,
+    options: [[OPTION.requestedAddress, ipv4ToBytes(address)]],
+    asking: true,
+  });
+}
+
+/** RENEWING and REBINDING: ciaddr is the leased address, options 50 and 54 MUST NOT (RFC 2131 4.3.2). */
+export function buildRenewRequest(
+  config: Dhcp4Config,
+  at: { readonly xid: number; readonly secs: number },
+  lease: Lease4,
+): Dhcp4Message {
+  return message(config, {
+    ...at,
+    type: DHCP_MESSAGE_TYPE.DHCPREQUEST,
+    ciaddr: lease.address.address,
+    asking: true,
+  });
+}
+
+/** RFC 2131 4.4.6: ciaddr and option 54 MUST; the same client identifier as before. */
+export function buildRelease(
+  config: Dhcp4Config,
+  xid: number,
+  held: { readonly address: Ipv4; readonly serverId: Ipv4 },
+): Dhcp4Message {
+  return message(config, {
+    type: DHCP_MESSAGE_TYPE.DHCPRELEASE,
+    xid,
+    ciaddr: held.address,
+    options: [[OPTION.serverIdentifier, ipv4ToBytes(held.serverId)]],
+    asking: false,
+  });
+}
+
+/** RFC 2131 4.4.4: options 50 and 54 MUST, ciaddr zero, broadcast. */
+export function buildDecline(config: Dhcp4Config, xid: number, lease: Lease4, why: string): Dhcp4Message {
+  return message(config, {
+    type: DHCP_MESSAGE_TYPE.DHCPDECLINE,
+    xid,
+    options: [
+      [OPTION.requestedAddress, ipv4ToBytes(lease.address.address)],
+      [OPTION.serverIdentifier, ipv4ToBytes(lease.serverId)],
+      [OPTION.message, utf8(why)],
+    ],
+    asking: false,
+  });
+}

@@ -1,0 +1,36 @@
+import { between, formatDuration, type Instant } from '../../base/time.ts';
+import { IGNORE_REASONS, type IgnoreReason } from './reasons.ts';
+import type { Acquisition } from './state.ts';
+
+/** What the network did, as one word: the outcome decides the error code. */
+export type Outcome = 'silent' | 'refused' | 'unusable' | 'unfinished';
+
+export function outcomeOf(acquisition: Acquisition): Outcome {
+  if (acquisition.naks > 0) return 'refused';
+  if (Object.keys(acquisition.ignored).length > 0) return 'unusable';
+  return acquisition.offers > 0 ? 'unfinished' : 'silent';
+}
+
+function times(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** What was sent, what came back, and why it was not taken: one line for a person who looks at a failed ADD. */
+export function describeAcquisition(acquisition: Acquisition, now: Instant): string {
+  const { discovers, requests, offers, naks, nakText } = acquisition;
+  const sent = [
+    ...(discovers > 0 ? [times(discovers, 'DISCOVER')] : []),
+    ...(requests > 0 ? [times(requests, 'REQUEST')] : []),
+  ];
+  const parts = [
+    `sent ${sent.join(' and ') || 'nothing'} in ${formatDuration(between(acquisition.since, now))}`,
+  ];
+  if (offers > 0) parts.push(`took ${times(offers, 'OFFER')}`);
+  if (naks > 0)
+    parts.push(`was refused by ${times(naks, 'NAK')}${nakText === undefined ? '' : ` ("${nakText}")`}`);
+  const reasons = Object.entries(acquisition.ignored) as [IgnoreReason, number][];
+  for (const [reason, count] of reasons)
+    parts.push(`ignored ${times(count, 'message')}: ${IGNORE_REASONS[reason]}`);
+  if (offers + naks + reasons.length === 0) parts.push('nothing came back');
+  return parts.join('; ');
+}

@@ -1,0 +1,23 @@
+/**
+ * Why a DHCP message that parsed was not taken. One closed list: it is the log field, the counter's label, the words of
+ * an ADD's diagnosis and what the tests expect. (Bytes that do not parse have their own list, in wire/.)
+ */
+export const IGNORE_REASONS = {
+  'not-a-reply': 'op is not BOOTREPLY',
+  'wrong-xid': 'the transaction id is not ours (an answer to an earlier try, or to somebody else)',
+  'wrong-mac': 'chaddr is not our MAC address',
+  'wrong-client-id': 'the server echoed another client identifier than ours (RFC 6842)',
+  'no-message-type': 'option 53 (dhcp-message-type) is missing: a BOOTP answer',
+  'malformed-message-type': 'option 53 (dhcp-message-type) is malformed',
+  'unexpected-type': 'this type of message means nothing in the current state (such as a second OFFER)',
+  'no-server-id': 'option 54 (dhcp-server-identifier) is missing',
+  'malformed-server-id': 'option 54 (dhcp-server-identifier) is malformed',
+  'other-server': 'it comes from another server than the one that was chosen',
+  'bad-address': 'yiaddr is not an address that a host can have',
+  'other-address': 'the server offers another address than the one that was asked for',
+  'malformed-lease-time': 'option 51 (dhcp-lease-time) is malformed',
+  'zero-lease-time': 'option 51 (dhcp-lease-time) is 0',
+  'malformed-subnet-mask': 'option 1 (subnet-mask) is malformed or not contiguous',
+} as const;
+
+export type IgnoreReason = keyof typeof IGNORE_REASONS;

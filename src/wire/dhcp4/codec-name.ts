@@ -1,0 +1,172 @@
+import { ipv4ToBytes, type Ipv4 } from '../../base/ipv4.ts';
+import { err, ok, type Result } from '../../base/result.ts';
+import { parseAll, splitItems, type Codec } from './codec.ts';
+import { ipv4List } from './codec-address.ts';
+
+/** RFC 1035 2.3.4. */
+const MAX_LABEL_BYTES = 63;
+/** RFC 1035 2.3.4, counting the length bytes and the root. */
+const MAX_NAME_BYTES = 255;
+/** The two high bits that tell a pointer from a length (RFC 1035 4.1.4). */
+const POINTER_BITS = 0xc0;
+/** A pointer of two bytes can stand for a name of 255, so the list needs a bound of its own. */
+const MAX_NAMES = 64;
+
+/** Letters, digits, hyphen (RFC 1123 2.1) and the underscore of the field: these names go into resolv.conf. */
+const LABEL = /^[A-Za-z0-9_-]+$/;
+
+/** Cuts one trailing dot, the root. */
+function withoutRoot(name: string): string {
+  return name.endsWith('.') ? name.slice(0, -1) : name;
+}
+
+/** The labels in wire form; the root's zero byte is added when `rooted`. */
+export function encodeName(name: string, rooted: boolean): Uint8Array {
+  const bytes: number[] = [];
+  const relative = withoutRoot(name);
+  for (const label of relative === '' ? [] : relative.split('.')) {
+    bytes.push(label.length);
+    for (let i = 0; i < label.length; i++) bytes.push(label.charCodeAt(i));
+  }
+  if (rooted) bytes.push(0);
+  return Uint8Array.from(bytes);
+}
+
+/** A host or domain name without its trailing dot. */
+export function parseName(text: string): Result<string, string> {
+  const name = withoutRoot(text);
+  const labels = name.split('.');
+  if (labels.some((label) => label.length > MAX_LABEL_BYTES || !LABEL.test(label))) {
+    return err(`"${text}" is not a domain name`);
+  }
+  return name.length + 2 > MAX_NAME_BYTES ? err(`"${text}" is longer than a domain name may be`) : ok(name);
+}
+
+/** A name read from the wire; `rooted` is false when the bytes ended without the root label. */
+export type WireName = { readonly name: string; readonly next: number; readonly rooted: boolean };
+
+/**
+ * One name at `start`. Pointers are followed only backwards, each to before the last, so no loop exists; where
+ * `compressed` is false they are errors.
+ */
+export function decodeName(bytes: Uint8Array, start: number, compressed: boolean): Result<WireName, string> {
+  const labels: string[] = [];
+  let size = 1;
+  let at = start;
+  let next: number | undefined;
+  let limit = start;
+  while (at < bytes.length) {
+    const length = bytes[at] ?? 0;
+    if (length === 0) return ok({ name: labels.join('.'), next: next ?? at + 1, rooted: true });
+    if (length >= POINTER_BITS) {
+      const low = bytes[at + 1];
+      if (!compressed || low === undefined) return err('a compression pointer that may not be there');
+      const target = ((length & ~POINTER_BITS) << 8) | low;
+      if (target >= limit) return err('a compression pointer that does not point backwards');
+      next ??= at + 2;
+      limit = target;
+      at = target;
+      continue;
+    }
+    size += length + 1;
+    if (length > MAX_LABEL_BYTES || size > MAX_NAME_BYTES) return err('a label or name is too long');
+    const end = at + 1 + length;
+    if (end > bytes.length) return err('a label is cut off');
+    const label = String.fromCharCode(...bytes.subarray(at + 1, end));
+    if (!LABEL.test(label)) return err('a label has characters that no host name has');
+    labels.push(label);
+    at = end;
+  }
+  return ok({ name: labels.join('.'), next: next ?? at, rooted: false });
+}
+
+function decodeNames(bytes: Uint8Array, compressed: boolean): Result<readonly string[], string> {
+  const names: string[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    if (names.length === MAX_NAMES) return err(`more than ${MAX_NAMES} names`);
+    const name = decodeName(bytes, at, compressed);
+    if (!name.ok) return name;
+    if (!name.value.rooted) return err('the last name is cut off');
+    if (name.value.name === '') return err('an empty name');
+    names.push(name.value.name);
+    at = name.value.next;
+  }
+  return names.length === 0 ? err('no name') : ok(names);
+}
+
+function encodeNames(names: readonly string[]): Uint8Array {
+  return Uint8Array.from(names.flatMap((name) => [...encodeName(name, true)]));
+}
+
+function parseNames(text: string): Result<readonly string[], string> {
+  const items = splitItems(text);
+  if (items.length === 0) return err('at least one domain name is needed');
+  return items.length > MAX_NAMES ? err(`more than ${MAX_NAMES} names`) : parseAll(items, parseName);
+}
+
+function nameList(compressed: boolean): Codec<readonly string[]> {
+  return {
+    kind: 'domain names',
+    decode: (bytes) => decodeNames(bytes, compressed),
+    // Compression is the sender's choice (RFC 3397 section 2); what we send is too short to need it.
+    encode: encodeNames,
+    parse: parseNames,
+    format: (names) => names.join(', '),
+  };
+}
+
+/** A search list with compression inside the option (RFC 3397, RFC 1035 4.1.4). */
+export const searchList = nameList(true);
+
+/** Names in wire form without compression (RFC 4280, RFC 6011). */
+export const domainNames = nameList(false);
+
+/** Exactly one name in wire form without compression. */
+export const domainName: Codec<string> = {
+  kind: 'domain name',
+  decode(bytes) {
+    const names = decodeNames(bytes, false);
+    if (!names.ok) return names;
+    const [name, ...more] = names.value;
+    return name === undefined || more.length > 0 ? err('more than one name') : ok(name);
+  },
+  encode: (name) => encodeName(name, true),
+  parse: parseName,
+  format: String,
+};
+
+/** SIP servers, by name or by address (RFC 3361 section 3). */
+export type SipServers =
+  | { readonly by: 'name'; readonly names: readonly string[] }
+  | { readonly by: 'address'; readonly addresses: readonly Ipv4[] };
+
+const SIP_NAMES = 0;
+const SIP_ADDRESSES = 1;
+
+export const sipServers: Codec<SipServers> = {
+  kind: 'domain names or IPv4 addresses',
+  decode(bytes) {
+    const body = bytes.subarray(1);
+    if (bytes[0] === SIP_NAMES) {
+      const names = decodeNames(body, true);
+      return names.ok ? ok({ by: 'name', names: names.value }) : names;
+    }
+    if (bytes[0] === SIP_ADDRESSES) {
+      const addresses = ipv4List.decode(body);
+      return addresses.ok ? ok({ by: 'address', addresses: addresses.value }) : addresses;
+    }
+    return err(bytes.length === 0 ? 'empty' : `encoding ${bytes[0]}`);
+  },
+  encode(value) {
+    if (value.by === 'name') return Uint8Array.of(SIP_NAMES, ...encodeNames(value.names));
+    return Uint8Array.of(SIP_ADDRESSES, ...value.addresses.flatMap((address) => [...ipv4ToBytes(address)]));
+  },
+  parse(text) {
+    const addresses = ipv4List.parse(text);
+    if (addresses.ok) return ok({ by: 'address', addresses: addresses.value });
+    const names = parseNames(text);
+    return names.ok ? ok({ by: 'name', names: names.value }) : names;
+  },
+  format: (value) => (value.by === 'name' ? value.names : value.addresses).join(', '),
+};

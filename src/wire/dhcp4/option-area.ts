@@ -1,0 +1,78 @@
+import { OPTION_END, OPTION_OVERLOAD, OPTION_PAD, type Dhcp4Options } from './options.ts';
+
+/** Code and length before each value (RFC 2132 section 2). */
+const HEADER_BYTES = 2;
+const MAX_PIECE_BYTES = 255;
+
+/** What was read: all pieces of one option are joined in the order of the packet (RFC 3396 section 7). */
+export type OptionPieces = Map<number, Uint8Array>;
+
+function join(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}
+
+/**
+ * Reads the options between `start` and `end` into `into`, up to End. Gives the number of bytes that code, length and
+ * value took, or undefined when an option runs past `end`. A missing End is tolerated: old servers leave it out when
+ * the area is full. Values are views of `bytes`.
+ */
+export function readOptionArea(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  into: OptionPieces,
+): number | undefined {
+  let taken = 0;
+  let at = start;
+  while (at < end) {
+    const code = bytes[at++] ?? OPTION_END;
+    if (code === OPTION_PAD) continue;
+    if (code === OPTION_END) break;
+    const length = bytes[at++] ?? 0;
+    // `at > end`: the length byte itself was already outside, and belongs to another field.
+    if (at > end || at + length > end) return undefined;
+    const piece = bytes.subarray(at, at + length);
+    const before = into.get(code);
+    into.set(code, before === undefined ? piece : join(before, piece));
+    at += length;
+    taken += HEADER_BYTES + length;
+  }
+  return taken;
+}
+
+/** How many pieces a value needs; an empty one still has its header. */
+function pieceCount(length: number): number {
+  return Math.max(1, Math.ceil(length / MAX_PIECE_BYTES));
+}
+
+/** The bytes that writeOptionArea will write, without End. */
+export function optionAreaSize(options: Dhcp4Options): number {
+  let size = 0;
+  for (const [code, value] of options) {
+    if (code !== OPTION_OVERLOAD) size += value.length + HEADER_BYTES * pieceCount(value.length);
+  }
+  return size;
+}
+
+/**
+ * Writes the options from `start` on and gives the offset after the last; long values go as consecutive pieces
+ * (RFC 3396 section 5). Option 52 is left out: the reader consumed it, and nothing is written into file and sname.
+ */
+export function writeOptionArea(bytes: Uint8Array, start: number, options: Dhcp4Options): number {
+  let at = start;
+  for (const [code, value] of options) {
+    if (code === OPTION_OVERLOAD) continue;
+    for (let piece = 0; piece < pieceCount(value.length); piece++) {
+      const from = piece * MAX_PIECE_BYTES;
+      const part = value.length <= MAX_PIECE_BYTES ? value : value.subarray(from, from + MAX_PIECE_BYTES);
+      bytes[at] = code;
+      bytes[at + 1] = part.length;
+      bytes.set(part, at + HEADER_BYTES);
+      at += HEADER_BYTES + part.length;
+    }
+  }
+  return at;
+}

@@ -1,0 +1,164 @@
+import { concat } from '../../base/bytes.ts';
+import { unreachable } from '../../base/invariant.ts';
+import { macToBytes, type Mac } from '../../base/mac.ts';
+import { attr, nestedAttr, optional, textAttr, u32Attr } from './attributes.ts';
+import {
+  IFF_UP,
+  IFINFOMSG_LENGTH,
+  IFLA_ADDRESS,
+  IFLA_EXT_MASK,
+  IFLA_IFNAME,
+  IFLA_INFO_DATA,
+  IFLA_INFO_KIND,
+  IFLA_LINK,
+  IFLA_LINKINFO,
+  IFLA_MACVLAN_BC_QUEUE_LEN,
+  IFLA_MACVLAN_MODE,
+  IFLA_MASTER,
+  IFLA_MTU,
+  IFLA_NET_NS_FD,
+  MACVLAN_MODES,
+  RTM_DELLINK,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+  VETH_INFO_PEER,
+  type MacvlanMode,
+} from './link.ts';
+import { NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type NetlinkRequest } from './message.ts';
+
+/** linux/rtnetlink.h: leaves the counters out, which are most of a link message. */
+const RTEXT_FILTER_SKIP_STATS = 1 << 3;
+
+/** What every new link may have from its first moment on. */
+export type LinkBasics = {
+  readonly name: string;
+  readonly mac?: Mac;
+  readonly mtu?: number;
+  readonly up?: boolean;
+  /** The link is made directly in this namespace, under its final name. */
+  readonly netnsFd?: number;
+};
+
+export type LinkKind =
+  | {
+      readonly kind: 'macvlan';
+      readonly masterIndex: number;
+      readonly mode: MacvlanMode;
+      readonly bcQueueLen?: number;
+    }
+  /** The kernel refuses a peer that is born up (ENOTCONN: it has no other end yet). */
+  | { readonly kind: 'veth'; readonly peer: Omit<LinkBasics, 'up'> }
+  | { readonly kind: 'bridge' };
+
+export type NewLink = LinkBasics & LinkKind;
+
+/** What is left out stays as it is. */
+export type LinkChange = {
+  readonly index: number;
+  readonly up?: boolean;
+  readonly mtu?: number;
+  readonly mac?: Mac;
+  readonly name?: string;
+  readonly netnsFd?: number;
+  /** The bridge to become a port of; 0 leaves it. */
+  readonly controllerIndex?: number;
+};
+
+/** struct ifinfomsg. The change mask holds just IFF_UP: no other flag is ever set from here. */
+function ifinfomsg(index: number, up: boolean | undefined): Uint8Array {
+  const flags = up === true ? IFF_UP : 0;
+  const change = up === undefined ? 0 : IFF_UP;
+  const bytes = new Uint8Array(IFINFOMSG_LENGTH);
+  bytes.set(new Uint8Array(Uint32Array.of(index, flags, change).buffer), 4);
+  return bytes;
+}
+
+function basicAttributes(link: Partial<LinkBasics>): readonly Uint8Array[] {
+  return [
+    ...optional(link.name, (name) => textAttr(IFLA_IFNAME, name)),
+    ...optional(link.mac, (mac) => attr(IFLA_ADDRESS, macToBytes(mac))),
+    ...optional(link.mtu, (mtu) => u32Attr(IFLA_MTU, mtu)),
+    ...optional(link.netnsFd, (fd) => u32Attr(IFLA_NET_NS_FD, fd)),
+  ];
+}
+
+function kindData(link: NewLink): readonly Uint8Array[] {
+  switch (link.kind) {
+    case 'macvlan':
+      return [
+        nestedAttr(IFLA_INFO_DATA, [
+          u32Attr(IFLA_MACVLAN_MODE, MACVLAN_MODES[link.mode]),
+          ...optional(link.bcQueueLen, (length) => u32Attr(IFLA_MACVLAN_BC_QUEUE_LEN, length)),
+        ]),
+      ];
+    case 'veth': {
+      const peer = concat([ifinfomsg(0, undefined), ...basicAttributes(link.peer)]);
+      return [nestedAttr(IFLA_INFO_DATA, [attr(VETH_INFO_PEER, peer)])];
+    }
+    case 'bridge':
+      return [];
+    default:
+      return unreachable(link);
+  }
+}
+
+/** RTM_NEWLINK that fails with EEXIST when the name is taken. */
+export function newLinkRequest(link: NewLink): NetlinkRequest {
+  return {
+    op: `RTM_NEWLINK ${link.name}`,
+    type: RTM_NEWLINK,
+    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+    payload: concat([
+      ifinfomsg(0, link.up),
+      ...basicAttributes(link),
+      ...(link.kind === 'macvlan' ? [u32Attr(IFLA_LINK, link.masterIndex)] : []),
+      nestedAttr(IFLA_LINKINFO, [textAttr(IFLA_INFO_KIND, link.kind), ...kindData(link)]),
+    ]),
+  };
+}
+
+export function setLinkRequest(change: LinkChange): NetlinkRequest {
+  return {
+    op: `RTM_NEWLINK #${change.index}`,
+    type: RTM_NEWLINK,
+    flags: NLM_F_ACK,
+    payload: concat([
+      ifinfomsg(change.index, change.up),
+      ...basicAttributes(change),
+      ...optional(change.controllerIndex, (index) => u32Attr(IFLA_MASTER, index)),
+    ]),
+  };
+}
+
+export function deleteLinkRequest(index: number): NetlinkRequest {
+  return {
+    op: `RTM_DELLINK #${index}`,
+    type: RTM_DELLINK,
+    flags: NLM_F_ACK,
+    payload: ifinfomsg(index, undefined),
+  };
+}
+
+/** By name or index; the answer is one RTM_NEWLINK. */
+export function getLinkRequest(link: string | number): NetlinkRequest {
+  const byName = typeof link === 'string';
+  return {
+    op: `RTM_GETLINK ${byName ? link : `#${link}`}`,
+    type: RTM_GETLINK,
+    flags: NLM_F_ACK,
+    payload: concat([
+      ifinfomsg(byName ? 0 : link, undefined),
+      ...(byName ? [textAttr(IFLA_IFNAME, link)] : []),
+      u32Attr(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS),
+    ]),
+  };
+}
+
+export function listLinksRequest(): NetlinkRequest {
+  return {
+    op: 'RTM_GETLINK',
+    type: RTM_GETLINK,
+    flags: NLM_F_DUMP,
+    payload: concat([ifinfomsg(0, undefined), u32Attr(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]),
+  };
+}
