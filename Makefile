@@ -1,0 +1,50 @@
+# Leasehold. `make lab` shows it, `make test` proves it; CONTRIBUTING.md says the rest.
+
+NODE := node_modules/node/bin/node
+TESTS ?= tests/**/*.test.ts
+# Two at once: the tests wait for servers and kernels more than they compute.
+TEST_JOBS ?= 2
+
+.PHONY: build lab test unit lint types format bench clean
+
+build: node_modules/.built
+	@$(MAKE) --no-print-directory -s -C relay
+
+# npm ci takes exactly what the lock file says; Node 26 itself is one of the packages.
+node_modules/.built: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+lab: build
+	@bin/leasehold lab $(LAB_ARGS)
+
+# All of it: format, lint, types, layers, unit tests, and the tests in network namespaces with real servers.
+test: build
+	@sh scripts/test.sh
+
+# One file or some: make tests TESTS=tests/wire/bpf.test.ts
+.PHONY: tests
+tests: build
+	@UV_THREADPOOL_SIZE=8 $(NODE) --test --test-concurrency=$(TEST_JOBS) '$(TESTS)'
+
+# What needs neither root nor a server.
+unit: build
+	@$(NODE) --test --test-concurrency=$(TEST_JOBS) 'tests/base/**/*.test.ts' 'tests/wire/**/*.test.ts' 'tests/protocol/**/*.test.ts' \
+	  'tests/lease/**/*.test.ts' 'tests/cni/**/*.test.ts' 'tests/api/**/*.test.ts'
+
+lint: build
+	@$(NODE) node_modules/oxfmt/bin/oxfmt --check .
+	@$(NODE) node_modules/oxlint/bin/oxlint --type-aware --deny-warnings
+	@$(MAKE) --no-print-directory types
+
+types: build
+	@node_modules/.bin/tsc --noEmit
+
+format: build
+	@$(NODE) node_modules/oxfmt/bin/oxfmt .
+
+bench: build
+	@sh scripts/bench.sh $(BENCH_ARGS)
+
+clean:
+	rm -rf dist node_modules
