@@ -1,4 +1,3 @@
-import { formatCidr } from '../base/cidr.ts';
 import { between, type Instant } from '../base/time.ts';
 import type { ManagedLease } from '../lease/manager.ts';
 
@@ -9,8 +8,9 @@ export type LeaseView = {
   readonly ifname: string;
   readonly state: string;
   readonly mac: string;
-  /** With prefix length; null while there is none. */
+  /** Null while there is none. */
   readonly address: string | null;
+  readonly prefix: number | null;
   readonly routers: readonly string[];
   readonly server: string | null;
   /** Whole seconds; null for an infinite lease and for none. */
@@ -28,7 +28,8 @@ export function leaseViews(source: LeaseSource): readonly LeaseView[] {
     ...record.key,
     state: record.state.kind,
     mac: record.link.mac,
-    address: lease === undefined ? null : formatCidr(lease.address),
+    address: lease?.address.address ?? null,
+    prefix: lease?.address.prefix ?? null,
     routers: lease?.routers ?? [],
     server: lease?.serverId ?? null,
     expiresInSeconds:

@@ -6,12 +6,13 @@ export type Ipv6 = string & { readonly __brand: 'Ipv6' };
 
 const GROUP = /^[0-9a-fA-F]{1,4}$/;
 
-function groupsOf(text: string): number[] | undefined {
+/** `dotted`: whether the last part may be an IPv4 address, which is so only at the end of the whole (RFC 4291 2.2). */
+function groupsOf(text: string, dotted: boolean): number[] | undefined {
   if (text === '') return [];
   const parts = text.split(':');
   const groups: number[] = [];
   for (const [i, part] of parts.entries()) {
-    if (i === parts.length - 1 && part.includes('.')) {
+    if (dotted && i === parts.length - 1 && part.includes('.')) {
       const v4 = parseIpv4(part);
       if (v4 === undefined) return undefined;
       const [a = 0, b = 0, c = 0, d = 0] = ipv4ToBytes(v4);
@@ -28,8 +29,8 @@ function groupsOf(text: string): number[] | undefined {
 export function parseIpv6(text: string): Ipv6 | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
-  const head = groupsOf(halves[0] ?? '');
-  const tail = halves.length === 2 ? groupsOf(halves[1] ?? '') : [];
+  const head = groupsOf(halves[0] ?? '', halves.length === 1);
+  const tail = halves.length === 2 ? groupsOf(halves[1] ?? '', true) : [];
   if (head === undefined || tail === undefined) return undefined;
   // A compressed form stands for at least one group; an uncompressed one has exactly eight.
   const missing = 8 - head.length - tail.length;
@@ -66,8 +67,8 @@ export function ipv6FromBytes(bytes: Uint8Array): Ipv6 {
 
 export function ipv6ToBytes(address: Ipv6): Uint8Array {
   const [head = '', tail] = address.split('::');
-  const left = groupsOf(head) ?? [];
-  const right = tail === undefined ? [] : (groupsOf(tail) ?? []);
+  const left = groupsOf(head, false) ?? [];
+  const right = tail === undefined ? [] : (groupsOf(tail, false) ?? []);
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
   left.forEach((group, i) => view.setUint16(i * 2, group));

@@ -31,7 +31,8 @@ export function earliest(first: Instant, ...others: readonly Instant[]): Instant
 
 /** "250 ms", "4 s", "2 h 5 min": for people, so at most two units. */
 export function formatDuration(duration: Duration): string {
-  if (duration < 1000) return `${Math.round(duration)} ms`;
+  const rounded = Math.round(duration);
+  if (rounded < 1000) return `${rounded} ms`;
   const total = Math.round(duration / 1000);
   const units: readonly (readonly [number, string])[] = [
     [86_400, 'd'],

@@ -4,9 +4,9 @@ import { closeFd, errno } from './ffi.ts';
 
 const NAMES = new Map<number, string>();
 // Some numbers have two names: asm-generic/errno.h defines these in terms of the other, which is the one wanted.
-const ALIASES: readonly string[] = ['EWOULDBLOCK', 'ENOTSUP'];
+const ALIASES: ReadonlySet<string> = new Set(['EWOULDBLOCK', 'ENOTSUP']);
 for (const [name, number] of Object.entries(constants.errno)) {
-  if (!ALIASES.includes(name)) NAMES.set(number, name);
+  if (!ALIASES.has(name)) NAMES.set(number, name);
 }
 
 /** "ENODEV" for 19. What node:os does not name keeps its number ("E529"). */

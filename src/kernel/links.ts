@@ -18,11 +18,11 @@ export type NewMacvlan = {
   /** The device below, an index of the socket's namespace. */
   readonly masterIndex: number;
   /** The link is made in this namespace; in the socket's own if left out. */
-  readonly netnsFd?: number;
-  readonly mac?: Mac;
-  readonly mtu?: number;
+  readonly netnsFd?: number | undefined;
+  readonly mac?: Mac | undefined;
+  readonly mtu?: number | undefined;
   readonly mode: MacvlanMode;
-  readonly bcQueueLen?: number;
+  readonly bcQueueLen?: number | undefined;
   readonly up: boolean;
 };
 

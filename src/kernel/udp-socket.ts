@@ -37,7 +37,7 @@ export type UdpOptions = {
   readonly ifname: string;
   readonly localPort: number;
   /** The address that datagrams come from and are received on; any if left out. */
-  readonly localAddress?: Ipv4;
+  readonly localAddress?: Ipv4 | undefined;
   /** Whether 255.255.255.255 may be sent to. */
   readonly broadcast: boolean;
 };

@@ -1,4 +1,3 @@
-import { readlinkSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isJsonObject, parseJson, type JsonObject } from '../base/json.ts';
@@ -58,20 +57,16 @@ export async function findPlugin(type: string, binDirs: readonly string[]): Prom
 }
 
 /**
- * Where plugins run. A plugin works on the network namespace that it finds itself in: in the machine's own it would
- * make its links on the machine's own interfaces. `own` is for a process that was itself started inside a node's
- * namespace; `harmless` for plugins that touch no network (scripted ones).
+ * The node's namespace. A plugin works on the network namespace that it finds itself in: in the machine's own it would
+ * make its links on the machine's own interfaces, so there is no default. `harmless` is for plugins that touch no
+ * network (scripted ones).
  */
-export type PluginPlace = Namespace | 'own' | 'harmless';
+export type PluginPlace = Namespace | 'harmless';
 
-function inPlace(path: string, place: PluginPlace): readonly string[] {
-  if (typeof place === 'object') return place.command([path]);
-  if (place === 'own' && readlinkSync('/proc/self/ns/net') === readlinkSync('/proc/1/ns/net')) {
-    throw new Error(
-      "refused to run a CNI plugin in the machine's own network namespace; start this inside a node's",
-    );
-  }
-  return [path];
+/** Without nsenter's own start (a millisecond) where this process is in the node's namespace already. */
+async function inPlace(path: string, place: PluginPlace): Promise<readonly string[]> {
+  if (place === 'harmless' || (await place.holds(process.pid))) return [path];
+  return place.command([path]);
 }
 
 export type ExecRequest = {
@@ -137,8 +132,9 @@ export type Executed = {
 /** Runs one plugin once. `ms` is from before the process is made until its answer is read. Throws CniPluginError. */
 export async function execPlugin(plugin: string, request: ExecRequest): Promise<Executed> {
   const path = await findPlugin(plugin, request.binDirs);
+  const command = await inPlace(path, request.place);
   const before = performance.now();
-  const outcome = await runToEnd(inPlace(path, request.place), {
+  const outcome = await runToEnd(command, {
     input: request.stdin,
     env: systemEnv({ ...request.env, ...cniEnv(request) }),
     timeoutMs: request.timeoutMs,

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { detachFromLab, attachToLab, hostNamespace, openLab, podNameProblem } from './lab-handle.ts';
 import type { Output } from './lab-output.ts';
 import { podRows, showPods, showReachability } from './lab-show.ts';
@@ -7,16 +6,23 @@ import { deleteNamespace } from './namespace-name.ts';
 import { runInteractive, systemEnv } from './process.ts';
 import { Resources } from './resources.ts';
 
-const HOSTS: readonly string[] = ['router', 'node', 'laptop'];
+const HOSTS: ReadonlySet<string> = new Set(['router', 'node', 'laptop']);
 
 /** A command that cannot be done as asked; the text says why, and what to do. */
 export class LabUsageError extends Error {
   override readonly name = 'LabUsageError';
 }
 
-/** The lab of this id, else the newest. */
-export function chooseLab(id: string | undefined): LabState {
+/**
+ * The lab of this id, else the newest. On a shared machine the newest may be another person's, so a choice that was
+ * not asked for is said before anything is done to it.
+ */
+export function chooseLab(id: string | undefined, output: Output): LabState {
   const labs = listLabs();
+  const [newest] = labs;
+  if (id === undefined && newest !== undefined && labs.length > 1) {
+    output.write(`${labs.length} labs are up; taking the newest, ${newest.id} (--id chooses another)\n`);
+  }
   const lab = id === undefined ? labs[0] : labs.find((one) => one.id === id);
   if (lab !== undefined) return lab;
   if (id === undefined) throw new LabUsageError('no lab is up; start one with "leasehold lab --keep"');
@@ -70,7 +76,7 @@ export async function labDetach(state: LabState, name: string, output: Output): 
 
 /** A shell on a machine or in a pod (`command` empty), or one command there. Gives its exit status. */
 export async function labShell(state: LabState, name: string, command: readonly string[]): Promise<number> {
-  if (!HOSTS.includes(name)) podNamed(state, name);
+  if (!HOSTS.has(name)) podNamed(state, name);
   const paths = pathsOf(folderOf(state.id));
   const shell = process.env['SHELL'] ?? '/bin/sh';
   // Names are asked of the lab's router, in a mount namespace of the shell's own: the machine's resolv.conf stays.
@@ -95,8 +101,8 @@ export async function labDown(state: LabState, output: Output): Promise<void> {
     }
     await deleteNamespace(hostNamespace(state.prefix, pod.name).name);
   }
-  await using _resources = new Resources(state.resources);
-  await rm(paths.pods, { recursive: true, force: true });
+  const left = new Resources(state.resources);
+  await left[Symbol.asyncDispose]();
   output.write(
     `Lab ${state.id} is down: ${pods.length} pods, the daemon, router, node and laptop are gone\n`,
   );

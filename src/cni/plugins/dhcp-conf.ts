@@ -29,6 +29,8 @@ const CLIENT_IDENTIFIER = 61;
 const IDENTIFIER_TYPE_TEXT = 0;
 /** With the type byte 255, the most that an option holds. */
 const MAX_IDENTIFIER_TEXT = 254;
+/** What is left of an Ethernet frame beside the fixed fields and the options of the exchange itself. */
+const MAX_PROVIDED_BYTES = 1000;
 /** The exchange sets these itself. */
 const OWN_OPTIONS: ReadonlySet<number> = new Set([50, 52, 53, 54, 55, 57, 80]);
 
@@ -66,6 +68,12 @@ export function readDhcpConf(conf: NetConf, args: CniArgs, key: LeaseKey, settin
     const field = fromArg === undefined ? 'value' : 'fromArg';
     if (!bytes.ok) throw invalid(`ipam.provide[${i}].${field}: ${bytes.error}`);
     send[row.code] = toHex(bytes.value);
+  }
+  const total = Object.values(send).reduce((sum, hex) => sum + hex.length / 2, 0);
+  if (total > MAX_PROVIDED_BYTES) {
+    throw invalid(
+      `ipam.provide: ${total} bytes of options do not fit a packet; ${MAX_PROVIDED_BYTES} is the most`,
+    );
   }
   const { [CLIENT_IDENTIFIER]: ownIdentifier, ...others } = send;
   return {

@@ -52,15 +52,15 @@ const LIFETIME_FOREVER = 0xffffffff;
 export type NewAddress = {
   readonly index: number;
   readonly cidr: Cidr;
-  readonly broadcast?: Ipv4;
+  readonly broadcast?: Ipv4 | undefined;
   /** RT_SCOPE_*; RT_SCOPE_UNIVERSE if left out. */
-  readonly scope?: number;
-  readonly flags?: number;
-  readonly metric?: number;
+  readonly scope?: number | undefined;
+  readonly flags?: number | undefined;
+  readonly metric?: number | undefined;
   /** The kernel itself removes the address after so many seconds; never if left out. */
-  readonly validSecs?: number;
+  readonly validSecs?: number | undefined;
   /** Not used for new connections after so many seconds; `validSecs` if left out. */
-  readonly preferredSecs?: number;
+  readonly preferredSecs?: number | undefined;
 };
 
 /** An address as the kernel has it; a lifetime without end is left out. */

@@ -32,11 +32,11 @@ const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 /** What every new link may have from its first moment on. */
 export type LinkBasics = {
   readonly name: string;
-  readonly mac?: Mac;
-  readonly mtu?: number;
-  readonly up?: boolean;
+  readonly mac?: Mac | undefined;
+  readonly mtu?: number | undefined;
+  readonly up?: boolean | undefined;
   /** The link is made directly in this namespace, under its final name. */
-  readonly netnsFd?: number;
+  readonly netnsFd?: number | undefined;
 };
 
 export type LinkKind =
@@ -44,7 +44,7 @@ export type LinkKind =
       readonly kind: 'macvlan';
       readonly masterIndex: number;
       readonly mode: MacvlanMode;
-      readonly bcQueueLen?: number;
+      readonly bcQueueLen?: number | undefined;
     }
   /** The kernel refuses a peer that is born up (ENOTCONN: it has no other end yet). */
   | { readonly kind: 'veth'; readonly peer: Omit<LinkBasics, 'up'> }
@@ -55,13 +55,13 @@ export type NewLink = LinkBasics & LinkKind;
 /** What is left out stays as it is. */
 export type LinkChange = {
   readonly index: number;
-  readonly up?: boolean;
-  readonly mtu?: number;
-  readonly mac?: Mac;
-  readonly name?: string;
-  readonly netnsFd?: number;
+  readonly up?: boolean | undefined;
+  readonly mtu?: number | undefined;
+  readonly mac?: Mac | undefined;
+  readonly name?: string | undefined;
+  readonly netnsFd?: number | undefined;
   /** The bridge to become a port of; 0 leaves it. */
-  readonly controllerIndex?: number;
+  readonly controllerIndex?: number | undefined;
 };
 
 /** struct ifinfomsg. The change mask holds just IFF_UP: no other flag is ever set from here. */
@@ -73,7 +73,7 @@ function ifinfomsg(index: number, up: boolean | undefined): Uint8Array {
   return bytes;
 }
 
-function basicAttributes(link: Partial<LinkBasics>): readonly Uint8Array[] {
+function basicAttributes(link: Omit<LinkBasics, 'name'> & Pick<LinkChange, 'name'>): readonly Uint8Array[] {
   return [
     ...optional(link.name, (name) => textAttr(IFLA_IFNAME, name)),
     ...optional(link.mac, (mac) => attr(IFLA_ADDRESS, macToBytes(mac))),

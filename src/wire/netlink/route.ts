@@ -49,23 +49,23 @@ const RTVIA_FAMILY_LENGTH = 2;
 export type NewRoute = {
   /** A prefix of 0 is the default route. Host bits are cleared. */
   readonly dst: Cidr;
-  readonly gateway?: Ip;
+  readonly gateway?: Ip | undefined;
   /** The link it leaves by (RTA_OIF). */
-  readonly index?: number;
-  readonly table?: number;
+  readonly index?: number | undefined;
+  readonly table?: number | undefined;
   /** RT_SCOPE_* */
-  readonly scope?: number;
+  readonly scope?: number | undefined;
   /** RTPROT_*: who made it. */
-  readonly protocol?: number;
+  readonly protocol?: number | undefined;
   /** RTA_PRIORITY: the lower wins. */
-  readonly metric?: number;
-  readonly prefsrc?: Ip;
+  readonly metric?: number | undefined;
+  readonly prefsrc?: Ip | undefined;
   /** The gateway is reachable on the link whatever the addresses say. */
-  readonly onlink?: boolean;
+  readonly onlink?: boolean | undefined;
   /** RTN_* */
-  readonly type?: number;
-  readonly mtu?: number;
-  readonly advmss?: number;
+  readonly type?: number | undefined;
+  readonly mtu?: number | undefined;
+  readonly advmss?: number | undefined;
 };
 
 /** One way of a multipath route. Weight 1 is the least. */

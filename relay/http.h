@@ -1,0 +1,28 @@
+/* One HTTP/1.1 request over a UNIX socket (RFC 9112), as much of it as the daemon's answers need. */
+#ifndef RELAY_HTTP_H
+#define RELAY_HTTP_H
+
+#include "text.h"
+
+enum {
+    ANSWER_HEAD_MAX = 16 * 1024,
+    ANSWER_BODY_MAX = 4 * 1024 * 1024,
+};
+
+struct answer {
+    unsigned status;
+    struct span body; /* lies in a static buffer */
+    bool counted;     /* Content-Length vouches for the body's end, not only the closing of the connection */
+};
+
+/* Why there is no answer. */
+struct failure {
+    const char *what;
+    int error; /* errno, 0 when the system has no part in it */
+};
+
+/* Sends head and body, reads the whole answer. False: there is none that can be trusted, `failure` says why. */
+bool http_exchange(const char *path, struct span head, struct span body, int64_t deadline, struct answer *answer,
+                   struct failure *failure);
+
+#endif

@@ -1,0 +1,237 @@
+/*
+ * The relay: the program that a container runtime executes as CNI plugin. It carries the call to Leasehold's daemon
+ * and the answer back; all else is the daemon's. It lives for the millisecond that one call takes, so it is static,
+ * small, without allocations, and believes neither the runtime nor the daemon.
+ */
+#include "cni.h"
+#include "conf.h"
+#include "http.h"
+#include "io.h"
+#include "json.h"
+#include "request.h"
+#include "spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    CONF_MAX = 1024 * 1024,
+    ANSWER_DEPTH_MAX = 64,
+    MESSAGE_SIZE = 2 * 1024,
+    ERROR_SIZE = 2 * 6 * MESSAGE_SIZE + 1024, /* two texts, of which JSON makes at most six bytes of one */
+    ERROR_CODE_DIGITS = 9, /* fits the runtimes' unsigned int whatever its size */
+    /* The daemon's own deadlines end before; these are for a daemon that hangs. */
+    PATIENCE_MS = 300 * 1000,
+    CLEANUP_PATIENCE_MS = 60 * 1000, /* DEL and GC: what is not done now can be done later */
+};
+
+static char conf_bytes[CONF_MAX + 1]; /* one more, to see that there is too much */
+static char head_bytes[REQUEST_HEAD_MAX];
+
+/* One call of the plugin. */
+struct call {
+    const char *plugin;
+    const char *command;
+    char version[VERSION_SIZE]; /* of the configuration, for error objects */
+    char socket_path[SOCKET_PATH_SIZE];
+};
+
+static int print(struct span text, int status) {
+    return write_all(STDOUT_FILENO, text) ? status : 1;
+}
+
+static int print_error(const char *version, enum cni_code code, struct span message, const char *details) {
+    char buffer[ERROR_SIZE];
+    struct text out = TEXT_IN(buffer);
+    text_string(&out, "{\"cniVersion\":");
+    text_json(&out, span_of(version));
+    text_string(&out, ",\"code\":");
+    text_number(&out, (uint64_t)code, 1);
+    text_string(&out, ",\"msg\":");
+    text_json(&out, message);
+    if (*details != '\0') {
+        text_string(&out, ",\"details\":");
+        text_json(&out, span_of(details));
+    }
+    text_string(&out, "}\n");
+    return print(text_as_span(&out), 1);
+}
+
+/* An error about one named thing. */
+static int print_refusal(const char *version, enum cni_code code, const char *key, const char *reason,
+                         const char *details) {
+    char buffer[MESSAGE_SIZE];
+    struct text message = TEXT_IN(buffer);
+    text_string(&message, key);
+    text_char(&message, ' ');
+    text_string(&message, reason);
+    return print_error(version, code, text_as_span(&message), details);
+}
+
+static bool is_one_of(const char *command, const char *one, const char *other) {
+    return strcmp(command, one) == 0 || strcmp(command, other) == 0;
+}
+
+static bool can_wait(const struct call *call) {
+    return is_one_of(call->command, "DEL", "GC");
+}
+
+static int64_t patience_ms(const struct call *call) {
+    int64_t patience = can_wait(call) ? CLEANUP_PATIENCE_MS : PATIENCE_MS;
+    const char *shorter = getenv("LEASEHOLD_RELAY_TIMEOUT_MS");
+    if (shorter == NULL || *shorter == '\0')
+        return patience;
+    int64_t value = 0;
+    for (; *shorter >= '0' && *shorter <= '9' && value < patience; shorter += 1)
+        value = value * 10 + (*shorter - '0');
+    /* It may only shorten: whatever is longer, or no number at all, changes nothing. */
+    return *shorter == '\0' && value < patience ? value : patience;
+}
+
+/* Reads stdin to its end. 0, or an errno; EFBIG when there is more than CONF_MAX. */
+static int read_conf(struct span *conf, int64_t deadline) {
+    size_t used = 0;
+    while (used < sizeof(conf_bytes)) {
+        if (wait_for(STDIN_FILENO, POLLIN, deadline) == 0)
+            return ETIMEDOUT;
+        ssize_t count = read(STDIN_FILENO, conf_bytes + used, sizeof(conf_bytes) - used);
+        if (count == 0)
+            break;
+        if (count < 0 && errno != EINTR && errno != EAGAIN)
+            return errno;
+        used += count > 0 ? (size_t)count : 0;
+    }
+    FENCE(conf_bytes, used);
+    *conf = (struct span){.data = conf_bytes, .len = used};
+    return used <= CONF_MAX ? 0 : EFBIG;
+}
+
+/* An error object as runtimes can read it: `code` a positive whole number, `msg` a string. */
+static bool is_cni_error(struct span body) {
+    struct span code = {0};
+    struct span message = {0};
+    if (!json_is_object(body, ANSWER_DEPTH_MAX) || !json_member(body, "code", &code) ||
+        !json_member(body, "msg", &message))
+        return false;
+    size_t digits = 0;
+    while (digits < code.len && code.data[digits] >= '0' && code.data[digits] <= '9')
+        digits += 1;
+    return digits == code.len && digits <= ERROR_CODE_DIGITS && code.data[0] != '0' && json_is_string(message);
+}
+
+/* Whether the answer can be handed to the runtime as it is. */
+static bool is_sound(const struct call *call, const struct answer *answer, struct failure *failure) {
+    *failure = (struct failure){.what = "the daemon's answer is not what was asked for", .error = 0};
+    if (answer->status == 503) {
+        failure->what = "the daemon is not ready yet";
+        return false;
+    }
+    if (answer->status != 200) {
+        failure->what = "the daemon's answer is neither a success nor a CNI error";
+        return is_cni_error(answer->body);
+    }
+    if (answer->body.len == 0) {
+        failure->what = "the daemon's answer is empty";
+        /* An ADD has a result; and without a length, nothing may also be all that a dying daemon could say. */
+        return answer->counted && strcmp(call->command, "ADD") != 0;
+    }
+    failure->what = "the daemon's answer is not a JSON object";
+    return json_is_object(answer->body, ANSWER_DEPTH_MAX);
+}
+
+static void describe(struct text *message, const struct call *call, const struct answer *answer,
+                     const struct failure *failure) {
+    text_string(message, failure->what);
+    text_string(message, " (socket ");
+    text_string(message, call->socket_path);
+    text_char(message, ')');
+    if (failure->error != 0) {
+        text_string(message, ": ");
+        text_string(message, strerror(failure->error));
+    }
+    /* A daemon that is not ready may say what it waits for. */
+    struct span reason = {0};
+    if (answer->status == 503 && is_cni_error(answer->body) && json_member(answer->body, "msg", &reason)) {
+        text_string(message, ": ");
+        (void)json_decode(reason, message);
+    }
+}
+
+/* The daemon has not answered: keep what can be done later, report the rest. */
+static int do_without_daemon(const struct call *call, struct span head, struct span conf,
+                             const struct answer *answer, const struct failure *failure) {
+    char buffer[MESSAGE_SIZE];
+    struct text message = TEXT_IN(buffer);
+    describe(&message, call, answer, failure);
+    if (can_wait(call)) {
+        text_string(&message, "; and the request cannot be kept for later: ");
+        if (spool_write(call->socket_path, head, conf, &message))
+            return 0;
+    }
+    char hint_buffer[MESSAGE_SIZE];
+    struct text hint = TEXT_IN(hint_buffer);
+    text_string(&hint, "Is the daemon running? Start it with `systemctl start leasehold`, or by hand with "
+                       "`leasehold daemon --socket ");
+    text_string(&hint, call->socket_path);
+    text_string(&hint, "`.");
+    enum cni_code code = strcmp(call->command, "STATUS") == 0 ? CNI_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER;
+    return print_error(call->version, code, text_as_span(&message), text_end(&hint));
+}
+
+static int carry(struct call *call, struct span conf, int64_t deadline) {
+    struct path_refusal bad_path = {0};
+    if (!conf_socket(conf, call->plugin, call->socket_path, &bad_path))
+        return print_refusal(call->version, bad_path.code, bad_path.key, bad_path.reason,
+                             "It names the UNIX socket of Leasehold's daemon.");
+    struct text head = TEXT_IN(head_bytes);
+    struct variable_refusal bad_variable = {0};
+    if (!request_head(&head, call->plugin, conf.len, &bad_variable))
+        return print_refusal(call->version, CNI_BAD_ENVIRONMENT, bad_variable.variable, bad_variable.reason,
+                             "The runtime sets it for the plugin; see the CNI specification, section \"Parameters\".");
+    struct answer answer = {0};
+    struct failure failure = {0};
+    if (http_exchange(call->socket_path, text_as_span(&head), conf, deadline, &answer, &failure) &&
+        is_sound(call, &answer, &failure))
+        return print(answer.body, answer.status == 200 ? 0 : 1);
+    return do_without_daemon(call, text_as_span(&head), conf, &answer, &failure);
+}
+
+static const char *plugin_name(const char *path) {
+    const char *slash = path == NULL ? NULL : strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    return name == NULL || *name == '\0' ? "leasehold" : name;
+}
+
+int main(int argc, char **argv) {
+    /* Without a stdout the socket would get its number, and be written the runtime's answer. */
+    if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
+        return 1;
+    struct call call = {
+        .plugin = plugin_name(argc > 0 ? argv[0] : NULL),
+        .command = getenv("CNI_COMMAND"),
+        .version = CNI_VERSION,
+    };
+    /* stdin is not read here: a person who just tries the program has a terminal there. */
+    if (call.command == NULL || *call.command == '\0')
+        return print_refusal(CNI_VERSION, CNI_BAD_ENVIRONMENT, "CNI_COMMAND", "is not set",
+                             "This is a CNI plugin of Leasehold, which container runtimes execute. The daemon is "
+                             "started with `systemctl start leasehold`, or by hand with `leasehold daemon`.");
+    if (strcmp(call.command, "VERSION") == 0)
+        return print(
+            span_of("{\"cniVersion\":\"" CNI_VERSION "\",\"supportedVersions\":" CNI_VERSIONS "}\n"), 0);
+    int64_t deadline = now_ms() + patience_ms(&call);
+    struct span conf = {0};
+    int error = read_conf(&conf, deadline);
+    if (error == EFBIG)
+        return print_refusal(CNI_VERSION, CNI_CANNOT_DECODE, "the network configuration on stdin",
+                             "is larger than 1 MiB (1048576 bytes)", "");
+    if (error != 0)
+        return print_refusal(CNI_VERSION, CNI_IO_FAILURE, "the network configuration cannot be read from stdin:",
+                             strerror(error), "");
+    conf_version(conf, call.version);
+    return carry(&call, conf, deadline);
+}

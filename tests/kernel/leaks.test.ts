@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { lockFile } from '../../src/kernel/file-lock.ts';
+import { NetNs } from '../../src/kernel/netns.ts';
+import { openTap } from '../../src/kernel/packet-tap.ts';
+import { Rtnl } from '../../src/kernel/rtnl.ts';
+import { sdNotify } from '../../src/kernel/sd-notify.ts';
+import { openUdp } from '../../src/kernel/udp-socket.ts';
+import { asRoot, makePair, openFds, Sandbox, until } from './support/sandbox.ts';
+
+const CYCLES = 200;
+/** linux/filter.h: BPF_RET | BPF_K with 0, which takes nothing. */
+const DROP_ALL = Uint8Array.of(0x06, 0, 0, 0, 0, 0, 0, 0);
+
+test('everything that is opened and closed two hundred times leaves no descriptor', asRoot, async () => {
+  await using sandbox = new Sandbox('leaks');
+  const { leftLink } = await makePair(sandbox);
+  const path = sandbox.path('left');
+  const folder = mkdtempSync(join(tmpdir(), 'lh-leaks-'));
+  const cycle = async (): Promise<void> => {
+    using netns = NetNs.open(path);
+    await using rtnl = Rtnl.open(netns);
+    await rtnl.links.get('v0');
+    using socket = openUdp(netns, { ifname: 'v0', localPort: 68, broadcast: true });
+    socket.onMessage(() => undefined);
+    assert.throws(() => openUdp(netns, { ifname: 'nowhere', localPort: 68, broadcast: true }));
+    await using tap = netns.run(() => openTap(leftLink.index, DROP_ALL));
+    tap.onFrame(() => undefined);
+    assert.throws(() => netns.run(() => openTap(4711, DROP_ALL)));
+    const lock = lockFile(join(folder, 'lock'));
+    assert.ok(lock.ok && !lockFile(join(folder, 'lock')).ok);
+    lock.value.release();
+    sdNotify('READY=1', '/nowhere');
+  };
+  try {
+    await cycle();
+    const before = openFds();
+    // Eight side by side: closing a tap waits for the kernel.
+    for (let i = 0; i < CYCLES; i += 8) {
+      await Promise.all(
+        Array.from({ length: 8 }, (_, k) => (k === 0 ? cycle() : cycleWithoutLock(path, leftLink.index))),
+      );
+    }
+    await until('no descriptor is left', () => openFds() <= before);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+async function cycleWithoutLock(path: string, index: number): Promise<void> {
+  using netns = NetNs.open(path);
+  await using rtnl = Rtnl.open(netns);
+  await rtnl.links.list();
+  using socket = openUdp(netns, { ifname: 'v0', localPort: 68, broadcast: true });
+  socket.onMessage(() => undefined);
+  await using tap = netns.run(() => openTap(index, DROP_ALL));
+  tap.onFrame(() => undefined);
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { BPF, BPF_INSTRUCTION_BYTES, type BpfInstruction } from '../../src/wire/bpf.ts';
+
+/** The inverse of encodeBpf, for this machine's byte order. */
+export function decodeBpf(bytes: Uint8Array): readonly BpfInstruction[] {
+  assert.equal(bytes.length % BPF_INSTRUCTION_BYTES, 0);
+  const copy = new Uint8Array(bytes);
+  const halves = new Uint16Array(copy.buffer);
+  const words = new Uint32Array(copy.buffer);
+  return Array.from({ length: bytes.length / BPF_INSTRUCTION_BYTES }, (_, i) => ({
+    code: halves[i * 4] ?? 0,
+    jt: copy[i * BPF_INSTRUCTION_BYTES + 2] ?? 0,
+    jf: copy[i * BPF_INSTRUCTION_BYTES + 3] ?? 0,
+    k: words[i * 2 + 1] ?? 0,
+  }));
+}
+
+const WIDTHS: ReadonlyMap<number, number> = new Map([
+  [BPF.B, 1],
+  [BPF.H, 2],
+  [BPF.W, 4],
+]);
+const SIZE_BITS = 0x18;
+
+/**
+ * Runs a program over a packet as the kernel does: the number of bytes to keep, 0 when a load goes beyond the packet.
+ * Knows only the instructions that our filters use and fails on any other, and on a jump out of the program.
+ */
+export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array): number {
+  let a = 0;
+  let x = 0;
+  for (let pc = 0; ; pc++) {
+    const instruction = program[pc];
+    assert.ok(instruction, `the program ran out at ${pc}`);
+    const { code, jt, jf, k } = instruction;
+    const width = WIDTHS.get(code & SIZE_BITS) ?? 0;
+    switch (code & ~SIZE_BITS) {
+      case BPF.LD | BPF.ABS:
+      case BPF.LD | BPF.IND: {
+        const at = (code & BPF.IND) === 0 ? k : k + x;
+        if (at + width > packet.length) return 0;
+        a = packet.subarray(at, at + width).reduce((value, byte) => value * 256 + byte, 0);
+        break;
+      }
+      case BPF.LDX | BPF.MSH:
+        if (k >= packet.length) return 0;
+        x = ((packet[k] ?? 0) & 0x0f) * 4;
+        break;
+      case BPF.RET | BPF.K:
+        return k;
+      default: {
+        // The jumps use the bits of the size for their operation.
+        const taken = code === (BPF.JMP | BPF.JEQ) ? a === k : (a & k) !== 0;
+        assert.ok(code === (BPF.JMP | BPF.JEQ) || code === (BPF.JMP | BPF.JSET), `instruction ${code}`);
+        pc += taken ? jt : jf;
+      }
+    }
+  }
+}
