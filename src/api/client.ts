@@ -1,5 +1,7 @@
-import { request } from 'node:http';
 import { parseJson, type Json } from '../base/json.ts';
+
+// Not by import: see server.ts.
+const { request } = process.getBuiltinModule('node:http');
 
 const MOST_BYTES = 16 << 20;
 const PATIENCE_MS = 5000;

@@ -1,7 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { CniDispatcher } from '../cni/dispatch.ts';
 import { leaseViews, type LeaseSource } from './lease-view.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
+
+// Not by import: that reads every export, and one of http's brings in a WebSocket client of 10 MB.
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** What the CNI specification's data may weigh; the relay has the same bound. */
 const MOST_BODY_BYTES = 1 << 20;

@@ -1,9 +1,8 @@
 import koffi from 'koffi';
 
-/**
- * The C library, bound by koffi. This file and poll.ts are the only ones that know koffi. Every function returns -1
- * on failure and leaves the reason in `errno()`, to be read before anything else runs.
- */
+// The C library, bound by koffi. This file and poll.ts are the only ones that know koffi. Every function returns -1
+// on failure and leaves the reason in `errno()`, to be read before anything else runs.
+
 // The handle of the process itself: the C library, be it glibc or musl, is already loaded.
 const libc = koffi.load(null);
 

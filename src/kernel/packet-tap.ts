@@ -78,8 +78,8 @@ export class PacketTap {
   onFrame(handler: FrameHandler, onError?: TapErrorHandler): void {
     invariant(this.#closed === undefined && this.#stop === undefined, 'the tap is open and has no handler');
     this.#stop = pollReadable(this.#fd, (socketError) => {
-      if (socketError !== 0) onError?.(new SysError('packet tap', errnoName(socketError)));
-      this.#drain(handler);
+      const reason = socketError === 0 ? this.#drain(handler) : errnoName(socketError);
+      if (reason !== undefined) onError?.(new SysError('packet tap', reason));
     });
   }
 
@@ -93,16 +93,19 @@ export class PacketTap {
     return (address[SLL_IFINDEX_WORD] ?? -1) > 0;
   }
 
-  #drain(handler: FrameHandler): void {
+  /** The name of the error that the socket had, which recv(2) gives only once. */
+  #drain(handler: FrameHandler): string | undefined {
     for (let count = 0; count < DRAIN_MAX && this.#closed === undefined; count++) {
       const length = recv(this.#fd, receiveBytes, receiveBytes.length, MSG_DONTWAIT | MSG_TRUNC);
-      // EINVAL: a frame whose offload the virtio header cannot describe; it is consumed and the next may be good.
-      if (length < 0 && errnoName(errno()) === 'EINVAL') continue;
-      if (length < 0) return;
+      const code = length < 0 ? errnoName(errno()) : undefined;
+      // A frame whose offload the virtio header cannot describe; it is consumed and the next may be good.
+      if (code === 'EINVAL') continue;
+      if (code !== undefined) return code === 'EAGAIN' ? undefined : code;
       if (length <= VIRTIO_NET_HDR_LENGTH || length > receiveBytes.length) continue;
       const checksumReady = ((receiveBytes[0] ?? 0) & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0;
       handler(receiveBytes.subarray(VIRTIO_NET_HDR_LENGTH, length), { checksumReady });
     }
+    return undefined;
   }
 
   /** Frames lost since the tap was opened because the receive buffer was full. */

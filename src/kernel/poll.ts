@@ -19,20 +19,23 @@ export function pollReadable(fd: number, onReady: (socketError: number) => void)
   const poll = koffi.node.poll as unknown as Poll;
   let handle: koffiHandle | undefined;
   let handed: NodeJS.Immediate | undefined;
+  let failed = false;
 
   const start = (): void => {
     handle = poll(fd, { readable: true }, (status) => {
+      failed ||= status < 0;
       // The addon calls without Node's callback scope, so promises resolved here would lie until something else
       // wakes the loop. An immediate runs in the same turn of the loop and has the scope.
-      handed ??= setImmediate(handOn, status);
+      handed ??= setImmediate(handOn);
     });
   };
-  const handOn = (status: number): void => {
+  const handOn = (): void => {
     handed = undefined;
-    if (status >= 0) {
+    if (!failed) {
       onReady(0);
       return;
     }
+    failed = false;
     // libuv gives up on POLLERR (an interface went down): take the error from the socket and watch again.
     handle?.close();
     start();

@@ -13,8 +13,9 @@ test('columns are as wide as their widest cell; numbers end together; no trailin
   assert.equal(renderTable(columns, rows), golden.join('\n'));
 });
 
+const rows = (style: Style) => [[{ text: 'x', paint: style.good }, 'y']];
+
 test('colour changes no column', () => {
-  const rows = (style: Style) => [[{ text: 'x', paint: style.good }, 'y']];
   const columns = [{ title: 'one' }, { title: 'two' }];
   const painted = renderTable(columns, rows(COLOURED), COLOURED);
   // oxlint-disable-next-line no-control-regex -- the escape sequences are the subject
