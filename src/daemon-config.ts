@@ -50,7 +50,15 @@ export function loadConfig(path: string | undefined): DaemonConfig {
 }
 
 function readJsonFile(path: string): unknown {
-  const json = parseJson(readFileSync(path, 'utf8'));
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Error(`--config ${path}: cannot be read: ${error instanceof Error ? error.message : ''}`, {
+      cause: error,
+    });
+  }
+  const json = parseJson(text);
   if (json.ok) return json.value;
   throw new Error(
     `--config ${path}: ${json.error.kind === 'syntax' ? `is not JSON: ${json.error.text}` : 'nests too deep'}`,

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -18,8 +18,9 @@ function isAnswered(path: string): Promise<boolean> {
     resolve(true);
   });
   socket.once('error', (error) => {
-    const code = 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(false);
+    if (hasCode(error, 'ENOENT', 'ECONNREFUSED')) resolve(false);
+    // connect(2) of a UNIX socket: the listener's queue is full, so there is one.
+    else if (hasCode(error, 'EAGAIN')) resolve(true);
     else reject(error);
   });
   return promise;
@@ -27,7 +28,7 @@ function isAnswered(path: string): Promise<boolean> {
 
 /**
  * Listens on a UNIX socket of mode 0600, in a folder of mode 0700 if it has to be made. The socket file that a dead
- * daemon left is taken over; one that is answered is not: that is an Error.
+ * daemon left is taken over; one that is answered is not, and neither is a file that is no socket: that is an Error.
  */
 export async function listenOn(server: Server, path: string): Promise<void> {
   if (!path.startsWith('/')) throw new Error(`--socket ${path}: must be an absolute path`);
@@ -36,11 +37,29 @@ export async function listenOn(server: Server, path: string): Promise<void> {
       `--socket ${path}: is longer than ${MOST_PATH_BYTES} bytes, the most that a socket's path may have`,
     );
   }
+  try {
+    await takePath(path);
+    await listen(server, path);
+  } catch (error) {
+    if (!hasCode(error)) throw error;
+    throw new Error(`--socket ${path}: cannot be used: ${error.message}`, { cause: error });
+  }
+}
+
+async function takePath(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: OWNER_FOLDER });
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw new Error(`--socket ${path}: is there already and no socket; remove it, or choose another path`);
+  }
   if (await isAnswered(path)) {
     throw new Error(`--socket ${path}: another daemon answers there; stop it, or choose another path`);
   }
   removeStale(path);
+}
+
+async function listen(server: Server, path: string): Promise<void> {
   // The mask, and not a chmod afterwards: there is no moment in which others could connect.
   const before = process.umask(ONLY_OWNER_MASK);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -56,6 +75,12 @@ function removeStale(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
+}
+
+/** An error of the operating system; with one of the codes, where some are given. */
+function hasCode(error: unknown, ...codes: readonly string[]): error is Error & { readonly code: unknown } {
+  if (!(error instanceof Error) || !('code' in error)) return false;
+  return codes.length === 0 || codes.some((code) => error.code === code);
 }

@@ -37,8 +37,8 @@ const COMMANDS: readonly Command[] = [
   },
 ];
 
-function usage(): string {
-  const lines = COMMANDS.map(
+function usage(commands: readonly Command[]): string {
+  const lines = commands.map(
     ({ name, usage: options, summary }) => `  leasehold ${name} ${options}\n      ${summary}`,
   );
   return `Usage:\n${lines.join('\n')}\n`;
@@ -47,7 +47,7 @@ function usage(): string {
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    process.stdout.write(usage());
+    process.stdout.write(usage(COMMANDS));
     return name === undefined ? 2 : 0;
   }
   const command = COMMANDS.find((known) => known.name === name);
@@ -56,9 +56,9 @@ async function main(argv: readonly string[]): Promise<number> {
     return await command.run(rest);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    process.stderr.write(`leasehold: ${error.message}\n`);
+    process.stderr.write(`leasehold: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
     if (!(error instanceof UsageError)) return 1;
-    process.stderr.write(usage());
+    process.stderr.write(usage(command === undefined ? COMMANDS : [command]));
     return 2;
   }
 }

@@ -8,6 +8,8 @@ const { createServer } = process.getBuiltinModule('node:http');
 
 /** What the CNI specification's data may weigh; the relay has the same bound. */
 const MOST_BODY_BYTES = 1 << 20;
+/** More callers than that are turned away, and told to try again by their relay: each may hold five descriptors. */
+const MOST_CONNECTIONS = 1024;
 /** The relay sends up to 32 KiB of variables, percent-encoded. */
 const MOST_HEAD_BYTES = 128 << 10;
 
@@ -29,6 +31,7 @@ export function createApi(parts: ApiParts): Server {
   // A CNI request may wait for DHCP longer than Node's default patience, and is bounded by its own deadline.
   server.requestTimeout = 0;
   server.keepAliveTimeout = 1;
+  server.maxConnections = MOST_CONNECTIONS;
   return server;
 }
 

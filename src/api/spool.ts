@@ -5,10 +5,13 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { CniRequest } from '../cni/dispatch.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
 
-/** The head and body bounds of the relay, with room. */
-const MOST_BYTES = (1 << 20) + (64 << 10);
+/** 1 MiB of body, and the relay's largest head (REQUEST_HEAD_MAX, about 98 KiB) with room. */
+const MOST_BYTES = (1 << 20) + (128 << 10);
 const SUFFIX = '.req';
 const MOST_ENTRIES = 4096;
+/** A relay writes under such a name, which takes it milliseconds; what is this old was left by one that died. */
+const UNFINISHED_PREFIX = '.tmp-';
+const UNFINISHED_LIMIT_MS = 60_000;
 
 /** Only these may wait: the others need their answer. */
 const SPOOLED_COMMANDS: ReadonlySet<string> = new Set(['DEL', 'GC']);
@@ -59,24 +62,39 @@ async function readEntry(path: string): Promise<Result<Buffer, string>> {
   }
 }
 
-type SpoolLog = { info(fields: object, text: string): void; warn(fields: object, text: string): void };
+async function readRequest(path: string, name: string): Promise<Result<SpooledRequest, string>> {
+  if (!name.endsWith(SUFFIX)) return err('does not have the name of a request');
+  try {
+    const read = await readEntry(path);
+    return read.ok ? parseSpooled(read.value) : read;
+  } catch (error) {
+    // ELOOP for a symbolic link, ENXIO for a socket: nothing that a relay leaves.
+    return err(`cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+export type SpoolLog = {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+};
+
+export type RunSpooled = (
+  request: SpooledRequest,
+) => Promise<{ readonly ok: boolean; readonly body: object | undefined }>;
 
 /**
- * Does what the relay promised while the daemon was away, oldest first. What cannot be read is dropped with a word in
- * the log, what fails is dropped too: a DEL that fails now would fail for ever, and GC comes round again.
+ * Does what the relay promised while the daemon was away, oldest first, and gives the number of requests done. What
+ * cannot be read is dropped with a word in the log, what fails is dropped too: a DEL that fails now would fail for
+ * ever, and GC comes round again. Nothing that lies in the folder makes this reject.
  */
-export async function settleSpool(
-  socketPath: string,
-  run: (request: SpooledRequest) => Promise<{ readonly ok: boolean; readonly body: object | undefined }>,
-  log: SpoolLog,
-): Promise<number> {
+export async function settleSpool(socketPath: string, run: RunSpooled, log: SpoolLog): Promise<number> {
   const folder = spoolFolder(socketPath);
   const names = await entriesOf(folder, log);
   let settled = 0;
   for (const name of names) {
     const path = join(folder, name);
-    const read = name.endsWith(SUFFIX) ? await readEntry(path) : err('was never finished');
-    const request = read.ok ? parseSpooled(read.value) : read;
+    if (name.startsWith(UNFINISHED_PREFIX) && !(await isAbandoned(path))) continue;
+    const request = await readRequest(path, name);
     if (request.ok) {
       const answer = await run(request.value);
       if (answer.ok) settled += 1;
@@ -84,10 +102,30 @@ export async function settleSpool(
     } else {
       log.warn({ path, problem: request.error }, 'a spooled request cannot be read and is dropped');
     }
-    await unlink(path);
+    await drop(path, log);
   }
   if (settled > 0) log.info({ settled }, 'requests that came while the daemon was away are done');
   return settled;
+}
+
+/** False while the relay may still be writing it: without its file its DEL would fail. */
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    return Date.now() - (await lstat(path)).mtimeMs > UNFINISHED_LIMIT_MS;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/** A folder stays: nobody but root can have put it here, and a person may want what is in it. */
+async function drop(path: string, log: SpoolLog): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (isMissing(error)) return;
+    log.warn({ path, error: String(error) }, 'an entry of the spool cannot be removed');
+  }
 }
 
 async function entriesOf(folder: string, log: SpoolLog): Promise<readonly string[]> {
@@ -99,7 +137,11 @@ async function entriesOf(folder: string, log: SpoolLog): Promise<readonly string
     }
     return (await readdir(folder)).toSorted().slice(0, MOST_ENTRIES);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (isMissing(error)) return [];
     throw error;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
