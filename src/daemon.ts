@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { access } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createApi } from './api/server.ts';
-import { settleSpool } from './api/spool.ts';
+import { SpoolWatch } from './api/spool-watch.ts';
 import { isSysError } from './base/sys-error.ts';
 import { CniDispatcher } from './cni/dispatch.ts';
 import { KeyedOperations } from './cni/keyed.ts';
@@ -13,7 +14,7 @@ import { bootId, now, randomFloat } from './kernel/clock.ts';
 import { runPlugin } from './kernel/exec-plugin.ts';
 import { lockFile, type FileLock } from './kernel/file-lock.ts';
 import { HostNetwork } from './kernel/host-network.ts';
-import { LeaseFiles } from './kernel/lease-files.ts';
+import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
 import { openTap } from './kernel/packet-tap.ts';
 import { PodNetwork } from './kernel/pod-network.ts';
 import { sdNotify } from './kernel/sd-notify.ts';
@@ -36,10 +37,10 @@ const OWNER_FOLDER = 0o700;
 /** Another plugin may wait for a network of its own; the runtimes' own patience is about as long. */
 const DELEGATE_LIMIT_MS = 60_000;
 const DELEGATE_OUTPUT_BYTES = 1 << 20;
-/** How often the spool is looked at again: a relay that gave up just before the start writes just after it. */
-const SPOOL_INTERVAL_MS = 30_000;
 /** An orderly end takes well under a second; a hung one is cut. */
 const STOP_LIMIT_MS = 10_000;
+/** What is under way may end and be answered; a connection that is still there then is cut. */
+const LAST_ANSWERS_MS = 2000;
 
 type Log = ReturnType<typeof createLog>;
 
@@ -52,7 +53,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const config = loadConfig(options.configPath);
   const log = createLog(options.logLevel);
   const lock = lockStateDir(stateDir);
-  const files = await LeaseFiles.open(stateDir);
+  const files = await openFiles(stateDir);
   const counters = new Counters();
   const host = new HostNetwork();
   const count = (event: string): void => counters.add(event);
@@ -60,7 +61,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     clock: { now, bootId: bootId() },
     timers: { at: timerAt },
     random: randomFloat,
-    store: recordStore(files, LeaseFiles.nameOf),
+    store: recordStore(files, recordFileName),
     log,
     openPod: (path: string) => PodNetwork.open(path, host.rtnl),
     openTap: openUplinkTap(log, count),
@@ -85,41 +86,55 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     counters: () => counters.snapshot(),
   });
 
+  // Before anything is visible: a stop during the start is as orderly as any other.
+  const stopped = stopSignal();
+  const notify = (state: string): void => {
+    const failed = sdNotify(state);
+    if (failed !== undefined) log.warn({ error: failed.message }, 'the service manager could not be told');
+  };
   await takeUpLeases(files, leases, log);
   await listenOn(api, socketPath);
-  const settle = (): Promise<number> =>
-    settleSpool(
-      socketPath,
-      (request) => dispatcher.handle({ ...request, hangUp: new AbortController().signal }),
-      log,
-    );
-  await settle();
+  const spool = new SpoolWatch(
+    socketPath,
+    (request) => dispatcher.handle({ ...request, hangUp: new AbortController().signal }),
+    log,
+  );
+  await spool.settle();
   ready = true;
-  sdNotify('READY=1');
+  spool.start();
+  notify('READY=1');
   log.info({ socket: socketPath, stateDir, leases: leases.size, pid: process.pid }, 'leasehold is ready');
-  const spoolTimer = setInterval(() => {
-    settle().catch((error: unknown) => log.warn({ error: String(error) }, 'the spool could not be settled'));
-  }, SPOOL_INTERVAL_MS);
 
-  const signal = await stopSignal();
+  const signal = await stopped;
   ready = false;
-  sdNotify('STOPPING=1');
+  notify('STOPPING=1');
   log.info({ signal }, 'leasehold stops; leases stay');
-  clearInterval(spoolTimer);
   setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+  await spool.close();
   await services.operations.abortAll();
+  await closeApi(api);
   await leases.close();
-  await new Promise<void>((resolve) => {
-    api.close(() => resolve());
-    api.closeIdleConnections();
-  });
   await host.close();
   lock.release();
 }
 
+/** Takes no more connections, and waits for the answers that are still owed. */
+async function closeApi(api: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  api.close(() => resolve());
+  api.closeIdleConnections();
+  const cut = setTimeout(() => api.closeAllConnections(), LAST_ANSWERS_MS);
+  await promise;
+  clearTimeout(cut);
+}
+
 function lockStateDir(stateDir: string): FileLock {
   if (!stateDir.startsWith('/')) throw new Error(`--state-dir ${stateDir}: must be an absolute path`);
-  mkdirSync(stateDir, { recursive: true, mode: OWNER_FOLDER });
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: OWNER_FOLDER });
+  } catch (error) {
+    throw unusable(stateDir, error);
+  }
   const lock = lockFile(join(stateDir, 'lock'));
   if (lock.ok) return lock.value;
   if (lock.error.code === 'EWOULDBLOCK') {
@@ -127,7 +142,20 @@ function lockStateDir(stateDir: string): FileLock {
       `--state-dir ${stateDir}: another daemon uses this folder; stop it, or choose another folder`,
     );
   }
-  throw new Error(`--state-dir ${stateDir}: cannot be used: ${lock.error.message}`);
+  throw unusable(stateDir, lock.error);
+}
+
+function unusable(stateDir: string, error: unknown): Error {
+  const text = error instanceof Error ? error.message : String(error);
+  return new Error(`--state-dir ${stateDir}: cannot be used: ${text}`, { cause: error });
+}
+
+async function openFiles(stateDir: string): Promise<LeaseFiles> {
+  try {
+    return await LeaseFiles.open(stateDir);
+  } catch (error) {
+    throw unusable(stateDir, error);
+  }
 }
 
 function openUplinkTap(
@@ -153,17 +181,21 @@ async function takeUpLeases(files: LeaseFiles, leases: LeaseManager, log: Log): 
   for (const file of await files.load()) {
     const record =
       'text' in file
-        ? readStored(file.name, file.text, LeaseFiles.nameOf)
+        ? readStored(file.name, file.text, recordFileName)
         : ({ ok: false, error: file.problem } as const);
-    if (record.ok) {
-      leases.resume(record.value);
-    } else {
-      const aside = await files.moveAside(file.name);
-      log.error(
-        { file: file.name, aside, problem: record.error },
-        'a stored lease cannot be read and was moved aside',
-      );
-    }
+    if (record.ok) leases.resume(record.value);
+    else await moveAside(files, file.name, record.error, log);
+  }
+}
+
+async function moveAside(files: LeaseFiles, file: string, problem: string, log: Log): Promise<void> {
+  try {
+    const aside = await files.moveAside(file);
+    log.error({ file, aside, problem }, 'a stored lease cannot be read and was moved aside');
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    const { message } = error;
+    log.error({ file, problem, error: message }, 'a stored lease cannot be read, nor be moved aside');
   }
 }
 

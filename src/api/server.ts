@@ -12,25 +12,34 @@ const MOST_BODY_BYTES = 1 << 20;
 const MOST_CONNECTIONS = 1024;
 /** The relay sends up to 32 KiB of variables, percent-encoded. */
 const MOST_HEAD_BYTES = 128 << 10;
+/** A relay has all of its request when it connects. Who needs longer to send it holds a descriptor for nothing. */
+const REQUEST_PATIENCE_MS = 30_000;
 
 export interface ApiParts {
   readonly dispatcher: CniDispatcher;
   readonly leases: LeaseSource;
   readonly isReady: () => boolean;
   readonly counters: () => Readonly<Record<string, number>>;
+  /** How long a request may take to arrive, head and body; 30 s. What is done with it has its own deadlines. */
+  readonly requestPatienceMs?: number;
 }
 
 /** The HTTP API on the UNIX socket: the relay's way in, health, and what the CLI shows. */
 export function createApi(parts: ApiParts): Server {
-  const server = createServer({ maxHeaderSize: MOST_HEAD_BYTES }, (request, response) => {
+  const patience = parts.requestPatienceMs ?? REQUEST_PATIENCE_MS;
+  const options = {
+    maxHeaderSize: MOST_HEAD_BYTES,
+    requestTimeout: patience,
+    headersTimeout: patience,
+    connectionsCheckingInterval: patience,
+    keepAliveTimeout: 1,
+  };
+  const server = createServer(options, (request, response) => {
     route(parts, request, response).catch((error: unknown) => {
       // The connection broke while the body came: there is nobody to answer.
       response.destroy(error instanceof Error ? error : undefined);
     });
   });
-  // A CNI request may wait for DHCP longer than Node's default patience, and is bounded by its own deadline.
-  server.requestTimeout = 0;
-  server.keepAliveTimeout = 1;
   server.maxConnections = MOST_CONNECTIONS;
   return server;
 }
@@ -98,16 +107,26 @@ async function cni(
   answer(response, ok ? 200 : 400, body);
 }
 
-/** Undefined when it is too large. */
+/** Undefined when it is too large: the rest is not read, and whoever sends it can still be answered. */
 async function readBody(request: IncomingMessage): Promise<Uint8Array | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  request.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    if (length > MOST_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+    if (length > MOST_BODY_BYTES) {
+      request.pause();
+      resolve(undefined);
+    } else {
+      chunks.push(chunk);
+    }
+  });
+  request.once('end', () =>
+    resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+  );
+  request.once('error', reject);
+  request.once('close', () => reject(new Error('the connection ended in the middle of the request')));
+  return promise;
 }
 
 function answer(response: ServerResponse, status: number, body: unknown): void {

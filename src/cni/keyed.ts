@@ -1,111 +1,103 @@
 import { CniError } from './spec/errors.ts';
+import type { CniResult } from './spec/result.ts';
 
-type Running = {
-  readonly verb: 'ADD' | 'DEL';
+type Add = {
+  readonly verb: 'ADD';
   readonly fingerprint: string;
-  readonly promise: Promise<unknown>;
+  readonly promise: Promise<CniResult>;
   readonly abort: AbortController;
-  /** ADD: how many callers wait; when the last one hangs up there is nobody left to attach for. */
+  /** How many callers wait; when the last one hangs up there is nobody left to attach for. */
   waiting: number;
 };
+type Del = { readonly verb: 'DEL'; readonly promise: Promise<void> };
 
 /**
  * One operation at a time for each attachment. Two equal ADDs are one; a DEL ends an ADD that runs and wins; an ADD
  * waits for a DEL; a second DEL joins the first.
  */
 export class KeyedOperations {
-  readonly #running = new Map<string, Running>();
-
-  get size(): number {
-    return this.#running.size;
-  }
+  readonly #running = new Map<string, Add | Del>();
 
   /** `fingerprint` tells equal ADDs from different ones; `hangUp` aborts when this caller no longer waits. */
-  async add<T>(
+  async add(
     key: string,
     fingerprint: string,
     hangUp: AbortSignal,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
+    work: (signal: AbortSignal) => Promise<CniResult>,
+  ): Promise<CniResult> {
     for (;;) {
       const running = this.#running.get(key);
-      if (running === undefined) return this.#join(this.#start(key, 'ADD', fingerprint, work), hangUp);
-      if (running.verb === 'ADD' && running.fingerprint === fingerprint) return this.#join(running, hangUp);
-      if (running.verb === 'ADD') {
-        throw new CniError('try-again', 'another ADD with other parameters runs for this attachment');
-      }
-      await settled(running.promise);
+      if (running === undefined) return join(this.#startAdd(key, fingerprint, work), hangUp);
+      if (running.verb === 'DEL') await settled(running);
+      else if (running.fingerprint === fingerprint && !running.abort.signal.aborted)
+        return join(running, hangUp);
+      else if (running.fingerprint === fingerprint) await settled(running);
+      else throw new CniError('try-again', 'another ADD with another CNI_NETNS runs for this attachment');
     }
   }
 
   async del(key: string, work: () => Promise<void>): Promise<void> {
     for (;;) {
       const running = this.#running.get(key);
-      if (running === undefined) {
-        await this.#start(key, 'DEL', '', work).promise;
-        return;
-      }
-      if (running.verb === 'DEL') {
-        await running.promise;
-        return;
-      }
+      if (running === undefined) return this.#track(key, { verb: 'DEL', promise: work() });
+      if (running.verb === 'DEL') return running.promise;
       running.abort.abort(
         new CniError('cancelled-by-del', 'a DEL for the same attachment arrived during this ADD'),
       );
-      await settled(running.promise);
+      await settled(running);
     }
   }
 
   /** Waits until nothing runs for this attachment. */
   async quiet(key: string): Promise<void> {
     for (let running = this.#running.get(key); running !== undefined; running = this.#running.get(key)) {
-      await settled(running.promise);
+      await settled(running);
     }
   }
 
-  /** Aborts every ADD; for the end of the daemon. */
+  /** Aborts every ADD and waits for the end of all that runs; for the end of the daemon. */
   async abortAll(): Promise<void> {
     const all = [...this.#running.values()];
     for (const running of all) {
-      if (running.verb === 'ADD')
+      if (running.verb === 'ADD') {
         running.abort.abort(new CniError('try-again', 'the daemon is shutting down'));
+      }
     }
-    await Promise.all(all.map((running) => settled(running.promise)));
+    await Promise.all(all.map(settled));
   }
 
-  #start<T>(
-    key: string,
-    verb: Running['verb'],
-    fingerprint: string,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Running {
+  #startAdd(key: string, fingerprint: string, work: (signal: AbortSignal) => Promise<CniResult>): Add {
     const abort = new AbortController();
-    const promise = work(abort.signal).finally(() => {
-      if (this.#running.get(key) === running) this.#running.delete(key);
-    });
-    const running: Running = { verb, fingerprint, promise, abort, waiting: 0 };
-    this.#running.set(key, running);
-    // Whoever joins sees the outcome; without a joiner a failure must not end the process.
-    promise.catch(() => undefined);
+    const running: Add = { verb: 'ADD', fingerprint, promise: work(abort.signal), abort, waiting: 0 };
+    void this.#track(key, running);
     return running;
   }
 
-  async #join<T>(running: Running, hangUp: AbortSignal): Promise<T> {
-    running.waiting += 1;
-    const leave = (): void => {
-      running.waiting -= 1;
-      if (running.waiting === 0) running.abort.abort(new CniError('try-again', 'the caller hung up'));
-    };
-    hangUp.addEventListener('abort', leave, { once: true });
-    if (hangUp.aborted) leave();
-    try {
-      return (await running.promise) as T;
-    } finally {
-      hangUp.removeEventListener('abort', leave);
-    }
+  /** Known while it runs. Resolves with it and never rejects unheard: whoever joined sees the outcome. */
+  #track(key: string, running: Add | Del): Promise<void> {
+    this.#running.set(key, running);
+    const ended = settled(running).then(() => {
+      if (this.#running.get(key) === running) this.#running.delete(key);
+    });
+    return running.verb === 'DEL' ? ended.then(() => running.promise) : ended;
   }
 }
 
-async function settled(promise: Promise<unknown>): Promise<void> {
-  await Promise.allSettled([promise]);
+async function join(running: Add, hangUp: AbortSignal): Promise<CniResult> {
+  running.waiting += 1;
+  const leave = (): void => {
+    running.waiting -= 1;
+    if (running.waiting === 0) running.abort.abort(new CniError('try-again', 'the caller hung up'));
+  };
+  if (hangUp.aborted) leave();
+  else hangUp.addEventListener('abort', leave, { once: true });
+  try {
+    return await running.promise;
+  } finally {
+    hangUp.removeEventListener('abort', leave);
+  }
+}
+
+async function settled(running: Add | Del): Promise<void> {
+  await Promise.allSettled([running.promise]);
 }

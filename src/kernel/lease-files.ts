@@ -6,8 +6,15 @@ import { fromNodeError } from './errno.ts';
 /** A record is a few kilobytes; what is larger was not written by us. */
 const MOST_BYTES = 256 * 1024;
 const SUFFIX = '.json';
+/** 160 bits: no two attachments of a node ever meet. */
+const HASH_DIGITS = 40;
 const OWNER_ONLY = 0o600;
 const OWNER_FOLDER = 0o700;
+
+/** The name under which a key's record is kept: keys hold slashes and may be longer than a file name. */
+export function recordFileName(key: string): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, HASH_DIGITS) + SUFFIX;
+}
 
 /** A file that was found at start: its content, or why it could not be read. */
 export type StoredFile =
@@ -36,11 +43,6 @@ export class LeaseFiles {
       await mkdir(files.#aside, { recursive: true, mode: OWNER_FOLDER });
     });
     return files;
-  }
-
-  /** The name under which a key's record is kept: keys hold slashes and may be longer than a file name. */
-  static nameOf(key: string): string {
-    return createHash('sha256').update(key).digest('hex').slice(0, 40) + SUFFIX;
   }
 
   async put(name: string, text: string): Promise<void> {
@@ -72,8 +74,10 @@ export class LeaseFiles {
     const names = await attempt(`read ${this.#folder}`, () => readdir(this.#folder));
     const files: StoredFile[] = [];
     for (const name of names.toSorted()) {
-      if (name.startsWith('.')) await removeIfThere(join(this.#folder, name));
-      else files.push(await this.#read(name));
+      const file = await this.#read(name);
+      // A folder of that name is none of our leftovers.
+      if (name.startsWith('.') && 'text' in file) await removeIfThere(join(this.#folder, name));
+      else files.push(file);
     }
     return files;
   }

@@ -1,4 +1,4 @@
-import { cidrContains, type Cidr } from '../base/cidr.ts';
+import { cidrContains, formatCidr, networkOf, type Cidr } from '../base/cidr.ts';
 import { type Ip, isIpv4, isIpv6 } from '../base/ip.ts';
 import { IPV4_ANY, ipv4FromNumber, ipv4ToNumber, type Ipv4, maskFromPrefix } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
@@ -7,7 +7,7 @@ import { addAddressRequest, type NewAddress } from '../wire/netlink/address.ts';
 import { setLinkRequest } from '../wire/netlink/link-requests.ts';
 import type { Link, MacvlanMode } from '../wire/netlink/link.ts';
 import type { NetlinkRequest } from '../wire/netlink/message.ts';
-import { replaceRouteRequest } from '../wire/netlink/route-requests.ts';
+import { addRouteRequest } from '../wire/netlink/route-requests.ts';
 import { type NewRoute, type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
 import { RT_SCOPE_LINK } from '../wire/netlink/rtnetlink.ts';
 import { NetNs } from './netns.ts';
@@ -128,19 +128,37 @@ export class PodNetwork {
     );
   }
 
-  /** One hop to the kernel for all of it. An address that is there stays; a route to the same place is replaced. */
+  /**
+   * One hop to the kernel for all of it. An address that is there stays; a route of this interface to the same place
+   * is replaced, one of another interface is not touched.
+   */
   async configure(index: number, wanted: Wanted): Promise<void> {
-    const requests: NetlinkRequest[] = [];
-    if (wanted.mtu !== undefined) requests.push(setLinkRequest({ index, mtu: wanted.mtu }));
+    const before: NetlinkRequest[] = [];
+    if (wanted.mtu !== undefined) before.push(setLinkRequest({ index, mtu: wanted.mtu }));
     if (wanted.addresses.some(({ address }) => isIpv6(address))) await this.#enableIpv6(index);
-    requests.push(...wanted.addresses.map((address) => addAddressRequest(newAddress(index, address))));
-    requests.push(
-      ...wanted.routes.map((route) => replaceRouteRequest(newRoute(index, route, wanted.addresses))),
-    );
+    before.push(...wanted.addresses.map((address) => addAddressRequest(newAddress(index, address))));
+    const routes = wanted.routes.map((route) => newRoute(index, route, wanted.addresses));
+    const requests = [...before, ...routes.map(addRouteRequest)];
     if (requests.length === 0) return;
     const outcomes = await this.#rtnl.batch(requests);
     const failed = outcomes.find((error) => error !== undefined && error.code !== 'EEXIST');
     if (failed !== undefined) throw failed;
+    const rivalled = routes.filter((_, at) => outcomes[before.length + at] !== undefined);
+    for (const route of rivalled) await this.#placeRoute(index, route);
+  }
+
+  /** The pod's first network keeps its default route when a second one comes, as with the Go plugins. */
+  async #placeRoute(index: number, route: NewRoute): Promise<void> {
+    const key = (one: NewRoute): string => `${formatCidr(networkOf(one.dst))} ${one.metric ?? 0}`;
+    const family = isIpv4(route.dst.address) ? 4 : 6;
+    const own = (await this.#rtnl.routes.list(family)).filter(
+      (one) => one.index === index && formatCidr(one.dst) === formatCidr(networkOf(route.dst)),
+    );
+    if (own.some((one) => one.gateway === route.gateway && (family === 6 || key(one) === key(route)))) return;
+    for (const one of own.filter((other) => family === 4 && key(other) === key(route))) {
+      await this.deleteRoute(index, { ...one, scope: 'global' });
+    }
+    await unless('EEXIST', () => this.#rtnl.routes.append(route));
   }
 
   /** Distributions switch IPv6 off for new interfaces; an address is asked for, so it has to work. */

@@ -1,5 +1,6 @@
 import {
   addRouteRequest,
+  appendRouteRequest,
   deleteRouteRequest,
   listRoutesRequest,
   replaceRouteRequest,
@@ -29,6 +30,11 @@ export class Routes {
 
   async replace(route: NewRoute): Promise<void> {
     await this.#socket.request(replaceRouteRequest(route));
+  }
+
+  /** Beside a route of another interface to the same destination, which keeps its place. */
+  async append(route: NewRoute): Promise<void> {
+    await this.#socket.request(appendRouteRequest(route));
   }
 
   /** ESRCH when there is none. */

@@ -14,19 +14,18 @@ export class LabUsageError extends Error {
 }
 
 /**
- * The lab of this id, else the newest. On a shared machine the newest may be another person's, so a choice that was
- * not asked for is said before anything is done to it.
+ * The lab of this id, or the only one. With several up none is guessed: on a shared machine the newest may be another
+ * person's, and most commands change it.
  */
-export function chooseLab(id: string | undefined, output: Output): LabState {
+export function chooseLab(id: string | undefined): LabState {
   const labs = listLabs();
-  const [newest] = labs;
-  if (id === undefined && newest !== undefined && labs.length > 1) {
-    output.write(`${labs.length} labs are up; taking the newest, ${newest.id} (--id chooses another)\n`);
+  const ids = labs.map((one) => one.id).join(', ');
+  if (id === undefined && labs.length > 1) {
+    throw new LabUsageError(`${labs.length} labs are up (${ids}); say which with --id`);
   }
   const lab = id === undefined ? labs[0] : labs.find((one) => one.id === id);
   if (lab !== undefined) return lab;
   if (id === undefined) throw new LabUsageError('no lab is up; start one with "leasehold lab --keep"');
-  const ids = labs.map((one) => one.id).join(', ');
   throw new LabUsageError(`no lab ${id}; ${ids === '' ? 'none is up' : `up: ${ids}`}`);
 }
 

@@ -32,7 +32,7 @@ const USAGE = `leasehold lab: a home network inside this machine, to see Leaseho
   leasehold lab list                         labs that are up
   leasehold lab down [--all]                 take it down
 
-With several labs up, --id ID chooses; the newest is the default. Needs root.
+With several labs up, --id ID says which. Needs root.
 `;
 
 export type LabOptions = {
@@ -108,18 +108,16 @@ async function dispatch(
         output.write(`${id}  since ${new Date(createdAt).toISOString()}\n`);
       return 0;
     case 'status':
-      return (await labStatus(chooseLab(values.id, output), output)) ? 0 : EXIT_FAILED;
+      return (await labStatus(chooseLab(values.id), output)) ? 0 : EXIT_FAILED;
     case 'attach':
-      return (await labAttach(chooseLab(values.id, output), oneName(rest, command), output))
-        ? 0
-        : EXIT_FAILED;
+      return (await labAttach(chooseLab(values.id), oneName(rest, command), output)) ? 0 : EXIT_FAILED;
     case 'detach':
-      await labDetach(chooseLab(values.id, output), oneName(rest, command), output);
+      await labDetach(chooseLab(values.id), oneName(rest, command), output);
       return 0;
     case 'shell':
-      return await labShell(chooseLab(values.id, output), oneName(rest.slice(0, 1), command), rest.slice(1));
+      return await labShell(chooseLab(values.id), oneName(rest.slice(0, 1), command), rest.slice(1));
     case 'down':
-      for (const lab of values.all ? listLabs() : [chooseLab(values.id, output)]) await labDown(lab, output);
+      for (const lab of values.all ? listLabs() : [chooseLab(values.id)]) await labDown(lab, output);
       return 0;
     default:
       throw new LabUsageError(`unknown command "${command}"`);

@@ -1,11 +1,10 @@
 import type { LeaseManager } from '../../lease/manager.ts';
 import type { AddCall, CheckCall, DelCall, DhcpSettings, PluginServices } from '../context.ts';
 import { CniError } from '../spec/errors.ts';
-import type { CniResult } from '../spec/result.ts';
 import { readDhcpConf } from './dhcp-conf.ts';
 import { leaseResult } from './dhcp-result.ts';
 import { leaseError } from './failures.ts';
-import { type Ipam, type IpamTarget, leaseKey } from './ipam.ts';
+import { type Allocation, type Ipam, type IpamTarget, leaseKey } from './ipam.ts';
 
 /** Addresses from the network's DHCP server, by the daemon's own client. */
 export class DhcpIpam implements Ipam {
@@ -18,7 +17,7 @@ export class DhcpIpam implements Ipam {
     this.#settings = dhcp;
   }
 
-  async add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<CniResult> {
+  async add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<Allocation> {
     const { env, conf } = call;
     const key = leaseKey(call);
     const { client, priority } = readDhcpConf(conf, env.args, key, this.#settings);
@@ -35,15 +34,13 @@ export class DhcpIpam implements Ipam {
       signal,
     );
     if (!lease.ok) throw leaseError(lease.error, env.ifname, signal);
-    await this.#applyMtu(target, lease.value.mtu, conf.raw['mtu']);
-    return leaseResult(lease.value, priority);
-  }
-
-  /** Option 26, unless the configuration says what the MTU is; never above what the link has. */
-  async #applyMtu(target: IpamTarget, mtu: number | undefined, configured: unknown): Promise<void> {
-    if (mtu === undefined || mtu >= target.link.mtu || (typeof configured === 'number' && configured > 0))
-      return;
-    await target.pod.configure(target.link.index, { addresses: [], routes: [], mtu });
+    const configured = conf.raw['mtu'];
+    const explicit = typeof configured === 'number' && configured > 0;
+    const { mtu } = lease.value;
+    return {
+      result: leaseResult(lease.value, priority),
+      mtu: mtu === undefined || explicit || mtu >= target.link.mtu ? undefined : mtu,
+    };
   }
 
   async del(call: AddCall | DelCall): Promise<void> {

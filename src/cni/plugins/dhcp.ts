@@ -1,37 +1,52 @@
 import { formatCidr } from '../../base/cidr.ts';
-import type { AddCall, CheckCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
-import { keyText } from '../../lease/record.ts';
+import type { AddCall, CheckCall, NodeCall, Plugin, PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import type { CniResult } from '../spec/result.ts';
 import { DhcpIpam } from './dhcp-ipam.ts';
 import { kernelError } from './failures.ts';
 import { releaseStale } from './gc.ts';
-import { leaseKey, withMac } from './ipam.ts';
+import { leaseKey, operationKey, withMac } from './ipam.ts';
 import { openPod } from './pod.ts';
 
 /** `dhcp` on its own: the IPAM of another main plugin, which made the interface and will configure the address. */
 export function dhcpPlugin(services: PluginServices): Plugin {
   const ipam = new DhcpIpam(services);
-  const operationKey = (call: AddCall | DelCall | CheckCall): string => `dhcp ${keyText(leaseKey(call))}`;
-
   async function add(call: AddCall, signal: AbortSignal): Promise<CniResult> {
     const pod = openPod(services, call.env);
     try {
       const link = withMac(await ready(pod, call.env.ifname));
       const uplinkIndex = await pod.hostUplink(link);
-      return await ipam.add(call, { pod, link, uplinkIndex, owned: false }, signal);
+      const { result, mtu } = await ipam.add(call, { pod, link, uplinkIndex, owned: false }, signal);
+      if (mtu !== undefined) await applyMtu(call, pod, link, mtu);
+      return result;
     } finally {
       pod.close();
     }
   }
 
+  /** An IPAM result has no place for the MTU, so the link gets it here; the addresses are the main plugin's. */
+  async function applyMtu(call: AddCall, pod: Pod, link: PodLink, mtu: number): Promise<void> {
+    try {
+      await pod.configure(link.index, { addresses: [], routes: [], mtu });
+    } catch (error) {
+      await ipam.del(call);
+      throw kernelError(
+        'link-failed',
+        `${link.name} cannot have the MTU ${mtu} that the network asks for`,
+        error,
+      );
+    }
+  }
+
   return {
     add: (call) =>
-      services.operations.add(operationKey(call), call.env.netns, call.hangUp, (signal) => add(call, signal)),
-    del: (call) => services.operations.del(operationKey(call), () => ipam.del(call)),
+      services.operations.add(operationKey('dhcp', leaseKey(call)), call.env.netns, call.hangUp, (signal) =>
+        add(call, signal),
+      ),
+    del: (call) => services.operations.del(operationKey('dhcp', leaseKey(call)), () => ipam.del(call)),
     check: async (call) => {
-      await services.operations.quiet(operationKey(call));
+      await services.operations.quiet(operationKey('dhcp', leaseKey(call)));
       await ipam.check(call);
       await checkAddress(services, call);
     },

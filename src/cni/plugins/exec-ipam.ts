@@ -4,8 +4,7 @@ import type { RunDelegate } from '../ports.ts';
 import { isJsonObject, type JsonObject } from '../../base/json.ts';
 import { CniError } from '../spec/errors.ts';
 import { parseResult } from '../spec/result-read.ts';
-import type { CniResult } from '../spec/result.ts';
-import type { Ipam } from './ipam.ts';
+import type { Allocation, Ipam } from './ipam.ts';
 
 type AnyCall = AddCall | DelCall | CheckCall | NodeCall;
 
@@ -19,13 +18,13 @@ export class ExecIpam implements Ipam {
     this.#type = type;
   }
 
-  async add(call: AddCall): Promise<CniResult> {
+  async add(call: AddCall): Promise<Allocation> {
     const json = await this.#delegate(call, 'ADD');
     if (json === undefined) throw this.#failed('ADD printed no result');
     const result = parseResult(json, call.conf.cniVersion, `result of ${this.#type}`);
     if (!result.ok) throw this.#failed(result.error.message);
     if (result.value.ips.length === 0) throw this.#failed('its result has no address');
-    return result.value;
+    return { result: result.value, mtu: undefined };
   }
 
   async del(call: AddCall | DelCall): Promise<void> {

@@ -1,6 +1,7 @@
 import { isSysError } from '../../base/sys-error.ts';
 import { keyText, type LeaseRecord } from '../../lease/record.ts';
 import type { NodeCall, PluginServices } from '../context.ts';
+import { operationKey } from './ipam.ts';
 
 /**
  * GC of CNI 1.1: releases the leases of this network that the runtime no longer lists, and removes their links if
@@ -21,7 +22,7 @@ export async function releaseStale(
     .map(({ record }) => record)
     .filter((record) => record.key.network === name && !valid.has(keyText(record.key)));
   for (const record of stale) {
-    await services.operations.del(`${plugin} ${keyText(record.key)}`, async () => {
+    await services.operations.del(operationKey(plugin, record.key), async () => {
       await services.leases.release(record.key);
       if (record.link.owned) await removeLink(services, record);
     });

@@ -1,4 +1,4 @@
-import type { LeaseKey } from '../../lease/record.ts';
+import { keyText, type LeaseKey } from '../../lease/record.ts';
 import type { AddCall, CheckCall, DelCall, NodeCall, PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
@@ -17,9 +17,12 @@ export type IpamTarget = {
   readonly owned: boolean;
 };
 
+/** What an IPAM gave; `mtu` is what the network wants the link to have, if it says so and it is less than it has. */
+export type Allocation = { readonly result: CniResult; readonly mtu: number | undefined };
+
 /** Who gives the addresses. Errors are thrown as CniError. */
 export interface Ipam {
-  add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<CniResult>;
+  add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<Allocation>;
   /** Gives back what `add` took; for `add` that failed half-way too. */
   del(call: AddCall | DelCall): Promise<void>;
   check(call: CheckCall): Promise<void>;
@@ -28,7 +31,7 @@ export interface Ipam {
 }
 
 const NO_IPAM: Ipam = {
-  add: () => Promise.resolve(EMPTY_RESULT),
+  add: () => Promise.resolve({ result: EMPTY_RESULT, mtu: undefined }),
   del: () => Promise.resolve(),
   check: () => Promise.resolve(),
   gc: () => Promise.resolve(),
@@ -46,6 +49,11 @@ export function ipamOf(services: PluginServices, conf: NetConf): Ipam {
 export function leaseKey(call: AddCall | DelCall | CheckCall): LeaseKey {
   const { containerId, ifname } = call.env;
   return { containerId, network: call.conf.name, ifname };
+}
+
+/** What `KeyedOperations` knows an attachment by; the plugin type belongs to it, because chained ones share the rest. */
+export function operationKey(plugin: 'macvlan' | 'dhcp', key: LeaseKey): string {
+  return `${plugin} ${keyText(key)}`;
 }
 
 /** A pod's link always has a MAC address; a kind without one cannot speak DHCP. */

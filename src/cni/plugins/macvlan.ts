@@ -1,39 +1,42 @@
 import { IPV4_ANY } from '../../base/ipv4.ts';
 import { isSysError } from '../../base/sys-error.ts';
-import { keyText } from '../../lease/record.ts';
 import type { InterfaceConfiguration } from '../../lease/ports.ts';
 import type { UplinkSource, UplinkState } from '../../node/ports.ts';
 import { findUplink } from '../../node/uplink.ts';
-import type { AddCall, CheckCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
+import type { AddCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { type CniResult, withoutUndefined } from '../spec/result.ts';
 import { kernelError } from './failures.ts';
 import { releaseStale } from './gc.ts';
-import { type Ipam, ipamOf, type IpamTarget, leaseKey, withMac } from './ipam.ts';
+import { type Ipam, ipamOf, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
 import { checkAttachment } from './macvlan-check.ts';
 import { type MacvlanConf, readMacvlanConf } from './macvlan-conf.ts';
 import { openPod } from './pod.ts';
 
 /** `macvlan`: a link of its own on the uplink, in the pod's namespace, with its address by any IPAM. */
 export function macvlanPlugin(services: PluginServices): Plugin {
-  const operationKey = (call: AddCall | DelCall | CheckCall): string => `macvlan ${keyText(leaseKey(call))}`;
-
   return {
     add: (call) =>
-      services.operations.add(operationKey(call), call.env.netns, call.hangUp, async (signal) => {
-        const conf = readMacvlanConf(call.conf, call.env.args);
-        const ipam = ipamOf(services, call.conf);
-        const pod = openPod(services, call.env);
-        try {
-          return await add(services, call, { conf, ipam, pod }, signal);
-        } finally {
-          pod.close();
-        }
-      }),
-    del: (call) => services.operations.del(operationKey(call), () => del(services, call)),
+      services.operations.add(
+        operationKey('macvlan', leaseKey(call)),
+        call.env.netns,
+        call.hangUp,
+        async (signal) => {
+          const conf = readMacvlanConf(call.conf, call.env.args);
+          const ipam = ipamOf(services, call.conf);
+          const pod = openPod(services, call.env);
+          try {
+            return await add(services, call, { conf, ipam, pod }, signal);
+          } finally {
+            pod.close();
+          }
+        },
+      ),
+    del: (call) =>
+      services.operations.del(operationKey('macvlan', leaseKey(call)), () => del(services, call)),
     check: async (call) => {
-      await services.operations.quiet(operationKey(call));
+      await services.operations.quiet(operationKey('macvlan', leaseKey(call)));
       const pod = openPod(services, call.env);
       try {
         await checkAttachment(call, pod, readMacvlanConf(call.conf, call.env.args));
@@ -146,23 +149,22 @@ async function configure(
   signal: AbortSignal,
 ): Promise<CniResult> {
   const { link } = target;
-  const addresses = await ipam.add(call, target, signal);
+  const { result, mtu } = await ipam.add(call, target, signal);
   signal.throwIfAborted();
   try {
-    await pod.configure(link.index, interfaceConfiguration(addresses));
+    await pod.configure(link.index, { ...interfaceConfiguration(result), mtu });
   } catch (error) {
     const kind = isSysError(error) && error.op.startsWith('RTM_NEWROUTE') ? 'route-failed' : 'address-failed';
     throw kernelError(kind, `${link.name} cannot be configured with what its IPAM gave`, error);
   }
-  const current = (await pod.link(link.name)) ?? link;
   const { dns } = call.conf;
   return {
     interfaces: [
-      withoutUndefined({ name: link.name, mac: link.mac, mtu: current.mtu, sandbox: call.env.netns }),
+      withoutUndefined({ name: link.name, mac: link.mac, mtu: mtu ?? link.mtu, sandbox: call.env.netns }),
     ],
-    ips: addresses.ips.map((ip) => ({ ...ip, interface: 0 })),
-    routes: addresses.routes,
-    dns: dns !== undefined && hasDns(dns) ? dns : addresses.dns,
+    ips: result.ips.map((ip) => ({ ...ip, interface: 0 })),
+    routes: result.routes,
+    dns: dns !== undefined && hasDns(dns) ? dns : result.dns,
   };
 }
 

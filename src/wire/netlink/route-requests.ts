@@ -4,6 +4,7 @@ import { ipToBytes, isIpv4, type Ip } from '../../base/ip.ts';
 import { attr, nestedAttr, optional, u16Bytes, u32Attr, u32Bytes } from './attributes.ts';
 import {
   NLM_F_ACK,
+  NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
@@ -117,6 +118,11 @@ export function addRouteRequest(route: NewRoute): NetlinkRequest {
 /** Takes the place of a route with the same destination, table and metric, or is added. */
 export function replaceRouteRequest(route: NewRoute): NetlinkRequest {
   return newRouteRequest(route, NLM_F_REPLACE);
+}
+
+/** Goes behind a route with the same destination, table and metric; EEXIST only when it is the very same. */
+export function appendRouteRequest(route: NewRoute): NetlinkRequest {
+  return newRouteRequest(route, NLM_F_APPEND);
 }
 
 /** Deletes the first route that has all that is given; what is left out matches anything (but the table is main). */
