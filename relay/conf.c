@@ -41,7 +41,7 @@ bool conf_socket(struct span conf, const char *plugin, char path[SOCKET_PATH_SIZ
     };
     struct span value = {0};
     bool given = json_is_object(conf, JSON_DEPTH_MAX) &&
-                 (!in_ipam || (json_member(conf, "ipam", &conf) && conf.data[0] == '{')) &&
+                 (!in_ipam || json_member(conf, "ipam", &conf)) &&
                  json_member(conf, "daemonSocketPath", &value);
     /* null and "" mean "not set", as for the plugins that are replaced. */
     if (!given || span_equals(value, "null") || span_equals(value, "\"\""))

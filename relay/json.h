@@ -13,7 +13,8 @@ enum {
 bool json_is_object(struct span text, size_t depth);
 
 /*
- * Finds a member of an object that json_is_object has accepted; members of inner objects do not count.
+ * Finds a member of an object that json_is_object has accepted, or of a value inside (false when that is no object);
+ * members of inner objects do not count.
  * Of two with one name the last counts, as for the daemon's JSON.parse. The span is the value's own text.
  */
 bool json_member(struct span object, const char *name, struct span *value);

@@ -125,6 +125,7 @@ describe('the socket', () => {
       `{${member},"x":"\n"}`,
       `{${member},"x":"\0"}`,
       `{${member},"x":"\\x"}`,
+      `{${member},"x":"\\\0"}`,
       `{${member},"x":"\\u12g4"}`,
       `{${member},"x":"\\`,
       `{${member},"x":'y'}`,

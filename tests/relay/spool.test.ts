@@ -36,7 +36,7 @@ describe('a DEL or GC without a daemon', () => {
     test(`${command}: the file holds the bytes that the daemon would have been sent`, async () => {
       await using folder = await makeFolder();
       const socket = folder.socket;
-      const daemon = await listenWith(socket, answer(200, ''));
+      await using daemon = await listenWith(socket, answer(200, ''));
       await runRelay({ ...call, command, socket });
       await daemon[Symbol.asyncDispose]();
       await runRelay({ ...call, command, socket });
