@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { parseJson } from './base/json.ts';
+import { isJsonObject, type Json, type JsonObject, parseJson } from './base/json.ts';
 import { type Duration, seconds } from './base/time.ts';
 
 const positive = v.pipe(
@@ -49,7 +49,7 @@ export function loadConfig(path: string | undefined): DaemonConfig {
   };
 }
 
-function readJsonFile(path: string): unknown {
+function readJsonFile(path: string): JsonObject {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -59,8 +59,15 @@ function readJsonFile(path: string): unknown {
     });
   }
   const json = parseJson(text);
-  if (json.ok) return json.value;
+  if (json.ok) return asObject(path, json.value);
   throw new Error(
     `--config ${path}: ${json.error.kind === 'syntax' ? `is not JSON: ${json.error.text}` : 'nests too deep'}`,
   );
+}
+
+/** valibot takes an array for an object. */
+function asObject(path: string, json: Json): JsonObject {
+  if (!isJsonObject(json)) throw new Error(`--config ${path}: must hold a JSON object`);
+  if (!isJsonObject(json['dhcp'] ?? {})) throw new Error(`--config ${path}: dhcp: must be an object`);
+  return json;
 }

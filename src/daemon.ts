@@ -96,7 +96,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   await listenOn(api, socketPath);
   const spool = new SpoolWatch(
     socketPath,
-    (request) => dispatcher.handle({ ...request, hangUp: new AbortController().signal }),
+    (request) => {
+      // While pods come, a GC that waited may not list the newest of them. It comes round again.
+      const late = ready && request.environment['CNI_COMMAND'] === 'GC';
+      if (late) return Promise.resolve({ ok: false, body: { msg: 'a GC that waited is out of date' } });
+      return dispatcher.handle({ ...request, hangUp: new AbortController().signal });
+    },
     log,
   );
   await spool.settle();
@@ -172,7 +177,7 @@ function openUplinkTap(
         log.warn({ uplinkIndex, error: error.message }, 'the uplink can not be listened to for now');
       },
     );
-    return { close: () => void tap.close() };
+    return { attached: () => tap.attached(), close: () => void tap.close() };
   };
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { CniDispatcher } from '../cni/dispatch.ts';
+import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
 import { leaseViews, type LeaseSource } from './lease-view.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
 
@@ -16,7 +16,7 @@ const MOST_HEAD_BYTES = 128 << 10;
 const REQUEST_PATIENCE_MS = 30_000;
 
 export interface ApiParts {
-  readonly dispatcher: CniDispatcher;
+  readonly dispatcher: { handle(request: CniRequest): Promise<CniAnswer> };
   readonly leases: LeaseSource;
   readonly isReady: () => boolean;
   readonly counters: () => Readonly<Record<string, number>>;

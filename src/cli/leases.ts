@@ -3,7 +3,7 @@ import { getJson } from '../api/client.ts';
 import { isJsonObject, type Json } from '../base/json.ts';
 import { formatDuration, seconds } from '../base/time.ts';
 import type { Command } from './command.ts';
-import { DEFAULT_SOCKET, parseOptions } from './options.ts';
+import { parseOptions, socketOf } from './options.ts';
 
 const HEADINGS = ['CONTAINER', 'NETWORK', 'INTERFACE', 'ADDRESS', 'MAC', 'STATE', 'LEFT'] as const;
 const LONGEST_ID = 24;
@@ -18,14 +18,16 @@ export const leasesCommand: Command = {
       parseArgs({
         args: [...argv],
         options: {
-          socket: { type: 'string', default: process.env['LEASEHOLD_SOCKET'] ?? DEFAULT_SOCKET },
+          socket: { type: 'string' },
           json: { type: 'boolean', default: false },
         },
       }),
     );
-    const leases = await getJson(values.socket, '/v1/leases');
+    const socket = socketOf(values.socket);
+    const leases = await getJson(socket, '/v1/leases');
+    if (!Array.isArray(leases)) throw new Error(`what answers at ${socket} gives no list of leases`);
     if (values.json) console.log(JSON.stringify(leases, undefined, 2));
-    else printTable(Array.isArray(leases) ? leases.map(rowOf) : []);
+    else printTable(leases.map(rowOf));
     return 0;
   },
 };

@@ -11,3 +11,13 @@ export function parseOptions<T>(parse: () => T): T {
     throw error;
   }
 }
+
+/** The socket that a client command asks: `--socket`, else LEASEHOLD_SOCKET unless it is empty, else the default. */
+export function socketOf(given: string | undefined): string {
+  const fromEnvironment = process.env['LEASEHOLD_SOCKET'];
+  const path =
+    given ?? (fromEnvironment === undefined || fromEnvironment === '' ? DEFAULT_SOCKET : fromEnvironment);
+  // An empty path would make Node ask TCP port 80.
+  if (!path.startsWith('/')) throw new UsageError(`--socket "${path}": must be an absolute path`);
+  return path;
+}

@@ -147,16 +147,20 @@ export class PodNetwork {
     for (const route of rivalled) await this.#placeRoute(index, route);
   }
 
-  /** The pod's first network keeps its default route when a second one comes, as with the Go plugins. */
+  /** The pod's first network keeps its default route when a second one comes; for after EEXIST. */
   async #placeRoute(index: number, route: NewRoute): Promise<void> {
-    const key = (one: NewRoute): string => `${formatCidr(networkOf(one.dst))} ${one.metric ?? 0}`;
-    const family = isIpv4(route.dst.address) ? 4 : 6;
-    const own = (await this.#rtnl.routes.list(family)).filter(
-      (one) => one.index === index && formatCidr(one.dst) === formatCidr(networkOf(route.dst)),
+    const v4 = isIpv4(route.dst.address);
+    const dst = formatCidr(networkOf(route.dst));
+    const rivals = (await this.#rtnl.routes.list(v4 ? 4 : 6)).filter(
+      (other) =>
+        other.index === index &&
+        formatCidr(other.dst) === dst &&
+        // IPv6 shows the metric that it took where none was given.
+        (route.metric === undefined ? !v4 || (other.metric ?? 0) === 0 : other.metric === route.metric),
     );
-    if (own.some((one) => one.gateway === route.gateway && (family === 6 || key(one) === key(route)))) return;
-    for (const one of own.filter((other) => family === 4 && key(other) === key(route))) {
-      await this.deleteRoute(index, { ...one, scope: 'global' });
+    if (rivals.some((other) => other.gateway === route.gateway)) return;
+    for (const { gateway, metric } of rivals) {
+      await this.deleteRoute(index, { dst: route.dst, gateway, metric, scope: 'global' });
     }
     await unless('EEXIST', () => this.#rtnl.routes.append(route));
   }

@@ -1,18 +1,21 @@
-import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
+import { IPV4_ANY } from '../base/ipv4.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { isSysError, SysError } from '../base/sys-error.ts';
-import { between, type Duration, later } from '../base/time.ts';
-import { type Dhcp4Effect, type Dhcp4Event, step, wakeAt } from '../protocol/dhcp4/client.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
+import { type Duration, later, millis } from '../base/time.ts';
+import { step } from '../protocol/dhcp4/client.ts';
 import { describeAcquisition, type Outcome, outcomeOf } from '../protocol/dhcp4/diagnosis.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
-import { type Dhcp4State, leaseOf } from '../protocol/dhcp4/state.ts';
+import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
+import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
 import { emitDhcp4 } from '../wire/dhcp4/message.ts';
+import { Exchange, type Hearing } from './exchange.ts';
 import type { Inbox } from './inbox.ts';
-import type { InterfaceConfiguration, LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
+import { openPodOf } from './pod-of-lease.ts';
+import type { InterfaceConfiguration, LeaseWorld, PodNamespace } from './ports.ts';
 import { keyText, type LeaseRecord } from './record.ts';
 
-/** RFC 2131 4.1. */
-const SERVER_PORT = 67;
+/** A RELEASE that waits for ARP may hold up a DEL this long, no longer. */
+const DRAIN_LIMIT = millis(500);
 
 /** Why an acquisition ended without a lease. */
 export type AcquireFailure =
@@ -20,16 +23,8 @@ export type AcquireFailure =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'send-failed'; readonly error: SysError };
 
-/** A link that stands below its address: what a lease means for the interface. */
-export function configurationOf(lease: Lease4): InterfaceConfiguration {
-  return {
-    addresses: [lease.address],
-    routes: lease.routes.map(({ dst, router }) => ({ dst, gateway: router })),
-    mtu: lease.mtu,
-  };
-}
-
 type Identity = Omit<LeaseRecord, 'state'>;
+type Send = Extract<Dhcp4Effect, { readonly type: 'send' }>;
 
 /**
  * Runs the protocol machine of one lease: one timer, one socket while an exchange is under way, effects in order.
@@ -38,21 +33,26 @@ type Identity = Omit<LeaseRecord, 'state'>;
 export class LeaseClient {
   readonly identity: Identity;
   readonly #world: LeaseWorld;
-  readonly #inbox: Inbox;
+  readonly #exchange: Exchange;
   #state: Dhcp4State;
-  #udp: UdpPort | undefined;
-  #listening = false;
-  #unregister: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
   #waiting: ((result: Result<Lease4, AcquireFailure>) => void) | undefined;
+  #sendError: SysError | undefined;
   /** What touches the pod or the store after the first lease runs one after another. */
   #tail: Promise<void> = Promise.resolve();
+  /** Addresses that are on their way out of the pod. */
+  #removing = 0;
+  /** `given-up`: a lease that still waits to be applied is not wanted any more. */
+  #life: 'running' | 'closed' | 'given-up' = 'running';
 
   constructor(world: LeaseWorld, inbox: Inbox, identity: Identity, state: Dhcp4State) {
     this.#world = world;
-    this.#inbox = inbox;
     this.identity = identity;
     this.#state = state;
+    this.#exchange = new Exchange(world, inbox, identity, {
+      xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
+      deliver: (message) => this.dispatch({ type: 'message', message }),
+    });
   }
 
   get state(): Dhcp4State {
@@ -67,7 +67,7 @@ export class LeaseClient {
     return { ...this.identity, state: this.#state };
   }
 
-  /** Seeks a lease until `deadline` has passed or `signal` aborts. The caller releases what a failure leaves held. */
+  /** Seeks a lease until `deadline` has passed or `signal` aborts. The caller gives back what a failure leaves held. */
   async acquire(deadline: Duration, signal: AbortSignal): Promise<Result<Lease4, AcquireFailure>> {
     const { clock, timers } = this.#world;
     const cancelled = (): void => {
@@ -89,119 +89,106 @@ export class LeaseClient {
     }
   }
 
-  /** Goes on from a stored state: what is overdue is done now. */
+  /** Goes on from a stored state: what is overdue is done now. A lease that was lost is sought again. */
   resume(): void {
-    this.#arm();
+    if (this.#state.kind === 'init') this.dispatch({ type: 'start' });
+    else this.#arm();
   }
 
-  /** One event through the machine, and all that follows from it. */
+  /** One event through the machine, and all that follows from it. Never throws. */
   dispatch(event: Dhcp4Event): void {
-    const before = this.#state.kind;
+    if (this.#life !== 'running' && event.type !== 'release') return;
+    const before = this.#state;
     const { clock, random, log } = this.#world;
-    const next = step(this.identity.config, this.#state, event, { now: clock.now(), random });
+    const next = step(this.identity.config, before, event, { now: clock.now(), random });
     this.#state = next.state;
     log.debug(
       {
         lease: keyText(this.identity.key),
-        from: before,
+        from: before.kind,
         event: event.type,
         to: next.state.kind,
         effects: next.effects.map((effect) => effect.type),
       },
       'dhcp step',
     );
-    for (const effect of next.effects) this.#perform(effect);
+    for (const effect of next.effects) {
+      try {
+        this.#perform(effect, leaseOf(before));
+      } catch (error) {
+        // A fault in one lease must not end the daemon and with it all the others; resends and expiry go on.
+        this.#workFailed(`carry out "${effect.type}"`, error);
+      }
+    }
     this.#arm();
   }
 
-  #perform(effect: Dhcp4Effect): void {
+  #perform(effect: Dhcp4Effect, before: Lease4 | undefined): void {
+    const count = (event: string): void => this.#world.count(event);
     switch (effect.type) {
       case 'send':
         this.#send(effect);
         break;
       case 'ignore':
-        this.#world.count(`message-ignored:${effect.reason}`);
+        count(`message-ignored:${effect.reason}`);
         break;
       case 'refused':
-        this.#world.count('nak');
+        count('nak');
         break;
       case 'install':
-        this.#world.count('lease-installed');
+        count('lease-installed');
         // The first lease belongs to the ADD that waits for it; later ones are applied to the running pod.
-        if (!this.#settle(ok(effect.lease))) this.#applyLater(effect.lease);
+        if (!this.#settle(ok(effect.lease))) this.#applyLater(effect.lease, before);
         break;
       case 'extend':
-        this.#world.count('lease-extended');
-        this.#later('store the extended lease', () => this.#world.store.put(this.record()));
+        count('lease-extended');
+        this.#later('store the extended lease', () => this.#store());
         break;
       case 'withdraw':
-        this.#world.count('lease-withdrawn');
+        count('lease-withdrawn');
         if (this.#state.kind !== 'stopped') this.#withdrawLater(effect.lease);
         break;
     }
   }
 
-  #send(effect: Dhcp4Effect & { readonly type: 'send' }): void {
-    const { via, message, reply } = effect;
-    // A socket that waits for answers is bound to no address: a NAK comes as a broadcast (RFC 2131 4.3.2).
-    const udp = this.#open(reply ? IPV4_ANY : via.from);
-    if (udp instanceof SysError) {
-      this.#sendFailed(udp);
+  /** A message without a source address waits until the lost address is off the interface (RFC 2131 4.1). */
+  #send(effect: Send): void {
+    if (this.#removing === 0 || effect.via.from !== IPV4_ANY) {
+      this.#sendNow(effect);
       return;
     }
-    if (reply) this.#hear(udp);
-    const to = via.kind === 'unicast' ? via.to : IPV4_BROADCAST;
-    const failed = udp.send(emitDhcp4(message), to, SERVER_PORT);
-    if (failed !== undefined) this.#sendFailed(failed);
-    else this.#world.count('message-sent');
+    this.#later('send a message', () => {
+      const stale = effect.reply && !('xid' in this.#state && this.#state.xid === effect.message.xid);
+      if (!stale && this.#life === 'running') this.#sendNow(effect);
+      return Promise.resolve();
+    });
   }
 
-  /** A namespace or an interface that is gone ends an acquisition at once; anything else is what the resends are for. */
-  #sendFailed(error: SysError): void {
+  #sendNow({ message, via, reply }: Send): void {
+    const error = this.#exchange.send(emitDhcp4(message), via, reply ? this.#hearing() : 'none');
+    this.#sendError = error;
+    if (error === undefined) {
+      this.#world.count('message-sent');
+      return;
+    }
     this.#world.count('send-failed');
-    this.#world.log.warn(
-      { lease: keyText(this.identity.key), error: error.message },
-      'a DHCP message was not sent',
-    );
-    if (isSysError(error, 'ENODEV', 'ENXIO', 'ENOENT', 'ENOTNS'))
+    const lease = keyText(this.identity.key);
+    this.#world.log.warn({ lease, error: error.message }, 'a DHCP message was not sent');
+    // A namespace or an interface that is gone ends an acquisition; anything else is what the resends are for.
+    if (isSysError(error, 'ENODEV', 'ENXIO', 'ENOENT', 'ENOTNS')) {
       this.#settle(err({ kind: 'send-failed', error }));
-  }
-
-  #open(localAddress: Ipv4): UdpPort | SysError {
-    if (this.#udp !== undefined && localAddress === IPV4_ANY) return this.#udp;
-    this.#closeSocket();
-    try {
-      const pod = this.#world.openPod(this.identity.netns.path);
-      try {
-        if (pod.inode !== this.identity.netns.inode) {
-          return new SysError(`open ${this.identity.netns.path}`, 'ENOENT', 'another namespace is there now');
-        }
-        this.#udp = pod.openUdp({ ifname: this.identity.key.ifname, localAddress });
-        return this.#udp;
-      } finally {
-        pod.close();
-      }
-    } catch (error) {
-      if (error instanceof SysError) return error;
-      throw error;
     }
   }
 
   /**
-   * The uplink's tap hears the answers. The pod's own socket is listened to where there is no tap, and from the second
-   * try on: a server behind a sibling macvlan port is never seen by the tap, but its broadcast reaches the socket.
+   * The uplink's tap hears the answers. The pod's own socket is listened to where there is no tap, for answers to the
+   * leased address, and from the second try on: a server behind a sibling macvlan port is never seen by the tap, but
+   * its broadcast reaches the socket.
    */
-  #hear(udp: UdpPort): void {
-    this.#unregister ??= this.#inbox.register({
-      chaddr: this.identity.config.chaddr,
-      xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
-      deliver: (message) => this.dispatch({ type: 'message', message }),
-    });
+  #hearing(): Hearing {
     const firstTry = 'tries' in this.#state && this.#state.tries === 1;
-    const unicast = this.lease !== undefined;
-    if (this.#listening || (this.identity.uplinkIndex !== undefined && firstTry && !unicast)) return;
-    this.#listening = true;
-    udp.onMessage((bytes) => this.#inbox.payload(bytes));
+    const tapWillDo = this.identity.uplinkIndex !== undefined && firstTry && this.lease === undefined;
+    return tapWillDo ? 'tap' : 'socket';
   }
 
   /** True when somebody was waiting. */
@@ -225,77 +212,113 @@ export class LeaseClient {
   #arm(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    const due = wakeAt(this.#state);
+    const due = this.#life === 'running' ? wakeAt(this.#state) : undefined;
     if (due !== undefined)
       this.#cancelTimer = this.#world.timers.at(due, () => this.dispatch({ type: 'wake' }));
-    if (this.#state.kind === 'bound') this.#quiet();
+    if (this.#state.kind === 'bound') this.#exchange.end();
   }
 
-  /** Nothing is expected: no socket, no place in the inbox. A lease that only waits costs a timer. */
-  #quiet(): void {
-    this.#unregister?.();
-    this.#unregister = undefined;
-    this.#closeSocket();
-  }
-
-  #closeSocket(): void {
-    this.#udp?.close();
-    this.#udp = undefined;
-    this.#listening = false;
+  #workFailed(what: string, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.#world.log.warn({ lease: keyText(this.identity.key), error: text }, `could not ${what}`);
+    this.#world.count('lease-work-failed');
   }
 
   #later(what: string, work: () => Promise<void>): void {
-    this.#tail = this.#tail.then(work).catch((error: unknown) => {
-      const text = error instanceof Error ? error.message : String(error);
-      this.#world.log.warn({ lease: keyText(this.identity.key), error: text }, `could not ${what}`);
-      this.#world.count('lease-work-failed');
+    this.#tail = this.#tail.then(work).catch((error: unknown) => this.#workFailed(what, error));
+  }
+
+  /** Stored without a lease, it says that one has to be sought. */
+  async #store(): Promise<void> {
+    const state: Dhcp4State = this.lease === undefined ? { kind: 'init' } : this.#state;
+    await this.#world.store.put({ ...this.identity, state });
+  }
+
+  #applyLater(lease: Lease4, before: Lease4 | undefined): void {
+    this.#later('apply the new lease', async () => {
+      if (this.#life === 'given-up') return;
+      await this.#store();
+      await this.#withPod(async (pod) => {
+        const mtu = lease.mtu === before?.mtu ? undefined : await this.#lowerMtu(pod, lease.mtu);
+        await pod.configure(this.identity.link.index, { ...configurationOf(lease), mtu });
+      });
     });
   }
 
-  #applyLater(lease: Lease4): void {
-    this.#later('apply the new lease', async () => {
-      await this.#world.store.put(this.record());
-      await this.#withPod((pod) => pod.configure(this.identity.link.index, configurationOf(lease)));
-    });
+  /** The interface cannot exceed its uplink, and whoever configured a smaller MTU meant it. */
+  async #lowerMtu(pod: PodNamespace, mtu: number | undefined): Promise<number | undefined> {
+    const link = await pod.link(this.identity.key.ifname);
+    return mtu !== undefined && link !== undefined && mtu < link.mtu ? mtu : undefined;
   }
 
   #withdrawLater(lease: Lease4): void {
+    this.#removing += 1;
     this.#later('remove the address', () =>
       this.#withPod((pod) => pod.removeAddress(this.identity.link.index, lease.address)),
     );
+    this.#later('store that the lease is lost', async () => {
+      this.#removing -= 1;
+      await this.#store();
+    });
   }
 
   async #withPod(work: (pod: PodNamespace) => Promise<void>): Promise<void> {
-    const pod = this.#world.openPod(this.identity.netns.path);
+    const pod = openPodOf(this.#world, this.identity);
     try {
-      if (pod.inode === this.identity.netns.inode) await work(pod);
+      await work(pod);
     } finally {
       pod.close();
     }
   }
 
-  /** Waits until the kernel has sent what was given to it (a RELEASE may wait for ARP), at most `limit`. */
-  async drain(limit: Duration): Promise<boolean> {
-    const { clock, timers } = this.#world;
-    const from = clock.now();
-    for (
-      let pause = 1;
-      this.#udp !== undefined && this.#udp.pendingBytes() > 0;
-      pause = Math.min(pause * 2, 20)
-    ) {
-      if (between(from, clock.now()) > limit) return false;
-      const at = later(clock.now(), pause as Duration);
-      await new Promise<void>((resolve) => timers.at(at, resolve));
+  /**
+   * RELEASE from the address that is given back, which is put on the interface for the moment if it is not there.
+   * What is under way is finished first. Gives the reason when the server may not have heard of it.
+   * Rejects with a SysError when the address cannot be removed.
+   */
+  async giveBack(pod: PodNamespace): Promise<string | undefined> {
+    await this.#end('given-up');
+    const held = heldBy(this.#state);
+    if (held === undefined) {
+      this.dispatch({ type: 'release' });
+      return undefined;
     }
-    return true;
+    const { index } = this.identity.link;
+    let lost: string | undefined;
+    try {
+      await pod.ensureAddress(index, held.address);
+      this.dispatch({ type: 'release' });
+      const sent = this.#sendError === undefined && (await this.#exchange.drain(DRAIN_LIMIT));
+      lost = sent ? undefined : (this.#sendError?.message ?? 'the server did not answer ARP');
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      lost = error.message;
+    } finally {
+      this.#exchange.end();
+    }
+    await pod.removeAddress(index, held.address);
+    return lost;
   }
 
-  /** Stops without telling the server: the lease goes on. */
+  /** Stops without telling the server: the lease goes on. What is under way is finished first. */
   async close(): Promise<void> {
+    await this.#end('closed');
+  }
+
+  async #end(life: 'closed' | 'given-up'): Promise<void> {
+    if (this.#life === 'running' || life === 'given-up') this.#life = life;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#settle(err({ kind: 'cancelled' }));
-    this.#quiet();
+    this.#exchange.end();
     await this.#tail;
   }
+}
+
+/** What a lease means for the interface. */
+function configurationOf(lease: Lease4): InterfaceConfiguration {
+  return {
+    addresses: [lease.address],
+    routes: lease.routes.map(({ dst, router }) => ({ dst, gateway: router })),
+  };
 }

@@ -28,9 +28,19 @@ export class Inbox {
 
   /** Listens on an uplink from now on. Throws the SysError of opening the packet socket. */
   listen(uplinkIndex: number): void {
+    this.#dropDetached();
     if (this.#taps.has(uplinkIndex)) return;
     const tap = this.#openTap(uplinkIndex, (frame, checksumReady) => this.frame(frame, checksumReady));
     this.#taps.set(uplinkIndex, tap);
+  }
+
+  /** An uplink that is removed takes its index along; a tap that is left of it would hear nothing for ever. */
+  #dropDetached(): void {
+    for (const [index, tap] of this.#taps) {
+      if (tap.attached()) continue;
+      this.#taps.delete(index);
+      tap.close();
+    }
   }
 
   /** Returns what ends the delivery. */
@@ -54,14 +64,28 @@ export class Inbox {
     this.payload(datagram.value.payload);
   }
 
-  /** The payload of a UDP datagram to port 68, from a tap or from a pod's own socket. */
+  /** The payload of a UDP datagram to port 68 that an uplink's tap heard: for whom it is meant. */
   payload(bytes: Uint8Array): void {
+    const message = this.#parse(bytes);
+    if (message === undefined) return;
+    for (const recipient of this.#recipientsOf(message)) recipient.deliver(message);
+  }
+
+  /**
+   * The payload that a pod's own socket heard: for that pod alone. A broadcast reaches every socket that listens, and
+   * each of them would hand the answers to all others on once more.
+   */
+  payloadFor(recipient: Recipient, bytes: Uint8Array): void {
+    const message = this.#parse(bytes);
+    if (message === undefined) return;
+    if (message.chaddr === recipient.chaddr || message.xid === recipient.xid()) recipient.deliver(message);
+  }
+
+  #parse(bytes: Uint8Array): Dhcp4Message | undefined {
     const message = parseDhcp4(bytes);
-    if (!message.ok) {
-      this.#count(`message-dropped:${message.error}`);
-      return;
-    }
-    for (const recipient of this.#recipientsOf(message.value)) recipient.deliver(message.value);
+    if (message.ok) return message.value;
+    this.#count(`message-dropped:${message.error}`);
+    return undefined;
   }
 
   /**

@@ -1,16 +1,15 @@
 import type { Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { isSysError, SysError } from '../base/sys-error.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, later, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, heldBy } from '../protocol/dhcp4/state.ts';
 import { type AcquireFailure, LeaseClient } from './client.ts';
 import { Inbox } from './inbox.ts';
+import { openPodOf } from './pod-of-lease.ts';
 import type { DhcpDefaults, LeaseWorld, LinkState, PodNamespace } from './ports.ts';
 import { keyText, type LeaseKey, type LeaseRecord, RECORD_SCHEMA } from './record.ts';
 
-/** A RELEASE that waits for ARP may hold up a DEL this long, no longer. */
-const DRAIN_LIMIT = millis(500);
 const CARRIER_POLL = millis(50);
 
 export type AcquireRequest = {
@@ -43,7 +42,10 @@ export class LeaseManager {
   constructor(world: LeaseWorld, defaults: DhcpDefaults) {
     this.#world = world;
     this.#defaults = defaults;
-    this.#inbox = new Inbox(world.openTap, (event) => world.count(event));
+    this.#inbox = new Inbox(
+      (uplinkIndex, onFrame) => world.openTap(uplinkIndex, onFrame),
+      (event) => world.count(event),
+    );
   }
 
   get size(): number {
@@ -66,26 +68,45 @@ export class LeaseManager {
   async acquire(request: AcquireRequest, signal: AbortSignal): Promise<Result<Lease4, Failure>> {
     const text = keyText(request.key);
     const known = this.#clients.get(text);
-    if (known?.lease !== undefined && isSame(known, request)) return ok(known.lease);
+    const { bootId } = this.#world.clock;
+    if (known?.lease !== undefined && isSame(known, request, bootId)) return ok(known.lease);
     if (known !== undefined) await this.release(request.key);
 
     const started = this.#world.clock.now();
     if (!(await this.#carrier(request, signal))) {
       return err(signal.aborted ? { kind: 'cancelled' } : { kind: 'no-carrier' });
     }
+    const listening = this.#listen(request.uplinkIndex);
+    if (listening !== undefined) return err({ kind: 'send-failed', error: listening });
     const client = this.#newClient(request);
     this.#clients.set(text, client);
     const left = millis(this.#defaults.deadline - between(started, this.#world.clock.now()));
-    const acquired = await client.acquire(left, signal);
-    const failure = acquired.ok ? await this.#store(client, signal) : acquired.error;
-    if (failure === undefined && acquired.ok) return acquired;
+    let failure: Failure | undefined;
+    try {
+      const acquired = await client.acquire(left, signal);
+      failure = acquired.ok ? await this.#store(client, signal) : acquired.error;
+      if (failure === undefined && acquired.ok) return acquired;
+    } catch (error) {
+      await this.#giveBack(client, request.pod);
+      throw error;
+    }
     await this.#giveBack(client, request.pod);
     return err(failure ?? { kind: 'cancelled' });
   }
 
+  /** Undefined when the uplink is listened to, or there is none. */
+  #listen(uplinkIndex: number | undefined): SysError | undefined {
+    try {
+      if (uplinkIndex !== undefined) this.#inbox.listen(uplinkIndex);
+      return undefined;
+    } catch (error) {
+      if (isSysError(error)) return error;
+      throw error;
+    }
+  }
+
   #newClient(request: AcquireRequest): LeaseClient {
     const { key, netnsPath, pod, link, owned, uplinkIndex } = request;
-    if (uplinkIndex !== undefined) this.#inbox.listen(uplinkIndex);
     // Without a tap a unicast answer to an address that nobody has yet would reach nobody.
     const broadcast = uplinkIndex === undefined ? 'always' : request.client.broadcast;
     const identity = {
@@ -124,34 +145,33 @@ export class LeaseManager {
     return current !== undefined;
   }
 
-  /** RELEASE from the address that is given back, which is put on the interface for the moment if it is not there. */
+  /** Ends a client and what it holds. Whatever happens, it is forgotten. */
   async #giveBack(client: LeaseClient, pod: PodNamespace): Promise<void> {
-    const { key, link } = client.identity;
-    const held = heldBy(client.state);
+    const address = heldBy(client.state)?.address.address;
     try {
-      if (held !== undefined) await pod.ensureAddress(link.index, held.address);
-      client.dispatch({ type: 'release' });
-      const sent = await client.drain(DRAIN_LIMIT);
-      if (!sent) this.#releaseLost(client, 'the server did not answer ARP');
-      if (held !== undefined) await pod.removeAddress(link.index, held.address);
+      const lost = await client.giveBack(pod);
+      if (lost !== undefined) this.#releaseLost(client, address, lost);
     } catch (error) {
       if (!isSysError(error)) throw error;
-      this.#releaseLost(client, error.message);
+      this.#world.log.warn(
+        { lease: keyText(client.identity.key), address, error: error.message },
+        'the address of a released lease could not be removed',
+      );
     } finally {
-      await this.#forget(key, client);
+      await this.#forget(client);
     }
   }
 
-  #releaseLost(client: LeaseClient, why: string): void {
+  #releaseLost(client: LeaseClient, address: string | undefined, why: string): void {
     this.#world.count('release-lost');
-    const address = client.lease?.address.address;
     this.#world.log.warn(
       { lease: keyText(client.identity.key), address, why },
       'the lease could not be released; the server keeps it until it expires',
     );
   }
 
-  async #forget(key: LeaseKey, client: LeaseClient): Promise<void> {
+  async #forget(client: LeaseClient): Promise<void> {
+    const { key } = client.identity;
     await client.close();
     if (this.#clients.get(keyText(key)) === client) this.#clients.delete(keyText(key));
     try {
@@ -172,36 +192,35 @@ export class LeaseManager {
   async release(key: LeaseKey): Promise<boolean> {
     const client = this.#clients.get(keyText(key));
     if (client === undefined) return false;
-    let pod: PodNamespace | undefined;
+    let pod: PodNamespace;
     try {
-      pod = this.#world.openPod(client.identity.netns.path);
-      if (pod.inode !== client.identity.netns.inode) throw goneError(client);
-      await this.#giveBack(client, pod);
+      pod = openPodOf(this.#world, client.identity);
     } catch (error) {
       if (!isSysError(error)) throw error;
-      this.#releaseLost(client, error.message);
-      await this.#forget(key, client);
+      this.#releaseLost(client, heldBy(client.state)?.address.address, error.message);
+      await this.#forget(client);
+      return true;
+    }
+    try {
+      await this.#giveBack(client, pod);
     } finally {
-      pod?.close();
+      pod.close();
     }
     return true;
   }
 
-  /** Takes up a stored lease: its timers go on. Records of an earlier boot have no interface any more. */
+  /**
+   * Takes up a stored lease: its timers go on, and what is overdue is done. A record of an earlier boot has no
+   * interface any more and its instants mean nothing: it is only kept for the DEL that will come.
+   */
   resume(record: LeaseRecord): void {
     const client = new LeaseClient(this.#world, this.#inbox, record, record.state);
     this.#clients.set(keyText(record.key), client);
     if (record.bootId !== this.#world.clock.bootId) return;
-    if (record.uplinkIndex !== undefined) {
-      try {
-        this.#inbox.listen(record.uplinkIndex);
-      } catch (error) {
-        if (!isSysError(error)) throw error;
-        this.#world.log.warn(
-          { lease: keyText(record.key), error: error.message },
-          'the uplink of a lease is gone',
-        );
-      }
+    const gone = this.#listen(record.uplinkIndex);
+    if (gone !== undefined) {
+      const lease = keyText(record.key);
+      this.#world.log.warn({ lease, error: gone.message }, 'the uplink of a lease is gone');
     }
     client.resume();
   }
@@ -214,17 +233,13 @@ export class LeaseManager {
   }
 }
 
-function isSame(client: LeaseClient, request: AcquireRequest): boolean {
+/** The same interface of the same namespace, in this boot. */
+function isSame(client: LeaseClient, request: AcquireRequest, bootId: string): boolean {
   const { netns, link } = client.identity;
   return (
-    netns.inode === request.pod.inode && link.index === request.link.index && link.mac === request.link.mac
-  );
-}
-
-function goneError(client: LeaseClient): SysError {
-  return new SysError(
-    `open ${client.identity.netns.path}`,
-    'ENOENT',
-    'the pod is gone, another namespace is there',
+    client.identity.bootId === bootId &&
+    netns.inode === request.pod.inode &&
+    link.index === request.link.index &&
+    link.mac === request.link.mac
   );
 }

@@ -76,6 +76,8 @@ export interface PodNamespace {
 
 /** Frames that arrive at an uplink for the pods on it: the answers to clients that have no address yet. */
 export interface FrameTap {
+  /** False when the interface was removed: nothing will come from it any more. */
+  attached(): boolean;
   close(): void;
 }
 

@@ -40,15 +40,13 @@ export type LeaseRecord = {
   readonly state: Dhcp4State;
 };
 
-const Ipv4Text = v.pipe(
-  v.string(),
-  v.check((text) => parseIpv4(text) !== undefined, 'not an IPv4 address'),
-  v.transform((text) => text as Ipv4),
+const Ipv4Text = v.custom<Ipv4>(
+  (value) => typeof value === 'string' && parseIpv4(value) !== undefined,
+  'not an IPv4 address',
 );
-const MacText = v.pipe(
-  v.string(),
-  v.check((text) => parseMac(text) === text, 'not a MAC address'),
-  v.transform((text) => text as Mac),
+const MacText = v.custom<Mac>(
+  (value) => typeof value === 'string' && parseMac(value) === value,
+  'not a MAC address',
 );
 const When = v.pipe(
   v.number(),
@@ -74,7 +72,16 @@ const Lease = v.object({
   address: Net4,
   serverId: Ipv4Text,
   acquiredAt: When,
-  times: maybe(v.object({ renewAt: When, rebindAt: When, expiresAt: When })),
+  times: maybe(
+    v.pipe(
+      v.object({ renewAt: When, rebindAt: When, expiresAt: When }),
+      // Else the first wake could come after the end, and the address be used past its time.
+      v.check(
+        (at) => at.renewAt <= at.rebindAt && at.rebindAt <= at.expiresAt,
+        'T1, T2 and end out of order',
+      ),
+    ),
+  ),
   routers: v.array(Ipv4Text),
   routes: v.array(v.object({ dst: Net4, router: maybe(Ipv4Text) })),
   dnsServers: v.array(Ipv4Text),
@@ -86,8 +93,9 @@ const Lease = v.object({
 
 const pending = { xid: Xid, tries: Whole, resendAt: When };
 
-/** Only states that hold a lease are stored: the others have nothing that must survive. */
+/** The states that hold a lease, and `init` for a lease that was lost: nothing else has to survive. */
 const State = v.variant('kind', [
+  v.object({ kind: v.literal('init') }),
   v.object({ kind: v.literal('bound'), lease: Lease }),
   v.object({ kind: v.literal('renewing'), lease: Lease, requestedAt: When, ...pending }),
   v.object({ kind: v.literal('rebinding'), lease: Lease, requestedAt: When, ...pending }),

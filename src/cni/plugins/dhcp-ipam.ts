@@ -17,6 +17,10 @@ export class DhcpIpam implements Ipam {
     this.#settings = dhcp;
   }
 
+  verify(call: AddCall): void {
+    readDhcpConf(call.conf, call.env.args, leaseKey(call), this.#settings);
+  }
+
   async add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<Allocation> {
     const { env, conf } = call;
     const key = leaseKey(call);

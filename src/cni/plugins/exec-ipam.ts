@@ -18,6 +18,9 @@ export class ExecIpam implements Ipam {
     this.#type = type;
   }
 
+  /** What it may say is for the plugin to judge. */
+  verify(): void {}
+
   async add(call: AddCall): Promise<Allocation> {
     const json = await this.#delegate(call, 'ADD');
     if (json === undefined) throw this.#failed('ADD printed no result');

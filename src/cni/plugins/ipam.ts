@@ -1,11 +1,8 @@
 import { keyText, type LeaseKey } from '../../lease/record.ts';
-import type { AddCall, CheckCall, DelCall, NodeCall, PluginServices } from '../context.ts';
+import type { AddCall, CheckCall, DelCall, NodeCall } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
-import type { NetConf } from '../spec/conf.ts';
-import { type CniResult, EMPTY_RESULT } from '../spec/result.ts';
-import { DhcpIpam } from './dhcp-ipam.ts';
-import { ExecIpam } from './exec-ipam.ts';
+import type { CniResult } from '../spec/result.ts';
 import type { Mac } from '../../base/mac.ts';
 
 /** The interface that an address is wanted for. */
@@ -22,28 +19,14 @@ export type Allocation = { readonly result: CniResult; readonly mtu: number | un
 
 /** Who gives the addresses. Errors are thrown as CniError. */
 export interface Ipam {
+  /** Throws for a configuration that cannot work, before anything is made for it. */
+  verify(call: AddCall): void;
   add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<Allocation>;
   /** Gives back what `add` took; for `add` that failed half-way too. */
   del(call: AddCall | DelCall): Promise<void>;
   check(call: CheckCall): Promise<void>;
   gc(call: NodeCall): Promise<void>;
   status(call: NodeCall): Promise<void>;
-}
-
-const NO_IPAM: Ipam = {
-  add: () => Promise.resolve({ result: EMPTY_RESULT, mtu: undefined }),
-  del: () => Promise.resolve(),
-  check: () => Promise.resolve(),
-  gc: () => Promise.resolve(),
-  status: () => Promise.resolve(),
-};
-
-/** `dhcp` is answered here; any other type is run from CNI_PATH; no type is layer 2 only. */
-export function ipamOf(services: PluginServices, conf: NetConf): Ipam {
-  if (conf.ipamType === undefined) return NO_IPAM;
-  return conf.ipamType === 'dhcp'
-    ? new DhcpIpam(services)
-    : new ExecIpam(services.runDelegate, conf.ipamType);
 }
 
 export function leaseKey(call: AddCall | DelCall | CheckCall): LeaseKey {

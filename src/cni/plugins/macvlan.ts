@@ -9,7 +9,8 @@ import { CniError } from '../spec/errors.ts';
 import { type CniResult, withoutUndefined } from '../spec/result.ts';
 import { kernelError } from './failures.ts';
 import { releaseStale } from './gc.ts';
-import { type Ipam, ipamOf, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
+import { ipamOf } from './ipam-of.ts';
+import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
 import { checkAttachment } from './macvlan-check.ts';
 import { type MacvlanConf, readMacvlanConf } from './macvlan-conf.ts';
 import { openPod } from './pod.ts';
@@ -25,6 +26,7 @@ export function macvlanPlugin(services: PluginServices): Plugin {
         async (signal) => {
           const conf = readMacvlanConf(call.conf, call.env.args);
           const ipam = ipamOf(services, call.conf);
+          ipam.verify(call);
           const pod = openPod(services, call.env);
           try {
             return await add(services, call, { conf, ipam, pod }, signal);

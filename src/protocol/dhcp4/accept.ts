@@ -14,37 +14,45 @@ import type { Dhcp4Config } from './state.ts';
 export type Answer =
   | { readonly kind: 'offer'; readonly address: Cidr<Ipv4>; readonly serverId: Ipv4 }
   | { readonly kind: 'ack'; readonly lease: Lease4; readonly rapid: boolean }
-  | { readonly kind: 'nak'; readonly serverId: Ipv4 | undefined; readonly text: string | undefined };
+  | { readonly kind: 'nak'; readonly serverId: Ipv4; readonly text: string | undefined };
+
+/** What was asked: an answer has to fit it. */
+export type Question = {
+  readonly xid: number;
+  /** When it was sent. */
+  readonly requestedAt: Instant;
+  /** The server that gave the lease in use, where there is one. */
+  readonly leasedBy: Ipv4 | undefined;
+};
 
 /** Whether the message is meant for this transaction at all. */
 function checkAddressee(config: Dhcp4Config, xid: number, message: Dhcp4Message): IgnoreReason | undefined {
   if (message.op !== 'reply') return 'not-a-reply';
   if (message.chaddr !== config.chaddr) return 'wrong-mac';
+  // RFC 2131 4.4.1, 4.4.5: silently discarded.
   if (message.xid !== xid) return 'wrong-xid';
   const echoed = message.options.get(DHCP4_OPTIONS['dhcp-client-identifier'].code);
-  // RFC 6842: a server echoes the identifier; one that is not ours marks an answer to somebody with the same chaddr.
-  if (echoed !== undefined && config.clientId !== undefined && toHex(echoed) !== config.clientId) {
-    return 'wrong-client-id';
-  }
+  // RFC 6842 section 3: an echoed identifier that is not the one we send marks an answer to somebody else.
+  if (echoed !== undefined && toHex(echoed) !== config.clientId) return 'wrong-client-id';
   return undefined;
 }
 
-function readServerId(message: Dhcp4Message): Result<Ipv4, IgnoreReason> {
+/**
+ * RFC 2131 table 3: option 54 MUST be in OFFER, ACK and NAK. Only the ACK that extends a lease may lack it: the pod
+ * should not lose the address that it uses over a sloppy server which gave it one before.
+ */
+function readServerId(message: Dhcp4Message, fallback: Ipv4 | undefined): Result<Ipv4, IgnoreReason> {
   const option = readOption(message.options, 'dhcp-server-identifier');
-  if (option.kind === 'absent') return err('no-server-id');
+  if (option.kind === 'absent') return fallback === undefined ? err('no-server-id') : ok(fallback);
   return option.kind === 'malformed' || !isHostIpv4(option.value)
     ? err('malformed-server-id')
     : ok(option.value);
 }
 
-/**
- * What a parsed message says to this client, or why it is not taken.
- * `requestedAt` is when the message that it answers was sent.
- */
+/** What a parsed message says to this client, or why it is not taken. */
 export function acceptMessage(
   config: Dhcp4Config,
-  xid: number,
-  requestedAt: Instant,
+  { xid, requestedAt, leasedBy }: Question,
   message: Dhcp4Message,
 ): Result<Answer, IgnoreReason> {
   const notForUs = checkAddressee(config, xid, message);
@@ -53,25 +61,28 @@ export function acceptMessage(
   if (type.kind === 'absent') return err('no-message-type');
   if (type.kind === 'malformed') return err('malformed-message-type');
 
-  const serverId = readServerId(message);
   switch (type.value) {
     case DHCP_MESSAGE_TYPE.DHCPOFFER: {
+      const serverId = readServerId(message, undefined);
       if (!serverId.ok) return serverId;
       // An offer is judged as the ACK would be: a lease that cannot be used is not worth a REQUEST.
       const lease = leaseFromAck(message, serverId.value, requestedAt);
       return lease.ok ? ok({ kind: 'offer', address: lease.value.address, serverId: serverId.value }) : lease;
     }
     case DHCP_MESSAGE_TYPE.DHCPACK: {
+      const serverId = readServerId(message, leasedBy);
       if (!serverId.ok) return serverId;
       const lease = leaseFromAck(message, serverId.value, requestedAt);
       const rapid = message.options.has(DHCP4_OPTIONS['rapid-commit'].code);
       return lease.ok ? ok({ kind: 'ack', lease: lease.value, rapid }) : lease;
     }
     case DHCP_MESSAGE_TYPE.DHCPNAK: {
+      const serverId = readServerId(message, undefined);
+      if (!serverId.ok) return serverId;
       const text = readOption(message.options, 'dhcp-message');
       return ok({
         kind: 'nak',
-        serverId: serverId.ok ? serverId.value : undefined,
+        serverId: serverId.value,
         text: text.kind === 'value' ? text.value : undefined,
       });
     }

@@ -4,16 +4,23 @@ import { millis, seconds, type Duration } from '../../base/time.ts';
 const FIRST_RESEND = millis(250);
 /** The longest wait between two tries (RFC 2131 4.1). */
 const LONGEST_RESEND = seconds(64);
+/** Waits are randomized by one second to either side (RFC 2131 4.1), short ones by no more than a quarter. */
+const MOST_JITTER = seconds(1);
+const JITTER_SHARE = 0.25;
 /** Renewals are not repeated faster than this when the lease is long enough (RFC 2131 4.4.5). */
 const RENEW_FLOOR = seconds(60);
-/** A window shorter than eight minutes still gets about eight tries: a lease of 20 s must survive a lost packet. */
-const TRIES_PER_WINDOW = 8;
+/** A window shorter than six minutes still gets about six tries: a lease of 20 s must survive a lost packet. */
+const TRIES_PER_WINDOW = 6;
 const SHORTEST_RENEW = seconds(1);
 
-/** How long to wait after try number `attempt` (from 0), ± 25 % so that pods started together do not stay in step. */
+/**
+ * How long to wait after try number `attempt` (from 0). The jitter keeps pods that started together from staying in
+ * step; RFC 2131 4.4.1 would have each wait 1 to 10 s before its first DISCOVER instead, which an ADD cannot afford.
+ */
 export function resendDelay(attempt: number, random: () => number): Duration {
   const base = Math.min(FIRST_RESEND * 2 ** Math.min(attempt, 20), LONGEST_RESEND);
-  return millis(base * (0.75 + random() * 0.5));
+  const jitter = Math.min(base * JITTER_SHARE, MOST_JITTER);
+  return millis(base + (random() * 2 - 1) * jitter);
 }
 
 /**

@@ -8,9 +8,14 @@ import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
 import type { Lease4 } from './lease.ts';
 import type { Dhcp4Config } from './state.ts';
 
-/** Largest message we take (option 57): what fits an Ethernet frame without fragments. */
-const MAX_MESSAGE_SIZE = 1500;
+/**
+ * Largest message we take (option 57): what fits an Ethernet frame without fragments, which the tap does not see.
+ * Servers differ in whether the IP and UDP headers count (RFC 2131 leaves it open), so this is without them.
+ */
+const MAX_MESSAGE_SIZE = 1500 - 20 - 8;
 const MOST_SECS = 0xffff;
+/** For the server's log. */
+const RELEASE_TEXT = 'released by its owner';
 
 /** The codes by what this file uses them for. */
 const OPTION = {
@@ -27,7 +32,7 @@ const OPTION = {
 type Fields = {
   readonly type: DhcpMessageType;
   readonly xid: number;
-  /** Seconds since the client began to seek an address (RFC 2131 table 1). */
+  /** Seconds since the client began to seek an address or to renew (RFC 2131 table 1); 0 where table 5 says so. */
   readonly secs?: number;
   readonly broadcast?: boolean;
   readonly ciaddr?: Ipv4;
@@ -95,7 +100,7 @@ export function buildDiscover(config: Dhcp4Config, at: Try): Dhcp4Message {
   return message(config, { ...at, type: DHCP_MESSAGE_TYPE.DHCPDISCOVER, options, asking: true });
 }
 
-/** SELECTING: options 50 and 54 MUST, ciaddr zero (RFC 2131 4.3.2). */
+/** SELECTING: options 50 and 54 MUST, ciaddr zero (RFC 2131 4.3.2), `secs` that of the DISCOVER (3.1). */
 export function buildSelectingRequest(
   config: Dhcp4Config,
   at: Try,
@@ -136,7 +141,7 @@ export function buildRenewRequest(
   });
 }
 
-/** RFC 2131 4.4.6: ciaddr and option 54 MUST; the same client identifier as before. */
+/** RFC 2131 table 5: ciaddr and option 54 MUST, option 56 SHOULD; the same client identifier as before (3.1). */
 export function buildRelease(
   config: Dhcp4Config,
   xid: number,
@@ -146,12 +151,15 @@ export function buildRelease(
     type: DHCP_MESSAGE_TYPE.DHCPRELEASE,
     xid,
     ciaddr: held.address,
-    options: [[OPTION.serverIdentifier, ipv4ToBytes(held.serverId)]],
+    options: [
+      [OPTION.serverIdentifier, ipv4ToBytes(held.serverId)],
+      [OPTION.message, utf8(RELEASE_TEXT)],
+    ],
     asking: false,
   });
 }
 
-/** RFC 2131 4.4.4: options 50 and 54 MUST, ciaddr zero, broadcast. */
+/** RFC 2131 table 5: options 50 and 54 MUST, 56 SHOULD, ciaddr zero. */
 export function buildDecline(config: Dhcp4Config, xid: number, lease: Lease4, why: string): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPDECLINE,

@@ -1,5 +1,5 @@
 import { between, formatDuration, type Instant } from '../../base/time.ts';
-import { IGNORE_REASONS, type IgnoreReason } from './reasons.ts';
+import { IGNORE_REASONS } from './reasons.ts';
 import type { Acquisition } from './state.ts';
 
 /** What the network did, as one word: the outcome decides the error code. */
@@ -7,9 +7,13 @@ export type Outcome = 'silent' | 'refused' | 'unusable' | 'unfinished';
 
 export function outcomeOf(acquisition: Acquisition): Outcome {
   if (acquisition.naks > 0) return 'refused';
-  if (Object.keys(acquisition.ignored).length > 0) return 'unusable';
+  // A second OFFER, from another server or for a DISCOVER sent twice, is no fault of the first one.
+  const faults = Object.keys(acquisition.ignored).filter((reason) => reason !== 'offer-not-chosen');
+  if (faults.length > 0) return 'unusable';
   return acquisition.offers > 0 ? 'unfinished' : 'silent';
 }
+
+const REASON_TEXTS: Readonly<Record<string, string>> = IGNORE_REASONS;
 
 function times(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
@@ -28,9 +32,9 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
   if (offers > 0) parts.push(`took ${times(offers, 'OFFER')}`);
   if (naks > 0)
     parts.push(`was refused by ${times(naks, 'NAK')}${nakText === undefined ? '' : ` ("${nakText}")`}`);
-  const reasons = Object.entries(acquisition.ignored) as [IgnoreReason, number][];
+  const reasons = Object.entries(acquisition.ignored);
   for (const [reason, count] of reasons)
-    parts.push(`ignored ${times(count, 'message')}: ${IGNORE_REASONS[reason]}`);
+    parts.push(`ignored ${times(count, 'message')}: ${REASON_TEXTS[reason]}`);
   if (offers + naks + reasons.length === 0) parts.push('nothing came back');
   return parts.join('; ');
 }

@@ -9,7 +9,9 @@ export const IGNORE_REASONS = {
   'wrong-client-id': 'the server echoed another client identifier than ours (RFC 6842)',
   'no-message-type': 'option 53 (dhcp-message-type) is missing: a BOOTP answer',
   'malformed-message-type': 'option 53 (dhcp-message-type) is malformed',
-  'unexpected-type': 'this type of message means nothing in the current state (such as a second OFFER)',
+  'unexpected-type':
+    'this type of message means nothing in the current state (such as a NAK before any REQUEST)',
+  'offer-not-chosen': 'an OFFER when another one had been taken already',
   'no-server-id': 'option 54 (dhcp-server-identifier) is missing',
   'malformed-server-id': 'option 54 (dhcp-server-identifier) is malformed',
   'other-server': 'it comes from another server than the one that was chosen',

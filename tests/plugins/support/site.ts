@@ -89,9 +89,7 @@ export class Site implements AsyncDisposable {
       ...(args === undefined ? {} : { args }),
       ...(ifName === undefined ? {} : { ifName }),
     });
-    return capabilityArgs === undefined
-      ? pod
-      : { ...pod, attachment: { ...pod.attachment, capabilityArgs } };
+    return capabilityArgs === undefined ? pod : { ...pod, attachment: { ...pod.attachment, capabilityArgs } };
   }
 
   /** Attaches a new pod as a runtime would. */

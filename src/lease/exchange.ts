@@ -1,0 +1,97 @@
+import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
+import { between, type Duration, later, millis } from '../base/time.ts';
+import type { Via } from '../protocol/dhcp4/step.ts';
+import type { Inbox, Recipient } from './inbox.ts';
+import { openPodOf } from './pod-of-lease.ts';
+import type { LeaseWorld, UdpPort } from './ports.ts';
+import type { LeaseRecord } from './record.ts';
+
+/** RFC 2131 4.1. */
+const SERVER_PORT = 67;
+/** While a datagram waits for ARP, it is looked at again after 1, 2, 4 ... ms. */
+const LONGEST_DRAIN_PAUSE = millis(20);
+
+/** How answers to a message are heard: `socket` where the uplink's tap cannot be relied on. */
+export type Hearing = 'none' | 'tap' | 'socket';
+
+/** The socket and the place in the inbox of one client, there only while an exchange is under way. */
+export class Exchange {
+  readonly #world: LeaseWorld;
+  readonly #inbox: Inbox;
+  readonly #identity: Omit<LeaseRecord, 'state'>;
+  readonly #recipient: Recipient;
+  #udp: UdpPort | undefined;
+  #listening = false;
+  #unregister: (() => void) | undefined;
+
+  constructor(
+    world: LeaseWorld,
+    inbox: Inbox,
+    identity: Omit<LeaseRecord, 'state'>,
+    recipient: Omit<Recipient, 'chaddr'>,
+  ) {
+    this.#world = world;
+    this.#inbox = inbox;
+    this.#identity = identity;
+    this.#recipient = { ...recipient, chaddr: identity.config.chaddr };
+  }
+
+  /** Undefined when the kernel took the message. */
+  send(bytes: Uint8Array, via: Via, hearing: Hearing): SysError | undefined {
+    try {
+      // A socket that waits for answers is bound to no address: a NAK comes as a broadcast (RFC 2131 4.3.2).
+      const udp = this.#open(hearing === 'none' ? via.from : IPV4_ANY);
+      if (hearing !== 'none') this.#hear(udp, hearing);
+      return udp.send(bytes, via.kind === 'unicast' ? via.to : IPV4_BROADCAST, SERVER_PORT);
+    } catch (error) {
+      if (isSysError(error)) return error;
+      throw error;
+    }
+  }
+
+  #open(localAddress: Ipv4): UdpPort {
+    if (this.#udp !== undefined && localAddress === IPV4_ANY) return this.#udp;
+    this.#closeSocket();
+    const pod = openPodOf(this.#world, this.#identity);
+    try {
+      this.#udp = pod.openUdp({ ifname: this.#identity.key.ifname, localAddress });
+      return this.#udp;
+    } finally {
+      pod.close();
+    }
+  }
+
+  #hear(udp: UdpPort, hearing: Hearing): void {
+    this.#unregister ??= this.#inbox.register(this.#recipient);
+    if (this.#listening || hearing !== 'socket') return;
+    this.#listening = true;
+    udp.onMessage((bytes) => this.#inbox.payloadFor(this.#recipient, bytes));
+  }
+
+  /** Waits until the kernel has sent what was given to it (a RELEASE may wait for ARP). False after `limit`. */
+  async drain(limit: Duration): Promise<boolean> {
+    const { clock, timers } = this.#world;
+    const from = clock.now();
+    for (let pause = millis(1); this.#udp !== undefined && this.#udp.pendingBytes() > 0;) {
+      if (between(from, clock.now()) > limit) return false;
+      const at = later(clock.now(), pause);
+      await new Promise<void>((resolve) => timers.at(at, resolve));
+      pause = millis(Math.min(pause * 2, LONGEST_DRAIN_PAUSE));
+    }
+    return true;
+  }
+
+  /** Nothing is expected any more: no socket, no place in the inbox. A lease that only waits costs a timer. */
+  end(): void {
+    this.#unregister?.();
+    this.#unregister = undefined;
+    this.#closeSocket();
+  }
+
+  #closeSocket(): void {
+    this.#udp?.close();
+    this.#udp = undefined;
+    this.#listening = false;
+  }
+}

@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { waitUntilReady } from '../../../src/lab/long-process.ts';
+import type { Site } from './site.ts';
+
+const seenSchema = v.object({
+  /** Option 53 as hex: 01 DISCOVER, 03 REQUEST, 07 RELEASE. */
+  type: v.optional(v.string()),
+  via: v.picklist(['unicast', 'broadcast']),
+  /** Source address of the datagram. */
+  from: v.string(),
+  chaddr: v.string(),
+  xid: v.number(),
+  secs: v.number(),
+  broadcast: v.boolean(),
+  ciaddr: v.string(),
+  /** Code to hex. */
+  options: v.record(v.string(), v.string()),
+});
+
+/** A message as the scripted server got it. */
+export type Seen = v.InferOutput<typeof seenSchema>;
+
+export const DISCOVER = '01';
+export const REQUEST = '03';
+export const DECLINE = '04';
+export const RELEASE = '07';
+
+export type ScriptedServer = {
+  /** What came from one MAC address, in order. */
+  readonly from: (chaddr: string) => Promise<readonly Seen[]>;
+};
+
+/** Starts the scripted server on the router of a site that has no other. */
+export async function startScripted(site: Site): Promise<ScriptedServer> {
+  const { router, routerAddress, resources, folder } = site.lan;
+  // Broadcasts to 255.255.255.255 need a way out; the router has but one interface.
+  await router.ip('route', 'add', '255.255.255.255/32', 'dev', 'br0');
+  const logFile = join(folder, 'scripted.log');
+  const script = join(import.meta.dirname, 'scripted-server.ts');
+  const started = await router.start(
+    [process.execPath, script, routerAddress.address],
+    { name: 'scripted server', logFile },
+    resources,
+  );
+  const lines = async (): Promise<readonly string[]> => (await readFile(logFile, 'utf8')).split('\n');
+  await waitUntilReady(started, async () => (await lines()).includes('{"ready":true}'));
+  return {
+    from: async (chaddr) =>
+      (await lines())
+        .filter((line) => line.startsWith('{"type"') && line.endsWith('}'))
+        .map((line) => v.parse(seenSchema, JSON.parse(line)))
+        .filter((seen) => seen.chaddr === chaddr),
+  };
+}
