@@ -1,0 +1,43 @@
+import { attach, detach, type Batch, type Bench, type Detached } from './batch.ts';
+import { jobsFor } from './jobs.ts';
+import type { Plan } from './plan.ts';
+import type { Pods } from './pods.ts';
+import type { Pair, SideName, Sides } from './sides.ts';
+
+/** Rounds of `size` containers at once. */
+export type Burst = { readonly adds: readonly Batch[]; readonly dels: readonly Detached[] };
+export type BurstSize = { readonly size: number } & Pair<Burst>;
+
+const NOTHING: Burst = { adds: [], dels: [] };
+
+async function measureSize(
+  bench: Bench,
+  sides: Sides,
+  pods: Pods,
+  { size, rounds }: Plan['bursts'][number],
+): Promise<BurstSize> {
+  const block = async (name: SideName, round: number, before: Burst): Promise<Burst> => {
+    const jobs = jobsFor(pods, `burst-${size}-${round}-${name}`, size);
+    const added = await attach(bench, sides[name], jobs, size);
+    const gone = await detach(bench, sides[name], jobs, { atOnce: size, pairs: added.pairs });
+    return { adds: [...before.adds, added], dels: [...before.dels, gone] };
+  };
+  let [leasehold, go] = [NOTHING, NOTHING];
+  for (let round = 0; round < rounds; round++) {
+    leasehold = await block('leasehold', round, leasehold);
+    go = await block('go', round, go);
+  }
+  return { size, leasehold, go };
+}
+
+/** All sizes, each with both sides in turn. */
+export async function measureBursts(
+  bench: Bench,
+  sides: Sides,
+  pods: Pods,
+  plan: Plan['bursts'],
+): Promise<readonly BurstSize[]> {
+  const sizes: BurstSize[] = [];
+  for (const burst of plan) sizes.push(await measureSize(bench, sides, pods, burst));
+  return sizes;
+}

@@ -1,0 +1,59 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import * as v from 'valibot';
+import type { HomeLan } from '../src/lab/home-lan.ts';
+import { signalProcess, stopProcess, type LongProcess } from '../src/lab/long-process.ts';
+import { readIfThere } from '../src/lab/server.ts';
+import { waitFor } from '../src/lab/wait.ts';
+import { attach, detach, type Bench } from './batch.ts';
+import { jobsFor } from './jobs.ts';
+import type { Pods } from './pods.ts';
+import { startLeasehold } from './sides.ts';
+
+const seenSchema = v.object({ maxMs: v.number(), p99Ms: v.number(), turns: v.number() });
+
+/** Time between two turns of the daemon's event loop; a millisecond of it is the probe's own timer. */
+export type LoopDelay = v.InferOutput<typeof seenSchema>;
+export type LoopDelays = {
+  readonly adds: LoopDelay;
+  readonly dels: LoopDelay;
+  readonly failures: readonly string[];
+};
+
+async function readProbe(daemon: LongProcess, file: string): Promise<LoopDelay> {
+  await rm(file, { force: true });
+  signalProcess(daemon, 'SIGUSR2');
+  const text = await waitFor('the event loop probe', async () => (await readIfThere(file)) || undefined);
+  return v.parse(seenSchema, JSON.parse(text));
+}
+
+/** A burst of ADDs and one of DELs with a daemon of its own that carries the probe. */
+export async function measureLoop(
+  bench: Bench,
+  parts: { readonly lan: HomeLan; readonly root: string; readonly pods: Pods; readonly burst: number },
+): Promise<LoopDelays> {
+  const { lan, root, pods, burst } = parts;
+  const file = join(lan.folder, 'loop-probe.json');
+  const probe = pathToFileURL(join(root, 'bench', 'loop-probe.ts')).href;
+  const side = await startLeasehold(lan, root, 'loop', {
+    NODE_OPTIONS: `--import=${probe}`,
+    LEASEHOLD_LOOP_PROBE: file,
+  });
+  // The first burst is for the JavaScript engine's compiler.
+  const once = async (label: string): Promise<LoopDelays> => {
+    const jobs = jobsFor(pods, `loop-${label}`, burst);
+    await readProbe(side.daemon, file);
+    const added = await attach(bench, side, jobs, burst);
+    const adds = await readProbe(side.daemon, file);
+    const gone = await detach(bench, side, jobs, { atOnce: burst, pairs: added.pairs });
+    const dels = await readProbe(side.daemon, file);
+    return { adds, dels, failures: [...added.failures, ...gone.failures] };
+  };
+  try {
+    await once('first');
+    return await once('second');
+  } finally {
+    await stopProcess(side.daemon);
+  }
+}

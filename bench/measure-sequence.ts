@@ -1,0 +1,45 @@
+import { attach, detach, type Bench } from './batch.ts';
+import { jobsFor } from './jobs.ts';
+import type { Plan } from './plan.ts';
+import type { Pods } from './pods.ts';
+import type { Pair, SideName, Sides } from './sides.ts';
+
+/** ADDs and DELs one after another. */
+export type Sequence = {
+  readonly addMs: readonly number[];
+  readonly delMs: readonly number[];
+  readonly failures: readonly string[];
+  /** Leases that the server still had after the DELs. */
+  readonly leftAtServer: number;
+};
+
+const NOTHING: Sequence = { addMs: [], delMs: [], failures: [], leftAtServer: 0 };
+
+/** Blocks of one side and the other in turn, in the same namespaces. */
+export async function measureSequence(
+  bench: Bench,
+  sides: Sides,
+  pods: Pods,
+  plan: Plan['sequence'],
+): Promise<Pair<Sequence>> {
+  const block = async (name: SideName, round: number, before: Sequence): Promise<Sequence> => {
+    const jobs = jobsFor(pods, `sequence-${round}-${name}`, plan.perRound);
+    const added = await attach(bench, sides[name], jobs, 1);
+    const gone = await detach(bench, sides[name], jobs, { atOnce: 1, pairs: added.pairs });
+    return {
+      addMs: [...before.addMs, ...added.timesMs],
+      delMs: [...before.delMs, ...gone.timesMs],
+      failures: [...before.failures, ...added.failures, ...gone.failures],
+      leftAtServer: before.leftAtServer + gone.leftAtServer,
+    };
+  };
+  // One block of each that does not count: code is read from disk, and the JavaScript engine compiles.
+  await block('leasehold', -1, NOTHING);
+  await block('go', -1, NOTHING);
+  let [leasehold, go] = [NOTHING, NOTHING];
+  for (let round = 0; round < plan.rounds; round++) {
+    leasehold = await block('leasehold', round, leasehold);
+    go = await block('go', round, go);
+  }
+  return { leasehold, go };
+}

@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { HomeLan } from '../src/lab/home-lan.ts';
+import { parseCidr, type Cidr } from '../src/base/cidr.ts';
+import { invariant } from '../src/base/invariant.ts';
+import type { Bench } from './batch.ts';
+import { Driver } from './driver.ts';
+import { describeMachine, type Machine } from './machine.ts';
+import { measureBursts, type BurstSize } from './measure-bursts.ts';
+import { measureFootprint, type Footprint } from './measure-footprint.ts';
+import { measureLoop, type LoopDelays } from './measure-loop.ts';
+import { measureSequence, type Sequence } from './measure-sequence.ts';
+import { measureStarts, type Starts } from './measure-starts.ts';
+import type { Options } from './options.ts';
+import { podsNeeded, type Plan } from './plan.ts';
+import { Pods } from './pods.ts';
+import { dnsmasqPairs, keaControl, keaPairs } from './server-leases.ts';
+import { startSides, type Pair } from './sides.ts';
+
+/** Room for every container of a run: the Go plugins' RELEASE frees nothing at some servers. */
+const ROUTER = '10.77.0.1/16';
+const NODE = '10.77.0.2/16';
+
+export type Measured = {
+  readonly plan: Plan;
+  readonly machine: Machine;
+  readonly starts: Starts;
+  readonly sequence: Pair<Sequence>;
+  readonly bursts: readonly BurstSize[];
+  readonly loop: LoopDelays;
+  readonly footprint: Pair<Footprint>;
+  readonly seconds: number;
+};
+
+export type MeasureParts = {
+  readonly root: string;
+  readonly options: Options;
+  readonly plan: Plan;
+  readonly signal: AbortSignal;
+  /** Told what comes next. */
+  readonly say: (text: string) => void;
+};
+
+function cidr(text: string): Cidr {
+  const parsed = parseCidr(text);
+  invariant(parsed !== undefined, `${text} is an address with a prefix`);
+  return parsed;
+}
+
+async function useKea(lan: HomeLan, bench: Bench): Promise<Bench> {
+  await lan.server.stop();
+  const control = join(lan.folder, 'kea.sock');
+  await lan.startServer({ kind: 'kea', persist: false, dhcp4: await keaControl(control) }, bench.signal);
+  return { ...bench, leased: keaPairs(control) };
+}
+
+/** Builds the home, measures everything in the plan, and takes the home down, whatever happens. */
+export async function measure(parts: MeasureParts): Promise<Measured> {
+  const { root, options, plan, signal, say } = parts;
+  const begun = performance.now();
+  const machine = await describeMachine(root, options.goVersion);
+  say(`making a home LAN and ${podsNeeded(plan)} containers' namespaces`);
+  await using lan = await HomeLan.create({
+    router: ROUTER,
+    hosts: { node: { address: cidr(NODE) } },
+    server: { kind: 'dnsmasq' },
+    signal,
+  });
+  await using pods = await Pods.create(lan.prefix, podsNeeded(plan), signal);
+  const programs = { root, goPlugins: options.goPlugins };
+  const sides = await startSides(lan, programs, 'timed');
+  const driver = new Driver(options.driver, lan.node.namespace);
+
+  say('starts of the programs');
+  const starts = await measureStarts(driver, { sides, empty: options.empty, plan: plan.starts, signal });
+  say('one after another, with dnsmasq');
+  const withDnsmasq = { driver, conf: sides.conf, leased: dnsmasqPairs(lan), signal };
+  const sequence = await measureSequence(withDnsmasq, sides, pods, plan.sequence);
+  say('many at once, with Kea');
+  const withKea = await useKea(lan, withDnsmasq);
+  const bursts = await measureBursts(withKea, sides, pods, plan.bursts);
+  await sides.stop();
+  say("the daemon's event loop");
+  const loop = await measureLoop(withKea, { lan, root, pods, burst: plan.loopBurst });
+  say('what fresh daemons take of the machine');
+  const fresh = await startSides(lan, programs, 'fresh');
+  const footprint = await measureFootprint({ ...withKea, conf: fresh.conf }, fresh, pods, plan.leaseSteps);
+  await fresh.stop();
+  const seconds = (performance.now() - begun) / 1000;
+  return { plan, machine, starts, sequence, bursts, loop, footprint, seconds };
+}

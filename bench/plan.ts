@@ -1,0 +1,42 @@
+/** How much is measured. Everything is bounded: a run ends whatever the machine does. */
+export type Plan = {
+  readonly name: 'full' | 'quick';
+  /** Rounds of A then B, and containers one after another in each. */
+  readonly sequence: { readonly rounds: number; readonly perRound: number };
+  readonly bursts: readonly { readonly size: number; readonly rounds: number }[];
+  /** Leases at which the daemons are looked at, ascending. */
+  readonly leaseSteps: readonly number[];
+  /** Program starts per program, in interleaved rounds. */
+  readonly starts: { readonly rounds: number; readonly perRound: number };
+  /** DELs at once while the event loop is watched. */
+  readonly loopBurst: number;
+};
+
+export const FULL: Plan = {
+  name: 'full',
+  sequence: { rounds: 10, perRound: 20 },
+  bursts: [10, 50, 100, 250].map((size) => ({ size, rounds: 5 })),
+  leaseSteps: [0, 100, 1000],
+  starts: { rounds: 10, perRound: 30 },
+  loopBurst: 250,
+};
+
+export const QUICK: Plan = {
+  name: 'quick',
+  sequence: { rounds: 3, perRound: 10 },
+  bursts: [
+    { size: 10, rounds: 2 },
+    { size: 50, rounds: 2 },
+    { size: 100, rounds: 2 },
+    { size: 250, rounds: 2 },
+  ],
+  leaseSteps: [0, 20, 100],
+  starts: { rounds: 3, perRound: 30 },
+  loopBurst: 250,
+};
+
+/** The namespaces that all of it needs. */
+export function podsNeeded(plan: Plan): number {
+  const { sequence, bursts, leaseSteps, loopBurst } = plan;
+  return Math.max(sequence.perRound, loopBurst, ...bursts.map(({ size }) => size), ...leaseSteps);
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# The benchmark against the Go plugins, side by side. Called by `make bench`, which has built Leasehold.
+#   scripts/bench.sh [--quick] [--output FILE]
+set -eu
+cd "$(dirname "$0")/.."
+root=$(pwd)
+version=v1.9.1
+module=github.com/containernetworking/plugins/plugins
+out=dist/bench
+go_plugins=dist/go-plugins
+
+[ "$(id -u)" -eq 0 ] || {
+  echo 'bench: needs root for network namespaces' >&2
+  exit 1
+}
+sh scripts/install-debian.sh iproute2 dnsmasq-base kea-dhcp4-server kea-common containernetworking-plugins
+
+# Static, as the project's own releases are built.
+build_go_plugins() {
+  [ -x "$go_plugins/dhcp" ] && [ -x "$go_plugins/macvlan" ] && [ "$(cat "$go_plugins/version" 2>/dev/null)" = "$version" ] && return
+  command -v go >/dev/null 2>&1 || return 1
+  echo "bench: building the Go plugins $version" >&2
+  mkdir -p "$go_plugins"
+  CGO_ENABLED=0 GOBIN="$root/$go_plugins" go install -trimpath -ldflags='-s -w' \
+    "$module/ipam/dhcp@$version" "$module/main/macvlan@$version" && echo "$version" >"$go_plugins/version"
+}
+
+if build_go_plugins; then
+  plugins=$root/$go_plugins
+  said="$version, built with $(go version "$go_plugins/dhcp" 2>/dev/null | awk '{ print $NF }')"
+else
+  plugins=/usr/lib/cni
+  said="Debian's $(dpkg-query -W -f '${Version}' containernetworking-plugins) (v1.9.1 could not be built here)"
+fi
+
+mkdir -p "$out"
+warnings='-Wall -Wextra -Werror -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wstrict-prototypes
+  -Wmissing-prototypes -Wundef -Wcast-align -Wcast-qual -Wwrite-strings -Wswitch-enum -Wnull-dereference
+  -Wduplicated-cond -Wlogical-op -Wvla'
+# shellcheck disable=SC2086 # a list of options
+gcc -std=c11 $warnings -O2 -pthread -o "$out/driver" bench/driver.c
+# shellcheck disable=SC2086
+gcc -std=c11 $warnings -O2 -static -s -o "$out/empty" bench/empty.c
+
+exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/main.ts \
+  --driver "$root/$out/driver" --empty "$root/$out/empty" --go-plugins "$plugins" --go-version "$said" "$@"
