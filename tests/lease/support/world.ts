@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { IPV4_BROADCAST } from '../../../src/base/ipv4.ts';
+import { mac } from '../../../src/base/mac.ts';
+import type { Result } from '../../../src/base/result.ts';
+import { SysError } from '../../../src/base/sys-error.ts';
+import { instant, seconds } from '../../../src/base/time.ts';
+import { type AcquireRequest, type Failure, LeaseManager } from '../../../src/lease/manager.ts';
+import type { LeaseWorld } from '../../../src/lease/ports.ts';
+import type { LeaseKey, LeaseRecord } from '../../../src/lease/record.ts';
+import { readStored, recordStore } from '../../../src/lease/stored.ts';
+import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
+import { emitDhcp4, parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
+import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
+import { readOption } from '../../../src/wire/dhcp4/options.ts';
+import { emitUdp4Frame } from '../../../src/wire/ip/udp4.ts';
+import { type Datagram, FakePod, PodModel } from './pods.ts';
+import { DhcpServer, SERVER } from './server.ts';
+import { VirtualTime } from './time.ts';
+
+export const UPLINK = 2;
+const SERVER_MAC = mac('02:00:5e:00:00:fe');
+const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
+const LATENCY_MS = 2;
+export const BOOT = 'boot-1';
+
+/** Everything a lease manager needs, in memory: time, namespaces, an uplink, a server on it, files. */
+export class FakeWorld implements LeaseWorld {
+  readonly time: VirtualTime;
+  readonly server: DhcpServer;
+  readonly pods = new Map<string, PodModel>();
+  readonly taps = new Map<number, (frame: Uint8Array, checksumReady: boolean) => void>();
+  /** Uplinks that were removed: their taps stay and hear nothing. */
+  readonly gone = new Set<number>();
+  readonly files = new Map<string, string>();
+  readonly counts = new Map<string, number>();
+  readonly warnings: string[] = [];
+  /** What went over the wire and to the disk, in order. */
+  readonly journal: string[] = [];
+  readonly sentFrom: string[] = [];
+  storeError: SysError | undefined;
+  /** Whether a message is lost on the way. */
+  loses: (direction: 'up' | 'down', message: Dhcp4Message) => boolean = () => false;
+  random: () => number = () => 0.5;
+  readonly store: LeaseWorld['store'];
+
+  constructor(bootId = BOOT) {
+    this.time = new VirtualTime(bootId);
+    this.server = new DhcpServer(() => this.time.now());
+    this.store = recordStore(
+      {
+        put: (name, text) => this.#write(`put`, () => this.files.set(name, text)),
+        remove: (name) => this.#write(`remove`, () => this.files.delete(name)),
+      },
+      (key) => key,
+    );
+  }
+
+  get clock(): VirtualTime {
+    return this.time;
+  }
+
+  get timers(): VirtualTime {
+    return this.time;
+  }
+
+  readonly log = {
+    debug: (): void => undefined,
+    info: (): void => undefined,
+    warn: (_fields: object, message: string): void => void this.warnings.push(message),
+  };
+
+  count(event: string): void {
+    this.counts.set(event, (this.counts.get(event) ?? 0) + 1);
+  }
+
+  async #write(what: string, work: () => void): Promise<void> {
+    await Promise.resolve();
+    if (this.storeError !== undefined) throw this.storeError;
+    this.journal.push(what);
+    work();
+  }
+
+  addPod(name: string, number = this.pods.size + 1): PodModel {
+    const hex = number.toString(16).padStart(4, '0');
+    const address = mac(`02:00:5e:10:${hex.slice(0, 2)}:${hex.slice(2)}`);
+    const pod = new PodModel(`/run/netns/${name}`, String(4_026_531_840 + number), 10 + number, address);
+    this.pods.set(pod.path, pod);
+    return pod;
+  }
+
+  openPod(path: string): FakePod {
+    const model = this.pods.get(path);
+    if (model === undefined) throw new SysError(`open ${path}`, 'ENOENT');
+    return new FakePod(model, (datagram) => this.#upstream(datagram));
+  }
+
+  openTap(
+    uplinkIndex: number,
+    onFrame: (frame: Uint8Array, checksumReady: boolean) => void,
+  ): ReturnType<LeaseWorld['openTap']> {
+    if (uplinkIndex !== UPLINK) throw new SysError(`open packet tap on #${uplinkIndex}`, 'ENODEV');
+    this.taps.set(uplinkIndex, onFrame);
+    return {
+      attached: () => !this.gone.has(uplinkIndex),
+      close: () => void this.taps.delete(uplinkIndex),
+    };
+  }
+
+  #upstream({ bytes, from, to, pod }: Datagram): void {
+    const message = parseDhcp4(bytes);
+    assert.ok(message.ok, 'what is sent can be read');
+    const type = readOption(message.value.options, 'dhcp-message-type');
+    assert.ok(type.kind === 'value');
+    const name = messageTypeName(type.value).replace('DHCP', '');
+    this.journal.push(name);
+    this.sentFrom.push(`${name} from ${from}`);
+    if (pod.stuck || this.loses('up', message.value)) return;
+    assert.ok(to === IPV4_BROADCAST || to === SERVER);
+    this.time.at(instant(this.time.now() + LATENCY_MS), () => {
+      const answer = this.server.answer(message.value);
+      if (answer !== undefined && !this.loses('down', answer)) this.#downstream(answer);
+    });
+  }
+
+  #downstream(answer: Dhcp4Message): void {
+    this.time.at(instant(this.time.now() + LATENCY_MS), () => this.deliver(answer));
+  }
+
+  /** As the kernel does: the tap hears everything, a socket what is broadcast or sent to its pod's address. */
+  deliver(answer: Dhcp4Message): void {
+    const payload = emitDhcp4(answer);
+    const dst = answer.broadcast ? IPV4_BROADCAST : answer.yiaddr;
+    const frame = emitUdp4Frame({
+      srcMac: SERVER_MAC,
+      dstMac: answer.broadcast ? BROADCAST_MAC : answer.chaddr,
+      src: SERVER,
+      dst,
+      srcPort: 67,
+      dstPort: 68,
+      payload,
+    });
+    for (const [index, tap] of this.taps) if (!this.gone.has(index)) tap(frame, true);
+    for (const pod of this.pods.values()) {
+      const reached = answer.broadcast || (pod.link.mac === answer.chaddr && pod.has(dst));
+      if (reached) for (const socket of pod.sockets) socket.hear(payload);
+    }
+  }
+}
+
+export function keyOf(pod: PodModel): LeaseKey {
+  return { containerId: pod.path.slice('/run/netns/'.length), network: 'lan', ifname: 'eth0' };
+}
+
+export type Overrides = Partial<Omit<AcquireRequest, 'client'>> & {
+  readonly client?: Partial<AcquireRequest['client']>;
+};
+
+/** What an ADD asks for. The name of the pod is its identity, so that a server knows it again. */
+export function requestFor(world: FakeWorld, pod: PodModel, overrides: Overrides = {}): AcquireRequest {
+  const client: AcquireRequest['client'] = {
+    clientId: Buffer.from(`\0${pod.path}`).toString('hex'),
+    requestedAddress: undefined,
+    parameterRequest: [1, 3, 6],
+    send: {},
+    rapidCommit: false,
+    broadcast: 'auto',
+    ...overrides.client,
+  };
+  return {
+    key: keyOf(pod),
+    netnsPath: pod.path,
+    pod: world.openPod(pod.path),
+    link: { ...pod.link },
+    owned: true,
+    uplinkIndex: UPLINK,
+    ...overrides,
+    client,
+  };
+}
+
+export function managerOf(world: FakeWorld): LeaseManager {
+  return new LeaseManager(world, { deadline: seconds(60), carrierWait: seconds(10) });
+}
+
+/** Acquires, runs until it is settled, and does what the caller of a lease does then: configures the pod. */
+export async function attach(
+  world: FakeWorld,
+  manager: LeaseManager,
+  pod: PodModel,
+  overrides: Overrides = {},
+  signal = new AbortController().signal,
+): Promise<Result<Lease4, Failure>> {
+  const request = requestFor(world, pod, overrides);
+  const lease = await world.time.until(manager.acquire(request, signal));
+  if (lease.ok) {
+    const routes = lease.value.routes.map(({ dst, router }) => ({ dst, gateway: router }));
+    await request.pod.configure(request.link.index, { addresses: [lease.value.address], routes });
+  }
+  request.pod.close();
+  return lease;
+}
+
+export async function attached(
+  world: FakeWorld,
+  manager: LeaseManager,
+  pod: PodModel,
+  overrides: Overrides = {},
+): Promise<Lease4> {
+  const lease = await attach(world, manager, pod, overrides);
+  assert.ok(lease.ok, lease.ok ? '' : JSON.stringify(lease.error));
+  return lease.value;
+}
+
+/** What is on disk, as a daemon that starts finds it. */
+export function stored(world: FakeWorld): readonly LeaseRecord[] {
+  return [...world.files].map(([name, text]) => {
+    const record = readStored(name, text, (key) => key);
+    assert.ok(record.ok, record.ok ? '' : record.error);
+    return record.value;
+  });
+}
+
+/** Nothing is left of a pod's attachment: not here, not on disk, not at the server, not in the kernel. */
+export function assertNothingHeld(world: FakeWorld, manager: LeaseManager): void {
+  assert.deepEqual(
+    {
+      leases: manager.size,
+      files: [...world.files.keys()],
+      server: world.server.held,
+      addresses: [...world.pods.values()].flatMap(({ addresses }) => addresses),
+      sockets: [...world.pods.values()].flatMap(({ sockets }) => [...sockets]),
+      handles: [...world.pods.values()].filter(({ openHandles }) => openHandles !== 0),
+    },
+    { leases: 0, files: [], server: [], addresses: [], sockets: [], handles: [] },
+  );
+}
