@@ -24,6 +24,14 @@ export interface PodLink extends LinkState {
   readonly masterIndex?: number | undefined;
 }
 
+/** `net.<family>.conf.<ifname>.<key>` in the pod; one that the kernel does not have is passed over. */
+export interface InterfaceSysctl {
+  readonly family: 'ipv4' | 'ipv6';
+  readonly ifname: string;
+  readonly key: string;
+  readonly value: string;
+}
+
 /** A pod's namespace for the plugins: it also makes and removes links and shows what is there. */
 export interface Pod extends PodNamespace {
   link(name: string): Promise<PodLink | undefined>;
@@ -38,8 +46,9 @@ export interface Pod extends PodNamespace {
   addRoute(index: number, route: RouteSpec): Promise<void>;
   /** No error when it is gone already. */
   deleteRoute(index: number, route: InterfaceRoute): Promise<void>;
-  /** `net.<family>.conf.<ifname>.<key>` in the pod. */
-  setInterfaceSysctl(family: 'ipv4' | 'ipv6', ifname: string, key: string, value: string): void;
+  /** What can be told at once, without waiting for the kernel's lock: not the kind. */
+  peek(name: string): LinkState | undefined;
+  setSysctls(settings: readonly InterfaceSysctl[]): void;
   /** The device below this link if it is one of the node's own; undefined for a veth, or a link within the pod. */
   hostUplink(link: PodLink): Promise<number | undefined>;
 }

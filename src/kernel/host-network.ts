@@ -1,5 +1,6 @@
 import type { Link } from '../wire/netlink/link.ts';
 import type { Route } from '../wire/netlink/route.ts';
+import { type BriefLink, readLink } from './link-ioctl.ts';
 import { NetNs } from './netns.ts';
 import { defaultRoutes } from './pod-network.ts';
 import { Rtnl } from './rtnl.ts';
@@ -12,8 +13,9 @@ export class HostNetwork {
     return NetNs.self().inode;
   }
 
-  link(name: string): Promise<Link | undefined> {
-    return this.rtnl.links.get(name);
+  /** Every ADD asks for its uplink, so without a wait for the kernel's lock. */
+  async link(name: string): Promise<BriefLink | undefined> {
+    return readLink(name);
   }
 
   linkByIndex(index: number): Promise<Link | undefined> {

@@ -29,8 +29,8 @@ export class Lane {
 
 /** libuv's own default (docs of UV_THREADPOOL_SIZE). */
 const THREADS_DEFAULT = 4;
-/** Threads that slow calls never take: for files, names and quick netlink requests. */
-const THREADS_KEPT_FREE = 2;
+/** Threads that slow calls never take: for files and quick netlink requests. Stored leases and messages need none. */
+const THREADS_KEPT_FREE = 1;
 /** koffi refuses more than 256 calls at once (max_async_calls), slow ones included. */
 const QUICK_AT_ONCE = 64;
 

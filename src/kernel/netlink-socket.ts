@@ -35,30 +35,25 @@ type Answer = {
  */
 export class NetlinkSocket implements AsyncDisposable {
   readonly #fd: number;
-  readonly #dumper: NetlinkDumper;
+  readonly #netns: NetNs | undefined;
+  #dumper: NetlinkDumper | undefined;
   readonly #answers = new Map<number, Answer>();
   #seq = 0;
   #underWay = 0;
   #idle: PromiseWithResolvers<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(fd: number, dumpFd: number) {
+  private constructor(fd: number, netns: NetNs | undefined) {
     this.#fd = fd;
-    this.#dumper = new NetlinkDumper(dumpFd);
+    this.#netns = netns;
   }
 
-  /** Opened inside `netns`, or in the daemon's own namespace. The namespace may be closed afterwards. */
+  /**
+   * Opened inside `netns`, or in the daemon's own namespace. The namespace stays open until the first dump, which
+   * needs a descriptor of its own: most sockets never dump.
+   */
   static open(netns?: NetNs): NetlinkSocket {
-    const openBoth = (): NetlinkSocket => {
-      const fd = openNetlink();
-      try {
-        return new NetlinkSocket(fd, openNetlink());
-      } catch (error) {
-        closeFd(fd);
-        throw error;
-      }
-    };
-    return netns === undefined ? openBoth() : netns.run(openBoth);
+    return new NetlinkSocket(inside(netns), netns);
   }
 
   /** One change. Rejects with SysError, whose detail is the kernel's own sentence. `slow`: waits for RCU. */
@@ -87,7 +82,10 @@ export class NetlinkSocket implements AsyncDisposable {
   /** A whole table; an error in `emptyOn` means that it is empty. EINTR when it kept changing under the reader. */
   async dump(request: NetlinkRequest, emptyOn: readonly string[] = []): Promise<readonly NetlinkMessage[]> {
     try {
-      return await this.#whileOpen(request.op, () => this.#dumper.dump(request));
+      return await this.#whileOpen(request.op, () => {
+        this.#dumper ??= new NetlinkDumper(inside(this.#netns));
+        return this.#dumper.dump(request);
+      });
     } catch (error) {
       if (emptyOn.length > 0 && isSysError(error, ...emptyOn)) return [];
       throw error;
@@ -110,7 +108,7 @@ export class NetlinkSocket implements AsyncDisposable {
       await this.#idle.promise;
     }
     closeFd(this.#fd);
-    this.#dumper.close();
+    this.#dumper?.close();
   }
 
   async #whileOpen<T>(op: string, work: () => Promise<T>): Promise<T> {
@@ -173,4 +171,8 @@ export class NetlinkSocket implements AsyncDisposable {
       answer.messages.push(message);
     }
   }
+}
+
+function inside(netns: NetNs | undefined): number {
+  return netns === undefined ? openNetlink() : netns.run(openNetlink);
 }

@@ -10,9 +10,10 @@ import type { NetlinkRequest } from '../wire/netlink/message.ts';
 import { addRouteRequest } from '../wire/netlink/route-requests.ts';
 import { type NewRoute, type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
 import { RT_SCOPE_LINK } from '../wire/netlink/rtnetlink.ts';
+import { type BriefLink, readLink } from './link-ioctl.ts';
 import { NetNs } from './netns.ts';
 import { Rtnl } from './rtnl.ts';
-import { writeSysctl } from './sysctl.ts';
+import { writeSysctls } from './sysctl.ts';
 import { openUdp, type UdpSocket } from './udp-socket.ts';
 
 /** RFC 2131 4.1: what a client listens on. */
@@ -38,6 +39,12 @@ type MacvlanSpec = {
   readonly mac: Mac | undefined;
   readonly mtu: number | undefined;
   readonly bcQueueLen: number | undefined;
+};
+type InterfaceSysctl = {
+  readonly family: 'ipv4' | 'ipv6';
+  readonly ifname: string;
+  readonly key: string;
+  readonly value: string;
 };
 type InterfaceRoute = {
   readonly dst: Cidr;
@@ -74,6 +81,11 @@ export class PodNetwork {
 
   link(name: string): Promise<Link | undefined> {
     return this.#rtnl.links.get(name);
+  }
+
+  /** At once, without its kind: no wait for the kernel's lock. */
+  peek(name: string): BriefLink | undefined {
+    return readLink(name, this.#netns);
   }
 
   linkByIndex(index: number): Promise<Link | undefined> {
@@ -169,7 +181,11 @@ export class PodNetwork {
   async #enableIpv6(index: number): Promise<void> {
     const link = await this.linkByIndex(index);
     if (link === undefined) return;
-    for (const name of ['lo', link.name]) this.setInterfaceSysctl('ipv6', name, 'disable_ipv6', '0');
+    const on = { family: 'ipv6', key: 'disable_ipv6', value: '0' } as const;
+    this.setSysctls([
+      { ...on, ifname: 'lo' },
+      { ...on, ifname: link.name },
+    ]);
   }
 
   async routes(index: number): Promise<readonly InterfaceRoute[]> {
@@ -201,12 +217,11 @@ export class PodNetwork {
   }
 
   /** A kernel without the key (IPv6 switched off) has nothing to be told. */
-  setInterfaceSysctl(family: 'ipv4' | 'ipv6', ifname: string, key: string, value: string): void {
-    try {
-      writeSysctl(this.#netns, [family, 'conf', ifname, key], value);
-    } catch (error) {
-      if (!isSysError(error, 'ENOENT')) throw error;
-    }
+  setSysctls(settings: readonly InterfaceSysctl[]): void {
+    writeSysctls(
+      this.#netns,
+      settings.map(({ family, ifname, key, value }) => [[family, 'conf', ifname, key], value]),
+    );
   }
 
   async hostUplink(link: {

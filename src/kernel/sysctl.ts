@@ -42,6 +42,24 @@ export function writeSysctl(netns: NetNs, key: SysctlKey, value: string): void {
   });
 }
 
+/** Several, entering the namespace once. What the kernel does not have (IPv6 switched off) is passed over. */
+export function writeSysctls(netns: NetNs, settings: readonly (readonly [SysctlKey, string])[]): void {
+  const op = `write sysctls ${settings.map(([key]) => `net.${key.join('.')}`).join(', ')}`;
+  const paths = settings.map(([key, value]) => [pathOf(op, key), value] as const);
+  inside(netns, op, () => {
+    for (const [path, value] of paths) writeIfThere(path, value);
+    return '';
+  });
+}
+
+function writeIfThere(path: string, value: string): void {
+  try {
+    writeFileSync(path, value, { flag: 'r+' });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+}
+
 /** The value without the line's end. Throws SysError. */
 export function readSysctl(netns: NetNs, key: SysctlKey): string {
   const op = `read sysctl net.${key.join('.')}`;

@@ -1,10 +1,11 @@
 import { concat, utf8 } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { IPV4_ANY, ipv4FromBytes, ipv4ToBytes, type Ipv4 } from '../base/ipv4.ts';
-import type { SysError } from '../base/sys-error.ts';
+import { SysError } from '../base/sys-error.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
-import { check, lastError, orClose } from './errno.ts';
-import { bind, closeFd, ioctl, recvfrom, sendto } from './ffi.ts';
+import { check, errnoName, lastError, orClose } from './errno.ts';
+import { bind, closeFd, ioctl, recvfrom, sendto, sendtoOffLoop } from './ffi.ts';
+import { quickLane } from './lanes.ts';
 import type { NetNs } from './netns.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
 import {
@@ -62,6 +63,8 @@ export class UdpSocket implements Disposable {
   readonly #fd: number;
   #stop: StopPolling | undefined;
   #open = true;
+  /** Sends that a thread is busy with: the descriptor must outlive them. */
+  #underWay = 0;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -73,6 +76,24 @@ export class UdpSocket implements Disposable {
     const to = sockaddrIn(address, port);
     const sent = sendto(this.#fd, bytes, bytes.length, MSG_DONTWAIT, to, to.length);
     return sent < 0 ? lastError(`send to ${address}:${port}`) : undefined;
+  }
+
+  /**
+   * The same on another thread. Inside the call the kernel hands a broadcast (or the ARP question before a unicast)
+   * to every sibling of the interface: with hundreds of pods that takes a millisecond.
+   */
+  async sendOffLoop(bytes: Uint8Array, address: Ipv4, port: number): Promise<SysError | undefined> {
+    invariant(this.#open, 'the socket is open');
+    this.#underWay++;
+    try {
+      const { result, errno } = await quickLane.run(() =>
+        sendtoOffLoop(this.#fd, bytes, MSG_DONTWAIT, sockaddrIn(address, port)),
+      );
+      return result < 0 ? new SysError(`send to ${address}:${port}`, errnoName(errno)) : undefined;
+    } finally {
+      this.#underWay--;
+      if (!this.#open) this.#closeWhenIdle();
+    }
   }
 
   /** Starts to receive; one handler per socket. */
@@ -111,7 +132,11 @@ export class UdpSocket implements Disposable {
     this.#open = false;
     // libuv must not watch a number that the next socket may get.
     this.#stop?.();
-    closeFd(this.#fd);
+    this.#closeWhenIdle();
+  }
+
+  #closeWhenIdle(): void {
+    if (this.#underWay === 0) closeFd(this.#fd);
   }
 
   [Symbol.dispose](): void {

@@ -7,7 +7,7 @@ import { describeAcquisition, type Outcome, outcomeOf } from '../protocol/dhcp4/
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
-import { emitDhcp4 } from '../wire/dhcp4/message.ts';
+import { emitDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { Exchange, type Hearing } from './exchange.ts';
 import type { Inbox } from './inbox.ts';
 import { openPodOf } from './pod-of-lease.ts';
@@ -37,7 +37,8 @@ export class LeaseClient {
   #state: Dhcp4State;
   #cancelTimer: (() => void) | undefined;
   #waiting: ((result: Result<Lease4, AcquireFailure>) => void) | undefined;
-  #sendError: SysError | undefined;
+  /** What is to be sent once the lease is given up, from an address that may have to be put back for it. */
+  readonly #parting: Send[] = [];
   /** What touches the pod or the store after the first lease runs one after another. */
   #tail: Promise<void> = Promise.resolve();
   /** Addresses that are on their way out of the pod. */
@@ -45,14 +46,22 @@ export class LeaseClient {
   /** `given-up`: a lease that still waits to be applied is not wanted any more. */
   #life: 'running' | 'closed' | 'given-up' = 'running';
 
-  constructor(world: LeaseWorld, inbox: Inbox, identity: Identity, state: Dhcp4State) {
+  constructor(
+    world: LeaseWorld,
+    inbox: Inbox,
+    identity: Identity,
+    state: Dhcp4State,
+    isCrowded: () => boolean,
+  ) {
     this.#world = world;
     this.identity = identity;
     this.#state = state;
-    this.#exchange = new Exchange(world, inbox, identity, {
+    const recipient = {
       xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
-      deliver: (message) => this.dispatch({ type: 'message', message }),
-    });
+      deliver: (message: Dhcp4Message) => this.dispatch({ type: 'message', message }),
+      deliverGarbled: () => this.dispatch({ type: 'garbled' }),
+    };
+    this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);
   }
 
   get state(): Dhcp4State {
@@ -153,6 +162,10 @@ export class LeaseClient {
 
   /** A message without a source address waits until the lost address is off the interface (RFC 2131 4.1). */
   #send(effect: Send): void {
+    if (this.#life === 'given-up') {
+      this.#parting.push(effect);
+      return;
+    }
     if (this.#removing === 0 || effect.via.from !== IPV4_ANY) {
       this.#sendNow(effect);
       return;
@@ -165,12 +178,19 @@ export class LeaseClient {
   }
 
   #sendNow({ message, via, reply }: Send): void {
-    const error = this.#exchange.send(emitDhcp4(message), via, reply ? this.#hearing() : 'none');
-    this.#sendError = error;
-    if (error === undefined) {
-      this.#world.count('message-sent');
-      return;
-    }
+    const bytes = emitDhcp4(message);
+    this.#world.count('message-sent');
+    const failed = (error: SysError): void => this.#sendFailed(error);
+    if (reply) this.#exchange.ask(bytes, via, this.#hearing(), failed);
+    else this.#tell(bytes, via, failed);
+  }
+
+  #tell(bytes: Uint8Array, via: Send['via'], failed: (error: SysError) => void): void {
+    const error = this.#exchange.tell(bytes, via);
+    if (error !== undefined) failed(error);
+  }
+
+  #sendFailed(error: SysError): void {
     this.#world.count('send-failed');
     const lease = keyText(this.identity.key);
     this.#world.log.warn({ lease, error: error.message }, 'a DHCP message was not sent');
@@ -273,10 +293,10 @@ export class LeaseClient {
 
   /**
    * RELEASE from the address that is given back, which is put on the interface for the moment if it is not there.
-   * What is under way is finished first. Gives the reason when the server may not have heard of it.
-   * Rejects with a SysError when the address cannot be removed.
+   * What is under way is finished first. Gives the reason when the server may not have heard of it. `linkGoes`: the
+   * caller removes the link next, and the address with it. Rejects with a SysError when the address cannot be removed.
    */
-  async giveBack(pod: PodNamespace): Promise<string | undefined> {
+  async giveBack(pod: PodNamespace, linkGoes = false): Promise<string | undefined> {
     await this.#end('given-up');
     const held = heldBy(this.#state);
     if (held === undefined) {
@@ -284,20 +304,37 @@ export class LeaseClient {
       return undefined;
     }
     const { index } = this.identity.link;
+    this.dispatch({ type: 'release' });
     let lost: string | undefined;
+    this.#exchange.lend(pod);
     try {
-      await pod.ensureAddress(index, held.address);
-      this.dispatch({ type: 'release' });
-      const sent = this.#sendError === undefined && (await this.#exchange.drain(DRAIN_LIMIT));
-      lost = sent ? undefined : (this.#sendError?.message ?? 'the server did not answer ARP');
+      let failed = this.#part();
+      if (failed !== undefined) {
+        // There is no such source address: not yet configured, or taken off by somebody.
+        await pod.ensureAddress(index, held.address);
+        failed = this.#part();
+      }
+      if (failed !== undefined) lost = failed.message;
+      else if (!(await this.#exchange.drain(DRAIN_LIMIT))) lost = 'the server did not answer ARP';
     } catch (error) {
       if (!isSysError(error)) throw error;
       lost = error.message;
     } finally {
+      this.#exchange.lend(undefined);
       this.#exchange.end();
     }
-    await pod.removeAddress(index, held.address);
+    if (!linkGoes) await pod.removeAddress(index, held.address);
     return lost;
+  }
+
+  /** Sends what the machine said at the end of its life; undefined when the kernel took it. */
+  #part(): SysError | undefined {
+    for (const effect of this.#parting) {
+      const failed = this.#exchange.tell(emitDhcp4(effect.message), effect.via);
+      if (failed !== undefined) return failed;
+      this.#world.count('message-sent');
+    }
+    return undefined;
   }
 
   /** Stops without telling the server: the lease goes on. What is under way is finished first. */

@@ -4,7 +4,7 @@ import { between, type Duration, later, millis } from '../base/time.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
 import type { Inbox, Recipient } from './inbox.ts';
 import { openPodOf } from './pod-of-lease.ts';
-import type { LeaseWorld, UdpPort } from './ports.ts';
+import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
 import type { LeaseRecord } from './record.ts';
 
 /** RFC 2131 4.1. */
@@ -13,7 +13,7 @@ const SERVER_PORT = 67;
 const LONGEST_DRAIN_PAUSE = millis(20);
 
 /** How answers to a message are heard: `socket` where the uplink's tap cannot be relied on. */
-export type Hearing = 'none' | 'tap' | 'socket';
+export type Hearing = 'tap' | 'socket';
 
 /** The socket and the place in the inbox of one client, there only while an exchange is under way. */
 export class Exchange {
@@ -21,6 +21,9 @@ export class Exchange {
   readonly #inbox: Inbox;
   readonly #identity: Omit<LeaseRecord, 'state'>;
   readonly #recipient: Recipient;
+  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
+  readonly #isCrowded: () => boolean;
+  #lent: PodNamespace | undefined;
   #udp: UdpPort | undefined;
   #listening = false;
   #unregister: (() => void) | undefined;
@@ -30,35 +33,64 @@ export class Exchange {
     inbox: Inbox,
     identity: Omit<LeaseRecord, 'state'>,
     recipient: Omit<Recipient, 'chaddr'>,
+    isCrowded: () => boolean,
   ) {
+    this.#isCrowded = isCrowded;
     this.#world = world;
     this.#inbox = inbox;
     this.#identity = identity;
     this.#recipient = { ...recipient, chaddr: identity.config.chaddr };
   }
 
-  /** Undefined when the kernel took the message. */
-  send(bytes: Uint8Array, via: Via, hearing: Hearing): SysError | undefined {
-    try {
-      // A socket that waits for answers is bound to no address: a NAK comes as a broadcast (RFC 2131 4.3.2).
-      const udp = this.#open(hearing === 'none' ? via.from : IPV4_ANY);
-      if (hearing !== 'none') this.#hear(udp, hearing);
-      return udp.send(bytes, via.kind === 'unicast' ? via.to : IPV4_BROADCAST, SERVER_PORT);
-    } catch (error) {
-      if (isSysError(error)) return error;
-      throw error;
+  /** Sends what has an answer, and listens for it. `failed` is told, now or soon, when it cannot be sent. */
+  ask(bytes: Uint8Array, via: Via, hearing: Hearing, failed: (error: SysError) => void): void {
+    // A socket that waits for answers is bound to no address: a NAK comes as a broadcast (RFC 2131 4.3.2).
+    const udp = this.#openOr(IPV4_ANY, failed);
+    if (udp === undefined) return;
+    this.#hear(udp, hearing);
+    if (this.#isCrowded()) {
+      void udp.sendOffLoop(bytes, destination(via), SERVER_PORT).then((error) => {
+        if (error !== undefined && this.#udp === udp) failed(error);
+      });
+      return;
     }
+    const error = udp.send(bytes, destination(via), SERVER_PORT);
+    if (error !== undefined) failed(error);
+  }
+
+  /** Sends what nobody answers. Undefined when the kernel took it. */
+  tell(bytes: Uint8Array, via: Via): SysError | undefined {
+    let refused: SysError | undefined;
+    const udp = this.#openOr(via.from, (error) => {
+      refused = error;
+    });
+    return udp === undefined ? refused : udp.send(bytes, destination(via), SERVER_PORT);
+  }
+
+  #openOr(localAddress: Ipv4, failed: (error: SysError) => void): UdpPort | undefined {
+    try {
+      return this.#open(localAddress);
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      failed(error);
+      return undefined;
+    }
+  }
+
+  /** While somebody has the pod's namespace open anyway, it need not be opened again; undefined when he closes it. */
+  lend(pod: PodNamespace | undefined): void {
+    this.#lent = pod;
   }
 
   #open(localAddress: Ipv4): UdpPort {
     if (this.#udp !== undefined && localAddress === IPV4_ANY) return this.#udp;
     this.#closeSocket();
-    const pod = openPodOf(this.#world, this.#identity);
+    const pod = this.#lent ?? openPodOf(this.#world, this.#identity);
     try {
       this.#udp = pod.openUdp({ ifname: this.#identity.key.ifname, localAddress });
       return this.#udp;
     } finally {
-      pod.close();
+      if (pod !== this.#lent) pod.close();
     }
   }
 
@@ -94,4 +126,8 @@ export class Exchange {
     this.#udp = undefined;
     this.#listening = false;
   }
+}
+
+function destination(via: Via): Ipv4 {
+  return via.kind === 'unicast' ? via.to : IPV4_BROADCAST;
 }

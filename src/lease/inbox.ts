@@ -1,5 +1,5 @@
 import type { Mac } from '../base/mac.ts';
-import { parseDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
+import { addresseeOf, parseDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import type { FrameTap, OpenTap } from './ports.ts';
 
@@ -9,6 +9,8 @@ export interface Recipient {
   /** The transaction it has in flight, if any. */
   readonly xid: () => number | undefined;
   readonly deliver: (message: Dhcp4Message) => void;
+  /** Something came for it that is no message. */
+  readonly deliverGarbled: () => void;
 }
 
 /**
@@ -67,8 +69,13 @@ export class Inbox {
   /** The payload of a UDP datagram to port 68 that an uplink's tap heard: for whom it is meant. */
   payload(bytes: Uint8Array): void {
     const message = this.#parse(bytes);
-    if (message === undefined) return;
-    for (const recipient of this.#recipientsOf(message)) recipient.deliver(message);
+    if (message !== undefined) {
+      for (const recipient of this.#recipientsOf(message)) recipient.deliver(message);
+      return;
+    }
+    const addressee = addresseeOf(bytes);
+    if (addressee === undefined) return;
+    for (const recipient of this.#recipientsOf(addressee)) recipient.deliverGarbled();
   }
 
   /**
@@ -77,8 +84,11 @@ export class Inbox {
    */
   payloadFor(recipient: Recipient, bytes: Uint8Array): void {
     const message = this.#parse(bytes);
-    if (message === undefined) return;
-    if (message.chaddr === recipient.chaddr || message.xid === recipient.xid()) recipient.deliver(message);
+    const addressee = message ?? addresseeOf(bytes);
+    if (addressee === undefined) return;
+    if (addressee.chaddr !== recipient.chaddr && addressee.xid !== recipient.xid()) return;
+    if (message === undefined) recipient.deliverGarbled();
+    else recipient.deliver(message);
   }
 
   #parse(bytes: Uint8Array): Dhcp4Message | undefined {
@@ -92,7 +102,7 @@ export class Inbox {
    * By hardware address; else by transaction, so that an answer with somebody else's chaddr is seen and named in the
    * diagnosis. What fits nobody (the node's own DHCP client hears the same wire) is nobody's business here.
    */
-  #recipientsOf(message: Dhcp4Message): readonly Recipient[] {
+  #recipientsOf(message: Pick<Dhcp4Message, 'xid' | 'chaddr'>): readonly Recipient[] {
     const byMac = this.#byMac.get(message.chaddr);
     if (byMac !== undefined) return [...byMac];
     const waiting = [...this.#byMac.values()].flatMap((recipients) => [...recipients]);

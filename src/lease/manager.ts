@@ -11,6 +11,8 @@ import type { DhcpDefaults, LeaseWorld, LinkState, PodNamespace } from './ports.
 import { keyText, type LeaseKey, type LeaseRecord, RECORD_SCHEMA } from './record.ts';
 
 const CARRIER_POLL = millis(50);
+/** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
+const FEW_PODS = 16;
 
 export type AcquireRequest = {
   readonly key: LeaseKey;
@@ -38,6 +40,7 @@ export class LeaseManager {
   readonly #defaults: DhcpDefaults;
   readonly #inbox: Inbox;
   readonly #clients = new Map<string, LeaseClient>();
+  readonly #isCrowded = (): boolean => this.#clients.size > FEW_PODS;
 
   constructor(world: LeaseWorld, defaults: DhcpDefaults) {
     this.#world = world;
@@ -118,7 +121,7 @@ export class LeaseManager {
       uplinkIndex,
       config: { ...request.client, broadcast, chaddr: link.mac },
     } as const;
-    return new LeaseClient(this.#world, this.#inbox, identity, { kind: 'init' });
+    return new LeaseClient(this.#world, this.#inbox, identity, { kind: 'init' }, this.#isCrowded);
   }
 
   /** The lease is on disk before anybody is told of it. */
@@ -146,10 +149,10 @@ export class LeaseManager {
   }
 
   /** Ends a client and what it holds. Whatever happens, it is forgotten. */
-  async #giveBack(client: LeaseClient, pod: PodNamespace): Promise<void> {
+  async #giveBack(client: LeaseClient, pod: PodNamespace, linkGoes = false): Promise<void> {
     const address = heldBy(client.state)?.address.address;
     try {
-      const lost = await client.giveBack(pod);
+      const lost = await client.giveBack(pod, linkGoes);
       if (lost !== undefined) this.#releaseLost(client, address, lost);
     } catch (error) {
       if (!isSysError(error)) throw error;
@@ -187,9 +190,9 @@ export class LeaseManager {
 
   /**
    * Gives the lease back: RELEASE while the address is still there. Never fails: what cannot be told to the server is
-   * logged and counted. False when there was no such lease.
+   * logged and counted. `linkGoes`: the caller removes the link next. False when there was no such lease.
    */
-  async release(key: LeaseKey): Promise<boolean> {
+  async release(key: LeaseKey, linkGoes = false): Promise<boolean> {
     const client = this.#clients.get(keyText(key));
     if (client === undefined) return false;
     let pod: PodNamespace;
@@ -202,7 +205,7 @@ export class LeaseManager {
       return true;
     }
     try {
-      await this.#giveBack(client, pod);
+      await this.#giveBack(client, pod, linkGoes);
     } finally {
       pod.close();
     }
@@ -214,7 +217,7 @@ export class LeaseManager {
    * interface any more and its instants mean nothing: it is only kept for the DEL that will come.
    */
   resume(record: LeaseRecord): void {
-    const client = new LeaseClient(this.#world, this.#inbox, record, record.state);
+    const client = new LeaseClient(this.#world, this.#inbox, record, record.state, this.#isCrowded);
     this.#clients.set(keyText(record.key), client);
     if (record.bootId !== this.#world.clock.bootId) return;
     const gone = this.#listen(record.uplinkIndex);

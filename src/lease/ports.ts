@@ -51,6 +51,8 @@ export interface InterfaceConfiguration {
 export interface UdpPort {
   /** Undefined when the kernel took the datagram. */
   send(bytes: Uint8Array, to: Ipv4, port: number): SysError | undefined;
+  /** The same on another thread, for a message that the kernel hands to many siblings. */
+  sendOffLoop(bytes: Uint8Array, to: Ipv4, port: number): Promise<SysError | undefined>;
   /** Begins to listen; the bytes are valid during the call only. */
   onMessage(callback: (bytes: Uint8Array) => void): void;
   /** Bytes that the kernel still holds, such as a datagram that waits for ARP (SIOCOUTQ). */

@@ -24,7 +24,12 @@ function setUp() {
   );
   const heard: string[] = [];
   const listen = (name: string, chaddr: Mac, xid: number | undefined): (() => void) =>
-    inbox.register({ chaddr, xid: () => xid, deliver: ({ xid: got }) => void heard.push(`${name} ${got}`) });
+    inbox.register({
+      chaddr,
+      xid: () => xid,
+      deliver: ({ xid: got }) => void heard.push(`${name} ${got}`),
+      deliverGarbled: () => void heard.push(`${name} garbled`),
+    });
   const say = (chaddr: Mac, xid: number): void =>
     inbox.payload(emitDhcp4(reply('DHCPOFFER', xid, { fields: { chaddr } })));
   return { inbox, counted, opened, closed, detached, heard, listen, say };
@@ -63,10 +68,26 @@ describe('a message goes', () => {
     assert.deepEqual([heard, counted], [[], []]);
   });
 
+  test('as garbled to the client that it names, so that its diagnosis does not say that nothing came', () => {
+    const { inbox, heard, counted, listen } = setUp();
+    listen('a', OUR_MAC, 1);
+    listen('b', OTHER_MAC, 2);
+    const whole = emitDhcp4(reply('DHCPOFFER', 1, { fields: { chaddr: OUR_MAC } }));
+    inbox.payload(whole.subarray(0, 200));
+    inbox.payload(whole.subarray(0, 30));
+    assert.deepEqual(heard, ['a garbled']);
+    assert.deepEqual(counted, ['message-dropped:too-short', 'message-dropped:too-short']);
+  });
+
   test('no longer to who has left, also while it is being delivered', () => {
     const { inbox, heard, listen, say } = setUp();
     const leave = listen('a', OUR_MAC, 1);
-    inbox.register({ chaddr: OTHER_MAC, xid: () => 2, deliver: () => leave() });
+    inbox.register({
+      chaddr: OTHER_MAC,
+      xid: () => 2,
+      deliver: () => leave(),
+      deliverGarbled: () => undefined,
+    });
     say(OTHER_MAC, 2);
     leave();
     say(OUR_MAC, 1);

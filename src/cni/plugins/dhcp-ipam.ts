@@ -11,8 +11,11 @@ export class DhcpIpam implements Ipam {
   readonly #leases: LeaseManager;
 
   readonly #settings: DhcpSettings;
+  readonly #linkGoes: boolean;
 
-  constructor({ leases, dhcp }: PluginServices) {
+  /** `linkGoes`: whoever calls `del` removes the link next. */
+  constructor({ leases, dhcp }: PluginServices, linkGoes: boolean) {
+    this.#linkGoes = linkGoes;
     this.#leases = leases;
     this.#settings = dhcp;
   }
@@ -48,7 +51,7 @@ export class DhcpIpam implements Ipam {
   }
 
   async del(call: AddCall | DelCall): Promise<void> {
-    await this.#leases.release(leaseKey(call));
+    await this.#leases.release(leaseKey(call), this.#linkGoes);
   }
 
   check(call: CheckCall): Promise<void> {

@@ -11,7 +11,7 @@ import { openPod } from './pod.ts';
 
 /** `dhcp` on its own: the IPAM of another main plugin, which made the interface and will configure the address. */
 export function dhcpPlugin(services: PluginServices): Plugin {
-  const ipam = new DhcpIpam(services);
+  const ipam = new DhcpIpam(services, false);
   async function add(call: AddCall, signal: AbortSignal): Promise<CniResult> {
     const pod = openPod(services, call.env);
     try {

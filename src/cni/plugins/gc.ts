@@ -1,6 +1,8 @@
 import { isSysError } from '../../base/sys-error.ts';
 import { keyText, type LeaseRecord } from '../../lease/record.ts';
 import type { NodeCall, PluginServices } from '../context.ts';
+import type { LinkState } from '../../lease/ports.ts';
+import type { Pod } from '../ports.ts';
 import { operationKey } from './ipam.ts';
 
 /**
@@ -23,10 +25,21 @@ export async function releaseStale(
     .filter((record) => record.key.network === name && !valid.has(keyText(record.key)));
   for (const record of stale) {
     await services.operations.del(operationKey(plugin, record.key), async () => {
-      await services.leases.release(record.key);
+      await services.leases.release(record.key, record.link.owned);
       if (record.link.owned) await removeLink(services, record);
     });
   }
+}
+
+/** Whether this is still the link that the daemon made for this attachment. */
+export function isLinkOf(record: LeaseRecord | undefined, pod: Pod, link: LinkState): boolean {
+  return (
+    record !== undefined &&
+    record.link.owned &&
+    record.netns.inode === pod.inode &&
+    record.link.index === link.index &&
+    record.link.mac === link.mac
+  );
 }
 
 /** The link goes only if it is still the one that was made: same namespace, same index, same MAC. */
@@ -39,8 +52,8 @@ export async function removeLink(services: PluginServices, record: LeaseRecord):
     throw error;
   }
   try {
-    const link = pod.inode === record.netns.inode ? await pod.link(record.key.ifname) : undefined;
-    if (link?.index === record.link.index && link.mac === record.link.mac) await pod.deleteLink(link.index);
+    const link = pod.peek(record.key.ifname);
+    if (link !== undefined && isLinkOf(record, pod, link)) await pod.deleteLink(link.index);
   } finally {
     pod.close();
   }

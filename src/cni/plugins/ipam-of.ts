@@ -14,10 +14,10 @@ const NO_IPAM: Ipam = {
   status: () => Promise.resolve(),
 };
 
-/** `dhcp` is answered here; any other type is run from CNI_PATH; no type is layer 2 only. */
+/** For a plugin that makes and removes the link itself. `dhcp` is answered here; any other type is run from CNI_PATH; no type is layer 2 only. */
 export function ipamOf(services: PluginServices, conf: NetConf): Ipam {
   if (conf.ipamType === undefined) return NO_IPAM;
   return conf.ipamType === 'dhcp'
-    ? new DhcpIpam(services)
+    ? new DhcpIpam(services, true)
     : new ExecIpam(services.runDelegate, conf.ipamType);
 }

@@ -8,7 +8,7 @@ import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { type CniResult, withoutUndefined } from '../spec/result.ts';
 import { kernelError } from './failures.ts';
-import { releaseStale } from './gc.ts';
+import { isLinkOf, releaseStale, removeLink } from './gc.ts';
 import { ipamOf } from './ipam-of.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
 import { checkAttachment } from './macvlan-check.ts';
@@ -120,11 +120,14 @@ async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkSt
     throw linkError(error, call, conf, uplink);
   }
   // Announce a changed address by itself, as the Go plugin does: ARP and neighbour advertisement (ip-sysctl).
-  pod.setInterfaceSysctl('ipv4', ifname, 'arp_notify', '1');
-  pod.setInterfaceSysctl('ipv6', ifname, 'ndisc_notify', '1');
-  const link = await pod.link(ifname);
+  pod.setSysctls([
+    { family: 'ipv4', ifname, key: 'arp_notify', value: '1' },
+    { family: 'ipv6', ifname, key: 'ndisc_notify', value: '1' },
+  ]);
+  const link = pod.peek(ifname);
   if (link === undefined) throw new CniError('link-failed', `${ifname} was made and is gone again`);
-  return link;
+  // The kernel needs a moment to see that the carrier of a new link is that of its master.
+  return { ...link, kind: 'macvlan', lowerUp: uplink.lowerUp };
 }
 
 function linkError(error: unknown, call: AddCall, conf: MacvlanConf, uplink: UplinkState): CniError {
@@ -218,8 +221,12 @@ async function undo(
 /** IPAM first, while the link is there; a namespace that is gone has taken the link with it. */
 async function del(services: PluginServices, call: DelCall): Promise<void> {
   const { netns, ifname } = call.env;
+  const known = services.leases.get(leaseKey(call))?.record;
   await ipamOf(services, call.conf).del(call);
-  if (netns === undefined) return;
+  if (netns === undefined) {
+    if (known?.link.owned === true) await removeLink(services, known);
+    return;
+  }
   let pod: Pod;
   try {
     pod = openPod(services, { netns, netnsOverride: call.env.netnsOverride });
@@ -230,8 +237,10 @@ async function del(services: PluginServices, call: DelCall): Promise<void> {
     throw error;
   }
   try {
-    const link = await pod.link(ifname);
-    if (link?.kind === 'macvlan') await pod.deleteLink(link.index);
+    const link = pod.peek(ifname);
+    if (link === undefined) return;
+    const isMacvlan = isLinkOf(known, pod, link) || (await pod.link(ifname))?.kind === 'macvlan';
+    if (isMacvlan) await pod.deleteLink(link.index);
   } catch (error) {
     throw kernelError('link-failed', `${ifname} cannot be removed`, error);
   } finally {

@@ -103,6 +103,8 @@ function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, e
       return onWake(config, state, env);
     case 'message':
       return onMessage(config, state, event.message, env);
+    case 'garbled':
+      return ignore(state, 'garbled');
     case 'conflict':
       return onConflict(config, state, env);
     case 'release':

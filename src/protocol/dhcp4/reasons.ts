@@ -1,8 +1,9 @@
 /**
- * Why a DHCP message that parsed was not taken. One closed list: it is the log field, the counter's label, the words of
+ * Why a DHCP message was not taken. One closed list: it is the log field, the counter's label, the words of
  * an ADD's diagnosis and what the tests expect. (Bytes that do not parse have their own list, in wire/.)
  */
 export const IGNORE_REASONS = {
+  garbled: 'it cannot be read (cut off, an option runs past its end, or no DHCP)',
   'not-a-reply': 'op is not BOOTREPLY',
   'wrong-xid': 'the transaction id is not ours (an answer to an earlier try, or to somebody else)',
   'wrong-mac': 'chaddr is not our MAC address',

@@ -17,6 +17,8 @@ export type Dhcp4Event =
   /** The time of `wakeAt` has come; an early or a second one changes nothing. */
   | { readonly type: 'wake' }
   | { readonly type: 'message'; readonly message: Dhcp4Message }
+  /** Bytes for this client that are no message; what is wrong with them is counted where they were read. */
+  | { readonly type: 'garbled' }
   /** Somebody else uses the leased address (RFC 5227): DECLINE, and begin again after a pause. */
   | { readonly type: 'conflict' }
   /** The owner needs the address no longer: RELEASE what is held or was asked for, and stop. */

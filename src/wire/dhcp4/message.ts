@@ -194,3 +194,13 @@ export function emitDhcp4(message: Dhcp4Message): Uint8Array {
   bytes[writeOptionArea(bytes, AT.options, message.options)] = OPTION_END;
   return bytes;
 }
+
+/**
+ * For whom bytes are meant that parseDhcp4 refused, so that whoever waits can be told that something came. Undefined
+ * when not even that can be read; believed by nobody for anything else.
+ */
+export function addresseeOf(bytes: Uint8Array): { readonly xid: number; readonly chaddr: Mac } | undefined {
+  if (bytes.length < AT.chaddr + HLEN_ETHERNET) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { xid: view.getUint32(AT.xid), chaddr: macFromBytes(bytes, AT.chaddr) };
+}

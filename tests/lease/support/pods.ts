@@ -59,6 +59,10 @@ export class SocketModel implements UdpPort {
     pod.sockets.add(this);
   }
 
+  sendOffLoop(bytes: Uint8Array, to: Ipv4): Promise<SysError | undefined> {
+    return Promise.resolve(this.send(bytes, to));
+  }
+
   send(bytes: Uint8Array, to: Ipv4): SysError | undefined {
     if (!this.#open) throw new Error('sent on a closed socket');
     // Linux takes an address of the interface when the socket has none.

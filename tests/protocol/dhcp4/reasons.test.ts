@@ -81,8 +81,17 @@ describe('a message that is not taken', () => {
     });
   }
 
+  test('bytes that are no message are named in the diagnosis', () => {
+    const t = new Transcript().start('> DISCOVER');
+    t.does({ type: 'garbled' }, 'ignore garbled');
+    assert.ok('acquisition' in t.state);
+    assert.equal(t.state.acquisition.ignored.garbled, 1);
+    t.stillWorks();
+  });
+
   test('each reason occurs in a transcript and has words of its own', () => {
     const elsewhere: readonly IgnoreReason[] = [
+      'garbled',
       'unexpected-type',
       'offer-not-chosen',
       'other-server',
