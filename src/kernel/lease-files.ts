@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { renameSync, writeFileSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rename, truncate, unlink } from 'node:fs/promises';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { lstat, mkdir, readdir, readFile, rename, rm, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromNodeError } from './errno.ts';
 
@@ -32,12 +32,14 @@ export type StoredFile =
 export class LeaseFiles {
   readonly #folder: string;
   readonly #aside: string;
+  readonly #spareFolder: string;
   readonly #spares: string[] = [];
   #counter = 0;
 
   private constructor(stateDir: string) {
     this.#folder = join(stateDir, 'leases');
     this.#aside = join(stateDir, 'unreadable');
+    this.#spareFolder = join(stateDir, 'spare');
   }
 
   /** Makes the folders. Rejects with SysError when they cannot be made or written. */
@@ -46,6 +48,9 @@ export class LeaseFiles {
     await attempt(`open ${files.#folder}`, async () => {
       await mkdir(files.#folder, { recursive: true, mode: OWNER_FOLDER });
       await mkdir(files.#aside, { recursive: true, mode: OWNER_FOLDER });
+      // Empty files of an earlier run: not worth to be looked at.
+      await rm(files.#spareFolder, { recursive: true, force: true });
+      await mkdir(files.#spareFolder, { mode: OWNER_FOLDER });
     });
     return files;
   }
@@ -56,11 +61,10 @@ export class LeaseFiles {
    */
   async put(name: string, text: string): Promise<void> {
     const path = join(this.#folder, name);
-    const spare = this.#spares.pop();
-    const temporary = spare ?? this.#newName();
     await attempt(`write ${path}`, async () => {
+      const temporary = this.#takeSpare() ?? this.#newFile();
       try {
-        writeFileSync(temporary, text, { flag: spare === undefined ? 'wx' : 'r+', mode: OWNER_ONLY });
+        writeFileSync(temporary, text, { flag: 'r+' });
         renameSync(temporary, path);
       } catch (error) {
         await removeIfThere(temporary);
@@ -69,9 +73,17 @@ export class LeaseFiles {
     });
   }
 
-  #newName(): string {
+  /** Undefined without one, and when somebody has tidied the folder up. */
+  #takeSpare(): string | undefined {
+    const spare = this.#spares.pop();
+    return spare !== undefined && existsSync(spare) ? spare : undefined;
+  }
+
+  #newFile(): string {
     this.#counter += 1;
-    return join(this.#folder, `${HIDDEN}${this.#counter}`);
+    const path = join(this.#folder, `${HIDDEN}${this.#counter}`);
+    writeFileSync(path, '', { flag: 'wx', mode: OWNER_ONLY });
+    return path;
   }
 
   /**
@@ -81,14 +93,23 @@ export class LeaseFiles {
   async remove(name: string): Promise<void> {
     const path = join(this.#folder, name);
     await attempt(`remove ${name}`, async () => {
-      if (this.#spares.length >= MOST_SPARES) return removeIfThere(path);
-      const spare = this.#newName();
-      return unlessMissing(async () => {
-        await rename(path, spare);
-        await truncate(spare);
-        this.#spares.push(spare);
-      });
+      if (this.#spares.length >= MOST_SPARES || !(await this.#keepAsSpare(path))) await removeIfThere(path);
     });
+  }
+
+  async #keepAsSpare(path: string): Promise<boolean> {
+    this.#counter += 1;
+    const spare = join(this.#spareFolder, String(this.#counter));
+    try {
+      await rename(path, spare);
+      await truncate(spare);
+      this.#spares.push(spare);
+      return true;
+    } catch (error) {
+      // Another file system, or a folder that somebody removed: it is only a convenience.
+      if (error instanceof Error && 'code' in error) return false;
+      throw error;
+    }
   }
 
   /** Every record of an earlier run. Leftovers of a write that never ended are removed. */
@@ -125,12 +146,8 @@ export class LeaseFiles {
 }
 
 async function removeIfThere(path: string): Promise<void> {
-  await unlessMissing(() => unlink(path));
-}
-
-async function unlessMissing(work: () => Promise<void>): Promise<void> {
   try {
-    await work();
+    await unlink(path);
   } catch (error) {
     const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     if (!gone) throw error;

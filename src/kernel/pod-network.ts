@@ -30,6 +30,7 @@ type Wanted = {
   readonly addresses: readonly Cidr[];
   readonly routes: readonly RouteThrough[];
   readonly mtu?: number | undefined;
+  readonly arpNotify?: boolean | undefined;
 };
 type MacvlanSpec = {
   readonly name: string;
@@ -146,7 +147,8 @@ export class PodNetwork {
    */
   async configure(index: number, wanted: Wanted): Promise<void> {
     const before: NetlinkRequest[] = [];
-    if (wanted.mtu !== undefined) before.push(setLinkRequest({ index, mtu: wanted.mtu }));
+    const { mtu, arpNotify } = wanted;
+    if (mtu !== undefined || arpNotify !== undefined) before.push(setLinkRequest({ index, mtu, arpNotify }));
     if (wanted.addresses.some(({ address }) => isIpv6(address))) await this.#enableIpv6(index);
     before.push(...wanted.addresses.map((address) => addAddressRequest(newAddress(index, address))));
     const routes = wanted.routes.map((route) => newRoute(index, route, wanted.addresses));

@@ -119,11 +119,8 @@ async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkSt
   } catch (error) {
     throw linkError(error, call, conf, uplink);
   }
-  // Announce a changed address by itself, as the Go plugin does: ARP and neighbour advertisement (ip-sysctl).
-  pod.setSysctls([
-    { family: 'ipv4', ifname, key: 'arp_notify', value: '1' },
-    { family: 'ipv6', ifname, key: 'ndisc_notify', value: '1' },
-  ]);
+  // Announces itself as the Go plugin's links do; arp_notify, its IPv4 sister, comes with the addresses.
+  pod.setSysctls([{ family: 'ipv6', ifname, key: 'ndisc_notify', value: '1' }]);
   const link = pod.peek(ifname);
   if (link === undefined) throw new CniError('link-failed', `${ifname} was made and is gone again`);
   // The kernel needs a moment to see that the carrier of a new link is that of its master.
@@ -157,7 +154,7 @@ async function configure(
   const { result, mtu } = await ipam.add(call, target, signal);
   signal.throwIfAborted();
   try {
-    await pod.configure(link.index, { ...interfaceConfiguration(result), mtu });
+    await pod.configure(link.index, { ...interfaceConfiguration(result), mtu, arpNotify: true });
   } catch (error) {
     const kind = isSysError(error) && error.op.startsWith('RTM_NEWROUTE') ? 'route-failed' : 'address-failed';
     throw kernelError(kind, `${link.name} cannot be configured with what its IPAM gave`, error);

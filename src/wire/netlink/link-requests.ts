@@ -25,6 +25,13 @@ import {
   type MacvlanMode,
 } from './link.ts';
 import { NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type NetlinkRequest } from './message.ts';
+import { AF_INET } from './rtnetlink.ts';
+
+// linux/if_link.h
+const IFLA_AF_SPEC = 26;
+const IFLA_INET_CONF = 1;
+// linux/ip.h
+const IPV4_DEVCONF_ARP_NOTIFY = 22;
 
 /** linux/rtnetlink.h: leaves the counters out, which are most of a link message. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
@@ -62,6 +69,8 @@ export type LinkChange = {
   readonly netnsFd?: number | undefined;
   /** The bridge to become a port of; 0 leaves it. */
   readonly controllerIndex?: number | undefined;
+  /** The sysctl net.ipv4.conf.NAME.arp_notify, which netlink sets without a look-up among all namespaces' names. */
+  readonly arpNotify?: boolean | undefined;
 };
 
 /** struct ifinfomsg. The change mask holds just IFF_UP: no other flag is ever set from here. */
@@ -126,8 +135,15 @@ export function setLinkRequest(change: LinkChange): NetlinkRequest {
       ifinfomsg(change.index, change.up),
       ...basicAttributes(change),
       ...optional(change.controllerIndex, (index) => u32Attr(IFLA_MASTER, index)),
+      ...optional(change.arpNotify, arpNotifyAttr),
     ]),
   };
+}
+
+/** IFLA_AF_SPEC { AF_INET { IFLA_INET_CONF { the value by its number } } }: net/ipv4/devinet.c, inet_set_link_af. */
+function arpNotifyAttr(on: boolean): Uint8Array {
+  const conf = nestedAttr(IFLA_INET_CONF, [u32Attr(IPV4_DEVCONF_ARP_NOTIFY, on ? 1 : 0)]);
+  return nestedAttr(IFLA_AF_SPEC, [nestedAttr(AF_INET, [conf])]);
 }
 
 export function deleteLinkRequest(index: number): NetlinkRequest {
