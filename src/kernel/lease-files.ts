@@ -1,13 +1,21 @@
 import { createHash } from 'node:crypto';
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rename, rm, truncate, unlink } from 'node:fs/promises';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { lstat, mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromNodeError } from './errno.ts';
 
 /** A record is a few kilobytes; what is larger was not written by us. */
 const MOST_BYTES = 256 * 1024;
 const SUFFIX = '.json';
-/** Names that start so are no records: being written, or spare. */
+/** Names that start so are no records: being written. */
 const HIDDEN = '.';
 const MOST_SPARES = 256;
 /** 160 bits: no two attachments of a node ever meet. */
@@ -34,6 +42,8 @@ export class LeaseFiles {
   readonly #aside: string;
   readonly #spareFolder: string;
   readonly #spares: string[] = [];
+  /** Files on their way to be a spare: removals side by side keep the bound too. */
+  #sparesToCome = 0;
   #counter = 0;
 
   private constructor(stateDir: string) {
@@ -48,7 +58,7 @@ export class LeaseFiles {
     await attempt(`open ${files.#folder}`, async () => {
       await mkdir(files.#folder, { recursive: true, mode: OWNER_FOLDER });
       await mkdir(files.#aside, { recursive: true, mode: OWNER_FOLDER });
-      // Empty files of an earlier run: not worth to be looked at.
+      // Of an earlier run: not worth to be looked at.
       await rm(files.#spareFolder, { recursive: true, force: true });
       await mkdir(files.#spareFolder, { mode: OWNER_FOLDER });
     });
@@ -64,7 +74,7 @@ export class LeaseFiles {
     await attempt(`write ${path}`, async () => {
       const temporary = this.#takeSpare() ?? this.#newFile();
       try {
-        writeFileSync(temporary, text, { flag: 'r+' });
+        overwrite(temporary, text);
         renameSync(temporary, path);
       } catch (error) {
         await removeIfThere(temporary);
@@ -87,28 +97,31 @@ export class LeaseFiles {
   }
 
   /**
-   * An emptied file is kept for the next record, up to a bound: ext4 looks long for a fresh inode where many were
+   * The file is kept for the next record, up to a bound: ext4 looks long for a fresh inode where many were
    * freed a moment ago, as when a node's pods are replaced.
    */
   async remove(name: string): Promise<void> {
     const path = join(this.#folder, name);
     await attempt(`remove ${name}`, async () => {
-      if (this.#spares.length >= MOST_SPARES || !(await this.#keepAsSpare(path))) await removeIfThere(path);
+      if (!(await this.#keepAsSpare(path))) await removeIfThere(path);
     });
   }
 
   async #keepAsSpare(path: string): Promise<boolean> {
+    if (this.#spares.length + this.#sparesToCome >= MOST_SPARES) return false;
+    this.#sparesToCome += 1;
     this.#counter += 1;
     const spare = join(this.#spareFolder, String(this.#counter));
     try {
       await rename(path, spare);
-      await truncate(spare);
       this.#spares.push(spare);
       return true;
     } catch (error) {
       // Another file system, or a folder that somebody removed: it is only a convenience.
       if (error instanceof Error && 'code' in error) return false;
       throw error;
+    } finally {
+      this.#sparesToCome -= 1;
     }
   }
 
@@ -142,6 +155,19 @@ export class LeaseFiles {
     const to = join(this.#aside, name);
     await attempt(`move ${name} aside`, () => rename(join(this.#folder, name), to));
     return to;
+  }
+}
+
+/** Cut after writing and not before: ext4 takes an emptied file for one to be flushed when it is closed. */
+function overwrite(path: string, text: string): void {
+  const bytes = Buffer.from(text);
+  const fd = openSync(path, 'r+');
+  try {
+    // A disk that is nearly full takes a part, and says so only when it is asked again.
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, at);
+    ftruncateSync(fd, bytes.length);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -4,7 +4,7 @@ import { isSysError } from '../base/sys-error.ts';
 import { check } from './errno.ts';
 import { closeFd, ioctl } from './ffi.ts';
 import type { NetNs } from './netns.ts';
-import { openSocket } from './socket-options.ts';
+import { openSocket, setBytesOption, SO_BINDTODEVICE, SOL_SOCKET } from './socket-options.ts';
 
 // bits/socket.h
 const AF_INET = 2;
@@ -38,7 +38,7 @@ export type BriefLink = {
  */
 export function readLink(name: string, netns?: NetNs): BriefLink | undefined {
   const nameBytes = utf8(name);
-  if (nameBytes.length >= IFNAMSIZ) return undefined;
+  if (name === '' || name.includes('\0') || nameBytes.length >= IFNAMSIZ) return undefined;
   const read = (): BriefLink | undefined => {
     const fd = openSocket(`look at ${name}`, AF_INET, SOCK_DGRAM, 0);
     try {
@@ -54,6 +54,9 @@ export function readLink(name: string, netns?: NetNs): BriefLink | undefined {
 }
 
 function ask(fd: number, name: string, nameBytes: Uint8Array): BriefLink {
+  // Is there one at all? The ioctls themselves would run modprobe for a missing name (dev_load) and wait for it, and
+  // take "eth0:1" for eth0.
+  setBytesOption(`look at ${name}`, fd, SOL_SOCKET, SO_BINDTODEVICE, concat([nameBytes, Uint8Array.of(0)]));
   const request = (op: string, code: number): DataView => {
     const ifreq = concat([nameBytes, new Uint8Array(IFREQ_LENGTH - nameBytes.length)]);
     check(`${op} ${name}`, ioctl(fd, code, ifreq));

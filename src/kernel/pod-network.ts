@@ -165,7 +165,7 @@ export class PodNetwork {
   async #placeRoute(index: number, route: NewRoute): Promise<void> {
     const v4 = isIpv4(route.dst.address);
     const dst = formatCidr(networkOf(route.dst));
-    const rivals = (await this.#rtnl.routes.list(v4 ? 4 : 6)).filter(
+    const rivals = (await this.#rtnl.routes.list(v4 ? 4 : 6)).flatMap(ways).filter(
       (other) =>
         other.index === index &&
         formatCidr(other.dst) === dst &&
@@ -193,6 +193,7 @@ export class PodNetwork {
   async routes(index: number): Promise<readonly InterfaceRoute[]> {
     const all = [...(await this.#rtnl.routes.list(4)), ...(await this.#rtnl.routes.list(6))];
     return all
+      .flatMap(ways)
       .filter((route) => route.type === RTN_UNICAST && route.index === index)
       .map((route) => ({
         dst: route.dst,
@@ -259,7 +260,14 @@ export class PodNetwork {
 
 export async function defaultRoutes(rtnl: Rtnl): Promise<readonly Route[]> {
   const all = [...(await rtnl.routes.list(4)), ...(await rtnl.routes.list(6))];
-  return all.filter((route) => route.dst.prefix === 0 && route.type === RTN_UNICAST);
+  return all.filter((route) => route.dst.prefix === 0 && route.type === RTN_UNICAST).flatMap(ways);
+}
+
+/** Two networks with an IPv6 default route share one multipath route in the kernel: here each has its own. */
+function ways(route: Route): readonly Route[] {
+  const { nexthops, ...whole } = route;
+  if (nexthops === undefined) return [route];
+  return nexthops.map(({ index, gateway, onlink }) => ({ ...whole, index, gateway, onlink }));
 }
 
 async function unless(code: string, work: () => Promise<void>): Promise<void> {

@@ -5,10 +5,13 @@ import { cidr } from '../../src/base/cidr.ts';
 import { IPV4_BROADCAST, ipv4 } from '../../src/base/ipv4.ts';
 import type { NetNs } from '../../src/kernel/netns.ts';
 import { openUdp, type UdpSocket } from '../../src/kernel/udp-socket.ts';
-import { asRoot, makePair, Sandbox, until, type Pair } from './support/sandbox.ts';
+import { asRoot, makePair, openFds, Sandbox, until, type Pair } from './support/sandbox.ts';
 
 const SERVER = { localPort: 67, broadcast: true };
 const CLIENT = { localPort: 68, broadcast: true };
+/** More than are sent at once. */
+const SENDS = 100;
+const TOO_LONG = ['SysError', 'send to 255.255.255.255:67', 'EMSGSIZE'];
 
 /** What a socket has received, as "text from address:port". */
 function record(socket: UdpSocket): string[] {
@@ -128,3 +131,62 @@ test('a handler may close the socket; nothing is delivered afterwards', asRoot, 
   });
   assert.equal(count, 1);
 });
+
+test('sent from a thread it arrives all the same', asRoot, async () => {
+  await using sandbox = new Sandbox('udp');
+  const { client, pair } = await makeClient(sandbox);
+  using server = openUdp(pair.right, { ifname: 'v1', ...SERVER });
+  using socket = openUdp(client, { ifname: 'v0', ...CLIENT });
+  const heard = record(server);
+  const texts = Array.from({ length: SENDS }, (_, i) => `${i}`);
+  const outcomes = await Promise.all(texts.map((text) => socket.sendOffLoop(utf8(text), IPV4_BROADCAST, 67)));
+  assert.deepEqual(new Set(outcomes), new Set([undefined]));
+  await until('all are heard', () => heard.length === SENDS);
+  // Side by side, so in any order.
+  assert.deepEqual(new Set(heard), new Set(texts.map((text) => `${text} from 0.0.0.0:68`)));
+});
+
+test('what a thread cannot send is a value, and the socket goes on', asRoot, async () => {
+  await using sandbox = new Sandbox('udp');
+  const { client, pair } = await makeClient(sandbox);
+  using server = openUdp(pair.right, { ifname: 'v1', ...SERVER });
+  using socket = openUdp(client, { ifname: 'v0', ...CLIENT });
+  const heard = record(server);
+  const tooLong = await socket.sendOffLoop(new Uint8Array(70_000), IPV4_BROADCAST, 67);
+  assert.deepEqual([tooLong?.name, tooLong?.op, tooLong?.code], TOO_LONG);
+  await pair.leftRtnl.links.set({ index: pair.leftLink.index, up: false });
+  const [onLoop, offLoop] = [
+    socket.send(utf8('x'), IPV4_BROADCAST, 67),
+    await socket.sendOffLoop(utf8('x'), IPV4_BROADCAST, 67),
+  ];
+  assert.ok(offLoop !== undefined);
+  assert.deepEqual(offLoop, onLoop);
+  await pair.leftRtnl.links.set({ index: pair.leftLink.index, up: true });
+  assert.equal(await socket.sendOffLoop(utf8('again'), IPV4_BROADCAST, 67), undefined);
+  await until('the server hears it', () => heard.includes('again from 0.0.0.0:68'));
+  await pair.leftRtnl.links.delete(pair.leftLink.index);
+  assert.ok((await socket.sendOffLoop(utf8('x'), IPV4_BROADCAST, 67)) !== undefined, 'the interface is gone');
+});
+
+test(
+  'closing lets sends that are under way end, and gives the descriptor back after them',
+  asRoot,
+  async () => {
+    await using sandbox = new Sandbox('udp');
+    const { client, pair } = await makeClient(sandbox);
+    using server = openUdp(pair.right, { ifname: 'v1', ...SERVER });
+    const heard = record(server);
+    const before = openFds();
+    const socket = openUdp(client, { ifname: 'v0', ...CLIENT });
+    // More than the lane lets through at once: some have not begun when the socket is closed.
+    const sends = Array.from({ length: SENDS }, () => socket.sendOffLoop(utf8('x'), IPV4_BROADCAST, 67));
+    socket.close();
+    socket.close();
+    assert.equal(openFds(), before + 1, 'the descriptor is kept');
+    assert.throws(() => socket.send(utf8('late'), IPV4_BROADCAST, 67), { name: 'InvariantError' });
+    await assert.rejects(socket.sendOffLoop(utf8('late'), IPV4_BROADCAST, 67), { name: 'InvariantError' });
+    assert.deepEqual(new Set(await Promise.all(sends)), new Set([undefined]));
+    assert.equal(openFds(), before, 'and given back');
+    await until('all are heard', () => heard.length === SENDS);
+  },
+);
