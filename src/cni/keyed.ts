@@ -17,6 +17,7 @@ type Del = { readonly verb: 'DEL'; readonly promise: Promise<void> };
  */
 export class KeyedOperations {
   readonly #running = new Map<string, Add | Del>();
+  #closed = false;
 
   /** `fingerprint` tells equal ADDs from different ones; `hangUp` aborts when this caller no longer waits. */
   async add(
@@ -26,6 +27,7 @@ export class KeyedOperations {
     work: (signal: AbortSignal) => Promise<CniResult>,
   ): Promise<CniResult> {
     for (;;) {
+      if (this.#closed) throw shuttingDown();
       const running = this.#running.get(key);
       if (running === undefined) return join(this.#startAdd(key, fingerprint, work), hangUp);
       if (running.verb === 'DEL') await settled(running);
@@ -55,15 +57,14 @@ export class KeyedOperations {
     }
   }
 
-  /** Aborts every ADD and waits for the end of all that runs; for the end of the daemon. */
+  /** Aborts every ADD, takes no more, and waits for the end of all that runs or waits; for the end of the daemon. */
   async abortAll(): Promise<void> {
-    const all = [...this.#running.values()];
-    for (const running of all) {
-      if (running.verb === 'ADD') {
-        running.abort.abort(new CniError('try-again', 'the daemon is shutting down'));
-      }
+    this.#closed = true;
+    while (this.#running.size > 0) {
+      const all = [...this.#running.values()];
+      for (const running of all) if (running.verb === 'ADD') running.abort.abort(shuttingDown());
+      await Promise.all(all.map(settled));
     }
-    await Promise.all(all.map(settled));
   }
 
   #startAdd(key: string, fingerprint: string, work: (signal: AbortSignal) => Promise<CniResult>): Add {
@@ -100,4 +101,8 @@ async function join(running: Add, hangUp: AbortSignal): Promise<CniResult> {
 
 async function settled(running: Add | Del): Promise<void> {
   await Promise.allSettled([running.promise]);
+}
+
+function shuttingDown(): CniError {
+  return new CniError('try-again', 'the daemon is shutting down');
 }

@@ -59,6 +59,8 @@ export type RunDelegate = (request: {
   readonly path: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array;
+  /** Ends the plugin, whose answer nobody waits for any more. */
+  readonly signal?: AbortSignal;
 }) => Promise<
   | { readonly kind: 'not-found' }
   | {

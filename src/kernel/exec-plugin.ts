@@ -10,6 +10,8 @@ export type PluginRun = {
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array;
   readonly timeoutMs: number;
+  /** Kills it; the run rejects with ECANCELED. */
+  readonly signal?: AbortSignal;
   /** For stdout and stderr each. More on stdout is an error, stderr is cut. */
   readonly maxOutputBytes: number;
 };
@@ -68,6 +70,9 @@ export async function runPlugin(path: string, run: PluginRun): Promise<PluginOut
     const ended = child.exitCode !== null || child.signalCode !== null;
     cutOff(ended ? undefined : new SysError(op, 'ETIMEDOUT', `no end after ${run.timeoutMs} ms`));
   }, run.timeoutMs);
+  const cancel = (): void => cutOff(new SysError(op, 'ECANCELED', 'nobody waits for it any more'));
+  run.signal?.addEventListener('abort', cancel, { once: true });
+  if (run.signal?.aborted === true) cancel();
   // EPIPE: it ended without reading all of its input, which its answer explains better.
   child.stdin.on('error', () => undefined);
   child.stdin.end(run.stdin);
@@ -81,5 +86,6 @@ export async function runPlugin(path: string, run: PluginRun): Promise<PluginOut
     return await promise;
   } finally {
     clearTimeout(timer);
+    run.signal?.removeEventListener('abort', cancel);
   }
 }

@@ -30,7 +30,7 @@ type Wanted = {
   readonly addresses: readonly Cidr[];
   readonly routes: readonly RouteThrough[];
   readonly mtu?: number | undefined;
-  readonly arpNotify?: boolean | undefined;
+  readonly announce?: Mac | undefined;
 };
 type MacvlanSpec = {
   readonly name: string;
@@ -147,12 +147,19 @@ export class PodNetwork {
    */
   async configure(index: number, wanted: Wanted): Promise<void> {
     const before: NetlinkRequest[] = [];
-    const { mtu, arpNotify } = wanted;
-    if (mtu !== undefined || arpNotify !== undefined) before.push(setLinkRequest({ index, mtu, arpNotify }));
+    const { mtu, announce } = wanted;
+    if (mtu !== undefined || announce !== undefined) {
+      before.push(setLinkRequest({ index, mtu, arpNotify: announce === undefined ? undefined : true }));
+    }
     if (wanted.addresses.some(({ address }) => isIpv6(address))) await this.#enableIpv6(index);
     before.push(...wanted.addresses.map((address) => addAddressRequest(newAddress(index, address))));
     const routes = wanted.routes.map((route) => newRoute(index, route, wanted.addresses));
-    const requests = [...before, ...routes.map(addRouteRequest)];
+    // With arp_notify the kernel announces when a MAC is set, even to what it was (RFC 2131 4.4.1, RFC 5227 3).
+    const after =
+      announce === undefined || wanted.addresses.length === 0
+        ? []
+        : [setLinkRequest({ index, mac: announce })];
+    const requests = [...before, ...routes.map(addRouteRequest), ...after];
     if (requests.length === 0) return;
     const outcomes = await this.#rtnl.batch(requests);
     const failed = outcomes.find((error) => error !== undefined && error.code !== 'EEXIST');

@@ -45,8 +45,8 @@ export interface InterfaceConfiguration {
   readonly addresses: readonly Cidr[];
   readonly routes: readonly RouteSpec[];
   readonly mtu?: number | undefined;
-  /** Whether the kernel announces a changed MAC or a link that comes up by ARP (ip-sysctl, arp_notify). */
-  readonly arpNotify?: boolean | undefined;
+  /** The interface's own MAC: its addresses are announced by gratuitous ARP, now and when it comes up again. */
+  readonly announce?: Mac | undefined;
 }
 
 /** A UDP socket in the pod's namespace, bound to one interface and port 68. */

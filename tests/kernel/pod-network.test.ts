@@ -91,7 +91,7 @@ describe('configure', () => {
     const { pod, first, netns, rtnl } = await makeSite(sandbox);
     const wanted = {
       mtu: 1400,
-      arpNotify: true,
+      announce: (await linkOf(rtnl, 'v0')).mac,
       addresses: [cidr('10.9.0.2/24')],
       routes: [
         { dst: DEFAULT, gateway: ipv4('10.9.0.1') },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { executionConf, type NetworkList } from '../../src/lab/cni-conf.ts';
@@ -12,7 +13,7 @@ import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { CNI_BIN } from '../support/leasehold.ts';
 import { linksOf } from './support/kernel-view.ts';
 import { type ScriptedServer, startScripted } from './support/scripted.ts';
-import { addressIn, macIn, macvlan, networkOf, type Site, useSite } from './support/site.ts';
+import { addressIn, type Attached, macIn, macvlan, networkOf, type Site, useSite } from './support/site.ts';
 
 describe('one attachment, several requests', { skip: NEEDS_ROOT }, () => {
   const site = useSite();
@@ -29,6 +30,16 @@ describe('one attachment, several requests', { skip: NEEDS_ROOT }, () => {
     await site().daemon.runtime.check(network, pod.attachment);
     await site().del(first);
     await site().waitForNoLease(macIn(first.result));
+  });
+
+  test('a repeated ADD whose caller hangs up takes nothing from the running pod', async () => {
+    const added = await site().add(network);
+    for (let delay = 0; delay < 6; delay++) await hangUpOnAdd(site(), added, delay / 2);
+    assert.equal((await linksOf(added.pod.namespace)).get('eth0')?.address, macIn(added.result));
+    assert.equal((await site().leaseOf(macIn(added.result)))?.ip, addressIn(added.result));
+    await site().daemon.runtime.check(network, added.attachment);
+    await site().del(added);
+    await site().waitForNoLease(macIn(added.result));
   });
 
   test('ADD, DEL, ADD: the second ADD is a new attachment', async () => {
@@ -107,6 +118,29 @@ describe('one attachment, several requests', { skip: NEEDS_ROOT }, () => {
     assert.deepEqual(await site().daemonLeases(), []);
   });
 });
+
+/** The same ADD once more, by a caller that goes away after so many milliseconds. */
+async function hangUpOnAdd(site: Site, added: Attached, afterMs: number): Promise<void> {
+  const { containerId, netns, ifName } = added.attachment;
+  const body = JSON.stringify({ ...macvlan(), cniVersion: '1.0.0', name: added.network.name });
+  const call = request({
+    socketPath: site.daemon.socket,
+    method: 'POST',
+    path: '/cni/macvlan',
+    headers: {
+      'CNI-Command': 'ADD',
+      'CNI-Containerid': containerId,
+      'CNI-Netns': netns,
+      'CNI-Ifname': ifName,
+      'CNI-Path': CNI_BIN,
+    },
+  });
+  const gone = new Promise<void>((resolve) => call.once('close', resolve));
+  call.on('error', () => undefined);
+  call.end(body);
+  setTimeout(() => call.destroy(), afterMs);
+  await gone;
+}
 
 /** An ADD that a server answers with an OFFER and no more, so that it waits. */
 function waiting(mac: string): NetworkList {

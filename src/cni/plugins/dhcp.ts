@@ -41,12 +41,12 @@ export function dhcpPlugin(services: PluginServices): Plugin {
 
   return {
     add: (call) =>
-      services.operations.add(operationKey('dhcp', leaseKey(call)), call.env.netns, call.hangUp, (signal) =>
+      services.operations.add(operationKey(leaseKey(call)), call.env.netns, call.hangUp, (signal) =>
         add(call, signal),
       ),
-    del: (call) => services.operations.del(operationKey('dhcp', leaseKey(call)), () => ipam.del(call)),
+    del: (call) => services.operations.del(operationKey(leaseKey(call)), () => ipam.del(call)),
     check: async (call) => {
-      await services.operations.quiet(operationKey('dhcp', leaseKey(call)));
+      await services.operations.quiet(operationKey(leaseKey(call)));
       await ipam.check(call);
       await checkAddress(services, call);
     },

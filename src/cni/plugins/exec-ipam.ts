@@ -4,7 +4,7 @@ import type { RunDelegate } from '../ports.ts';
 import { isJsonObject, type JsonObject } from '../../base/json.ts';
 import { CniError } from '../spec/errors.ts';
 import { parseResult } from '../spec/result-read.ts';
-import type { Allocation, Ipam } from './ipam.ts';
+import type { Allocation, Ipam, IpamTarget } from './ipam.ts';
 
 type AnyCall = AddCall | DelCall | CheckCall | NodeCall;
 
@@ -21,8 +21,12 @@ export class ExecIpam implements Ipam {
   /** What it may say is for the plugin to judge. */
   verify(): void {}
 
-  async add(call: AddCall): Promise<Allocation> {
-    const json = await this.#delegate(call, 'ADD');
+  async add(call: AddCall, _target: IpamTarget, signal: AbortSignal): Promise<Allocation> {
+    const json = await this.#delegate(call, 'ADD', signal).catch((error: unknown) => {
+      // Ended because nobody waits: who said so is the reason.
+      signal.throwIfAborted();
+      throw error;
+    });
     if (json === undefined) throw this.#failed('ADD printed no result');
     const result = parseResult(json, call.conf.cniVersion, `result of ${this.#type}`);
     if (!result.ok) throw this.#failed(result.error.message);
@@ -50,12 +54,13 @@ export class ExecIpam implements Ipam {
     return new CniError('ipam-failed', `IPAM plugin "${this.#type}": ${text}`);
   }
 
-  async #delegate(call: AnyCall, command: string): Promise<JsonObject | undefined> {
+  async #delegate(call: AnyCall, command: string, signal?: AbortSignal): Promise<JsonObject | undefined> {
     const ended = await this.#run({
       type: this.#type,
       path: call.env.path,
       environment: { ...call.environment, CNI_COMMAND: command },
       stdin: call.stdin,
+      ...(signal === undefined ? {} : { signal }),
     });
     if (ended.kind === 'not-found') {
       throw new CniError(

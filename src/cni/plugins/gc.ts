@@ -15,6 +15,8 @@ export async function releaseStale(
   plugin: 'dhcp' | 'macvlan',
 ): Promise<void> {
   const { validAttachments, name } = call.conf;
+  // Each plugin type looks after its own: `macvlan` made its links, `dhcp` serves those of others.
+  const owned = plugin === 'macvlan';
   if (validAttachments === undefined) return;
   const valid = new Set(
     validAttachments.map(({ containerId, ifname }) => `${containerId}/${name}/${ifname}`),
@@ -22,9 +24,9 @@ export async function releaseStale(
   const stale = services.leases
     .list()
     .map(({ record }) => record)
-    .filter((record) => record.key.network === name && !valid.has(keyText(record.key)));
+    .filter(({ key, link }) => key.network === name && link.owned === owned && !valid.has(keyText(key)));
   for (const record of stale) {
-    await services.operations.del(operationKey(plugin, record.key), async () => {
+    await services.operations.del(operationKey(record.key), async () => {
       await services.leases.release(record.key, record.link.owned);
       if (record.link.owned) await removeLink(services, record);
     });

@@ -34,9 +34,9 @@ export function leaseKey(call: AddCall | DelCall | CheckCall): LeaseKey {
   return { containerId, network: call.conf.name, ifname };
 }
 
-/** What `KeyedOperations` knows an attachment by; the plugin type belongs to it, because chained ones share the rest. */
-export function operationKey(plugin: 'macvlan' | 'dhcp', key: LeaseKey): string {
-  return `${plugin} ${keyText(key)}`;
+/** What `KeyedOperations` knows an attachment by: whatever plugin works on it, it is one lease. */
+export function operationKey(key: LeaseKey): string {
+  return keyText(key);
 }
 
 /** A pod's link always has a MAC address; a kind without one cannot speak DHCP. */

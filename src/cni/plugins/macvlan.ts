@@ -19,26 +19,20 @@ import { openPod } from './pod.ts';
 export function macvlanPlugin(services: PluginServices): Plugin {
   return {
     add: (call) =>
-      services.operations.add(
-        operationKey('macvlan', leaseKey(call)),
-        call.env.netns,
-        call.hangUp,
-        async (signal) => {
-          const conf = readMacvlanConf(call.conf, call.env.args);
-          const ipam = ipamOf(services, call.conf);
-          ipam.verify(call);
-          const pod = openPod(services, call.env);
-          try {
-            return await add(services, call, { conf, ipam, pod }, signal);
-          } finally {
-            pod.close();
-          }
-        },
-      ),
-    del: (call) =>
-      services.operations.del(operationKey('macvlan', leaseKey(call)), () => del(services, call)),
+      services.operations.add(operationKey(leaseKey(call)), call.env.netns, call.hangUp, async (signal) => {
+        const conf = readMacvlanConf(call.conf, call.env.args);
+        const ipam = ipamOf(services, call.conf);
+        ipam.verify(call);
+        const pod = openPod(services, call.env);
+        try {
+          return await add(services, call, { conf, ipam, pod }, signal);
+        } finally {
+          pod.close();
+        }
+      }),
+    del: (call) => services.operations.del(operationKey(leaseKey(call)), () => del(services, call)),
     check: async (call) => {
-      await services.operations.quiet(operationKey('macvlan', leaseKey(call)));
+      await services.operations.quiet(operationKey(leaseKey(call)));
       const pod = openPod(services, call.env);
       try {
         await checkAttachment(call, pod, readMacvlanConf(call.conf, call.env.args));
@@ -71,14 +65,17 @@ async function add(
       `mtu: ${conf.mtu} is larger than the ${uplink.mtu} of ${uplink.name}`,
     );
   }
+  const uplinkIndex = conf.linkInContainer ? undefined : uplink.index;
+  const attach = (link: PodLink): Promise<CniResult> =>
+    configure(call, parts, { pod, link: withMac(link), uplinkIndex, owned: true }, signal);
   const known = await attachedBefore(services, call, pod);
-  const link = known ?? (await makeLink(call, parts, uplink));
+  // What an earlier ADD made belongs to a running pod: a repetition that fails takes nothing of it away.
+  if (known !== undefined) return attach(known);
+  await makeLink(call, parts, uplink);
   try {
-    const uplinkIndex = conf.linkInContainer ? undefined : uplink.index;
-    const target = { pod, link: withMac(link), uplinkIndex, owned: true };
-    return await configure(call, parts, target, signal);
+    return await attach(announcing(services, call, pod, uplink));
   } catch (error) {
-    await undo(services, call, parts, link);
+    await undo(services, call, parts);
     throw error;
   }
 }
@@ -104,7 +101,7 @@ async function attachedBefore(
 }
 
 /** One message makes the link where it belongs: final name, MAC, MTU, up. */
-async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkState): Promise<PodLink> {
+async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkState): Promise<void> {
   const { ifname } = call.env;
   try {
     await pod.createMacvlan({
@@ -119,8 +116,20 @@ async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkSt
   } catch (error) {
     throw linkError(error, call, conf, uplink);
   }
-  // Announces itself as the Go plugin's links do; arp_notify, its IPv4 sister, comes with the addresses.
-  pod.setSysctls([{ family: 'ipv6', ifname, key: 'ndisc_notify', value: '1' }]);
+}
+
+/**
+ * The new link as it is, told to announce itself as the Go plugin's links do; arp_notify, the IPv4 sister of
+ * ndisc_notify, comes with the addresses. Where /proc/sys cannot be written a pod works without.
+ */
+function announcing(services: PluginServices, call: AddCall, pod: Pod, uplink: UplinkState): PodLink {
+  const { ifname } = call.env;
+  try {
+    pod.setSysctls([{ family: 'ipv6', ifname, key: 'ndisc_notify', value: '1' }]);
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    services.log.warn({ ifname, error: error.message }, 'IPv6 addresses of a pod will not be announced');
+  }
   const link = pod.peek(ifname);
   if (link === undefined) throw new CniError('link-failed', `${ifname} was made and is gone again`);
   // The kernel needs a moment to see that the carrier of a new link is that of its master.
@@ -154,11 +163,12 @@ async function configure(
   const { result, mtu } = await ipam.add(call, target, signal);
   signal.throwIfAborted();
   try {
-    await pod.configure(link.index, { ...interfaceConfiguration(result), mtu, arpNotify: true });
+    await pod.configure(link.index, { ...interfaceConfiguration(result), mtu, announce: link.mac });
   } catch (error) {
     const kind = isSysError(error) && error.op.startsWith('RTM_NEWROUTE') ? 'route-failed' : 'address-failed';
     throw kernelError(kind, `${link.name} cannot be configured with what its IPAM gave`, error);
   }
+  signal.throwIfAborted();
   const { dns } = call.conf;
   return {
     interfaces: [
@@ -189,12 +199,7 @@ function interfaceConfiguration(result: CniResult): InterfaceConfiguration {
 }
 
 /** A failed ADD leaves nothing: the address goes back first, while the link can still carry the RELEASE. */
-async function undo(
-  services: PluginServices,
-  call: AddCall,
-  { ipam, pod }: AddParts,
-  link: PodLink,
-): Promise<void> {
+async function undo(services: PluginServices, call: AddCall, { ipam, pod }: AddParts): Promise<void> {
   try {
     await ipam.del(call);
   } catch (error) {
@@ -204,14 +209,13 @@ async function undo(
       'IPAM could not take back what a failed ADD got',
     );
   }
+  const { ifname } = call.env;
   try {
-    await pod.deleteLink(link.index);
+    const link = pod.peek(ifname);
+    if (link !== undefined) await pod.deleteLink(link.index);
   } catch (error) {
     if (!isSysError(error)) throw error;
-    services.log.warn(
-      { error: error.message, ifname: link.name },
-      'the link of a failed ADD could not be removed',
-    );
+    services.log.warn({ error: error.message, ifname }, 'the link of a failed ADD could not be removed');
   }
 }
 
