@@ -25,7 +25,7 @@ test: build
 # One file or some: make tests TESTS=tests/wire/bpf.test.ts
 .PHONY: tests
 tests: build
-	@UV_THREADPOOL_SIZE=8 $(NODE) --test --test-concurrency=$(TEST_JOBS) '$(TESTS)'
+	@UV_THREADPOOL_SIZE=9 $(NODE) --test --test-concurrency=$(TEST_JOBS) '$(TESTS)'
 
 # What needs neither root nor a server.
 unit: build

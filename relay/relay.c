@@ -23,6 +23,7 @@ enum {
     ANSWER_DEPTH_MAX = 64,
     MESSAGE_SIZE = 2 * 1024,
     ERROR_SIZE = 2 * 6 * MESSAGE_SIZE + 1024, /* two texts, of which JSON makes at most six bytes of one */
+    NOT_READY = 503, /* the daemon is starting or stopping */
     ERROR_CODE_DIGITS = 9, /* fits the runtimes' unsigned int whatever its size */
     /* The daemon's own deadlines end before; these are for a daemon that hangs. */
     PATIENCE_MS = 300 * 1000,
@@ -126,7 +127,7 @@ static bool is_cni_error(struct span body) {
 /* Whether the answer can be handed to the runtime as it is. */
 static bool is_sound(const struct call *call, const struct answer *answer, struct failure *failure) {
     *failure = (struct failure){.what = "the daemon's answer is not what was asked for", .error = 0};
-    if (answer->status == 503) {
+    if (answer->status == NOT_READY) {
         failure->what = "the daemon is not ready yet";
         return false;
     }
@@ -155,10 +156,20 @@ static void describe(struct text *message, const struct call *call, const struct
     }
     /* A daemon that is not ready may say what it waits for. */
     struct span reason = {0};
-    if (answer->status == 503 && is_cni_error(answer->body) && json_member(answer->body, "msg", &reason)) {
+    if (answer->status == NOT_READY && is_cni_error(answer->body) && json_member(answer->body, "msg", &reason)) {
         text_string(message, ": ");
         (void)json_decode(reason, message);
     }
+}
+
+static void advise(struct text *hint, const struct call *call, const struct answer *answer) {
+    if (answer->status == NOT_READY) {
+        text_string(hint, "The daemon is starting or stopping: try again in a moment.");
+        return;
+    }
+    text_string(hint, "Is the daemon running? Start it as root with `leasehold daemon --socket ");
+    text_string(hint, call->socket_path);
+    text_string(hint, "`.");
 }
 
 /* The daemon has not answered: keep what can be done later, report the rest. */
@@ -174,10 +185,7 @@ static int do_without_daemon(const struct call *call, struct span head, struct s
     }
     char hint_buffer[MESSAGE_SIZE];
     struct text hint = TEXT_IN(hint_buffer);
-    text_string(&hint, "Is the daemon running? Start it with `systemctl start leasehold`, or by hand with "
-                       "`leasehold daemon --socket ");
-    text_string(&hint, call->socket_path);
-    text_string(&hint, "`.");
+    advise(&hint, call, answer);
     enum cni_code code = strcmp(call->command, "STATUS") == 0 ? CNI_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER;
     return print_error(call->version, code, text_as_span(&message), text_end(&hint));
 }
@@ -219,7 +227,7 @@ int main(int argc, char **argv) {
     if (call.command == NULL || *call.command == '\0')
         return print_refusal(CNI_VERSION, CNI_BAD_ENVIRONMENT, "CNI_COMMAND", "is not set",
                              "This is a CNI plugin of Leasehold, which container runtimes execute. The daemon is "
-                             "started with `systemctl start leasehold`, or by hand with `leasehold daemon`.");
+                             "started as root with `leasehold daemon --socket PATH`.");
     if (strcmp(call.command, "VERSION") == 0)
         return print(
             span_of("{\"cniVersion\":\"" CNI_VERSION "\",\"supportedVersions\":" CNI_VERSIONS "}\n"), 0);

@@ -3,14 +3,25 @@
 // platform constraints alone, so that `npm ci` knows what it may skip.
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const CPUS = { ia32: 'ia32', x64: 'x64', arm64: 'arm64', arm: 'arm', ppc64: 'ppc64', riscv64: 'riscv64', s390x: 's390x' };
+const CPUS = {
+  ia32: 'ia32',
+  x64: 'x64',
+  arm64: 'arm64',
+  arm: 'arm',
+  ppc64: 'ppc64',
+  riscv64: 'riscv64',
+  s390x: 's390x',
+};
 const path = new URL('../package-lock.json', import.meta.url);
 const lock = JSON.parse(readFileSync(path, 'utf8'));
 for (const owner of Object.values(lock.packages)) {
   for (const [name, version] of Object.entries(owner.optionalDependencies ?? {})) {
     const key = `node_modules/${name}`;
     if (lock.packages[key] !== undefined) continue;
-    const [os, cpu, abi] = name.split('/')[1].replace(/^binding-/, '').split('-');
+    const [os, cpu, abi] = name
+      .split('/')[1]
+      .replace(/^binding-/, '')
+      .split('-');
     lock.packages[key] = {
       version,
       cpu: [CPUS[cpu]],

@@ -15,4 +15,4 @@ step() {
 }
 
 step 'format, lint, types' make --no-print-directory lint
-UV_THREADPOOL_SIZE=8 step 'tests' "$node" --test --test-concurrency=2 --test-timeout=300000 'tests/**/*.test.ts'
+UV_THREADPOOL_SIZE=9 step 'tests' "$node" --test --test-concurrency=2 --test-timeout=300000 'tests/**/*.test.ts'

@@ -40,13 +40,6 @@ export async function createPod(name: string, options: PodOptions): Promise<Pod>
   return { name, namespace, attachment };
 }
 
-/** One after another: they all wait for the same kernel lock anyway. `containerId` is not for several. */
-export async function createPods(names: readonly string[], options: PodOptions): Promise<readonly Pod[]> {
-  const pods: Pod[] = [];
-  for (const name of names) pods.push(await createPod(name, options));
-  return pods;
-}
-
 export async function attachPod(runtime: CniRuntime, network: NetworkList, pod: Pod): Promise<Added> {
   return await runtime.add(network, pod.attachment);
 }

@@ -18,8 +18,7 @@ describe('an address that comes back with another MAC', { skip: NEEDS_ROOT }, ()
   ] as const) {
     test(`${name}: is announced to the LAN`, async () => {
       const { router } = site().lan;
-      const known = async (): Promise<string> =>
-        await router.run(['ip', 'neigh', 'show', 'to', ADDRESS]);
+      const known = async (): Promise<string> => await router.run(['ip', 'neigh', 'show', 'to', ADDRESS]);
       const network = networkOf([{ ...macvlan({ ipam }), capabilities: { ips: true } }]);
       const attach = async (): ReturnType<ReturnType<typeof site>['add']> => {
         const pod = await site().pod({ capabilityArgs: { ips: [`${ADDRESS}/24`] } });

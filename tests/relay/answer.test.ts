@@ -163,7 +163,7 @@ describe('an answer that is none', () => {
     test(`${title}: ADD fails with code 11`, async () => {
       const error = assertError(await callWith(bytes), 11, message);
       assert.equal(error.cniVersion, '0.4.0');
-      assert.match(error.details ?? '', /systemctl start leasehold/);
+      assert.match(error.details ?? '', /Is the daemon running\?/);
     });
   }
 
@@ -174,11 +174,9 @@ describe('an answer that is none', () => {
 
   test('503: not ready is as good as away, and its reason is passed on', async () => {
     const body = '{"code":11,"msg":"restoring \\"12\\" leases \\u2026"}';
-    assertError(
-      await callWith(answer(503, body)),
-      11,
-      /not ready yet \(socket .*\): restoring "12" leases …$/,
-    );
+    const reasoned = /not ready yet \(socket .*\): restoring "12" leases …$/;
+    const error = assertError(await callWith(answer(503, body)), 11, reasoned);
+    assert.equal(error.details, 'The daemon is starting or stopping: try again in a moment.');
     assertError(await callWith(answer(503, body), 'STATUS'), 50, /not ready yet/);
     assertError(await callWith(answer(503, 'later'), 'CHECK'), 11, /not ready yet \(socket [^)]*\)$/);
   });

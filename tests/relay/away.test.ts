@@ -26,9 +26,7 @@ describe('the daemon is away', () => {
         cniVersion: '1.0.0',
         code,
         msg: `cannot connect to the daemon (socket ${folder.socket}): No such file or directory`,
-        details:
-          'Is the daemon running? Start it with `systemctl start leasehold`, ' +
-          `or by hand with \`leasehold daemon --socket ${folder.socket}\`.`,
+        details: `Is the daemon running? Start it as root with \`leasehold daemon --socket ${folder.socket}\`.`,
       });
     });
   }

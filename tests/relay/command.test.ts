@@ -33,7 +33,7 @@ describe('without CNI_COMMAND', () => {
       const error = assertError(await runRelay({ env }), 4, /^CNI_COMMAND is not set$/);
       assert.match(
         error.details ?? '',
-        /CNI plugin of Leasehold.*systemctl start leasehold.*leasehold daemon/,
+        /CNI plugin of Leasehold.*as root with `leasehold daemon --socket PATH`/,
       );
     }
   });

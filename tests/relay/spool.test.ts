@@ -28,7 +28,7 @@ async function del(folder: Folder): ReturnType<typeof runRelay> {
 async function refusal(folder: Folder, message: RegExp): Promise<void> {
   const error = assertError(await del(folder), 11, message);
   assert.match(error.msg, /^cannot connect .*; and the request cannot be kept for later: \//);
-  assert.match(error.details ?? '', /systemctl start leasehold/);
+  assert.match(error.details ?? '', /as root with `leasehold daemon --socket /);
 }
 
 describe('a DEL or GC without a daemon', () => {

@@ -4,7 +4,10 @@ import { quoted } from './errors.ts';
 /** What CNI_ARGS said: keys as they were written, the last value of each. */
 export type CniArgs = {
   readonly values: ReadonlyMap<string, string>;
-  /** With IgnoreUnknown=1 (the kubelet always sets it) keys that nobody knows are no error. */
+  /**
+   * What IgnoreUnknown said (the kubelet always sets it). Keys that no plugin knows are taken without it too: there
+   * is no list of the known ones, because `provide.fromArg` of a configuration may name any key.
+   */
   readonly ignoreUnknown: boolean;
 };
 
@@ -39,9 +42,4 @@ export function parseFlag(text: string): boolean | undefined {
   const lower = text.toLowerCase();
   if (lower === '1' || lower === 'true') return true;
   return lower === '0' || lower === 'false' ? false : undefined;
-}
-
-/** The keys that a plugin shall complain of: those that it does not know, unless IgnoreUnknown is set. */
-export function unknownArgs(args: CniArgs, known: ReadonlySet<string>): readonly string[] {
-  return args.ignoreUnknown ? [] : [...args.values.keys()].filter((key) => !known.has(key));
 }

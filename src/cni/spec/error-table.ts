@@ -172,11 +172,6 @@ export const ERRORS = {
     meaning: 'The ADD was given up because a DEL for the same attachment came.',
     remedy: 'Nothing; the runtime removed the container while it was being attached.',
   },
-  deadline: {
-    code: 161,
-    meaning: 'The verb did not end within its time.',
-    remedy: 'See in the message what it waited for.',
-  },
 
   'plugin-unknown': {
     code: 170,

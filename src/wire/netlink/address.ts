@@ -37,11 +37,7 @@ const IFA_BROADCAST = 4;
 const IFA_CACHEINFO = 6;
 const IFA_FLAGS = 8;
 const IFA_RT_PRIORITY = 9;
-export const IFA_F_SECONDARY = 0x01;
 export const IFA_F_NODAD = 0x02;
-export const IFA_F_DADFAILED = 0x08;
-export const IFA_F_TENTATIVE = 0x40;
-export const IFA_F_PERMANENT = 0x80;
 export const IFA_F_NOPREFIXROUTE = 0x200;
 /** struct ifa_cacheinfo: preferred, valid, created, updated. */
 const IFA_CACHEINFO_LENGTH = 16;

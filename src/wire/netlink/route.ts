@@ -29,15 +29,11 @@ export const RTA_VIA = 18;
 export const RTAX_MTU = 2;
 export const RTAX_ADVMSS = 8;
 export const RT_TABLE_MAIN = 254;
-export const RT_TABLE_LOCAL = 255;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
 export const RTN_BLACKHOLE = 6;
-export const RTN_UNREACHABLE = 7;
-export const RTN_THROW = 9;
 export const RTPROT_KERNEL = 2;
 export const RTPROT_BOOT = 3;
-export const RTPROT_STATIC = 4;
 export const RTPROT_DHCP = 16;
 export const RTNH_F_ONLINK = 4;
 /** struct rtnexthop */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { parseArgs, unknownArgs, type CniArgs } from '../../../src/cni/spec/args.ts';
+import { parseArgs, type CniArgs } from '../../../src/cni/spec/args.ts';
 
 function parsed(text: string): CniArgs {
   const args = parseArgs(text);
@@ -28,13 +28,18 @@ test('what is no pair is refused', () => {
   }
 });
 
-test('IgnoreUnknown decides whether unknown keys are an error', () => {
-  const known = new Set(['MAC']);
-  assert.deepEqual(unknownArgs(parsed('MAC=x;K8S_POD_NAME=y'), known), ['K8S_POD_NAME']);
-  for (const yes of ['1', 'true', 'TRUE']) {
-    assert.deepEqual(unknownArgs(parsed(`IgnoreUnknown=${yes};K8S_POD_NAME=y`), known), []);
+test('IgnoreUnknown is read and is no key; keys that nobody knows are taken without it too', () => {
+  for (const [value, meaning] of [
+    ['1', true],
+    ['true', true],
+    ['TRUE', true],
+    ['0', false],
+    ['false', false],
+  ] as const) {
+    const args = parsed(`IgnoreUnknown=${value};K8S_POD_NAME=y`);
+    assert.deepEqual(args, { values: new Map([['K8S_POD_NAME', 'y']]), ignoreUnknown: meaning });
   }
-  assert.deepEqual(unknownArgs(parsed('IgnoreUnknown=0;X=y'), known), ['X']);
+  assert.deepEqual(parsed('X=y'), { values: new Map([['X', 'y']]), ignoreUnknown: false });
 });
 
 test('what was written is read, for any keys and values without ";"', () => {

@@ -10,7 +10,6 @@ import {
   optionName,
   readOption,
 } from '../../../src/wire/dhcp4/options.ts';
-import { optionsFromRecord, optionsToRecord } from '../../../src/wire/dhcp4/options-json.ts';
 import { anyValue } from './arbitrary.ts';
 import { DHCLIENT_NAMES, DNSMASQ_NAMES, KEA_NAMES } from './known-names.ts';
 
@@ -134,21 +133,5 @@ describe('readOption', () => {
       reason: '3 bytes are not a list of IPv4 addresses',
     });
     assert.equal(readOption(new Map([[12, new Uint8Array(0)]]), 'host-name').kind, 'malformed');
-  });
-});
-
-describe('options in JSON', () => {
-  test('come back as they were', () => {
-    const options = makeOptions({ 'dhcp-lease-time': 3600, 'rapid-commit': true });
-    assert.deepEqual(optionsToRecord(options), { '51': '00000e10', '80': '' });
-    assert.deepEqual(optionsFromRecord(optionsToRecord(options)), { ok: true, value: options });
-  });
-
-  test('are checked', () => {
-    assert.deepEqual(optionsFromRecord({ '51': 'xyz' }), {
-      ok: false,
-      error: 'option 51: the value is not hex',
-    });
-    assert.equal(optionsFromRecord({ '0': '' }).ok, false);
   });
 });
