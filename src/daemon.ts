@@ -37,7 +37,7 @@ const OWNER_FOLDER = 0o700;
 /** Another plugin may wait for a network of its own; the runtimes' own patience is about as long. */
 const DELEGATE_LIMIT_MS = 60_000;
 const DELEGATE_OUTPUT_BYTES = 1 << 20;
-/** An orderly end takes well under a second; a hung one is cut. */
+/** An orderly end takes well under a second; counted from the signal, a hung one is cut. */
 const STOP_LIMIT_MS = 10_000;
 /** What is under way may end and be answered; a connection that is still there then is cut. */
 const LAST_ANSWERS_MS = 2000;
@@ -52,10 +52,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { socketPath, stateDir } = options;
   const config = loadConfig(options.configPath);
   const log = createLog(options.logLevel);
+  // Ended last to first, after a start that fails as well: one timer or socket left would keep the process, and with
+  // it the lock, for ever.
+  await using ends = new AsyncDisposableStack();
   const lock = lockStateDir(stateDir);
+  ends.defer(() => lock.release());
   const files = await openFiles(stateDir);
   const counters = new Counters();
   const host = new HostNetwork();
+  ends.defer(() => host.close());
   const count = (event: string): void => counters.add(event);
   const world = {
     clock: { now, bootId: bootId() },
@@ -68,6 +73,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     count,
   };
   const leases = new LeaseManager(world, { deadline: config.deadline, carrierWait: config.carrierWait });
+  ends.defer(() => leases.close());
   const services: PluginServices = {
     leases,
     operations: new KeyedOperations(),
@@ -85,6 +91,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     isReady: () => ready,
     counters: () => counters.snapshot(),
   });
+  ends.defer(() => closeApi(api));
 
   // Before anything is visible: a stop during the start is as orderly as any other.
   const stopped = stopSignal();
@@ -92,8 +99,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     const failed = sdNotify(state);
     if (failed !== undefined) log.warn({ error: failed.message }, 'the service manager could not be told');
   };
-  await takeUpLeases(files, leases, log);
+  // The socket first: where another daemon answers, nothing is done for the leases. Until ready all hear 503.
   await listenOn(api, socketPath);
+  await takeUpLeases(files, leases, log);
   const spool = new SpoolWatch(
     socketPath,
     (request) => {
@@ -104,23 +112,22 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
     log,
   );
-  await spool.settle();
-  ready = true;
-  spool.start();
-  notify('READY=1');
-  log.info({ socket: socketPath, stateDir, leases: leases.size, pid: process.pid }, 'leasehold is ready');
+  ends.defer(async () => {
+    // At once: an ADD hears of the stop without waiting for a spooled DEL.
+    await Promise.all([spool.close(), services.operations.abortAll()]);
+  });
+  const settled = spool.settle().then(() => 'settled' as const);
+  if ((await Promise.race([stopped, settled])) === 'settled') {
+    ready = true;
+    spool.start();
+    notify('READY=1');
+    log.info({ socket: socketPath, stateDir, leases: leases.size, pid: process.pid }, 'leasehold is ready');
+  }
 
   const signal = await stopped;
   ready = false;
   notify('STOPPING=1');
   log.info({ signal }, 'leasehold stops; leases stay');
-  setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
-  await spool.close();
-  await services.operations.abortAll();
-  await closeApi(api);
-  await leases.close();
-  await host.close();
-  lock.release();
 }
 
 /** Takes no more connections, and waits for the answers that are still owed. */
@@ -204,7 +211,7 @@ async function moveAside(files: LeaseFiles, file: string, problem: string, log: 
   }
 }
 
-const runDelegate: RunDelegate = async ({ type, path, environment, stdin }) => {
+const runDelegate: RunDelegate = async ({ type, path, environment, stdin, signal }) => {
   const file = await findPlugin(type, path);
   if (file === undefined) return { kind: 'not-found' };
   try {
@@ -213,6 +220,7 @@ const runDelegate: RunDelegate = async ({ type, path, environment, stdin }) => {
       stdin,
       timeoutMs: DELEGATE_LIMIT_MS,
       maxOutputBytes: DELEGATE_OUTPUT_BYTES,
+      ...(signal === undefined ? {} : { signal }),
     });
     return { kind: 'ended', ...ended };
   } catch (error) {
@@ -236,8 +244,14 @@ function isThere(file: string): Promise<boolean> {
   );
 }
 
-function stopSignal(): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+/** The first of the signals. From then on the process has its limit, whatever it is at. */
+function stopSignal(): Promise<'SIGTERM' | 'SIGINT'> {
+  const { promise, resolve } = Promise.withResolvers<'SIGTERM' | 'SIGINT'>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+      resolve(signal);
+    });
+  }
   return promise;
 }

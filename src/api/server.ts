@@ -14,6 +14,8 @@ const MOST_CONNECTIONS = 1024;
 const MOST_HEAD_BYTES = 128 << 10;
 /** A relay has all of its request when it connects. Who needs longer to send it holds a descriptor for nothing. */
 const REQUEST_PATIENCE_MS = 30_000;
+/** How often connections are looked at for that; a late one is found by so much later. */
+const PATIENCE_CHECK_MS = 5000;
 
 export interface ApiParts {
   readonly dispatcher: { handle(request: CniRequest): Promise<CniAnswer> };
@@ -31,7 +33,7 @@ export function createApi(parts: ApiParts): Server {
     maxHeaderSize: MOST_HEAD_BYTES,
     requestTimeout: patience,
     headersTimeout: patience,
-    connectionsCheckingInterval: patience,
+    connectionsCheckingInterval: Math.min(patience, PATIENCE_CHECK_MS),
     keepAliveTimeout: 1,
   };
   const server = createServer(options, (request, response) => {

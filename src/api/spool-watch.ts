@@ -38,7 +38,7 @@ export class SpoolWatch {
     do {
       this.#again = false;
       try {
-        await settleSpool(this.#socketPath, this.#run, this.#log);
+        await settleSpool(this.#socketPath, this.#run, this.#log, { isStopped: () => this.#closed });
       } catch (error) {
         this.#log.warn({ error: String(error) }, 'the spool could not be settled');
       }
@@ -71,7 +71,7 @@ export class SpoolWatch {
     );
   }
 
-  /** Waits for the settlement that is under way. */
+  /** No request is begun any more: what is left stays for the next start. Waits for those that are under way. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);

@@ -11,17 +11,15 @@ import { listening } from './support.ts';
 
 const CLOSE = 'Connection: close';
 
+const PARTS: ApiParts = {
+  dispatcher: { handle: () => Promise.resolve({ ok: true, body: undefined }) },
+  leases: { list: () => [], now: () => instant(0) },
+  isReady: () => true,
+  counters: () => ({ nak: 2 }),
+};
+
 async function api(t: TestContext, change: Partial<ApiParts> = {}): Promise<string> {
-  return await listening(
-    t,
-    createApi({
-      dispatcher: { handle: () => Promise.resolve({ ok: true, body: undefined }) },
-      leases: { list: () => [], now: () => instant(0) },
-      isReady: () => true,
-      counters: () => ({ nak: 2 }),
-      ...change,
-    }),
-  );
+  return await listening(t, createApi({ ...PARTS, ...change }));
 }
 
 /** A dispatcher that takes its time, and what it was asked. */
@@ -99,4 +97,11 @@ test('a request has to arrive in time; what is done with it takes as long as it 
   assert.equal(request.hangUp.aborted, false);
   assert.equal(dispatcher.asked.length, 1);
   working.destroy();
+});
+
+test('connections are looked at often enough for the patience to mean something', () => {
+  const server = createApi(PARTS);
+  const interval: unknown = Reflect.get(server, 'connectionsCheckingInterval');
+  assert.ok(typeof interval === 'number' && interval <= server.requestTimeout / 6, String(interval));
+  assert.equal(server.headersTimeout, server.requestTimeout);
 });

@@ -28,3 +28,14 @@ export async function listening(t: TestContext, server: Server): Promise<string>
 export async function fakeDaemon(t: TestContext, listener: RequestListener): Promise<string> {
   return await listening(t, createServer(listener));
 }
+
+/** A log whose lines a test can look at. */
+export function silence(): {
+  readonly lines: string[];
+  readonly info: (fields: object, text: string) => void;
+  readonly warn: (fields: object, text: string) => void;
+} {
+  const lines: string[] = [];
+  const push = (fields: object, text: string): void => void lines.push(`${text} ${JSON.stringify(fields)}`);
+  return { lines, info: push, warn: push };
+}

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isJsonObject, type Json } from '../../src/base/json.ts';
@@ -15,7 +17,7 @@ import {
   serverHas,
   waitUntilReleased,
 } from './support/lan.ts';
-import { endBy, get, logText, startAt, storedLeases } from './support/site.ts';
+import { assertRefused, endBy, get, logText, runAt, startAt, storedLeases } from './support/site.ts';
 
 const options = { skip: NEEDS_ROOT };
 
@@ -56,6 +58,22 @@ for (const [signal, how] of [
     await assertNothingLeft(site, one.pod);
   });
 }
+
+test('a start that fails with leases stored ends, and leaves them to the next one', options, async (t) => {
+  const site = await lanSite(t);
+  const daemon = await startAt(site);
+  const { pod, address } = await addPod(site, 'pod');
+  assert.equal(await endBy(daemon, 'SIGTERM'), 'exit status 0');
+  const other = createServer().listen(site.socket);
+  t.after(() => other.close());
+  await once(other, 'listening');
+  assertRefused(await runAt(site), 1, /--socket \S+: another daemon answers there/);
+  assert.ok(await hasAddress(pod, address));
+
+  const elsewhere = { ...site, socket: join(site.folder, 'run', 'elsewhere.sock') };
+  await startAt(elsewhere);
+  assert.deepEqual(await leaseAddresses(elsewhere.socket), new Set([address]));
+});
 
 test('records that cannot be read are moved aside and named, the others are taken up', options, async (t) => {
   const site = await lanSite(t);

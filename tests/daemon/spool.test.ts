@@ -40,7 +40,7 @@ test('while the daemon is away: who needs an answer hears what to start', option
   const daemon = await startAt(site);
   const { pod } = await addPod(site, 'pod');
   await endBy(daemon, 'SIGTERM');
-  const start = new RegExp(`systemctl start leasehold.*leasehold daemon --socket ${site.socket}`);
+  const start = new RegExp(`as root with \`leasehold daemon --socket ${site.socket}`);
   const other = await newPod(site, 'other');
   await assert.rejects(
     site.runtime.add(NETWORK, other.attachment, { delOnFailure: false }),
