@@ -4,7 +4,9 @@ set -eu
 cd "$(dirname "$0")/.."
 node=node_modules/node/bin/node
 
-sh scripts/install-debian.sh iproute2 dnsmasq-base udhcpc iputils-ping kea-dhcp4-server containernetworking-plugins
+# The servers, the three DHCP clients that the lab can use, and the Go plugins that we stand in for.
+sh scripts/install-debian.sh iproute2 iputils-ping dnsmasq-base kea-dhcp4-server udhcpc isc-dhcp-client dhcpcd-base \
+  containernetworking-plugins
 
 step() {
   begun=$(date +%s)
