@@ -1,14 +1,13 @@
 import { concat, utf8 } from '../base/bytes.ts';
 import { macFromBytes, type Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
+import { IFF_RUNNING, IFF_UP } from '../wire/netlink/link.ts';
+import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import { check } from './errno.ts';
 import { closeFd, ioctl } from './ffi.ts';
 import type { NetNs } from './netns.ts';
-import { openSocket, setBytesOption, SO_BINDTODEVICE, SOL_SOCKET } from './socket-options.ts';
+import { openSocket, setBytesOption, SO_BINDTODEVICE, SOCK_DGRAM, SOL_SOCKET } from './socket-options.ts';
 
-// bits/socket.h
-const AF_INET = 2;
-const SOCK_DGRAM = 2;
 // linux/sockios.h
 const SIOCGIFFLAGS = 0x8913;
 const SIOCGIFMTU = 0x8921;
@@ -17,8 +16,6 @@ const SIOCGIFINDEX = 0x8933;
 // linux/if.h: struct ifreq is a name of IFNAMSIZ bytes and a union, the largest member of which is struct ifmap.
 const IFNAMSIZ = 16;
 const IFREQ_LENGTH = 40;
-const IFF_UP = 0x1;
-const IFF_RUNNING = 0x40;
 // linux/if_arp.h
 const ARPHRD_ETHER = 1;
 

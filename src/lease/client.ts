@@ -180,14 +180,12 @@ export class LeaseClient {
   #sendNow({ message, via, reply }: Send): void {
     const bytes = emitDhcp4(message);
     this.#world.count('message-sent');
-    const failed = (error: SysError): void => this.#sendFailed(error);
-    if (reply) this.#exchange.ask(bytes, via, this.#hearing(), failed);
-    else this.#tell(bytes, via, failed);
-  }
-
-  #tell(bytes: Uint8Array, via: Send['via'], failed: (error: SysError) => void): void {
+    if (reply) {
+      this.#exchange.ask(bytes, via, this.#hearing(), (error) => this.#sendFailed(error));
+      return;
+    }
     const error = this.#exchange.tell(bytes, via);
-    if (error !== undefined) failed(error);
+    if (error !== undefined) this.#sendFailed(error);
   }
 
   #sendFailed(error: SysError): void {
@@ -299,12 +297,9 @@ export class LeaseClient {
   async giveBack(pod: PodNamespace, linkGoes = false): Promise<string | undefined> {
     await this.#end('given-up');
     const held = heldBy(this.#state);
-    if (held === undefined) {
-      this.dispatch({ type: 'release' });
-      return undefined;
-    }
-    const { index } = this.identity.link;
     this.dispatch({ type: 'release' });
+    if (held === undefined) return undefined;
+    const { index } = this.identity.link;
     let lost: string | undefined;
     this.#exchange.lend(pod);
     try {

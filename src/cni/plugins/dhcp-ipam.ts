@@ -1,7 +1,7 @@
 import type { LeaseManager } from '../../lease/manager.ts';
 import type { AddCall, CheckCall, DelCall, DhcpSettings, PluginServices } from '../context.ts';
 import { CniError } from '../spec/errors.ts';
-import { readDhcpConf } from './dhcp-conf.ts';
+import { type DhcpConf, readDhcpConf } from './dhcp-conf.ts';
 import { leaseResult } from './dhcp-result.ts';
 import { leaseError } from './failures.ts';
 import { type Allocation, type Ipam, type IpamTarget, leaseKey } from './ipam.ts';
@@ -9,9 +9,10 @@ import { type Allocation, type Ipam, type IpamTarget, leaseKey } from './ipam.ts
 /** Addresses from the network's DHCP server, by the daemon's own client. */
 export class DhcpIpam implements Ipam {
   readonly #leases: LeaseManager;
-
   readonly #settings: DhcpSettings;
   readonly #linkGoes: boolean;
+  /** Each call's configuration is read once: `verify` wants it before the link is made, `add` after. */
+  readonly #confs = new WeakMap<AddCall, DhcpConf>();
 
   /** `linkGoes`: whoever calls `del` removes the link next. */
   constructor({ leases, dhcp }: PluginServices, linkGoes: boolean) {
@@ -21,13 +22,21 @@ export class DhcpIpam implements Ipam {
   }
 
   verify(call: AddCall): void {
-    readDhcpConf(call.conf, call.env.args, leaseKey(call), this.#settings);
+    this.#confOf(call);
+  }
+
+  #confOf(call: AddCall): DhcpConf {
+    const known = this.#confs.get(call);
+    if (known !== undefined) return known;
+    const conf = readDhcpConf(call.conf, call.env.args, leaseKey(call), this.#settings);
+    this.#confs.set(call, conf);
+    return conf;
   }
 
   async add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<Allocation> {
     const { env, conf } = call;
     const key = leaseKey(call);
-    const { client, priority } = readDhcpConf(conf, env.args, key, this.#settings);
+    const { client, priority } = this.#confOf(call);
     const lease = await this.#leases.acquire(
       {
         key,

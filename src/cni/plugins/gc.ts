@@ -19,7 +19,7 @@ export async function releaseStale(
   const owned = plugin === 'macvlan';
   if (validAttachments === undefined) return;
   const valid = new Set(
-    validAttachments.map(({ containerId, ifname }) => `${containerId}/${name}/${ifname}`),
+    validAttachments.map(({ containerId, ifname }) => keyText({ containerId, network: name, ifname })),
   );
   const stale = services.leases
     .list()
@@ -33,15 +33,14 @@ export async function releaseStale(
   }
 }
 
+/** Whether this is still the link that the record speaks of. */
+export function isLinkOf(record: LeaseRecord, pod: Pod, link: LinkState): boolean {
+  return record.netns.inode === pod.inode && record.link.index === link.index && record.link.mac === link.mac;
+}
+
 /** Whether this is still the link that the daemon made for this attachment. */
-export function isLinkOf(record: LeaseRecord | undefined, pod: Pod, link: LinkState): boolean {
-  return (
-    record !== undefined &&
-    record.link.owned &&
-    record.netns.inode === pod.inode &&
-    record.link.index === link.index &&
-    record.link.mac === link.mac
-  );
+export function isOwnLink(record: LeaseRecord | undefined, pod: Pod, link: LinkState): boolean {
+  return record !== undefined && record.link.owned && isLinkOf(record, pod, link);
 }
 
 /** The link goes only if it is still the one that was made: same namespace, same index, same MAC. */
@@ -55,7 +54,7 @@ export async function removeLink(services: PluginServices, record: LeaseRecord):
   }
   try {
     const link = pod.peek(record.key.ifname);
-    if (link !== undefined && isLinkOf(record, pod, link)) await pod.deleteLink(link.index);
+    if (link !== undefined && isOwnLink(record, pod, link)) await pod.deleteLink(link.index);
   } finally {
     pod.close();
   }

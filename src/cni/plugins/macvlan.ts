@@ -8,7 +8,7 @@ import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { type CniResult, withoutUndefined } from '../spec/result.ts';
 import { kernelError } from './failures.ts';
-import { isLinkOf, releaseStale, removeLink } from './gc.ts';
+import { isLinkOf, isOwnLink, releaseStale, removeLink } from './gc.ts';
 import { ipamOf } from './ipam-of.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
 import { checkAttachment } from './macvlan-check.ts';
@@ -95,9 +95,9 @@ async function attachedBefore(
   pod: Pod,
 ): Promise<PodLink | undefined> {
   const known = services.leases.get(leaseKey(call))?.record;
-  if (known === undefined || known.netns.inode !== pod.inode) return undefined;
+  if (known === undefined) return undefined;
   const link = await pod.link(call.env.ifname);
-  return link?.index === known.link.index && link.mac === known.link.mac ? link : undefined;
+  return link !== undefined && isLinkOf(known, pod, link) ? link : undefined;
 }
 
 /** One message makes the link where it belongs: final name, MAC, MTU, up. */
@@ -240,7 +240,7 @@ async function del(services: PluginServices, call: DelCall): Promise<void> {
   try {
     const link = pod.peek(ifname);
     if (link === undefined) return;
-    const isMacvlan = isLinkOf(known, pod, link) || (await pod.link(ifname))?.kind === 'macvlan';
+    const isMacvlan = isOwnLink(known, pod, link) || (await pod.link(ifname))?.kind === 'macvlan';
     if (isMacvlan) await pod.deleteLink(link.index);
   } catch (error) {
     throw kernelError('link-failed', `${ifname} cannot be removed`, error);
