@@ -1,24 +1,82 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import * as v from 'valibot';
+import { type Cidr, networkOf, parseCidr } from './base/cidr.ts';
+import { isIpv4 } from './base/ip.ts';
+import type { Ipv4 } from './base/ipv4.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from './base/json.ts';
 import { type Duration, seconds } from './base/time.ts';
+import type { DhcpSettings } from './cni/context.ts';
+import { DHCP_KEYS, readDhcpKeys } from './cni/dhcp/keys.ts';
+import { MAC_POLICIES } from './cni/identity/pod-mac.ts';
+import { CniError, quoted } from './cni/spec/errors.ts';
+import { readShape } from './cni/spec/schema.ts';
+import { nearest } from './wire/dhcp4/nearest.ts';
+
+/** Networks that routes are kept out of: services, nodes, other clusters. Each is compared with every route. */
+const MOST_PROTECTED = 256;
+/** The longest DNS name (RFC 1035 2.3.4): more than any cluster or node is called. */
+const MAX_NAME = 253;
+const MAX_KEY = 1024;
+const MAX_SECONDS = 86_400;
 
 const positive = v.pipe(
   v.number(),
-  v.check((n) => n > 0 && n <= 86_400, 'must be more than 0 and at most 86400'),
+  v.check((n) => n > 0 && n <= MAX_SECONDS, `must be more than 0 and at most ${MAX_SECONDS}`),
 );
 
-const Shape = v.strictObject({
-  dhcp: v.optional(
-    v.strictObject({
-      deadlineSeconds: v.optional(positive, 60),
-      carrierWaitSeconds: v.optional(positive, 5),
-      broadcast: v.optional(v.picklist(['auto', 'always', 'never']), 'auto'),
-      rapidCommit: v.optional(v.boolean(), true),
-    }),
-    {},
+function textUpTo(most: number) {
+  return v.pipe(
+    v.string(),
+    v.minLength(1, 'must not be empty'),
+    v.maxLength(most, `is longer than ${most} characters`),
+    // They end up in logs; and to an HMAC a key with zero bytes behind it is the same key.
+    v.regex(/^\P{Cc}*$/u, 'has control characters'),
+  );
+}
+
+const protectedNetwork = v.pipe(
+  v.string(),
+  v.rawTransform<string, Cidr<Ipv4>>(({ dataset, addIssue, NEVER }) => {
+    const network = parseCidr(dataset.value);
+    const { value } = dataset;
+    if (network === undefined || !isIpv4(network.address)) {
+      addIssue({ message: `${quoted(value)} is not an IPv4 network ("10.43.0.0/16")` });
+      return NEVER;
+    }
+    if (network.prefix === 0) {
+      addIssue({ message: `${quoted(value)} would refuse every route, the default route with them` });
+      return NEVER;
+    }
+    return networkOf({ address: network.address, prefix: network.prefix });
+  }),
+);
+
+/** The keys of "dhcp" that only the daemon has; the others are those of the `ipam` section. */
+const daemonDhcp = {
+  deadlineSeconds: v.optional(positive, 60),
+  carrierWaitSeconds: v.optional(positive, 5),
+  mac: v.optional(v.picklist(MAC_POLICIES), 'random'),
+};
+
+const identity = { cluster: v.optional(textUpTo(MAX_NAME)), key: v.optional(textUpTo(MAX_KEY)) };
+
+const entries = {
+  dhcp: v.optional(v.object(daemonDhcp), {}),
+  identity: v.optional(v.object(identity), {}),
+  protect: v.optional(
+    v.pipe(v.array(protectedNetwork), v.maxLength(MOST_PROTECTED, `has more than ${MOST_PROTECTED} entries`)),
+    [],
   ),
-});
+  node: v.optional(textUpTo(MAX_NAME)),
+};
+
+const Shape = v.object(entries);
+
+const KEYS = {
+  dhcp: [...Object.keys(daemonDhcp), ...DHCP_KEYS],
+  identity: Object.keys(identity),
+} as const;
 
 /** What the file given with `--config` may set. */
 export type DaemonConfig = {
@@ -26,27 +84,65 @@ export type DaemonConfig = {
   readonly deadline: Duration;
   /** How long an ADD waits for the carrier (5 s). */
   readonly carrierWait: Duration;
-  readonly broadcast: 'auto' | 'always' | 'never';
-  readonly rapidCommit: boolean;
+  readonly dhcp: DhcpSettings;
+  /** Networks that no route of a lease may lead into; host bits cleared. */
+  readonly protect: readonly Cidr<Ipv4>[];
 };
 
 /** Without a file: the defaults. Throws an Error that names file and key. */
 export function loadConfig(path: string | undefined): DaemonConfig {
-  const parsed = v.safeParse(Shape, path === undefined ? {} : readJsonFile(path));
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    const known = Object.keys(Shape.entries.dhcp.wrapped.entries).join(', ');
-    throw new Error(
-      `--config ${path ?? ''}: ${v.getDotPath(issue) ?? 'the file'}: ${issue.message} (keys of "dhcp": ${known})`,
-    );
+  const file = path === undefined ? {} : readJsonFile(path);
+  try {
+    return read(file);
+  } catch (error) {
+    if (!(error instanceof CniError)) throw error;
+    throw new Error(`--config ${path ?? ''}: ${error.message}`, { cause: error });
   }
-  const { deadlineSeconds, carrierWaitSeconds, broadcast, rapidCommit } = parsed.output.dhcp;
+}
+
+/** Throws CniError that names the key. */
+function read(file: JsonObject): DaemonConfig {
+  refuseUnknown(file, Object.keys(entries), '');
+  for (const [section, known] of Object.entries(KEYS)) {
+    const inner = file[section] ?? {};
+    // valibot takes an array for an object.
+    if (!isJsonObject(inner)) throw new CniError('invalid-config', `${section}: must be an object`);
+    refuseUnknown(inner, known, section);
+  }
+  const shaped = readShape(Shape, file);
+  if (!shaped.ok) throw shaped.error;
+  const { dhcp, identity: who, protect, node } = shaped.value;
+  const dhcpKeys = file['dhcp'];
+  const cluster = who.cluster ?? '';
   return {
-    deadline: seconds(deadlineSeconds),
-    carrierWait: seconds(Math.min(carrierWaitSeconds, deadlineSeconds)),
-    broadcast,
-    rapidCommit,
+    deadline: seconds(dhcp.deadlineSeconds),
+    carrierWait: seconds(Math.min(dhcp.carrierWaitSeconds, dhcp.deadlineSeconds)),
+    dhcp: {
+      defaults: readDhcpKeys(isJsonObject(dhcpKeys) ? dhcpKeys : {}, 'dhcp'),
+      mac: dhcp.mac,
+      // Not the machine's own id: it must be the same on every node that a pod may move to.
+      identity: { cluster, key: who.key ?? cluster, node: node ?? hostname() },
+    },
+    protect,
   };
+}
+
+/** A key that does nothing would look as if it did something. */
+function refuseUnknown(object: JsonObject, known: readonly string[], section: string): void {
+  const key = Object.keys(object).find((name) => !known.includes(name));
+  if (key === undefined) return;
+  const near = nearest(key, known);
+  const hint = near === undefined ? '' : `did you mean "${near}"? `;
+  const where = section === '' ? 'the file' : `"${section}"`;
+  throw new CniError(
+    'invalid-config',
+    `${section === '' ? '' : `${section}.`}${quotedKey(key)}: is no key: ${hint}(keys of ${where}: ${known.join(', ')})`,
+  );
+}
+
+/** A key as it stands in the file, but for what a terminal must not get. */
+function quotedKey(key: string): string {
+  return /^\w+$/.test(key) ? key.slice(0, MAX_NAME) : quoted(key);
 }
 
 function readJsonFile(path: string): JsonObject {
@@ -65,9 +161,7 @@ function readJsonFile(path: string): JsonObject {
   );
 }
 
-/** valibot takes an array for an object. */
 function asObject(path: string, json: Json): JsonObject {
   if (!isJsonObject(json)) throw new Error(`--config ${path}: must hold a JSON object`);
-  if (!isJsonObject(json['dhcp'] ?? {})) throw new Error(`--config ${path}: dhcp: must be an object`);
   return json;
 }

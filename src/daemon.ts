@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { access } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createApi } from './api/server.ts';
@@ -8,19 +7,27 @@ import { isSysError } from './base/sys-error.ts';
 import { CniDispatcher } from './cni/dispatch.ts';
 import { KeyedOperations } from './cni/keyed.ts';
 import type { PluginServices } from './cni/context.ts';
-import type { RunDelegate } from './cni/ports.ts';
 import { loadConfig } from './daemon-config.ts';
+import { runDelegate } from './daemon-delegate.ts';
+import { takeUpLeases } from './daemon-leases.ts';
+import { linkMaker } from './cni/plugins/link-maker.ts';
+import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
+import { adoptAll } from './cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from './kernel/clock.ts';
-import { runPlugin } from './kernel/exec-plugin.ts';
 import { lockFile, type FileLock } from './kernel/file-lock.ts';
+import { HostFrameSender } from './kernel/frame-sender.ts';
 import { HostNetwork } from './kernel/host-network.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
+import { watchLinks } from './kernel/link-watch.ts';
+import { namespaceAt } from './kernel/namespace-at.ts';
 import { openTap } from './kernel/packet-tap.ts';
+import { PastAddresses } from './kernel/past-addresses.ts';
 import { PodNetwork } from './kernel/pod-network.ts';
+import { readResultCache } from './kernel/result-cache.ts';
 import { sdNotify } from './kernel/sd-notify.ts';
-import { timerAt } from './kernel/timers.ts';
+import { openTimers } from './kernel/timers.ts';
 import { LeaseManager } from './lease/manager.ts';
-import { readStored, recordStore } from './lease/stored.ts';
+import { recordStore } from './lease/stored.ts';
 import { listenOn } from './listen.ts';
 import { Counters } from './observe/counters.ts';
 import { createLog, type LogLevel } from './observe/log.ts';
@@ -34,9 +41,6 @@ export type DaemonOptions = {
 };
 
 const OWNER_FOLDER = 0o700;
-/** Another plugin may wait for a network of its own; the runtimes' own patience is about as long. */
-const DELEGATE_LIMIT_MS = 60_000;
-const DELEGATE_OUTPUT_BYTES = 1 << 20;
 /** An orderly end takes well under a second; counted from the signal, a hung one is cut. */
 const STOP_LIMIT_MS = 10_000;
 /** What is under way may end and be answered; a connection that is still there then is cut. */
@@ -57,31 +61,57 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   await using ends = new AsyncDisposableStack();
   const lock = lockStateDir(stateDir);
   ends.defer(() => lock.release());
-  const files = await openFiles(stateDir);
+  const { files, past } = await openFiles(stateDir);
   const counters = new Counters();
   const host = new HostNetwork();
   ends.defer(() => host.close());
+  const frames = new HostFrameSender();
+  ends.defer(() => frames.close());
   const count = (event: string): void => counters.add(event);
+  if (past.dropped > 0) {
+    count('past-dropped');
+    log.warn({ dropped: past.dropped }, 'some addresses of clients that are gone could not be read');
+  }
+  const timers = openTimers((error) => {
+    count('timer-failed');
+    log.error(
+      { error: error instanceof Error ? error.stack : String(error) },
+      'a timer met an unexpected error',
+    );
+  });
+  ends.defer(() => timers.close());
   const world = {
     clock: { now, bootId: bootId() },
-    timers: { at: timerAt },
+    timers,
     random: randomFloat,
     store: recordStore(files, recordFileName),
+    past,
     log,
     openPod: (path: string) => PodNetwork.open(path, host.rtnl),
+    namespaceAt,
     openTap: openUplinkTap(log, count),
+    frames: {
+      send: (ifindex: number, frame: Uint8Array) => frames.send(ifindex, frame),
+      link: (name: string) => host.peek(name),
+    },
+    protect: config.protect,
     count,
   };
-  const leases = new LeaseManager(world, { deadline: config.deadline, carrierWait: config.carrierWait });
+  const operations = new KeyedOperations();
+  const maker = linkMaker({ operations, host, openPod: world.openPod, log });
+  const { deadline, carrierWait } = config;
+  const leases = new LeaseManager(world, { deadline, carrierWait }, maker);
   ends.defer(() => leases.close());
   const services: PluginServices = {
     leases,
-    operations: new KeyedOperations(),
+    operations,
     host,
     openPod: world.openPod,
     runDelegate,
-    dhcp: { broadcast: config.broadcast, rapidCommit: config.rapidCommit },
+    dhcp: config.dhcp,
+    store: files,
     log,
+    count,
   };
   const dispatcher = new CniDispatcher(services);
   let ready = false;
@@ -90,6 +120,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     leases: { list: () => leases.list(), now },
     isReady: () => ready,
     counters: () => counters.snapshot(),
+    adopt: async (folder) =>
+      adoptAll(await readResultCache(folder), (call, type) =>
+        new DhcpIpam(services, type === 'macvlan').adopt(call),
+      ),
   });
   ends.defer(() => closeApi(api));
 
@@ -101,7 +135,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   };
   // The socket first: where another daemon answers, nothing is done for the leases. Until ready all hear 503.
   await listenOn(api, socketPath);
+  // Before the leases, so that no change between a look and the watch is missed.
+  const links = watchLinks(
+    (change) => leases.linkChanged(change),
+    () => void lookAtLinks(host, leases, log),
+  );
+  ends.defer(() => links.close());
   await takeUpLeases(files, leases, log);
+  leases.watch();
   const spool = new SpoolWatch(
     socketPath,
     (request) => {
@@ -114,7 +155,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   );
   ends.defer(async () => {
     // At once: an ADD hears of the stop without waiting for a spooled DEL.
-    await Promise.all([spool.close(), services.operations.abortAll()]);
+    await Promise.all([spool.close(), operations.abortAll()]);
   });
   const settled = spool.settle().then(() => 'settled' as const);
   if ((await Promise.race([stopped, settled])) === 'settled') {
@@ -162,9 +203,11 @@ function unusable(stateDir: string, error: unknown): Error {
   return new Error(`--state-dir ${stateDir}: cannot be used: ${text}`, { cause: error });
 }
 
-async function openFiles(stateDir: string): Promise<LeaseFiles> {
+async function openFiles(
+  stateDir: string,
+): Promise<{ readonly files: LeaseFiles; readonly past: PastAddresses }> {
   try {
-    return await LeaseFiles.open(stateDir);
+    return { files: await LeaseFiles.open(stateDir), past: await PastAddresses.open(stateDir) };
   } catch (error) {
     throw unusable(stateDir, error);
   }
@@ -188,60 +231,16 @@ function openUplinkTap(
   };
 }
 
-/** Reads what an earlier run stored. A file that cannot be read is moved aside and named; the others go on. */
-async function takeUpLeases(files: LeaseFiles, leases: LeaseManager, log: Log): Promise<void> {
-  for (const file of await files.load()) {
-    const record =
-      'text' in file
-        ? readStored(file.name, file.text, recordFileName)
-        : ({ ok: false, error: file.problem } as const);
-    if (record.ok) leases.resume(record.value);
-    else await moveAside(files, file.name, record.error, log);
-  }
-}
-
-async function moveAside(files: LeaseFiles, file: string, problem: string, log: Log): Promise<void> {
+/** For when notices were lost: how all interfaces are now. One that is gone is noticed when its pods are looked at. */
+async function lookAtLinks(host: HostNetwork, leases: LeaseManager, log: Log): Promise<void> {
   try {
-    const aside = await files.moveAside(file);
-    log.error({ file, aside, problem }, 'a stored lease cannot be read and was moved aside');
+    for (const { index, name, up, lowerUp } of await host.rtnl.links.list()) {
+      leases.linkChanged({ index, name, up, lowerUp, removed: false });
+    }
   } catch (error) {
     if (!isSysError(error)) throw error;
-    const { message } = error;
-    log.error({ file, problem, error: message }, 'a stored lease cannot be read, nor be moved aside');
+    log.warn({ error: error.message }, "changes of the node's interfaces may have been missed");
   }
-}
-
-const runDelegate: RunDelegate = async ({ type, path, environment, stdin, signal }) => {
-  const file = await findPlugin(type, path);
-  if (file === undefined) return { kind: 'not-found' };
-  try {
-    const ended = await runPlugin(file, {
-      env: { ...environment, PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin' },
-      stdin,
-      timeoutMs: DELEGATE_LIMIT_MS,
-      maxOutputBytes: DELEGATE_OUTPUT_BYTES,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    return { kind: 'ended', ...ended };
-  } catch (error) {
-    if (!isSysError(error)) throw error;
-    return { kind: 'ended', status: undefined, stdout: '', stderr: error.message };
-  }
-};
-
-async function findPlugin(type: string, path: readonly string[]): Promise<string | undefined> {
-  for (const folder of path) {
-    const file = join(folder, type);
-    if (await isThere(file)) return file;
-  }
-  return undefined;
-}
-
-function isThere(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** The first of the signals. From then on the process has its limit, whatever it is at. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseJson, isJsonObject } from './base/json.ts';
+import { adoptCommand } from './cli/adopt.ts';
 import { type Command, UsageError } from './cli/command.ts';
 import { daemonCommand } from './cli/daemon.ts';
 import { leasesCommand } from './cli/leases.ts';
@@ -16,6 +17,7 @@ const COMMANDS: readonly Command[] = [
     await runDaemon({ ...options, logLevel: isLogLevel(logLevel) ? logLevel : 'info' });
   }),
   leasesCommand,
+  adoptCommand,
   {
     name: 'lab',
     usage: '[--keep] | shell NAME | attach NAME | detach NAME | status | down',

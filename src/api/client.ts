@@ -1,23 +1,41 @@
-import { parseJson, type Json } from '../base/json.ts';
+import { parseJson, type Json, type JsonObject } from '../base/json.ts';
 
 // Not by import: see server.ts.
 const { request } = process.getBuiltinModule('node:http');
 
 const MOST_BYTES = 16 << 20;
 const PATIENCE_MS = 5000;
+const LONG_PATIENCE_MS = 60_000;
 
 /** GET of a path on the daemon's socket. Rejects with what to do when the daemon is not there. */
-export async function getJson(socketPath: string, path: string): Promise<Json> {
-  const text = await get(socketPath, path);
+export function getJson(socketPath: string, path: string): Promise<Json> {
+  return exchange(socketPath, { path, method: 'GET', body: undefined });
+}
+
+/** POST of a JSON body. Rejects as `getJson`; an error that the daemon names is the message. */
+export function postJson(socketPath: string, path: string, body: JsonObject): Promise<Json> {
+  return exchange(socketPath, { path, method: 'POST', body: JSON.stringify(body) });
+}
+
+type Exchange = {
+  readonly path: string;
+  readonly method: 'GET' | 'POST';
+  readonly body: string | undefined;
+};
+
+async function exchange(socketPath: string, { path, method, body }: Exchange): Promise<Json> {
+  const text = await send(socketPath, { path, method, body });
   const json = parseJson(text);
   if (!json.ok)
     throw new Error(`the daemon at ${socketPath} answered ${path} with something that is not JSON`);
   return json.value;
 }
 
-function get(socketPath: string, path: string): Promise<string> {
+function send(socketPath: string, { path, method, body }: Exchange): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const sent = request({ socketPath, path, timeout: PATIENCE_MS }, (response) => {
+  // A POST may look at every pod of a node.
+  const timeout = method === 'GET' ? PATIENCE_MS : LONG_PATIENCE_MS;
+  const sent = request({ socketPath, path, method, timeout }, (response) => {
     const chunks: Buffer[] = [];
     let length = 0;
     response.on('data', (chunk: Buffer) => {
@@ -45,6 +63,6 @@ function get(socketPath: string, path: string): Promise<string> {
         : error,
     );
   });
-  sent.end();
+  sent.end(body);
   return promise;
 }

@@ -1,4 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { isJsonObject, parseJson } from '../base/json.ts';
+import { isSysError } from '../base/sys-error.ts';
+import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
 import { leaseViews, type LeaseSource } from './lease-view.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
@@ -22,6 +25,8 @@ export interface ApiParts {
   readonly leases: LeaseSource;
   readonly isReady: () => boolean;
   readonly counters: () => Readonly<Record<string, number>>;
+  /** Takes over the leases of the containers in a runtime's cache of results. */
+  readonly adopt: (folder: string) => Promise<readonly Adoption[]>;
   /** How long a request may take to arrive, head and body; 30 s. What is done with it has its own deadlines. */
   readonly requestPatienceMs?: number;
 }
@@ -53,8 +58,12 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
     await cni(parts, plugin, request, response);
     return;
   }
+  if (method === 'POST' && url === '/v1/adopt') {
+    await adopt(parts, request, response);
+    return;
+  }
   if (method !== 'GET') {
-    answer(response, 405, { error: 'only GET, and POST /cni/PLUGIN' });
+    answer(response, 405, { error: 'only GET, and POST /cni/PLUGIN and /v1/adopt' });
     return;
   }
   switch (url) {
@@ -73,6 +82,27 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
       break;
     default:
       answer(response, 404, { error: `nothing at ${url.slice(0, 64)}` });
+  }
+}
+
+/** `{"folder": "/var/lib/cni/results"}` */
+async function adopt(parts: ApiParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await readBody(request);
+  const json = body === undefined ? undefined : parseJson(new TextDecoder().decode(body));
+  const folder = json?.ok === true && isJsonObject(json.value) ? json.value['folder'] : undefined;
+  if (typeof folder !== 'string' || !folder.startsWith('/') || folder.includes('\0')) {
+    answer(response, 400, { error: 'folder: must be the absolute path of a folder' });
+    return;
+  }
+  if (!parts.isReady()) {
+    answer(response, 503, { error: 'the leasehold daemon is starting or stopping' });
+    return;
+  }
+  try {
+    answer(response, 200, await parts.adopt(folder));
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    answer(response, 400, { error: `folder: ${error.message}` });
   }
 }
 

@@ -4,6 +4,7 @@ import { isJsonObject, type Json } from '../base/json.ts';
 import { formatDuration, seconds } from '../base/time.ts';
 import type { Command } from './command.ts';
 import { parseOptions, socketOf } from './options.ts';
+import { printTable } from './table.ts';
 
 const HEADINGS = ['CONTAINER', 'NETWORK', 'INTERFACE', 'ADDRESS', 'MAC', 'STATE', 'LEFT'] as const;
 const LONGEST_ID = 24;
@@ -27,7 +28,7 @@ export const leasesCommand: Command = {
     const leases = await getJson(socket, '/v1/leases');
     if (!Array.isArray(leases)) throw new Error(`what answers at ${socket} gives no list of leases`);
     if (values.json) console.log(JSON.stringify(leases, undefined, 2));
-    else printTable(leases.map(rowOf));
+    else printTable([HEADINGS, ...leases.map(rowOf)]);
     return 0;
   },
 };
@@ -45,17 +46,4 @@ function rowOf(lease: Json): readonly string[] {
     text('state'),
     typeof left === 'number' ? formatDuration(seconds(Math.max(left, 0))) : '-',
   ];
-}
-
-function printTable(rows: readonly (readonly string[])[]): void {
-  const all = [HEADINGS, ...rows];
-  const widths = HEADINGS.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
-  for (const row of all) {
-    console.log(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
-  }
 }

@@ -1,5 +1,9 @@
+import type { SysError } from '../base/sys-error.ts';
 import type { LeaseManager } from '../lease/manager.ts';
 import type { UplinkSource } from '../node/ports.ts';
+import type { DhcpKeys } from './dhcp/keys.ts';
+import type { MacPolicy } from './identity/pod-mac.ts';
+import type { IdentityScope } from './identity/subject.ts';
 import type { KeyedOperations } from './keyed.ts';
 import type { Pod, RunDelegate } from './ports.ts';
 import type { NetConf } from './spec/conf.ts';
@@ -17,12 +21,22 @@ export interface PluginServices {
   readonly runDelegate: RunDelegate;
   /** What the operator set for every DHCP client. */
   readonly dhcp: DhcpSettings;
+  /** Where leases are kept. */
+  readonly store: {
+    /** Undefined when a lease could be stored now. */
+    writable(): Promise<SysError | undefined>;
+  };
   readonly log: { warn(fields: object, message: string): void };
+  /** Adds one to a counter. */
+  count(event: string): void;
 }
 
 export type DhcpSettings = {
-  readonly broadcast: 'auto' | 'always' | 'never';
-  readonly rapidCommit: boolean;
+  /** Stands in for what a network's configuration does not say. */
+  readonly defaults: DhcpKeys;
+  /** Of links whose configuration states none: the kernel's random MAC, or the pod's own. */
+  readonly mac: MacPolicy;
+  readonly identity: IdentityScope;
 };
 
 /** One request, decoded. */

@@ -10,13 +10,15 @@ type Add = {
   waiting: number;
 };
 type Del = { readonly verb: 'DEL'; readonly promise: Promise<void> };
+/** Whatever its outcome, the promise is kept. */
+type Alone = { readonly verb: 'ALONE'; readonly promise: Promise<void> };
 
 /**
  * One operation at a time for each attachment. Two equal ADDs are one; a DEL ends an ADD that runs and wins; an ADD
  * waits for a DEL; a second DEL joins the first.
  */
 export class KeyedOperations {
-  readonly #running = new Map<string, Add | Del>();
+  readonly #running = new Map<string, Add | Del | Alone>();
   #closed = false;
 
   /** `fingerprint` tells equal ADDs from different ones; `hangUp` aborts when this caller no longer waits. */
@@ -30,7 +32,7 @@ export class KeyedOperations {
       if (this.#closed) throw shuttingDown();
       const running = this.#running.get(key);
       if (running === undefined) return join(this.#startAdd(key, fingerprint, work), hangUp);
-      if (running.verb === 'DEL') await settled(running);
+      if (running.verb !== 'ADD') await settled(running);
       else if (running.fingerprint === fingerprint && !running.abort.signal.aborted)
         return join(running, hangUp);
       else if (running.fingerprint === fingerprint) await settled(running);
@@ -43,6 +45,10 @@ export class KeyedOperations {
       const running = this.#running.get(key);
       if (running === undefined) return this.#track(key, { verb: 'DEL', promise: work() });
       if (running.verb === 'DEL') return running.promise;
+      if (running.verb === 'ALONE') {
+        await settled(running);
+        continue;
+      }
       running.abort.abort(
         new CniError('cancelled-by-del', 'a DEL for the same attachment arrived during this ADD'),
       );
@@ -55,6 +61,18 @@ export class KeyedOperations {
     for (let running = this.#running.get(key); running !== undefined; running = this.#running.get(key)) {
       await settled(running);
     }
+  }
+
+  /** Runs `work` while nothing else runs for this attachment, and keeps others waiting meanwhile. */
+  async alone<T>(key: string, work: () => Promise<T>): Promise<T> {
+    // Who waited too may have begun between the end of that wait and the next line.
+    while (this.#running.has(key)) await this.quiet(key);
+    if (this.#closed) throw shuttingDown();
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // Like a DEL in that an ADD and a CHECK wait for it; a DEL that comes meanwhile has its turn after it.
+    const running: Alone = { verb: 'ALONE', promise: work().then(resolve, reject) };
+    void this.#track(key, running);
+    return promise;
   }
 
   /** Aborts every ADD, takes no more, and waits for the end of all that runs or waits; for the end of the daemon. */
@@ -75,7 +93,7 @@ export class KeyedOperations {
   }
 
   /** Known while it runs. Resolves with it and never rejects unheard: whoever joined sees the outcome. */
-  #track(key: string, running: Add | Del): Promise<void> {
+  #track(key: string, running: Add | Del | Alone): Promise<void> {
     this.#running.set(key, running);
     const ended = settled(running).then(() => {
       if (this.#running.get(key) === running) this.#running.delete(key);
@@ -99,7 +117,7 @@ async function join(running: Add, hangUp: AbortSignal): Promise<CniResult> {
   }
 }
 
-async function settled(running: Add | Del): Promise<void> {
+async function settled(running: Add | Del | Alone): Promise<void> {
   await Promise.allSettled([running.promise]);
 }
 

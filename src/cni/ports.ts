@@ -32,6 +32,14 @@ export interface InterfaceSysctl {
   readonly value: string;
 }
 
+/** How a pod's interface reaches the LAN, as far as the daemon's own namespace has a part in it. */
+export interface HostLan {
+  /** The device below a macvlan, whose tap hears the answers; undefined for any other kind of link. */
+  readonly uplinkIndex: number | undefined;
+  /** The interface of the daemon's namespace that is on this LAN: a macvlan's parent, or the bridge of a veth's peer. */
+  readonly lan: { readonly index: number; readonly name: string } | undefined;
+}
+
 /** A pod's namespace for the plugins: it also makes and removes links and shows what is there. */
 export interface Pod extends PodNamespace {
   link(name: string): Promise<PodLink | undefined>;
@@ -51,6 +59,8 @@ export interface Pod extends PodNamespace {
   setSysctls(settings: readonly InterfaceSysctl[]): void;
   /** The device below this link if it is one of the node's own; undefined for a veth, or a link within the pod. */
   hostUplink(link: PodLink): Promise<number | undefined>;
+  /** Never an index that counts elsewhere: what is in a namespace other than the daemon's is undefined. */
+  hostLan(link: PodLink): Promise<HostLan>;
 }
 
 /** Runs another CNI plugin from CNI_PATH, as the specification's section on delegation says. */

@@ -46,6 +46,15 @@ export const flock: Sync<[fd: Fd, operation: number]> = libc.func('int flock(int
 export const clockGettime: Sync<[clock: number, timespec: Bytes]> = libc.func(
   'int clock_gettime(int, void *)',
 );
+export const timerfdCreate: Sync<[clock: number, flags: number]> = libc.func('int timerfd_create(int, int)');
+/** The last argument, where the old setting would go, is always NULL. */
+export const timerfdSettime: Sync<[fd: Fd, flags: number, value: Bytes, old: null]> = libc.func(
+  'int timerfd_settime(int, int, const void *, void *)',
+);
+
+/** The paths are C strings: UTF-8 with a NUL at the end. */
+export const renameat2: Sync<[fromFolder: Fd, from: Bytes, toFolder: Fd, to: Bytes, flags: number]> =
+  libc.func('int renameat2(int, const void *, int, const void *, uint32_t)');
 
 const send = libc.func('long send(int, const void *, size_t, int)') as {
   async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number]>;

@@ -1,8 +1,9 @@
 import type { Link } from '../wire/netlink/link.ts';
 import type { Route } from '../wire/netlink/route.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
+import { readSight } from './link-sight.ts';
 import { NetNs } from './netns.ts';
-import { defaultRoutes } from './pod-network.ts';
+import { defaultRoutes } from './pod-routes.ts';
 import { Rtnl } from './rtnl.ts';
 
 /** The node's own network namespace: the one in which the daemon was started. */
@@ -13,9 +14,18 @@ export class HostNetwork {
     return NetNs.self().inode;
   }
 
-  /** Every ADD asks for its uplink, so without a wait for the kernel's lock. */
-  async link(name: string): Promise<BriefLink | undefined> {
+  /** At once: every ADD asks for its uplink, so without a wait for the kernel's lock. */
+  peek(name: string): BriefLink | undefined {
     return readLink(name);
+  }
+
+  async link(name: string): Promise<BriefLink | undefined> {
+    return this.peek(name);
+  }
+
+  /** By index, whatever it is called now; undefined when it is gone. */
+  sight(index: number): BriefLink | undefined {
+    return readSight(index, undefined, undefined);
   }
 
   linkByIndex(index: number): Promise<Link | undefined> {

@@ -1,20 +1,20 @@
-import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  ftruncateSync,
-  openSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { hash } from 'node:crypto';
+import { closeSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { chmod, mkdir, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isSysError, SysError } from '../base/sys-error.ts';
+import { AsideFolder } from './aside-folder.ts';
+import { utf8 } from '../base/bytes.ts';
+import { renameat2 } from './ffi.ts';
 import { fromNodeError } from './errno.ts';
+import { Lane } from './lanes.ts';
+import { foreign, readRecords, type StoredFile } from './record-reader.ts';
 
-/** A record is a few kilobytes; what is larger was not written by us. */
-const MOST_BYTES = 256 * 1024;
+// linux/fcntl.h, linux/fs.h
+const AT_FDCWD = -100;
+const RENAME_EXCHANGE = 2;
 const SUFFIX = '.json';
+const ASIDE = 'unreadable';
 /** Names that start so are no records: being written. */
 const HIDDEN = '.';
 const MOST_SPARES = 256;
@@ -22,16 +22,17 @@ const MOST_SPARES = 256;
 const HASH_DIGITS = 40;
 const OWNER_ONLY = 0o600;
 const OWNER_FOLDER = 0o700;
+const OTHERS = 0o077;
+/** S_ISVTX: in such a folder only the owner of a file may rename it. */
+const STICKY = 0o1000;
+const ROOT = 0;
+/** A block of most file systems: as much room as a record takes. */
+const TRIAL_BYTES = 4096;
 
 /** The name under which a key's record is kept: keys hold slashes and may be longer than a file name. */
 export function recordFileName(key: string): string {
-  return createHash('sha256').update(key).digest('hex').slice(0, HASH_DIGITS) + SUFFIX;
+  return hash('sha256', key).slice(0, HASH_DIGITS) + SUFFIX;
 }
-
-/** A file that was found at start: its content, or why it could not be read. */
-export type StoredFile =
-  | { readonly name: string; readonly text: string }
-  | { readonly name: string; readonly problem: string };
 
 /**
  * One JSON file per lease. Written under a temporary name and renamed, so that a crash at any instruction leaves the
@@ -39,7 +40,8 @@ export type StoredFile =
  */
 export class LeaseFiles {
   readonly #folder: string;
-  readonly #aside: string;
+  readonly #aside: AsideFolder;
+  readonly #asideTurns = new Lane(1);
   readonly #spareFolder: string;
   readonly #spares: string[] = [];
   /** Files on their way to be a spare: removals side by side keep the bound too. */
@@ -48,16 +50,24 @@ export class LeaseFiles {
 
   private constructor(stateDir: string) {
     this.#folder = join(stateDir, 'leases');
-    this.#aside = join(stateDir, 'unreadable');
+    this.#aside = new AsideFolder(join(stateDir, ASIDE));
     this.#spareFolder = join(stateDir, 'spare');
   }
 
-  /** Makes the folders. Rejects with SysError when they cannot be made or written. */
+  /**
+   * Makes the folders. Rejects with SysError when they cannot be made or written, and with EPERM when somebody else
+   * may write there: records say which interfaces are removed and what is sent in whose name.
+   */
   static async open(stateDir: string): Promise<LeaseFiles> {
     const files = new LeaseFiles(stateDir);
-    await attempt(`open ${files.#folder}`, async () => {
+    const op = `open ${files.#folder}`;
+    const aside = join(stateDir, ASIDE);
+    await attempt(op, async () => {
       await mkdir(files.#folder, { recursive: true, mode: OWNER_FOLDER });
-      await mkdir(files.#aside, { recursive: true, mode: OWNER_FOLDER });
+      await mkdir(aside, { recursive: true, mode: OWNER_FOLDER });
+    });
+    await refuseForeign(op, stateDir, [files.#folder, aside]);
+    await attempt(op, async () => {
       // Of an earlier run: not worth to be looked at.
       await rm(files.#spareFolder, { recursive: true, force: true });
       await mkdir(files.#spareFolder, { mode: OWNER_FOLDER });
@@ -72,10 +82,11 @@ export class LeaseFiles {
   async put(name: string, text: string): Promise<void> {
     const path = join(this.#folder, name);
     await attempt(`write ${path}`, async () => {
-      const temporary = this.#takeSpare() ?? this.#newFile();
+      const { temporary, fd } = this.#openTemporary();
       try {
-        overwrite(temporary, text);
-        renameSync(temporary, path);
+        overwrite(fd, text);
+        if (exchange(temporary, path)) this.#keepOld(temporary);
+        else renameSync(temporary, path);
       } catch (error) {
         await removeIfThere(temporary);
         throw error;
@@ -83,17 +94,29 @@ export class LeaseFiles {
     });
   }
 
-  /** Undefined without one, and when somebody has tidied the folder up. */
-  #takeSpare(): string | undefined {
-    const spare = this.#spares.pop();
-    return spare !== undefined && existsSync(spare) ? spare : undefined;
+  /** What was the record until now is what the next one is written into. */
+  #keepOld(path: string): void {
+    if (this.#spares.length + this.#sparesToCome < MOST_SPARES) this.#spares.push(path);
+    else unlinkSync(path);
   }
 
-  #newFile(): string {
+  /** A spare file where there is one that nobody has tidied up, else a new one. */
+  #openTemporary(): { readonly temporary: string; readonly fd: number } {
+    for (let spare = this.#spares.pop(); spare !== undefined; spare = this.#spares.pop()) {
+      const fd = openIfThere(spare);
+      if (fd !== undefined) return { temporary: spare, fd };
+    }
     this.#counter += 1;
-    const path = join(this.#folder, `${HIDDEN}${this.#counter}`);
-    writeFileSync(path, '', { flag: 'wx', mode: OWNER_ONLY });
-    return path;
+    // Where somebody has tidied the folder of spares away, among the records.
+    for (const name of [join(this.#spareFolder, String(this.#counter)), this.#hidden()]) {
+      const fd = openIfThere(name, 'wx');
+      if (fd !== undefined) return { temporary: name, fd };
+    }
+    throw new SysError(`write ${this.#folder}`, 'ENOENT', 'the folder of records is gone');
+  }
+
+  #hidden(): string {
+    return join(this.#folder, `${HIDDEN}${this.#counter}`);
   }
 
   /**
@@ -125,49 +148,102 @@ export class LeaseFiles {
     }
   }
 
-  /** Every record of an earlier run. Leftovers of a write that never ended are removed. */
+  /**
+   * Every record of an earlier run, ten thousand in well under a second without keeping the loop for long. Leftovers
+   * of a write that never ended are removed.
+   */
   async load(): Promise<readonly StoredFile[]> {
     const names = await attempt(`read ${this.#folder}`, () => readdir(this.#folder));
     const files: StoredFile[] = [];
-    for (const name of names.toSorted()) {
-      const file = await this.#read(name);
+    for (const file of await readRecords(this.#folder, names.toSorted())) {
       // A folder of that name is none of our leftovers.
-      if (name.startsWith(HIDDEN) && 'text' in file) await removeIfThere(join(this.#folder, name));
+      const leftover = file.name.startsWith(HIDDEN) && 'text' in file;
+      if (leftover) await this.#removeLeftover(file.name);
       else files.push(file);
     }
     return files;
   }
 
-  async #read(name: string): Promise<StoredFile> {
-    const path = join(this.#folder, name);
+  /** One that cannot be removed is in nobody's way: the next start tries again. */
+  async #removeLeftover(name: string): Promise<void> {
     try {
-      const stat = await lstat(path);
-      if (!stat.isFile()) return { name, problem: 'is not a regular file' };
-      if (stat.size > MOST_BYTES) return { name, problem: `is larger than ${MOST_BYTES} bytes` };
-      return { name, text: await readFile(path, 'utf8') };
+      await attempt(`remove ${name}`, () => removeIfThere(join(this.#folder, name)));
     } catch (error) {
-      return { name, problem: error instanceof Error ? error.message : String(error) };
+      if (!isSysError(error)) throw error;
     }
   }
 
-  /** Out of the way, but kept: a person may want to see it. Returns where it is now. */
-  async moveAside(name: string): Promise<string> {
-    const to = join(this.#aside, name);
-    await attempt(`move ${name} aside`, () => rename(join(this.#folder, name), to));
-    return to;
+  /** Why no record can be written now, found out by writing one; undefined when all is well. */
+  async writable(): Promise<SysError | undefined> {
+    this.#counter += 1;
+    const path = join(this.#folder, `${HIDDEN}trial-${this.#counter}`);
+    try {
+      await attempt(`write ${this.#folder}`, async () => {
+        try {
+          await writeFile(path, new Uint8Array(TRIAL_BYTES), { flag: 'wx', mode: OWNER_ONLY });
+        } finally {
+          await removeIfThere(path);
+        }
+      });
+      return undefined;
+    } catch (error) {
+      if (isSysError(error)) return error;
+      throw error;
+    }
+  }
+
+  /** Out of the way, but kept, the last hundred of them: a person may want to see it. Returns where it is now. */
+  moveAside(name: string): Promise<string> {
+    return this.#asideTurns.run(() =>
+      attempt(`move ${name} aside`, () => this.#aside.take(this.#folder, name)),
+    );
   }
 }
 
-/** Cut after writing and not before: ext4 takes an emptied file for one to be flushed when it is closed. */
-function overwrite(path: string, text: string): void {
+/** Folders of our own are shut; those of somebody else, or around which somebody else may rename, are refused. */
+export async function refuseForeign(op: string, stateDir: string, own: readonly string[]): Promise<void> {
+  const around = await attempt(op, () => stat(stateDir));
+  const sticky = (around.mode & STICKY) !== 0;
+  const mode = sticky ? around.mode & ~OTHERS : around.mode;
+  const uid = around.uid === ROOT ? process.geteuid?.() : around.uid;
+  const problem = foreign({ uid: uid ?? around.uid, mode });
+  if (problem !== undefined) throw new SysError(op, 'EPERM', `${stateDir} ${problem}`);
+  for (const folder of own) {
+    const found = await attempt(op, () => stat(folder));
+    const ownerProblem = foreign({ uid: found.uid, mode: 0 });
+    if (ownerProblem !== undefined) throw new SysError(op, 'EPERM', `${folder} ${ownerProblem}`);
+    if ((found.mode & OTHERS) !== 0) await attempt(op, () => chmod(folder, OWNER_FOLDER));
+  }
+}
+
+/**
+ * Both names at once get each other's file. A rename that replaces a file costs ten times as much on ext4: it sends
+ * the new one's blocks to the disk before it returns (auto_da_alloc), frees the old inode and its blocks, and the next
+ * record needs a fresh one. False when there is nothing to exchange with, or the file system cannot do it.
+ */
+function exchange(one: string, other: string): boolean {
+  return renameat2(AT_FDCWD, utf8(`${one}\0`), AT_FDCWD, utf8(`${other}\0`), RENAME_EXCHANGE) === 0;
+}
+
+/** Cut after writing and not before: ext4 takes an emptied file for one to be flushed when it is closed. Closes it. */
+function overwrite(fd: number, text: string): void {
   const bytes = Buffer.from(text);
-  const fd = openSync(path, 'r+');
   try {
     // A disk that is nearly full takes a part, and says so only when it is asked again.
     for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, at);
     ftruncateSync(fd, bytes.length);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Undefined when the file, or for a new one its folder, is not there. */
+function openIfThere(path: string, flags: 'r+' | 'wx' = 'r+'): number | undefined {
+  try {
+    return openSync(path, flags, OWNER_ONLY);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
@@ -180,7 +256,7 @@ async function removeIfThere(path: string): Promise<void> {
   }
 }
 
-async function attempt<T>(op: string, work: () => Promise<T>): Promise<T> {
+export async function attempt<T>(op: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -62,7 +62,7 @@ export class NetlinkDumper {
     for (;;) {
       const received = await receiveOffLoop(this.#fd);
       if (received.kind === 'empty') throw new SysError(request.op, 'ENOBUFS', 'a part of the dump was lost');
-      if (received.kind === 'ignored') continue;
+      if (received.kind !== 'datagram') continue;
       const messages = decodeMessages(received.bytes);
       if (!messages.ok) throw new SysError(request.op, 'EBADMSG', messages.error.what);
       for (const message of messages.value) {

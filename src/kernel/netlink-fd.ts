@@ -24,6 +24,7 @@ const NETLINK_GET_STRICT_CHK = 12;
 /** struct sockaddr_nl: family, padding, port id, groups. */
 const SOCKADDR_NL_LENGTH = 12;
 const PORT_ID_WORD = 1;
+const GROUPS_WORD = 2;
 
 /** The kernel fills at most 32 KiB per part of a dump (netlink_dump), whatever the reader offers. */
 const DATAGRAM_MAX = 32 * 1024;
@@ -42,10 +43,20 @@ export function openNetlink(): number {
   });
 }
 
-/** One read. 'ignored': a datagram that is not the kernel's, or the notice that the receive buffer overflowed. */
+/** struct sockaddr_nl for bind(2): the kernel chooses the port id; `groups` are bits (RTMGRP_*). */
+export function netlinkAddress(groups: number): Uint8Array {
+  const words = new Uint32Array(SOCKADDR_NL_LENGTH / Uint32Array.BYTES_PER_ELEMENT);
+  words[GROUPS_WORD] = groups;
+  const bytes = new Uint8Array(words.buffer);
+  bytes.set(new Uint8Array(Uint16Array.of(AF_NETLINK).buffer), 0);
+  return bytes;
+}
+
+/** One read. 'ignored': a datagram that is not the kernel's; 'overflow': the receive buffer was full meanwhile. */
 export type Received =
   | { readonly kind: 'datagram'; readonly bytes: Uint8Array }
   | { readonly kind: 'ignored' }
+  | { readonly kind: 'overflow' }
   | { readonly kind: 'empty' };
 
 type Buffers = { readonly bytes: Uint8Array; readonly from: Uint32Array; readonly length: Uint8Array };
@@ -61,7 +72,8 @@ function makeBuffers(): Buffers {
 function take(buffers: Buffers, result: number, code: number): Received {
   if (result < 0) {
     const name = errnoName(code);
-    return { kind: name === 'ENOBUFS' || name === 'EINTR' ? 'ignored' : 'empty' };
+    if (name === 'ENOBUFS') return { kind: 'overflow' };
+    return { kind: name === 'EINTR' ? 'ignored' : 'empty' };
   }
   // Who may administer a container's network may also send us forged answers there: only port id 0 is the kernel.
   const forged = buffers.from[PORT_ID_WORD] !== 0;

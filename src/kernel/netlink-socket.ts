@@ -153,7 +153,7 @@ export class NetlinkSocket implements AsyncDisposable {
     for (let count = 0; count < DRAIN_MAX; count++) {
       const received = receive(this.#fd);
       if (received.kind === 'empty') return;
-      if (received.kind === 'ignored') continue;
+      if (received.kind !== 'datagram') continue;
       const messages = decodeMessages(received.bytes);
       // Without an intact header it cannot be said whose answer it is; its owner reports it as lost.
       if (!messages.ok) continue;

@@ -1,58 +1,65 @@
-import { IPV4_ANY } from '../base/ipv4.ts';
-import { err, ok, type Result } from '../base/result.ts';
-import { isSysError, type SysError } from '../base/sys-error.ts';
-import { type Duration, later, millis } from '../base/time.ts';
+import type { Cidr } from '../base/cidr.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
+import type { Mac } from '../base/mac.ts';
+import { err, ok } from '../base/result.ts';
+import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import { step } from '../protocol/dhcp4/client.ts';
-import { describeAcquisition, type Outcome, outcomeOf } from '../protocol/dhcp4/diagnosis.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
-import { emitDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
-import { Exchange, type Hearing } from './exchange.ts';
+import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
+import { Exchange } from './exchange.ts';
+import { AddressGuard } from './guard.ts';
+import { LeaseHands } from './hands.ts';
 import type { Inbox } from './inbox.ts';
 import { openPodOf } from './pod-of-lease.ts';
-import type { InterfaceConfiguration, LeaseWorld, PodNamespace } from './ports.ts';
-import { keyText, type LeaseRecord } from './record.ts';
+import { partFrom, type Send } from './parting.ts';
+import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
+import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
+import { Sender } from './sender.ts';
+import type { ServerNotes } from './server-notes.ts';
+import { storedState } from './stored.ts';
+import { type Acquired, Waiter } from './waiter.ts';
 
-/** A RELEASE that waits for ARP may hold up a DEL this long, no longer. */
-const DRAIN_LIMIT = millis(500);
+/** What all clients of a manager share. */
+export type ClientParts = {
+  readonly world: LeaseWorld;
+  readonly inbox: Inbox;
+  readonly notes: ServerNotes;
+  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
+  readonly isCrowded: () => boolean;
+  /** Does something in its turn, among all that wants to be sent at the same moment. */
+  readonly pace: (work: () => void) => void;
+};
 
-/** Why an acquisition ended without a lease. */
-export type AcquireFailure =
-  | { readonly kind: 'no-lease'; readonly outcome: Outcome; readonly text: string }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'send-failed'; readonly error: SysError };
-
-type Identity = Omit<LeaseRecord, 'state'>;
-type Send = Extract<Dhcp4Effect, { readonly type: 'send' }>;
+/** A timer that fires so much too late: the machine slept, and all others are as late. */
+const LATE = seconds(1);
 
 /**
  * Runs the protocol machine of one lease: one timer, one socket while an exchange is under way, effects in order.
- * All decisions are the machine's; this is its hands.
+ * All decisions are the machine's; this is its nerves, and `LeaseHands` what touches pod and store.
  */
 export class LeaseClient {
-  readonly identity: Identity;
+  readonly identity: LeaseIdentity;
+  readonly #parts: ClientParts;
   readonly #world: LeaseWorld;
   readonly #exchange: Exchange;
+  readonly #hands: LeaseHands;
+  readonly #guard: AddressGuard;
+  readonly #waiter: Waiter;
+  readonly #sender: Sender;
   #state: Dhcp4State;
   #cancelTimer: (() => void) | undefined;
-  #waiting: ((result: Result<Lease4, AcquireFailure>) => void) | undefined;
   /** What is to be sent once the lease is given up, from an address that may have to be put back for it. */
   readonly #parting: Send[] = [];
-  /** What touches the pod or the store after the first lease runs one after another. */
-  #tail: Promise<void> = Promise.resolve();
-  /** Addresses that are on their way out of the pod. */
-  #removing = 0;
+  /** An address that the pod has from an earlier life, until the machine has a lease for it. */
+  #present: Cidr<Ipv4> | undefined;
   /** `given-up`: a lease that still waits to be applied is not wanted any more. */
   #life: 'running' | 'closed' | 'given-up' = 'running';
 
-  constructor(
-    world: LeaseWorld,
-    inbox: Inbox,
-    identity: Identity,
-    state: Dhcp4State,
-    isCrowded: () => boolean,
-  ) {
+  constructor(parts: ClientParts, identity: LeaseIdentity, state: Dhcp4State) {
+    const { world, inbox, isCrowded } = parts;
+    this.#parts = parts;
     this.#world = world;
     this.identity = identity;
     this.#state = state;
@@ -62,6 +69,15 @@ export class LeaseClient {
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
     this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);
+    this.#hands = new LeaseHands(world, identity, () => this.record());
+    this.#waiter = new Waiter(world);
+    this.#sender = new Sender({ ...parts, exchange: this.#exchange, hands: this.#hands }, identity, {
+      state: () => this.#state,
+      lives: () => this.#life === 'running',
+      isWaitedFor: () => this.#waiter.waiting,
+      placeGone: (error) => void this.#waiter.settle(err({ kind: 'send-failed', error })),
+    });
+    this.#guard = new AddressGuard(world, inbox, identity, (by) => this.#conflict(by));
   }
 
   get state(): Dhcp4State {
@@ -72,44 +88,98 @@ export class LeaseClient {
     return leaseOf(this.#state);
   }
 
+  /** Nobody is about to change what the pod has. */
+  get settled(): boolean {
+    return this.#life === 'running' && !this.#waiter.waiting && !this.#hands.busy;
+  }
+
   record(): LeaseRecord {
-    return { ...this.identity, state: this.#state };
+    return { ...this.identity, state: storedState(this.#state) };
   }
 
-  /** Seeks a lease until `deadline` has passed or `signal` aborts. The caller gives back what a failure leaves held. */
-  async acquire(deadline: Duration, signal: AbortSignal): Promise<Result<Lease4, AcquireFailure>> {
-    const { clock, timers } = this.#world;
-    const cancelled = (): void => {
-      this.#settle(err({ kind: 'cancelled' }));
-    };
-    const cancelDeadline = timers.at(later(clock.now(), deadline), () => {
-      this.#settle(err(this.#diagnose()));
+  /**
+   * Seeks a lease until `deadline` has passed or `signal` aborts; `hint` is wished for. The caller gives back what a
+   * failure leaves held.
+   */
+  acquire(deadline: Duration, signal: AbortSignal, hint?: Ipv4): Promise<Acquired> {
+    return this.#waiter.wait(deadline, signal, {
+      begin: () => this.dispatch({ type: 'start', hint }),
+      state: () => this.#state,
     });
-    signal.addEventListener('abort', cancelled, { once: true });
-    try {
-      return await new Promise((resolve) => {
-        this.#waiting = resolve;
-        if (signal.aborted) cancelled();
-        else this.dispatch({ type: 'start' });
-      });
-    } finally {
-      cancelDeadline();
-      signal.removeEventListener('abort', cancelled);
-    }
   }
 
-  /** Goes on from a stored state: what is overdue is done now. A lease that was lost is sought again. */
-  resume(): void {
-    if (this.#state.kind === 'init') this.dispatch({ type: 'start' });
-    else this.#arm();
+  /** Goes on with an address that the pod has already: asks the server for it, and obeys what it says. */
+  adopt(present: Cidr<Ipv4>): void {
+    this.#present = present;
+    this.#hands.store();
+    this.dispatch({ type: 'start' });
+  }
+
+  /**
+   * Goes on from a stored state. What has ended is withdrawn now; what else is overdue is done in its turn by `pace`.
+   * A lease that was lost is sought again.
+   */
+  resume(pace: (work: () => void) => void): void {
+    const { lease } = this;
+    if (lease !== undefined) this.#watch(lease, false);
+    if (this.#state.kind === 'init') pace(() => this.dispatch({ type: 'start' }));
+    else if ((wakeAt(this.#state) ?? Infinity) > this.#world.clock.now()) this.#arm();
+    else this.#catchUp(pace);
+  }
+
+  /** What is overdue is so for many leases at once. An address that has ended goes now, what is sent has its turn. */
+  #catchUp(pace: (work: () => void) => void): void {
+    const { lease } = this;
+    if (lease?.times !== undefined && this.#world.clock.now() >= lease.times.expiresAt) {
+      this.#state = { kind: 'init', last: lease.address.address };
+      this.#perform({ type: 'withdraw', lease });
+      this.#armAt(undefined);
+      pace(() => this.dispatch({ type: 'start' }));
+      return;
+    }
+    this.#armAt(lease?.times?.expiresAt);
+    pace(() => this.dispatch({ type: 'wake' }));
+  }
+
+  /**
+   * Goes on with an interface that was made again in place of one that is gone: stores where the lease is now, puts
+   * what it gives onto the interface, then asks the server, for behind the new uplink may be another network.
+   */
+  async relinked(): Promise<void> {
+    this.#hands.store();
+    const { lease } = this;
+    if (lease !== undefined) this.#hands.restore(lease);
+    this.#arm();
+    await this.#hands.idle();
+    if (lease !== undefined && this.lease === lease && this.#life === 'running') this.#watch(lease, true);
+    this.#parts.pace(() =>
+      this.dispatch(this.#state.kind === 'init' ? { type: 'start' } : { type: 'link-up', verify: true }),
+    );
+  }
+
+  /** Writes again what could not be written: a restart would go on with what was true before. */
+  storeAgain(): void {
+    if (this.#hands.unstored) this.#hands.store();
+  }
+
+  /** The lease as the pod should have it is put back where something of it is missing. */
+  restore(): void {
+    const { lease } = this;
+    if (lease === undefined) return;
+    this.#world.count('address-restored');
+    this.#world.log.warn(
+      { lease: keyText(this.identity.key), address: lease.address.address },
+      'the address of a running pod was gone and is put back',
+    );
+    this.#hands.restore(lease);
   }
 
   /** One event through the machine, and all that follows from it. Never throws. */
   dispatch(event: Dhcp4Event): void {
     if (this.#life !== 'running' && event.type !== 'release') return;
     const before = this.#state;
-    const { clock, random, log } = this.#world;
-    const next = step(this.identity.config, before, event, { now: clock.now(), random });
+    const { clock, random, protect, log } = this.#world;
+    const next = step(this.identity.config, before, event, { now: clock.now(), random, protect });
     this.#state = next.state;
     log.debug(
       {
@@ -123,170 +193,145 @@ export class LeaseClient {
     );
     for (const effect of next.effects) {
       try {
-        this.#perform(effect, leaseOf(before));
+        this.#perform(effect);
       } catch (error) {
-        // A fault in one lease must not end the daemon and with it all the others; resends and expiry go on.
-        this.#workFailed(`carry out "${effect.type}"`, error);
+        this.#hands.failed(`carry out "${effect.type}"`, error);
       }
     }
     this.#arm();
   }
 
-  #perform(effect: Dhcp4Effect, before: Lease4 | undefined): void {
-    const count = (event: string): void => this.#world.count(event);
+  #perform(effect: Dhcp4Effect): void {
+    const { notes } = this.#parts;
+    const lease = keyText(this.identity.key);
     switch (effect.type) {
       case 'send':
         this.#send(effect);
         break;
       case 'ignore':
-        count(`message-ignored:${effect.reason}`);
+        notes.ignored(lease, effect);
         break;
       case 'refused':
-        count('nak');
+        notes.answered(this.identity.lan?.name);
+        notes.refused(lease, effect);
+        this.#dropPresent();
         break;
       case 'install':
-        count('lease-installed');
-        // The first lease belongs to the ADD that waits for it; later ones are applied to the running pod.
-        if (!this.#settle(ok(effect.lease))) this.#applyLater(effect.lease, before);
+        notes.answered(this.identity.lan?.name);
+        notes.leased(lease, effect.lease);
+        this.#install(effect.lease, effect.replaces);
         break;
       case 'extend':
-        count('lease-extended');
-        this.#later('store the extended lease', () => this.#store());
+        notes.answered(this.identity.lan?.name);
+        this.#world.count('lease-extended');
+        this.#hands.store();
         break;
       case 'withdraw':
-        count('lease-withdrawn');
-        if (this.#state.kind !== 'stopped') this.#withdrawLater(effect.lease);
+        this.#world.count('lease-withdrawn');
+        this.#guard.end();
+        if (this.#state.kind !== 'stopped') this.#withdraw(effect.lease);
+        break;
+      case 'ipv6-only':
+        notes.answered(this.identity.lan?.name);
+        this.#world.count('ipv6-only');
+        this.#dropPresent();
+        if (!this.#waiter.settle(ok(undefined))) this.#hands.store();
         break;
     }
   }
 
-  /** A message without a source address waits until the lost address is off the interface (RFC 2131 4.1). */
+  #withdraw(lease: Lease4): void {
+    this.#world.log.warn(
+      { lease: keyText(this.identity.key), address: lease.address.address },
+      'the lease is lost: its address leaves the pod',
+    );
+    this.#hands.withdraw(lease);
+  }
+
+  /** The first lease belongs to the ADD that waits for it; later ones are applied to the running pod. */
+  #install(lease: Lease4, replaces: Lease4 | undefined): void {
+    if (this.#waiter.waiting && this.identity.conflictCheck === 'before') {
+      void this.#checkThenSettle(lease);
+      return;
+    }
+    const moved = lease.address.address !== replaces?.address.address;
+    if (!this.#waiter.settle(ok(lease))) {
+      if (replaces !== undefined) this.#world.count('lease-changed');
+      this.#hands.apply(lease, replaces);
+      if (this.#present !== undefined && this.#present.address === lease.address.address) {
+        this.#present = undefined;
+      }
+      this.#dropPresent();
+    }
+    if (moved) this.#watch(lease, true);
+  }
+
+  async #checkThenSettle(lease: Lease4): Promise<void> {
+    try {
+      const pod = openPodOf(this.#world, this.identity);
+      try {
+        const found = await this.#guard.check(pod, lease.address.address);
+        if (this.#life !== 'running' || this.lease !== lease) return;
+        if (found !== 'free') {
+          this.#conflict(found.conflict);
+          return;
+        }
+      } finally {
+        pod.close();
+      }
+    } catch (error) {
+      this.#hands.failed('look whether the address is free', error);
+      if (this.#life !== 'running') return;
+    }
+    this.#waiter.settle(ok(lease));
+    this.#watch(lease, false);
+  }
+
+  #watch(lease: Lease4, probe: boolean): void {
+    const { conflictCheck } = this.identity;
+    if (conflictCheck !== 'off') this.#guard.watch(lease.address.address, { probe });
+  }
+
+  #conflict(by: Mac): void {
+    const { lease } = this;
+    this.#world.count('address-conflict');
+    this.#world.log.warn(
+      { lease: keyText(this.identity.key), address: lease?.address.address, by },
+      'another host uses the address: it is declined, another one is asked for in 10 s',
+    );
+    this.dispatch({ type: 'conflict' });
+  }
+
+  /** An adopted address that the server does not grant is none. */
+  #dropPresent(): void {
+    if (this.#present === undefined) return;
+    this.#hands.withdrawAddress(this.#present);
+    this.#present = undefined;
+  }
+
   #send(effect: Send): void {
-    if (this.#life === 'given-up') {
-      this.#parting.push(effect);
-      return;
-    }
-    if (this.#removing === 0 || effect.via.from !== IPV4_ANY) {
-      this.#sendNow(effect);
-      return;
-    }
-    this.#later('send a message', () => {
-      const stale = effect.reply && !('xid' in this.#state && this.#state.xid === effect.message.xid);
-      if (!stale && this.#life === 'running') this.#sendNow(effect);
-      return Promise.resolve();
-    });
-  }
-
-  #sendNow({ message, via, reply }: Send): void {
-    const bytes = emitDhcp4(message);
-    this.#world.count('message-sent');
-    if (reply) {
-      this.#exchange.ask(bytes, via, this.#hearing(), (error) => this.#sendFailed(error));
-      return;
-    }
-    const error = this.#exchange.tell(bytes, via);
-    if (error !== undefined) this.#sendFailed(error);
-  }
-
-  #sendFailed(error: SysError): void {
-    this.#world.count('send-failed');
-    const lease = keyText(this.identity.key);
-    this.#world.log.warn({ lease, error: error.message }, 'a DHCP message was not sent');
-    // A namespace or an interface that is gone ends an acquisition; anything else is what the resends are for.
-    if (isSysError(error, 'ENODEV', 'ENXIO', 'ENOENT', 'ENOTNS')) {
-      this.#settle(err({ kind: 'send-failed', error }));
-    }
-  }
-
-  /**
-   * The uplink's tap hears the answers. The pod's own socket is listened to where there is no tap, for answers to the
-   * leased address, and from the second try on: a server behind a sibling macvlan port is never seen by the tap, but
-   * its broadcast reaches the socket.
-   */
-  #hearing(): Hearing {
-    const firstTry = 'tries' in this.#state && this.#state.tries === 1;
-    const tapWillDo = this.identity.uplinkIndex !== undefined && firstTry && this.lease === undefined;
-    return tapWillDo ? 'tap' : 'socket';
-  }
-
-  /** True when somebody was waiting. */
-  #settle(result: Result<Lease4, AcquireFailure>): boolean {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    waiting?.(result);
-    return waiting !== undefined;
-  }
-
-  #diagnose(): AcquireFailure {
-    const state = this.#state;
-    if (!('acquisition' in state)) return { kind: 'cancelled' };
-    return {
-      kind: 'no-lease',
-      outcome: outcomeOf(state.acquisition),
-      text: describeAcquisition(state.acquisition, this.#world.clock.now()),
-    };
+    if (this.#life === 'given-up') this.#parting.push(effect);
+    else this.#sender.send(effect);
   }
 
   #arm(): void {
+    this.#armAt(this.#life === 'running' ? wakeAt(this.#state) : undefined);
+    if (!('xid' in this.#state)) this.#exchange.end();
+  }
+
+  #armAt(due: ReturnType<typeof wakeAt>): void {
     this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    const due = this.#life === 'running' ? wakeAt(this.#state) : undefined;
-    if (due !== undefined)
-      this.#cancelTimer = this.#world.timers.at(due, () => this.dispatch({ type: 'wake' }));
-    if (this.#state.kind === 'bound') this.#exchange.end();
+    this.#cancelTimer = due === undefined ? undefined : this.#world.timers.at(due, () => this.#wake(due));
   }
 
-  #workFailed(what: string, error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
-    this.#world.log.warn({ lease: keyText(this.identity.key), error: text }, `could not ${what}`);
-    this.#world.count('lease-work-failed');
+  #wake(due: Instant): void {
+    if (between(due, this.#world.clock.now()) < LATE) this.dispatch({ type: 'wake' });
+    else this.#catchUp(this.#parts.pace);
   }
 
-  #later(what: string, work: () => Promise<void>): void {
-    this.#tail = this.#tail.then(work).catch((error: unknown) => this.#workFailed(what, error));
-  }
-
-  /** Stored without a lease, it says that one has to be sought. */
-  async #store(): Promise<void> {
-    const state: Dhcp4State = this.lease === undefined ? { kind: 'init' } : this.#state;
-    await this.#world.store.put({ ...this.identity, state });
-  }
-
-  #applyLater(lease: Lease4, before: Lease4 | undefined): void {
-    this.#later('apply the new lease', async () => {
-      if (this.#life === 'given-up') return;
-      await this.#store();
-      await this.#withPod(async (pod) => {
-        const mtu = lease.mtu === before?.mtu ? undefined : await this.#lowerMtu(pod, lease.mtu);
-        await pod.configure(this.identity.link.index, { ...configurationOf(lease), mtu });
-      });
-    });
-  }
-
-  /** The interface cannot exceed its uplink, and whoever configured a smaller MTU meant it. */
-  async #lowerMtu(pod: PodNamespace, mtu: number | undefined): Promise<number | undefined> {
-    const link = await pod.link(this.identity.key.ifname);
-    return mtu !== undefined && link !== undefined && mtu < link.mtu ? mtu : undefined;
-  }
-
-  #withdrawLater(lease: Lease4): void {
-    this.#removing += 1;
-    this.#later('remove the address', () =>
-      this.#withPod((pod) => pod.removeAddress(this.identity.link.index, lease.address)),
-    );
-    this.#later('store that the lease is lost', async () => {
-      this.#removing -= 1;
-      await this.#store();
-    });
-  }
-
-  async #withPod(work: (pod: PodNamespace) => Promise<void>): Promise<void> {
-    const pod = openPodOf(this.#world, this.identity);
-    try {
-      await work(pod);
-    } finally {
-      pod.close();
-    }
+  /** The interface as it is now; undefined when it is gone. Throws a SysError when the namespace is. */
+  sight(pod: PodNamespace): LinkSight | undefined {
+    return pod.sight(this.identity.link.index, this.lease?.address.address);
   }
 
   /**
@@ -300,57 +345,24 @@ export class LeaseClient {
     this.dispatch({ type: 'release' });
     if (held === undefined) return undefined;
     const { index } = this.identity.link;
-    let lost: string | undefined;
-    this.#exchange.lend(pod);
-    try {
-      let failed = this.#part();
-      if (failed !== undefined) {
-        // There is no such source address: not yet configured, or taken off by somebody.
-        await pod.ensureAddress(index, held.address);
-        failed = this.#part();
-      }
-      if (failed !== undefined) lost = failed.message;
-      else if (!(await this.#exchange.drain(DRAIN_LIMIT))) lost = 'the server did not answer ARP';
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-      lost = error.message;
-    } finally {
-      this.#exchange.lend(undefined);
-      this.#exchange.end();
-    }
+    const lost = await partFrom(pod, this.#exchange, { index, address: held.address }, this.#parting);
+    if (lost === undefined) this.#world.count('message-sent');
     if (!linkGoes) await pod.removeAddress(index, held.address);
     return lost;
   }
 
-  /** Sends what the machine said at the end of its life; undefined when the kernel took it. */
-  #part(): SysError | undefined {
-    for (const effect of this.#parting) {
-      const failed = this.#exchange.tell(emitDhcp4(effect.message), effect.via);
-      if (failed !== undefined) return failed;
-      this.#world.count('message-sent');
-    }
-    return undefined;
-  }
-
-  /** Stops without telling the server: the lease goes on. What is under way is finished first. */
+  /** Stops without telling the server: the lease goes on, or is given back by other means. */
   async close(): Promise<void> {
     await this.#end('closed');
   }
 
   async #end(life: 'closed' | 'given-up'): Promise<void> {
     if (this.#life === 'running' || life === 'given-up') this.#life = life;
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    this.#settle(err({ kind: 'cancelled' }));
+    if (life === 'given-up') this.#hands.drop();
+    this.#armAt(undefined);
+    this.#waiter.settle(err({ kind: 'cancelled' }));
+    this.#guard.end();
     this.#exchange.end();
-    await this.#tail;
+    await this.#hands.idle();
   }
-}
-
-/** What a lease means for the interface. */
-function configurationOf(lease: Lease4): InterfaceConfiguration {
-  return {
-    addresses: [lease.address],
-    routes: lease.routes.map(({ dst, router }) => ({ dst, gateway: router })),
-  };
 }

@@ -5,7 +5,7 @@ import type { Via } from '../protocol/dhcp4/step.ts';
 import type { Inbox, Recipient } from './inbox.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
-import type { LeaseRecord } from './record.ts';
+import type { LeaseIdentity } from './record.ts';
 
 /** RFC 2131 4.1. */
 const SERVER_PORT = 67;
@@ -19,7 +19,7 @@ export type Hearing = 'tap' | 'socket';
 export class Exchange {
   readonly #world: LeaseWorld;
   readonly #inbox: Inbox;
-  readonly #identity: Omit<LeaseRecord, 'state'>;
+  readonly #identity: LeaseIdentity;
   readonly #recipient: Recipient;
   /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
   readonly #isCrowded: () => boolean;
@@ -31,7 +31,7 @@ export class Exchange {
   constructor(
     world: LeaseWorld,
     inbox: Inbox,
-    identity: Omit<LeaseRecord, 'state'>,
+    identity: LeaseIdentity,
     recipient: Omit<Recipient, 'chaddr'>,
     isCrowded: () => boolean,
   ) {
@@ -48,7 +48,7 @@ export class Exchange {
     const udp = this.#openOr(IPV4_ANY, failed);
     if (udp === undefined) return;
     this.#hear(udp, hearing);
-    if (this.#isCrowded()) {
+    if (via.kind === 'broadcast' && this.#isCrowded()) {
       void udp.sendOffLoop(bytes, destination(via), SERVER_PORT).then((error) => {
         if (error !== undefined && this.#udp === udp) failed(error);
       });
@@ -87,10 +87,22 @@ export class Exchange {
     this.#closeSocket();
     const pod = this.#lent ?? openPodOf(this.#world, this.#identity);
     try {
-      this.#udp = pod.openUdp({ ifname: this.#identity.key.ifname, localAddress });
+      this.#udp = this.#openIn(pod, localAddress);
       return this.#udp;
     } finally {
       if (pod !== this.#lent) pod.close();
+    }
+  }
+
+  /** Sockets are bound to interfaces by name, and somebody may have given ours another one. */
+  #openIn(pod: PodNamespace, localAddress: Ipv4): UdpPort {
+    const { key, link } = this.#identity;
+    try {
+      return pod.openUdp({ ifname: key.ifname, localAddress });
+    } catch (error) {
+      const now = isSysError(error, 'ENODEV') ? pod.sight(link.index, undefined)?.name : undefined;
+      if (now === undefined || now === key.ifname) throw error;
+      return pod.openUdp({ ifname: now, localAddress });
     }
   }
 

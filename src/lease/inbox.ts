@@ -1,4 +1,6 @@
+import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
+import { type ArpPacket, parseArpFrame } from '../wire/arp.ts';
 import { addresseeOf, parseDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import type { FrameTap, OpenTap } from './ports.ts';
@@ -13,6 +15,9 @@ export interface Recipient {
   readonly deliverGarbled: () => void;
 }
 
+/** `uplinkIndex`: where it was heard. Networks behind different uplinks may use the same addresses. */
+export type ArpWatcher = (packet: ArpPacket, uplinkIndex: number) => void;
+
 /**
  * Sorts what the network sends to the clients that wait for it. One tap per uplink, opened for its first client and
  * kept: closing a packet socket costs the kernel 16 ms, and the next pod is never far.
@@ -22,6 +27,7 @@ export class Inbox {
   readonly #count: (event: string) => void;
   readonly #taps = new Map<number, FrameTap>();
   readonly #byMac = new Map<Mac, Set<Recipient>>();
+  readonly #arpWatchers = new Map<Ipv4, Set<ArpWatcher>>();
 
   constructor(openTap: OpenTap, count: (event: string) => void) {
     this.#openTap = openTap;
@@ -32,8 +38,15 @@ export class Inbox {
   listen(uplinkIndex: number): void {
     this.#dropDetached();
     if (this.#taps.has(uplinkIndex)) return;
-    const tap = this.#openTap(uplinkIndex, (frame, checksumReady) => this.frame(frame, checksumReady));
+    const tap = this.#openTap(uplinkIndex, (frame, checksumReady) =>
+      this.frame(frame, checksumReady, uplinkIndex),
+    );
     this.#taps.set(uplinkIndex, tap);
+  }
+
+  /** Whether what arrives at this uplink is heard. */
+  hears(uplinkIndex: number): boolean {
+    return this.#taps.get(uplinkIndex)?.attached() ?? false;
   }
 
   /** An uplink that is removed takes its index along; a tap that is left of it would hear nothing for ever. */
@@ -47,23 +60,36 @@ export class Inbox {
 
   /** Returns what ends the delivery. */
   register(recipient: Recipient): () => void {
-    const others = this.#byMac.get(recipient.chaddr) ?? new Set();
-    this.#byMac.set(recipient.chaddr, others.add(recipient));
-    return () => {
-      others.delete(recipient);
-      if (others.size === 0 && this.#byMac.get(recipient.chaddr) === others)
-        this.#byMac.delete(recipient.chaddr);
-    };
+    return addTo(this.#byMac, recipient.chaddr, recipient);
   }
 
-  /** An Ethernet frame from a tap. */
-  frame(frame: Uint8Array, checksumReady: boolean): void {
+  /**
+   * Hands on the ARP of all taps in which somebody has `address` (as sender) or probes for it (as target, with the
+   * sender 0.0.0.0): replies, probes and announcements, for a tap hears no ordinary questions. Returns what ends it.
+   */
+  watchArp(address: Ipv4, watcher: ArpWatcher): () => void {
+    // A function of its own: the same one may watch twice, and leave once.
+    return addTo(this.#arpWatchers, address, (packet, uplinkIndex) => watcher(packet, uplinkIndex));
+  }
+
+  /** An Ethernet frame from the tap of this uplink. */
+  frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number): void {
     const datagram = parseUdp4Frame(frame, { checksumReady });
-    if (!datagram.ok) {
-      this.#count(`frame-dropped:${datagram.error}`);
+    if (datagram.ok) this.payload(datagram.value.payload);
+    else if (datagram.error === 'not-ipv4') this.#arp(frame, uplinkIndex);
+    else this.#count(`frame-dropped:${datagram.error}`);
+  }
+
+  #arp(frame: Uint8Array, uplinkIndex: number): void {
+    const packet = parseArpFrame(frame);
+    if (!packet.ok) {
+      // Neither of the two.
+      this.#count(`frame-dropped:${packet.error === 'not-arp' ? 'not-ipv4' : packet.error}`);
       return;
     }
-    this.payload(datagram.value.payload);
+    const { senderIp, targetIp } = packet.value;
+    const watchers = this.#arpWatchers.get(senderIp === IPV4_ANY ? targetIp : senderIp);
+    for (const watcher of watchers ?? []) watcher(packet.value, uplinkIndex);
   }
 
   /** The payload of a UDP datagram to port 68 that an uplink's tap heard: for whom it is meant. */
@@ -113,4 +139,14 @@ export class Inbox {
     for (const tap of this.#taps.values()) tap.close();
     this.#taps.clear();
   }
+}
+
+/** Returns what takes it out again; a second time does nothing. */
+function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): () => void {
+  const others = map.get(key) ?? new Set();
+  map.set(key, others.add(value));
+  return () => {
+    others.delete(value);
+    if (others.size === 0 && map.get(key) === others) map.delete(key);
+  };
 }

@@ -1,16 +1,34 @@
+import type { Cidr } from '../base/cidr.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
-import { between, later, millis } from '../base/time.ts';
+import { between, type Duration, later, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
-import { type Dhcp4Config, heldBy } from '../protocol/dhcp4/state.ts';
-import { type AcquireFailure, LeaseClient } from './client.ts';
+import { type Dhcp4Config, type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
+import { LeaseClient } from './client.ts';
+import { Debts } from './debts.ts';
 import { Inbox } from './inbox.ts';
+import { Keeper } from './keeper.ts';
+import type { LanChange } from './lans.ts';
+import { hintFor, remember } from './past.ts';
 import { openPodOf } from './pod-of-lease.ts';
-import type { DhcpDefaults, LeaseWorld, LinkState, PodNamespace } from './ports.ts';
-import { keyText, type LeaseKey, type LeaseRecord, RECORD_SCHEMA } from './record.ts';
+import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodNamespace } from './ports.ts';
+import {
+  type ApplyPolicy,
+  type ConflictCheck,
+  keyText,
+  type LeaseIdentity,
+  type LeaseKey,
+  type LeaseRecord,
+  type LinkMade,
+  RECORD_SCHEMA,
+} from './record.ts';
+import { ServerNotes } from './server-notes.ts';
+import type { AcquireFailure } from './waiter.ts';
 
 const CARRIER_POLL = millis(50);
+const LEASE_POLL = millis(25);
 /** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
 const FEW_PODS = 16;
 
@@ -22,9 +40,17 @@ export type AcquireRequest = {
   readonly link: LinkState & { readonly mac: Mac };
   /** The daemon made the link. */
   readonly owned: boolean;
+  /** What it was made of, where it shall be made again when its uplink comes back. */
+  readonly made?: LinkMade | undefined;
   /** The uplink whose tap hears the answers; undefined where the interface is no child of one. */
   readonly uplinkIndex: number | undefined;
+  /** The interface of the daemon's namespace through which this LAN is reached, where there is one. */
+  readonly lan: { readonly index: number; readonly name: string } | undefined;
   readonly client: Omit<Dhcp4Config, 'chaddr'>;
+  readonly apply: ApplyPolicy;
+  readonly conflictCheck: ConflictCheck;
+  /** The client may come back as the same one, and is to have its old address then. */
+  readonly remember?: boolean | undefined;
 };
 
 export type Failure =
@@ -40,19 +66,40 @@ export class LeaseManager {
   readonly #defaults: DhcpDefaults;
   readonly #inbox: Inbox;
   readonly #clients = new Map<string, LeaseClient>();
-  readonly #isCrowded = (): boolean => this.#clients.size > FEW_PODS;
+  readonly #notes: ServerNotes;
+  readonly #debts: Debts;
+  readonly #keeper: Keeper;
 
-  constructor(world: LeaseWorld, defaults: DhcpDefaults) {
+  /** Without a `maker`, no link is made again that went away with its uplink: its lease is given back. */
+  constructor(world: LeaseWorld, defaults: DhcpDefaults, maker?: LinkMaker) {
     this.#world = world;
     this.#defaults = defaults;
     this.#inbox = new Inbox(
       (uplinkIndex, onFrame) => world.openTap(uplinkIndex, onFrame),
       (event) => world.count(event),
     );
+    this.#notes = new ServerNotes(world);
+    this.#debts = new Debts(world, this.#inbox, { isInUse: (record) => this.#isInUse(record) });
+    this.#keeper = new Keeper(
+      world,
+      this.#inbox,
+      {
+        clients: () => this.#clients.values(),
+        has: (client) => this.#clients.get(keyText(client.identity.key)) === client,
+        replace: (client, identity) => this.#replace(client, identity),
+        releaseFromHost: (client, why) => this.#releaseFromHost(client, why),
+      },
+      maker,
+    );
   }
 
   get size(): number {
     return this.#clients.size;
+  }
+
+  /** RELEASEs that a server has still to be told. */
+  get owed(): number {
+    return this.#debts.size;
   }
 
   get(key: LeaseKey): ManagedLease | undefined {
@@ -64,16 +111,33 @@ export class LeaseManager {
     return [...this.#clients.values()].map((client) => ({ record: client.record(), lease: client.lease }));
   }
 
+  /** Interfaces of the node behind which no server answers at present, with how long. */
+  silentLans(): ReadonlyMap<string, Duration> {
+    return this.#notes.silent();
+  }
+
+  /** Waits until there is a lease; undefined when there is none in time. */
+  async awaitLease(key: LeaseKey, limit: Duration): Promise<Lease4 | undefined> {
+    const { clock, timers } = this.#world;
+    const until = later(clock.now(), limit);
+    for (;;) {
+      const lease = this.#clients.get(keyText(key))?.lease;
+      if (lease !== undefined || clock.now() >= until) return lease;
+      await new Promise<void>((resolve) => timers.at(later(clock.now(), LEASE_POLL), resolve));
+    }
+  }
+
   /**
-   * A lease for this interface, stored when this resolves. A second call for the same attachment and namespace gives
-   * the lease that is there. After a failure nothing is held: not here, not on disk, not at the server.
+   * A lease for this interface, stored when this resolves; undefined on a network that is IPv6 only (RFC 8925). A
+   * second call for the same attachment and namespace gives the lease that is there. After a failure nothing is held:
+   * not here, not on disk, not at the server.
    */
-  async acquire(request: AcquireRequest, signal: AbortSignal): Promise<Result<Lease4, Failure>> {
-    const text = keyText(request.key);
-    const known = this.#clients.get(text);
+  async acquire(request: AcquireRequest, signal: AbortSignal): Promise<Result<Lease4 | undefined, Failure>> {
+    const known = this.#clients.get(keyText(request.key));
     const { bootId } = this.#world.clock;
     if (known?.lease !== undefined && isSame(known, request, bootId)) return ok(known.lease);
     if (known !== undefined) await this.release(request.key);
+    await this.#debts.forget(request.key);
 
     const started = this.#world.clock.now();
     if (!(await this.#carrier(request, signal))) {
@@ -81,12 +145,11 @@ export class LeaseManager {
     }
     const listening = this.#listen(request.uplinkIndex);
     if (listening !== undefined) return err({ kind: 'send-failed', error: listening });
-    const client = this.#newClient(request);
-    this.#clients.set(text, client);
+    const client = this.#newClient(this.#identityOf(request), { kind: 'init', last: undefined });
     const left = millis(this.#defaults.deadline - between(started, this.#world.clock.now()));
     let failure: Failure | undefined;
     try {
-      const acquired = await client.acquire(left, signal);
+      const acquired = await client.acquire(left, signal, hintFor(this.#world, client.identity));
       failure = acquired.ok ? await this.#store(client, signal) : acquired.error;
       if (failure === undefined && acquired.ok) return acquired;
     } catch (error) {
@@ -95,6 +158,18 @@ export class LeaseManager {
     }
     await this.#giveBack(client, request.pod);
     return err(failure ?? { kind: 'cancelled' });
+  }
+
+  /**
+   * Takes over an address that the interface has from another DHCP client: the server is asked for it (INIT-REBOOT),
+   * and what it says is done in the running pod. False when this attachment has a lease already.
+   */
+  adopt(request: AcquireRequest, present: Cidr<Ipv4>): boolean {
+    if (this.#clients.has(keyText(request.key))) return false;
+    this.#listen(request.uplinkIndex);
+    const client = this.#newClient(this.#identityOf(request), { kind: 'init', last: present.address });
+    this.#keeper.pace(() => client.adopt(present));
+    return true;
   }
 
   /** Undefined when the uplink is listened to, or there is none. */
@@ -108,20 +183,43 @@ export class LeaseManager {
     }
   }
 
-  #newClient(request: AcquireRequest): LeaseClient {
-    const { key, netnsPath, pod, link, owned, uplinkIndex } = request;
+  #identityOf(request: AcquireRequest): LeaseIdentity {
+    const { key, netnsPath, pod, link, owned, made, uplinkIndex, lan, apply, conflictCheck } = request;
     // Without a tap a unicast answer to an address that nobody has yet would reach nobody.
     const broadcast = uplinkIndex === undefined ? 'always' : request.client.broadcast;
-    const identity = {
+    return {
       schema: RECORD_SCHEMA,
       key,
       bootId: this.#world.clock.bootId,
       netns: { path: netnsPath, inode: pod.inode },
-      link: { index: link.index, mac: link.mac, owned },
+      link: { index: link.index, mac: link.mac, owned, made },
       uplinkIndex,
+      lan,
+      apply,
+      conflictCheck,
+      remember: request.remember ?? false,
+      owner: 'pod',
       config: { ...request.client, broadcast, chaddr: link.mac },
-    } as const;
-    return new LeaseClient(this.#world, this.#inbox, identity, { kind: 'init' }, this.#isCrowded);
+    };
+  }
+
+  #newClient(identity: LeaseIdentity, state: Dhcp4State): LeaseClient {
+    const parts = {
+      world: this.#world,
+      inbox: this.#inbox,
+      notes: this.#notes,
+      isCrowded: () => this.#clients.size > FEW_PODS,
+      pace: (work: () => void) => this.#keeper.pace(work),
+    };
+    const client = new LeaseClient(parts, identity, state);
+    this.#clients.set(keyText(identity.key), client);
+    return client;
+  }
+
+  /** The same lease goes on under another identity. Nothing else may be done for its attachment meanwhile. */
+  async #replace(client: LeaseClient, identity: LeaseIdentity): Promise<LeaseClient> {
+    await client.close();
+    return this.#newClient(identity, client.record().state);
   }
 
   /** The lease is on disk before anybody is told of it. */
@@ -129,6 +227,7 @@ export class LeaseManager {
     try {
       await this.#world.store.put(client.record());
     } catch (error) {
+      this.#world.count('store-failed');
       if (isSysError(error)) return { kind: 'not-stored', error };
       throw error;
     }
@@ -148,12 +247,14 @@ export class LeaseManager {
     return current !== undefined;
   }
 
-  /** Ends a client and what it holds. Whatever happens, it is forgotten. */
+  /** Ends a client and what it holds. Whatever happens, it is forgotten; what the server has not heard stays owed. */
   async #giveBack(client: LeaseClient, pod: PodNamespace, linkGoes = false): Promise<void> {
     const address = heldBy(client.state)?.address.address;
+    const record = whole(client);
+    const remembered = remember(this.#world, record);
+    let lost: string | undefined;
     try {
-      const lost = await client.giveBack(pod, linkGoes);
-      if (lost !== undefined) this.#releaseLost(client, address, lost);
+      lost = await client.giveBack(pod, linkGoes);
     } catch (error) {
       if (!isSysError(error)) throw error;
       this.#world.log.warn(
@@ -161,22 +262,20 @@ export class LeaseManager {
         'the address of a released lease could not be removed',
       );
     } finally {
-      await this.#forget(client);
+      await remembered;
+      await this.#forget(client, lost === undefined ? undefined : { record, why: lost });
     }
   }
 
-  #releaseLost(client: LeaseClient, address: string | undefined, why: string): void {
-    this.#world.count('release-lost');
-    this.#world.log.warn(
-      { lease: keyText(client.identity.key), address, why },
-      'the lease could not be released; the server keeps it until it expires',
-    );
-  }
-
-  async #forget(client: LeaseClient): Promise<void> {
+  /** `owed`: what the server has still to hear, and why it has not. */
+  async #forget(
+    client: LeaseClient,
+    owed: { readonly record: LeaseRecord; readonly why: string } | undefined,
+  ): Promise<void> {
     const { key } = client.identity;
     await client.close();
     if (this.#clients.get(keyText(key)) === client) this.#clients.delete(keyText(key));
+    if (owed !== undefined && this.#debts.owe(owed.record, owed.why)) return;
     try {
       await this.#world.store.remove(client.record());
     } catch (error) {
@@ -189,8 +288,8 @@ export class LeaseManager {
   }
 
   /**
-   * Gives the lease back: RELEASE while the address is still there. Never fails: what cannot be told to the server is
-   * logged and counted. `linkGoes`: the caller removes the link next. False when there was no such lease.
+   * Gives the lease back: RELEASE while the address is still there, else from the host, later if it must be. Never
+   * fails. `linkGoes`: the caller removes the link next. False when there was no such lease.
    */
   async release(key: LeaseKey, linkGoes = false): Promise<boolean> {
     const client = this.#clients.get(keyText(key));
@@ -200,40 +299,67 @@ export class LeaseManager {
       pod = openPodOf(this.#world, client.identity);
     } catch (error) {
       if (!isSysError(error)) throw error;
-      this.#releaseLost(client, heldBy(client.state)?.address.address, error.message);
-      await this.#forget(client);
+      await this.#releaseFromHost(client, error.message);
       return true;
     }
     try {
-      await this.#giveBack(client, pod, linkGoes);
+      const link = client.sight(pod);
+      if (link === undefined) await this.#releaseFromHost(client, 'the interface is gone');
+      else if (!link.lowerUp) await this.#releaseFromHost(client, `${link.name} has no carrier`);
+      else await this.#giveBack(client, pod, linkGoes);
     } finally {
       pod.close();
     }
     return true;
   }
 
-  /**
-   * Takes up a stored lease: its timers go on, and what is overdue is done. A record of an earlier boot has no
-   * interface any more and its instants mean nothing: it is only kept for the DEL that will come.
-   */
-  resume(record: LeaseRecord): void {
-    const client = new LeaseClient(this.#world, this.#inbox, record, record.state, this.#isCrowded);
-    this.#clients.set(keyText(record.key), client);
-    if (record.bootId !== this.#world.clock.bootId) return;
-    const gone = this.#listen(record.uplinkIndex);
-    if (gone !== undefined) {
-      const lease = keyText(record.key);
-      this.#world.log.warn({ lease, error: gone.message }, 'the uplink of a lease is gone');
-    }
-    client.resume();
+  async #releaseFromHost(client: LeaseClient, why: string): Promise<void> {
+    const record = whole(client);
+    await Promise.all([remember(this.#world, record), this.#forget(client, { record, why })]);
+  }
+
+  /** Whether somebody on this node lives by the address or under the name that a RELEASE would take away. */
+  #isInUse(record: LeaseRecord): boolean {
+    const address = heldBy(record.state)?.address.address;
+    const { clientId, chaddr } = record.config;
+    return [...this.#clients.values()].some(({ identity, state }) => {
+      if (keyText(identity.key) === keyText(record.key)) return false;
+      const { config } = identity;
+      const sameClient = clientId === undefined ? config.chaddr === chaddr : config.clientId === clientId;
+      return sameClient || (address !== undefined && heldBy(state)?.address.address === address);
+    });
+  }
+
+  /** Takes up what an earlier run stored: a lease, or a RELEASE that is still owed. */
+  async resume(record: LeaseRecord): Promise<void> {
+    if (record.owner === 'gone') this.#debts.resume(record);
+    else await this.#keeper.takeUp(this.#newClient(record, record.state));
+  }
+
+  /** To be called when all stored leases are taken up: from then on the pods are looked after. */
+  watch(): void {
+    this.#keeper.start();
+  }
+
+  /** An interface of the node changed. */
+  linkChanged(change: LanChange): void {
+    this.#keeper.linkChanged(change);
+    if (change.up && change.lowerUp) this.#debts.linkUp(change.index);
   }
 
   /** Ends without a word to the servers: the leases go on in the pods and on disk. */
   async close(): Promise<void> {
+    this.#keeper.close();
     await Promise.all([...this.#clients.values()].map((client) => client.close()));
     this.#clients.clear();
+    await this.#debts.close();
     this.#inbox.close();
   }
+}
+
+/** With the state as it is, and not only what has to survive of it: a server may hold what was only asked for. */
+function whole(client: LeaseClient): LeaseRecord {
+  return { ...client.identity, state: client.state };
 }
 
 /** The same interface of the same namespace, in this boot. */

@@ -4,7 +4,8 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import type { SysError } from '../base/sys-error.ts';
 import type { Duration, Instant } from '../base/time.ts';
-import type { LeaseRecord } from './record.ts';
+import type { ArpPacket } from '../wire/arp.ts';
+import type { LeaseIdentity, LeaseKey, LeaseRecord } from './record.ts';
 
 /** What the lease manager needs of the world. kernel/ implements it, tests fake it; nothing else reaches the OS. */
 
@@ -40,11 +41,15 @@ export interface RouteSpec {
   readonly metric?: number | undefined;
 }
 
-/** What one interface has to be configured with. */
+/** What one interface has to be configured with, and what it must not have any more. */
 export interface InterfaceConfiguration {
   readonly addresses: readonly Cidr[];
   readonly routes: readonly RouteSpec[];
   readonly mtu?: number | undefined;
+  /** Removed after everything new is there; no error for what is gone already. */
+  readonly removeRoutes?: readonly RouteSpec[] | undefined;
+  /** Removed last of all; another address of the same network stays. */
+  readonly removeAddresses?: readonly Cidr[] | undefined;
   /** The interface's own MAC: its addresses are announced by gratuitous ARP, now and when it comes up again. */
   readonly announce?: Mac | undefined;
 }
@@ -62,20 +67,64 @@ export interface UdpPort {
   close(): void;
 }
 
+/** What can be seen of an interface at once, without waiting for the kernel's lock. */
+export interface LinkSight {
+  readonly index: number;
+  /** Its name now: somebody may have renamed it. */
+  readonly name: string;
+  readonly mac?: Mac | undefined;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly lowerUp: boolean;
+  /** Whether it has the address that was asked about. */
+  readonly hasAddress: boolean;
+}
+
+/** A packet socket for ARP on one interface of a pod: it hears what the interface hears, siblings included. */
+export interface ArpPort {
+  /** Undefined when the kernel took the frame. */
+  send(packet: ArpPacket): SysError | undefined;
+  /** Begins to listen. */
+  onPacket(callback: (packet: ArpPacket) => void): void;
+  /** At once for the caller; the kernel takes its 16 ms on another thread. */
+  close(): void;
+}
+
 /** A pod's network namespace, opened for a while. All errors are SysErrors. */
 export interface PodNamespace {
   /** The namespace's inode: the same path with another inode is another pod. */
   readonly inode: string;
   link(name: string): Promise<LinkState | undefined>;
+  /** The interface of this index, whatever its name, and whether it has `address`; undefined when it is gone. */
+  sight(index: number, address: Ipv4 | undefined): LinkSight | undefined;
   setUp(index: number): Promise<void>;
-  /** Adds what is missing of addresses and routes, sets the MTU. Nothing is removed. */
+  /**
+   * In this order, so that what can go on goes on: MTU, new addresses, new routes (one of this interface to the same
+   * place is replaced), old routes out, old addresses out, announcement.
+   */
   configure(index: number, wanted: InterfaceConfiguration): Promise<void>;
   /** True when it was not there before. */
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */
   removeAddress(index: number, address: Cidr): Promise<void>;
   openUdp(options: { readonly ifname: string; readonly localAddress: Ipv4 }): UdpPort;
+  /** Throws SysError ENODEV without the interface. */
+  openArp(index: number): ArpPort;
   close(): void;
+}
+
+/** What lies at the path of a namespace. `unseen`: this daemon cannot tell, as when /run is not shared with it. */
+export type NamespaceAt =
+  | { readonly kind: 'namespace'; readonly inode: string }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unseen'; readonly why: string };
+
+/** The daemon's own side of the LAN. */
+export interface HostFrames {
+  /** Sends a whole Ethernet frame out of an interface. Undefined when the kernel took it. */
+  send(ifindex: number, frame: Uint8Array): SysError | undefined;
+  /** An interface by name, at once; undefined when there is none. */
+  link(name: string): (LinkState & { readonly mac?: Mac | undefined }) | undefined;
 }
 
 /** Frames that arrive at an uplink for the pods on it: the answers to clients that have no address yet. */
@@ -96,6 +145,13 @@ export interface LeaseStore {
   remove(record: LeaseRecord): Promise<void>;
 }
 
+/** The last addresses of clients that are gone, for when they come back. A bounded memory: it may forget. */
+export interface PastAddresses {
+  get(client: string): Ipv4 | undefined;
+  /** `get` knows it when this returns, and after a restart when it resolves. Rejects with a SysError. */
+  put(client: string, address: Ipv4): Promise<void>;
+}
+
 export interface LeaseLog {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -107,12 +163,43 @@ export interface LeaseWorld {
   readonly timers: Timers;
   readonly random: () => number;
   readonly store: LeaseStore;
+  readonly past: PastAddresses;
   readonly log: LeaseLog;
   /** Throws SysError ENOENT, or ENOTNS for a path that is no network namespace. */
   openPod(path: string): PodNamespace;
+  /** What is at this path, without opening it. */
+  namespaceAt(path: string): NamespaceAt;
   readonly openTap: OpenTap;
+  readonly frames: HostFrames;
+  /** Networks that no route of a lease may lead into. */
+  readonly protect: readonly Cidr<Ipv4>[];
   /** Adds one to a counter: why something was dropped, or what was done. */
   count(event: string): void;
+}
+
+/** What became of an attempt to make a link again. */
+export type Remade =
+  | { readonly kind: 'made'; readonly index: number }
+  /** Something that is not ours has its name, or it cannot have its MAC address. */
+  | { readonly kind: 'taken'; readonly why: string };
+
+/** The part of the plugins that makes links: what a lease needs of it when an uplink took its links along. */
+export interface LinkMaker {
+  /**
+   * Runs `work` while nothing else (an ADD, a DEL) is done for this attachment. Rejects as `work` does; resolves
+   * without having run it when the daemon stops.
+   */
+  alone(key: LeaseKey, work: () => Promise<void>): Promise<void>;
+  /** Whether the daemon's namespace has an interface of this index, whatever it is called now. Throws SysError. */
+  isThere(index: number): boolean;
+  /**
+   * The link of `identity` on another uplink, in the pod's namespace, up, with the MAC address it had; one that an
+   * attempt before made is taken. Rejects with a SysError, ENOENT when the namespace is gone or another one.
+   */
+  makeAgain(
+    identity: LeaseIdentity,
+    uplink: { readonly index: number; readonly mtu: number },
+  ): Promise<Remade>;
 }
 
 /** What an operator may set for all clients of the daemon. */

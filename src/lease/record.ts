@@ -21,6 +21,31 @@ export function keyText(key: LeaseKey): string {
 /** Bumped when a stored record can no longer be read by older code; a record of the future is left alone. */
 export const RECORD_SCHEMA = 1;
 
+/** How a lease is put onto the interface. */
+export type ApplyPolicy = {
+  /** Of every route of the lease. */
+  readonly metric: number | undefined;
+  /** Whether the interface follows the network's MTU; not where the configuration states one. */
+  readonly mtu: boolean;
+};
+
+/** Those that the plugin makes. */
+export const MACVLAN_MODES = ['bridge', 'private', 'vepa', 'passthru'] as const;
+
+/** What the daemon made a macvlan of, to make it again when its uplink was removed and has come back. */
+export type LinkMade = {
+  /** The uplink, by name in the daemon's namespace: its index changes when it comes back. */
+  readonly master: string;
+  readonly mode: (typeof MACVLAN_MODES)[number];
+  /** What the configuration says; undefined: the uplink's. */
+  readonly mtu: number | undefined;
+  /** IFLA_MACVLAN_BC_QUEUE_LEN; undefined: the kernel's default. */
+  readonly bcQueueLen: number | undefined;
+};
+
+/** Conflict detection (RFC 5227): not at all, beside the start of the container, or before ADD answers. */
+export type ConflictCheck = 'off' | 'background' | 'before';
+
 /** One lease as it is stored: all that is needed to renew or to release it after a restart. */
 export type LeaseRecord = {
   readonly schema: typeof RECORD_SCHEMA;
@@ -33,12 +58,25 @@ export type LeaseRecord = {
     readonly mac: Mac;
     /** The daemon made this link, so it is the daemon that removes it. */
     readonly owned: boolean;
+    /** Only where the daemon made it on an uplink of its own namespace; first records do not have it. */
+    readonly made?: LinkMade | undefined;
   };
   /** The uplink whose tap hears answers for this interface, by index in the daemon's namespace; absent: none does. */
   readonly uplinkIndex: number | undefined;
+  /** The interface of the daemon's namespace through which this LAN is reached: the macvlan's parent, or a bridge. */
+  readonly lan: { readonly index: number; readonly name: string } | undefined;
+  readonly apply: ApplyPolicy;
+  readonly conflictCheck: ConflictCheck;
+  /** The client may come back as the same one: its address is remembered when it goes. */
+  readonly remember: boolean;
+  /** `gone`: only the RELEASE is still owed. */
+  readonly owner: 'pod' | 'gone';
   readonly config: Dhcp4Config;
   readonly state: Dhcp4State;
 };
+
+/** All of a record that does not change while the lease lives. */
+export type LeaseIdentity = Omit<LeaseRecord, 'state'>;
 
 const Ipv4Text = v.custom<Ipv4>(
   (value) => typeof value === 'string' && parseIpv4(value) !== undefined,
@@ -88,14 +126,17 @@ const Lease = v.object({
   domainName: maybe(v.string()),
   domainSearch: v.array(v.string()),
   mtu: maybe(Whole),
+  refusedRoutes: v.optional(v.array(v.string()), []),
   malformed: v.array(v.string()),
 });
 
 const pending = { xid: Xid, tries: Whole, resendAt: When };
 
-/** The states that hold a lease, and `init` for a lease that was lost: nothing else has to survive. */
+/** The states that hold a lease, `init` for a lease that was lost, and `ipv6-only`: nothing else has to survive. */
 const State = v.variant('kind', [
-  v.object({ kind: v.literal('init') }),
+  v.object({ kind: v.literal('init'), last: maybe(Ipv4Text) }),
+  v.object({ kind: v.literal('ipv6-only'), until: When }),
+  v.object({ kind: v.literal('verifying'), lease: Lease, requestedAt: When, ...pending }),
   v.object({ kind: v.literal('bound'), lease: Lease }),
   v.object({ kind: v.literal('renewing'), lease: Lease, requestedAt: When, ...pending }),
   v.object({ kind: v.literal('rebinding'), lease: Lease, requestedAt: When, ...pending }),
@@ -106,14 +147,34 @@ const Record = v.object({
   key: v.object({ containerId: v.string(), network: v.string(), ifname: v.string() }),
   bootId: v.string(),
   netns: v.object({ path: v.string(), inode: v.string() }),
-  link: v.object({ index: Whole, mac: MacText, owned: v.boolean() }),
+  link: v.object({
+    index: Whole,
+    mac: MacText,
+    owned: v.boolean(),
+    made: v.optional(
+      v.object({
+        master: v.string(),
+        mode: v.picklist(MACVLAN_MODES),
+        mtu: maybe(Whole),
+        bcQueueLen: maybe(Whole),
+      }),
+    ),
+  }),
   uplinkIndex: maybe(Whole),
+  // What follows was not known to the first records.
+  lan: maybe(v.object({ index: Whole, name: v.string() })),
+  apply: v.optional(v.object({ metric: maybe(Whole), mtu: v.boolean() }), { metric: null, mtu: true }),
+  conflictCheck: v.optional(v.picklist(['off', 'background', 'before']), 'off'),
+  remember: v.optional(v.boolean(), false),
+  owner: v.optional(v.picklist(['pod', 'gone']), 'pod'),
   config: v.object({
     chaddr: MacText,
     clientId: maybe(HexText),
     requestedAddress: maybe(Ipv4Text),
     parameterRequest: v.array(Code),
     send: v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText),
+    servers: v.optional(v.array(Ipv4Text), []),
+    ipv6Only: v.optional(v.boolean(), false),
     rapidCommit: v.boolean(),
     broadcast: v.picklist(['auto', 'always', 'never']),
   }),

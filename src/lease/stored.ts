@@ -1,5 +1,6 @@
 import { parseJson } from '../base/json.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { type Dhcp4State, leaseOf } from '../protocol/dhcp4/state.ts';
 import type { LeaseStore } from './ports.ts';
 import { keyText, type LeaseRecord, parseRecord } from './record.ts';
 
@@ -12,7 +13,7 @@ export interface RecordFiles {
 /** The store of leases on top of files: what is written can be read again, and nothing else is taken for it. */
 export function recordStore(files: RecordFiles, nameOf: (key: string) => string): LeaseStore {
   return {
-    put: (record) => files.put(nameOf(keyText(record.key)), `${JSON.stringify(record, undefined, 1)}\n`),
+    put: (record) => files.put(nameOf(keyText(record.key)), `${JSON.stringify(record)}\n`),
     remove: (record) => files.remove(nameOf(keyText(record.key))),
   };
 }
@@ -32,4 +33,10 @@ export function readStored(
   return nameOf(keyText(record.value.key)) === name
     ? ok(record.value)
     : err('the name does not fit the lease inside');
+}
+
+/** What of a state has to survive: a lease, the end of a wait for IPv6 only, else which address to ask for again. */
+export function storedState(state: Dhcp4State): Dhcp4State {
+  if (leaseOf(state) !== undefined || state.kind === 'ipv6-only' || state.kind === 'init') return state;
+  return { kind: 'init', last: 'acquisition' in state ? state.acquisition.hint : undefined };
 }

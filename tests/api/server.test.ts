@@ -16,6 +16,7 @@ const PARTS: ApiParts = {
   leases: { list: () => [], now: () => instant(0) },
   isReady: () => true,
   counters: () => ({ nak: 2 }),
+  adopt: () => Promise.resolve([]),
 };
 
 async function api(t: TestContext, change: Partial<ApiParts> = {}): Promise<string> {

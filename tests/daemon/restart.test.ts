@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -14,10 +13,9 @@ import {
   lanSite,
   linksOf,
   NETWORK,
-  serverHas,
   waitUntilReleased,
 } from './support/lan.ts';
-import { assertRefused, endBy, get, logText, runAt, startAt, storedLeases } from './support/site.ts';
+import { assertRefused, endBy, get, runAt, startAt, storedLeases } from './support/site.ts';
 
 const options = { skip: NEEDS_ROOT };
 
@@ -73,63 +71,4 @@ test('a start that fails with leases stored ends, and leaves them to the next on
   const elsewhere = { ...site, socket: join(site.folder, 'run', 'elsewhere.sock') };
   await startAt(elsewhere);
   assert.deepEqual(await leaseAddresses(elsewhere.socket), new Set([address]));
-});
-
-test('records that cannot be read are moved aside and named, the others are taken up', options, async (t) => {
-  const site = await lanSite(t);
-  const daemon = await startAt(site);
-  const good = await addPod(site, 'good');
-  const [goodFile = ''] = await storedLeases(site.stateDir);
-  const cut = await addPod(site, 'cut');
-  await endBy(daemon, 'SIGKILL');
-
-  const folder = join(site.stateDir, 'leases');
-  const inside = (name: string): string => join(folder, name);
-  const cutFile = (await readdir(folder)).find((name) => name !== goodFile) ?? '';
-  await truncate(inside(cutFile), 100);
-  const record = await readFile(inside(goodFile), 'utf8');
-  const strange: Readonly<Record<string, string>> = {
-    'empty.json': '',
-    'list.json': '[]',
-    // Somebody copied a record: two clients for one lease would fight over it.
-    'copy.json': record,
-    'notes.txt': 'remember the milk',
-    'future.json': record.replace('"schema": 1', '"schema": 2'),
-    'deep.json': '['.repeat(100_000),
-    'large.json': ' '.repeat(300_000),
-  };
-  for (const [name, text] of Object.entries(strange)) await writeFile(inside(name), text);
-  await mkdir(inside('folder.json'));
-  await mkdir(inside('.hidden'));
-  await symlink('/etc/hostname', inside('link.json'));
-  // What a write that never ended leaves.
-  await writeFile(inside(`.${goodFile}.7`), '{"schema"');
-
-  await startAt(site);
-  assert.deepEqual(await leaseAddresses(site.socket), new Set([good.address]));
-  assert.deepEqual(await storedLeases(site.stateDir), [goodFile]);
-  const aside = [...Object.keys(strange), cutFile, 'folder.json', '.hidden', 'link.json'];
-  assert.deepEqual((await readdir(join(site.stateDir, 'unreadable'))).toSorted(), aside.toSorted());
-  const log = logText(site);
-  for (const name of aside) {
-    assert.ok(log.includes(`"file":"${name}","aside":"${join(site.stateDir, 'unreadable', name)}"`), name);
-  }
-
-  // The lease whose record is lost: its DEL still succeeds and takes the link away.
-  await site.runtime.del(NETWORK, cut.pod.attachment);
-  assert.deepEqual(await linksOf(cut.pod), ['lo']);
-  await site.runtime.del(NETWORK, good.pod.attachment);
-  await waitUntilReleased(site, good.address);
-});
-
-test('what cannot even be moved aside does not stop the start', options, async (t) => {
-  const site = await lanSite(t);
-  await mkdir(join(site.stateDir, 'leases', 'twice.json', 'inside'), { recursive: true });
-  await mkdir(join(site.stateDir, 'unreadable', 'twice.json', 'older'), { recursive: true });
-  await startAt(site);
-  assert.match(logText(site), /"file":"twice\.json".*nor be moved aside/);
-  const { pod, address } = await addPod(site, 'pod');
-  assert.ok(existsSync(join(site.stateDir, 'unreadable', 'twice.json', 'older')));
-  assert.ok(await serverHas(site, address));
-  await site.runtime.del(NETWORK, pod.attachment);
 });

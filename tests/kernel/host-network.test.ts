@@ -29,6 +29,19 @@ test('the node: its links and default routes, and which of them a pod hangs on',
     mode: 'bridge',
     up: true,
   });
+  // A veth whose other end is a port of the node's bridge, one whose other end stands alone, one that leads elsewhere.
+  await leftRtnl.links.add({ name: 'br0', kind: 'bridge', up: true });
+  const bridge = (await linkOf(leftRtnl, 'br0')).index;
+  for (const name of ['port', 'lone']) {
+    const peer = { name: `to-${name}`, netnsFd: pod.fd };
+    await leftRtnl.links.add({ name, kind: 'veth', up: true, peer });
+  }
+  const port = (await linkOf(leftRtnl, 'port')).index;
+  await leftRtnl.links.set({ index: port, controllerIndex: bridge });
+  await rightRtnl.links.add({ name: 'far', kind: 'veth', peer: { name: 'to-far', netnsFd: other.fd } });
+  await rightRtnl.links.add({ name: 'br1', kind: 'bridge' });
+  const farBridge = (await linkOf(rightRtnl, 'br1')).index;
+  await rightRtnl.links.set({ index: (await linkOf(rightRtnl, 'far')).index, controllerIndex: farBridge });
   const command = ['netns', 'exec', basename(sandbox.path('left')), process.execPath, CHILD];
   const paths = [sandbox.path('pod'), 'v0', sandbox.path('other')];
   const { stdout } = await promisify(execFile)('ip', [...command, ...paths]);
@@ -47,6 +60,17 @@ test('the node: its links and default routes, and which of them a pod hangs on',
     eth0: ['macvlan', 'bridge', 1400, true],
     again: 'EEXIST',
     // The kernel hangs a macvlan on a macvlan on the device below both. The stranger's has an index, but not here.
+    lans: {
+      eth0: { uplinkIndex: index, lan: { index, name: 'v0' } },
+      nested: { uplinkIndex: index, lan: { index, name: 'v0' } },
+      inner: {},
+      lo: {},
+      'to-port': { lan: { index: bridge, name: 'br0' } },
+      'to-lone': {},
+      stranger: {},
+      'to-far': {},
+    },
+    sight: { index, name: 'v0', mac, mtu, up: true, lowerUp: true, hasAddress: false },
     uplinks: { eth0: index, nested: index, inner: null, lo: null, stranger: null },
   });
 });

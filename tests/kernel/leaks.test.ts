@@ -3,11 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { instant } from '../../src/base/time.ts';
 import { lockFile } from '../../src/kernel/file-lock.ts';
+import { watchLinks } from '../../src/kernel/link-watch.ts';
 import { NetNs } from '../../src/kernel/netns.ts';
 import { openTap } from '../../src/kernel/packet-tap.ts';
 import { Rtnl } from '../../src/kernel/rtnl.ts';
 import { sdNotify } from '../../src/kernel/sd-notify.ts';
+import { openTimers } from '../../src/kernel/timers.ts';
 import { openUdp } from '../../src/kernel/udp-socket.ts';
 import { asRoot, makePair, openFds, Sandbox, until } from './support/sandbox.ts';
 
@@ -30,6 +33,16 @@ test('everything that is opened and closed two hundred times leaves no descripto
     await using tap = netns.run(() => openTap(leftLink.index, DROP_ALL));
     tap.onFrame(() => undefined);
     assert.throws(() => netns.run(() => openTap(4711, DROP_ALL)));
+    using timers = openTimers();
+    timers.at(instant(Number.POSITIVE_INFINITY), () => undefined);
+    netns
+      .run(() =>
+        watchLinks(
+          () => undefined,
+          () => undefined,
+        ),
+      )
+      .close();
     const lock = lockFile(join(folder, 'lock'));
     assert.ok(lock.ok && !lockFile(join(folder, 'lock')).ok);
     lock.value.release();

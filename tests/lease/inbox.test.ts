@@ -103,7 +103,7 @@ describe('what cannot be read', () => {
   test('is counted by its reason', () => {
     const { inbox, counted } = setUp();
     inbox.payload(new Uint8Array(10));
-    inbox.frame(new Uint8Array(10), true);
+    inbox.frame(new Uint8Array(10), true, 2);
     assert.deepEqual(counted, ['message-dropped:too-short', 'frame-dropped:frame-too-short']);
   });
 
@@ -120,9 +120,9 @@ describe('what cannot be read', () => {
       payload: emitDhcp4(reply('DHCPOFFER', 1)),
     });
     frame[41] = (frame[41] ?? 0) ^ 1;
-    inbox.frame(frame, true);
+    inbox.frame(frame, true, 2);
     assert.deepEqual([counted, heard], [['frame-dropped:bad-udp-checksum'], []]);
-    inbox.frame(frame, false);
+    inbox.frame(frame, false, 2);
     assert.deepEqual(heard, ['a 1']);
   });
 });

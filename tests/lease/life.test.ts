@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipv4 } from '../../src/base/ipv4.ts';
 import { SysError } from '../../src/base/sys-error.ts';
-import { assertNothingHeld, attached, FakeWorld, keyOf, managerOf, stored } from './support/world.ts';
+import { assertNothingHeld, attached, FakeWorld, keyOf, managerOf, stored, UPLINK } from './support/world.ts';
 
 const FIRST = ipv4('192.168.1.100');
 const MOVED = ipv4('192.168.1.200');
@@ -40,7 +40,8 @@ describe('renewal', () => {
     const { world, manager, pod, key } = await withLease();
     world.server.rebind(MOVED);
     await world.time.run(T1_MS + 100);
-    assert.deepEqual(pod.history, [`-${FIRST}/16`, `+${MOVED}/16`]);
+    // The new one first: what goes on beside the address is not cut.
+    assert.deepEqual(pod.history, [`+${MOVED}/16`, `-${FIRST}/16`]);
     assert.equal(manager.get(key)?.lease?.address.address, MOVED);
     const [record] = stored(world);
     assert.ok(record?.state.kind === 'bound');
@@ -75,7 +76,7 @@ describe('renewal', () => {
     world.storeError = new SysError('write', 'ENOSPC');
     await world.time.run(T1_MS + 100);
     assert.ok(manager.get(key)?.lease !== undefined);
-    assert.deepEqual(world.warnings, ['could not store the extended lease']);
+    assert.deepEqual(world.warnings, ['could not store the lease']);
     world.storeError = undefined;
     await world.time.run(T1_MS + 100);
     assert.equal(stored(world).length, 1);
@@ -177,17 +178,38 @@ describe('release', () => {
     await world.time.until(manager.release(key));
     const took = world.time.now() - from;
     assert.ok(took >= 500 && took < 550, `${took} ms`);
-    assert.equal(world.counts.get('release-lost'), 1);
     assert.equal(manager.size, 0);
     assert.equal(pod.addresses.length, 0);
+    assert.deepEqual([manager.owed, world.server.released], [1, []]);
+    await world.time.run(5000);
+    assert.deepEqual([manager.owed, world.server.released], [0, [FIRST]], 'the host has said it then');
   });
 
-  test('the namespace is gone: said, and forgotten', async () => {
+  test('the namespace is gone: the DEL does not wait, the host releases', async () => {
     const { world, manager, pod, key } = await withLease();
     world.pods.delete(pod.path);
+    const from = world.time.now();
     assert.equal(await world.time.until(manager.release(key)), true);
+    assert.equal(world.time.now(), from, 'no network was waited for');
+    assert.deepEqual([manager.size, manager.owed], [0, 1]);
+    assert.deepEqual(
+      stored(world).map(({ owner }) => owner),
+      ['gone'],
+    );
+    await world.time.run(5000);
+    assert.deepEqual(world.server.released, [FIRST]);
+    assertNothingHeld(world, manager);
+  });
+
+  test('where it is not known how the LAN is reached: said, and forgotten', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    const pod = world.addPod('a');
+    await attached(world, manager, pod, { lan: undefined, uplinkIndex: undefined });
+    world.pods.delete(pod.path);
+    assert.equal(await world.time.until(manager.release(keyOf(pod))), true);
     assert.equal(world.counts.get('release-lost'), 1);
-    assert.deepEqual([manager.size, world.files.size], [0, 0]);
+    assert.deepEqual([manager.size, manager.owed, world.files.size], [0, 0, 0]);
   });
 
   test('another namespace under the same path is not touched', async () => {
@@ -201,11 +223,29 @@ describe('release', () => {
     assert.equal(manager.size, 0);
   });
 
-  test('the link is gone: said, and forgotten', async () => {
+  test('the link is gone: the host releases', async () => {
     const { world, manager, pod, key } = await withLease();
-    pod.link.index = 98;
+    pod.linkGone = true;
+    pod.addresses = [];
     assert.equal(await world.time.until(manager.release(key)), true);
-    assert.deepEqual([manager.size, world.files.size], [0, 0]);
+    await world.time.run(5000);
+    assert.deepEqual(world.server.released, [FIRST]);
+    assertNothingHeld(world, manager);
+  });
+
+  test('the cable is out: the DEL does not wait, the RELEASE goes out when it is back', async () => {
+    const { world, manager, pod, key } = await withLease();
+    world.uplink.lowerUp = false;
+    pod.link.lowerUp = false;
+    assert.equal(await world.time.until(manager.release(key, true)), true);
+    pod.addresses = [];
+    await world.time.run(60_000);
+    assert.deepEqual([manager.size, manager.owed, world.server.released], [0, 1, []]);
+    world.uplink.lowerUp = true;
+    manager.linkChanged({ index: UPLINK, name: 'uplink0', up: true, lowerUp: true, removed: false });
+    await world.time.run(1000);
+    assert.deepEqual(world.server.released, [FIRST]);
+    assertNothingHeld(world, manager);
   });
 
   test('while a new lease is being applied: it waits, and nothing of it comes back', async () => {

@@ -19,6 +19,11 @@ function recordOf(state: Dhcp4State, changes: Partial<LeaseRecord> = {}): LeaseR
     netns: { path: '/run/netns/c1', inode: '4026531999' },
     link: { index: 7, mac: OUR_MAC, owned: true },
     uplinkIndex: 2,
+    lan: { index: 2, name: 'uplink0' },
+    apply: { metric: undefined, mtu: true },
+    conflictCheck: 'background',
+    remember: false,
+    owner: 'pod',
     config: CONFIG,
     state,
     ...changes,
@@ -52,10 +57,10 @@ const leased: fc.Arbitrary<Dhcp4State> = fc
       ...(mangled ? { raw: { 'ntp-servers': [1], 'static-routes': [1, 2] } } : {}),
     };
     const random = (): number => share;
-    let state: Dhcp4State = { kind: 'init' };
+    let state: Dhcp4State = { kind: 'init', last: undefined };
     let now = instant(1000);
     const take = (event: Parameters<typeof step>[2]): void => {
-      state = step(CONFIG, state, event, { now, random }).state;
+      state = step(CONFIG, state, event, { now, random, protect: [] }).state;
     };
     take({ type: 'start' });
     for (const type of ['DHCPOFFER', 'DHCPACK'] as const) {
@@ -81,7 +86,7 @@ describe('a record', () => {
   });
 
   test('of a lease that was lost comes back, too', () => {
-    const record = recordOf({ kind: 'init' });
+    const record = recordOf({ kind: 'init', last: SERVER });
     assert.deepEqual(parseRecord(JSON.parse(JSON.stringify(record)) as Json), { ok: true, value: record });
   });
 
@@ -95,7 +100,7 @@ describe('a record', () => {
   });
 
   test('with one thing wrong is refused, and the error says where', () => {
-    const good = JSON.parse(JSON.stringify(recordOf({ kind: 'init' }))) as JsonObject;
+    const good = JSON.parse(JSON.stringify(recordOf({ kind: 'init', last: undefined }))) as JsonObject;
     const wrong: readonly (readonly [string, Json])[] = [
       ['schema', 2],
       ['key', { containerId: 'c1', network: 'lan' }],
@@ -139,7 +144,7 @@ function problem(file: string, content: string): string {
 
 describe('a stored file', () => {
   const name = 'c1/lan/eth0';
-  const text = JSON.stringify(recordOf({ kind: 'init' }));
+  const text = JSON.stringify(recordOf({ kind: 'init', last: undefined }));
   test('is taken under its own name only', () => {
     assert.equal(problem(name, text), 'taken');
     assert.equal(problem('other', text), 'the name does not fit the lease inside');

@@ -57,7 +57,7 @@ describe("what it is measured against: Debian's Go plugins", { skip: NEEDS_ROOT 
   const site = useSite();
 
   test('the lease of a macvlan pod is given back, that of a bridge pod never', async () => {
-    const daemonSocketPath = await startGoDhcp(site());
+    const { socket: daemonSocketPath } = await startGoDhcp(site());
     await pluggedBridge(site());
     const ipam = { type: 'dhcp', daemonSocketPath };
     const runtime = new CniRuntime({ place: site().node, binDirs: [DEBIAN_CNI_BIN] });

@@ -60,6 +60,11 @@ describe('one attachment, several requests', { skip: NEEDS_ROOT }, () => {
     assert.deepEqual(await site().daemonLeases(), []);
   });
 
+  /** A RELEASE that the host sends takes a moment. */
+  async function noRecords(): Promise<void> {
+    await waitFor('nothing to be stored', async () => (await site().records()).length === 0);
+  }
+
   test('DEL twice, DEL of the unknown, DEL without CNI_NETNS', async () => {
     const added = await site().add(network);
     await site().del(added);
@@ -74,12 +79,22 @@ describe('one attachment, several requests', { skip: NEEDS_ROOT }, () => {
     assert.deepEqual(await site().records(), []);
   });
 
-  test('DEL with the namespace gone', async () => {
+  test('DEL with the namespace gone: the host releases', async () => {
     const added = await site().add(network);
     await deleteNamespace(added.pod.namespace.name);
     await site().del(added);
     assert.deepEqual(await site().daemonLeases(), []);
-    assert.deepEqual(await site().records(), []);
+    await site().waitForNoLease(macIn(added.result));
+    await noRecords();
+  });
+
+  test('DEL of another container: the link of the one that lives there stays', async () => {
+    const added = await site().add(network);
+    const { attachment, namespace } = added.pod;
+    await site().daemon.runtime.del(network, { ...attachment, containerId: 'somebody-else' });
+    assert.equal((await linksOf(namespace)).get('eth0')?.address, macIn(added.result));
+    await site().del(added);
+    assert.equal((await linksOf(namespace)).size, 0);
   });
 
   test('ADD after the link was removed by hand: a new link and lease, and one record', async () => {
@@ -105,6 +120,7 @@ describe('one attachment, several requests', { skip: NEEDS_ROOT }, () => {
     await site().daemon.runtime.check(network, again.attachment);
     await site().del(again);
     await site().waitForNoLease(macIn(again.result));
+    await noRecords();
   });
 
   test('another namespace under the same path is not touched by a DEL', async () => {
@@ -116,6 +132,7 @@ describe('one attachment, several requests', { skip: NEEDS_ROOT }, () => {
     await site().del(added);
     assert.equal((await linksOf(added.pod.namespace)).get('eth0')?.linkinfo?.info_kind, 'bridge');
     assert.deepEqual(await site().daemonLeases(), []);
+    await site().waitForNoLease(macIn(added.result));
   });
 });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BPF, BPF_INSTRUCTION_BYTES, type BpfInstruction } from '../../src/wire/bpf.ts';
+import { BPF, BPF_INSTRUCTION_BYTES, BPF_VLAN_TAG, type BpfInstruction } from '../../src/wire/bpf.ts';
 
 /** The inverse of encodeBpf, for this machine's byte order. */
 export function decodeBpf(bytes: Uint8Array): readonly BpfInstruction[] {
@@ -24,9 +24,10 @@ const SIZE_BITS = 0x18;
 
 /**
  * Runs a program over a packet as the kernel does: the number of bytes to keep, 0 when a load goes beyond the packet.
- * Knows only the instructions that our filters use and fails on any other, and on a jump out of the program.
+ * Knows only the instructions that our filters use and fails on any other, and on a jump out of the program. `vlanTag`
+ * is what the device took off the frame.
  */
-export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array): number {
+export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array, vlanTag = 0): number {
   let a = 0;
   let x = 0;
   for (let pc = 0; ; pc++) {
@@ -37,6 +38,10 @@ export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array): 
     switch (code & ~SIZE_BITS) {
       case BPF.LD | BPF.ABS:
       case BPF.LD | BPF.IND: {
+        if (k === BPF_VLAN_TAG && (code & BPF.IND) === 0) {
+          a = vlanTag;
+          break;
+        }
         const at = (code & BPF.IND) === 0 ? k : k + x;
         if (at + width > packet.length) return 0;
         a = packet.subarray(at, at + width).reduce((value, byte) => value * 256 + byte, 0);
@@ -46,14 +51,27 @@ export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array): 
         if (k >= packet.length) return 0;
         x = ((packet[k] ?? 0) & 0x0f) * 4;
         break;
+      case BPF.MISC | BPF.TAX:
+        x = a;
+        break;
       case BPF.RET | BPF.K:
         return k;
-      default: {
+      default:
         // The jumps use the bits of the size for their operation.
-        const taken = code === (BPF.JMP | BPF.JEQ) ? a === k : (a & k) !== 0;
-        assert.ok(code === (BPF.JMP | BPF.JEQ) || code === (BPF.JMP | BPF.JSET), `instruction ${code}`);
-        pc += taken ? jt : jf;
-      }
+        pc += isTaken(code, k, a, x) ? jt : jf;
     }
+  }
+}
+
+function isTaken(code: number, k: number, a: number, x: number): boolean {
+  switch (code) {
+    case BPF.JMP | BPF.JEQ | BPF.K:
+      return a === k;
+    case BPF.JMP | BPF.JEQ | BPF.X:
+      return a === x;
+    case BPF.JMP | BPF.JSET | BPF.K:
+      return (a & k) !== 0;
+    default:
+      return assert.fail(`instruction ${code}`);
   }
 }

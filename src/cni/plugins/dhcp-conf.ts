@@ -1,147 +1,155 @@
 import * as v from 'valibot';
-import { toHex, utf8 } from '../../base/bytes.ts';
-import { parseCidr } from '../../base/cidr.ts';
-import { type Ipv4, isHostIpv4, parseIpv4 } from '../../base/ipv4.ts';
-import type { Json, JsonObject } from '../../base/json.ts';
-import { keyText, type LeaseKey } from '../../lease/record.ts';
+import type { JsonObject } from '../../base/json.ts';
+import type { Mac } from '../../base/mac.ts';
+import type { ApplyPolicy, ConflictCheck, LeaseKey } from '../../lease/record.ts';
 import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
-import { encodeOptionText } from '../../wire/dhcp4/option-text.ts';
-import { optionByName, type OptionRow } from '../../wire/dhcp4/options.ts';
+import { nearest } from '../../wire/dhcp4/nearest.ts';
 import type { DhcpSettings } from '../context.ts';
-import type { CniArgs } from '../spec/args.ts';
+import { DHCP_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
+import { namesSent } from '../dhcp/names-sent.ts';
+import { CLIENT_IDENTIFIER, invalid } from '../dhcp/option-row.ts';
+import { overlay } from '../dhcp/overlay.ts';
+import { readProvide } from '../dhcp/provide.ts';
+import { NO_REQUEST, parameterRequest } from '../dhcp/request.ts';
+import { wantedAddress } from '../dhcp/wanted-address.ts';
+import { clientIdOf, type ClientIdPolicy } from '../identity/client-id.ts';
+import { type Attached, type Subject, subjectOf } from '../identity/subject.ts';
+import type { PlaceholderValues } from '../identity/template.ts';
+import { podOf } from '../spec/args.ts';
 import type { NetConf } from '../spec/conf.ts';
-import { CniError, quoted } from '../spec/errors.ts';
-import { listOf, maybe, objectAt, optionalText, readShape, uint32 } from '../spec/schema.ts';
+import { quoted } from '../spec/errors.ts';
+import { listOf, maybe, optionalText, readShape, uint32 } from '../spec/schema.ts';
 
-/**
- * Asked for unless the configuration says otherwise (option 55): what a pod can use. Without 108 (IPv6-only
- * preferred): who asks for it promises to honour it (RFC 8925 3.2).
- */
-export const DEFAULT_REQUEST: readonly number[] = [
-  1, 3, 6, 12, 15, 26, 33, 42, 51, 54, 58, 59, 119, 121, 249,
-];
-
-/** What is asked for when the configuration takes the defaults away and names nothing: the Go plugin's figure. */
-const LEAST_REQUEST: readonly number[] = [1, 3, 15, 6];
-
-const CLIENT_IDENTIFIER = 61;
-/** Type 0 of RFC 2132 9.14: the identifier is no hardware address. */
-const IDENTIFIER_TYPE_TEXT = 0;
-/** With the type byte 255, the most that an option holds. */
-const MAX_IDENTIFIER_TEXT = 254;
 /** What is left of an Ethernet frame beside the fixed fields and the options of the exchange itself. */
-const MAX_PROVIDED_BYTES = 1000;
-/** The exchange sets these itself. */
-const OWN_OPTIONS: ReadonlySet<number> = new Set([50, 52, 53, 54, 55, 57, 80]);
+const MAX_SENT_BYTES = 1000;
+const DEFAULT_CLIENT_ID: ClientIdPolicy = { kind: 'container' };
+const DEFAULT_CONFLICT_CHECK: ConflictCheck = 'background';
 
+/** The Go plugin's own keys; `request` is read with those that the daemon's configuration has too. */
 const ipamShape = v.object({
   provide: listOf(v.object({ option: v.string(), value: optionalText, fromArg: optionalText })),
-  request: listOf(v.object({ option: optionalText, skipDefault: maybe(v.boolean()) })),
   priority: maybe(uint32),
   daemonSocketPath: optionalText,
 });
+const GO_KEYS: ReadonlySet<string> = new Set(['type', 'request', ...Object.keys(ipamShape.entries)]);
+const OWN_KEYS: readonly string[] = DHCP_KEYS.filter((key) => !GO_KEYS.has(key));
+
+/** Something that was wanted and could not be had: `event` is what it is counted as. */
+export type ConfNote = { readonly event: 'identity-without-pod' | 'name-without-pod'; readonly text: string };
 
 export type DhcpConf = {
-  readonly client: Omit<Dhcp4Config, 'chaddr'>;
-  /** Metric of every route in the result; 0: none. */
-  readonly priority: number;
+  /** What the client works with, for the interface that has this MAC. */
+  readonly clientFor: (mac: Mac) => Omit<Dhcp4Config, 'chaddr'>;
+  readonly apply: ApplyPolicy;
+  readonly conflictCheck: ConflictCheck;
+  /** The next container of this name is the same client: it is to have the same address again. */
+  readonly remember: boolean;
+  readonly notes: readonly ConfNote[];
 };
 
 /**
- * The `ipam` section of type `dhcp`, every key of the Go plugin, as what the client needs. Option names are those of
- * the DHCP world or decimal codes; values are text or `0x` and hex digits. Throws CniError 7 naming the key.
+ * The `ipam` section of type `dhcp`, every key of the Go plugin and our own (docs/identity.md, docs/dhcp-options.md),
+ * over what the daemon's configuration says, as what the client needs. Throws CniError 7 naming the key.
  */
-export function readDhcpConf(conf: NetConf, args: CniArgs, key: LeaseKey, settings: DhcpSettings): DhcpConf {
-  const read = readShape(ipamShape, conf.ipam ?? {}, 'ipam');
+export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSettings): DhcpConf {
+  const raw = conf.ipam ?? {};
+  refuseMisspelled(raw);
+  const read = readShape(ipamShape, raw, 'ipam');
   if (!read.ok) throw read.error;
-  const { provide, request, priority } = read.value;
-  const send: Record<number, string> = {};
-  for (const [i, entry] of provide.entries()) {
-    const row = optionRow(entry.option, `ipam.provide[${i}].option`);
-    const fromArg = entry.fromArg === undefined ? undefined : args.values.get(entry.fromArg);
-    const value = fromArg ?? entry.value;
-    if (value === undefined || value === '') continue;
-    if (OWN_OPTIONS.has(row.code)) {
-      throw invalid(`ipam.provide[${i}].option: ${row.name} is set by the exchange itself: remove the entry`);
-    }
-    const bytes = encodeOptionText(row, value);
-    const field = fromArg === undefined ? 'value' : 'fromArg';
-    if (!bytes.ok) throw invalid(`ipam.provide[${i}].${field}: ${bytes.error}`);
-    send[row.code] = toHex(bytes.value);
-  }
-  const total = Object.values(send).reduce((sum, hex) => sum + hex.length / 2, 0);
-  if (total > MAX_PROVIDED_BYTES) {
-    throw invalid(
-      `ipam.provide: ${total} bytes of options do not fit a packet; ${MAX_PROVIDED_BYTES} is the most`,
-    );
-  }
-  const { [CLIENT_IDENTIFIER]: ownIdentifier, ...others } = send;
+  const { provide, priority } = read.value;
+  const keys = overlay(readDhcpKeys(raw, 'ipam'), settings.defaults);
+  const { args } = attached;
+  const subject = subjectOf(attached, settings.identity);
+  const { [CLIENT_IDENTIFIER]: ownId, ...stated } = Object.fromEntries([
+    ...(keys.send ?? []),
+    ...readProvide(provide, args),
+  ]);
+  const names = namesSent(keys, placeholders(conf, attached, settings), new Map(entriesOf(stated)));
+  const send = { ...stated, ...Object.fromEntries(names.options) };
+  refuseTooMuch(send, ownId);
+  const policy: ClientIdPolicy =
+    ownId === undefined ? (keys.clientId ?? DEFAULT_CLIENT_ID) : { kind: 'bytes', hex: ownId };
+  const ipv6Only = keys.ipv6Only ?? false;
+  const common = {
+    requestedAddress: wantedAddress(conf, args),
+    parameterRequest: parameterRequest(keys.request ?? NO_REQUEST, ipv6Only),
+    send,
+    servers: keys.servers ?? [],
+    ipv6Only,
+    rapidCommit: keys.rapidCommit ?? true,
+    broadcast: keys.broadcast ?? 'auto',
+  };
+  const key: LeaseKey = {
+    containerId: attached.containerId,
+    network: conf.name,
+    ifname: attached.ifname,
+  };
+  const scope = settings.identity;
   return {
-    client: {
-      clientId: ownIdentifier ?? defaultClientId(key),
-      requestedAddress: wantedAddress(conf, args),
-      parameterRequest: parameterRequest(request),
-      send: others,
-      ...settings,
-    },
-    priority: priority ?? 0,
+    clientFor: (mac) => ({ ...common, clientId: clientIdOf(policy, { key, subject, scope, mac }) }),
+    apply: { metric: priority === 0 ? undefined : priority, mtu: !statesMtu(conf) },
+    conflictCheck: keys.conflictCheck ?? DEFAULT_CONFLICT_CHECK,
+    remember: policy.kind !== 'container' && !isOfContainer(policy, subject),
+    notes: [
+      ...identityNotes(policy, subject),
+      ...names.notes.map((text) => ({ event: 'name-without-pod', text }) as const),
+    ],
   };
 }
 
-/** As the Go plugin forms it, so that a node can change over without its pods changing identity at the server. */
-function defaultClientId(key: LeaseKey): string {
-  const text = utf8(keyText(key)).subarray(0, MAX_IDENTIFIER_TEXT);
-  return toHex(Uint8Array.of(IDENTIFIER_TYPE_TEXT, ...text));
+function entriesOf(options: Readonly<Record<string, string>>): readonly (readonly [number, string])[] {
+  return Object.entries(options).map(([code, hex]) => [Number(code), hex]);
 }
 
-function parameterRequest(
-  entries: readonly { readonly option?: string | undefined; readonly skipDefault?: boolean | undefined }[],
-): readonly number[] {
-  const named = entries.flatMap(({ option }, i) =>
-    option === undefined ? [] : [optionRow(option, `ipam.request[${i}].option`).code],
-  );
-  const defaults = entries.some(({ skipDefault }) => skipDefault === true) ? [] : DEFAULT_REQUEST;
-  const all = [...new Set([...named, ...defaults])];
-  return all.length === 0 ? LEAST_REQUEST : all;
-}
-
-function optionRow(name: string, at: string): OptionRow {
-  const row = optionByName(name);
-  if (!row.ok) throw invalid(`${at}: ${row.error}`);
-  return row.value;
-}
-
-/** `runtimeConfig.ips` (capability), then `args.cni.ips`, then CNI_ARGS `IP`: the first IPv4 address. */
-function wantedAddress(conf: NetConf, args: CniArgs): Ipv4 | undefined {
-  const lists: readonly (readonly [string, Json | undefined])[] = [
-    ['runtimeConfig.ips', conf.runtimeConfig['ips']],
-    ['args.cni.ips', cniArgs(conf)?.['ips']],
-    ['CNI_ARGS IP', args.values.get('IP')?.split(',')],
-  ];
-  for (const [at, list] of lists) {
-    if (list === undefined || list === null) continue;
-    if (!Array.isArray(list)) throw invalid(`${at}: must be a list of addresses`);
-    const first = list.map((entry: Json) => addressIn(entry, at)).find((address) => address !== undefined);
-    if (first !== undefined) return first;
+/** Keys that nobody knows are passed over, as the Go plugin does; one that is nearly ours is a mistake. */
+function refuseMisspelled(raw: JsonObject): void {
+  for (const key of Object.keys(raw)) {
+    if (GO_KEYS.has(key) || OWN_KEYS.includes(key)) continue;
+    const near = nearest(key, OWN_KEYS);
+    if (near !== undefined) {
+      throw invalid(`ipam: ${quoted(key)} is no key of it: did you mean "${near}"?`);
+    }
   }
-  return undefined;
 }
 
-/** Undefined for IPv6, which is not this client's. */
-function addressIn(entry: Json, at: string): Ipv4 | undefined {
-  const text = typeof entry === 'string' ? entry.trim() : '';
-  if (text.includes(':')) return undefined;
-  const address = parseIpv4(parseCidr(text)?.address ?? text);
-  if (address === undefined || !isHostIpv4(address)) {
-    throw invalid(`${at}: ${quoted(text)} is not an address that an interface can have ("192.168.2.50")`);
+function refuseTooMuch(send: Readonly<Record<number, string>>, clientId: string | undefined): void {
+  const total = [...Object.values(send), clientId ?? ''].reduce((sum, hex) => sum + hex.length / 2, 0);
+  if (total > MAX_SENT_BYTES) {
+    throw invalid(
+      `ipam.provide, ipam.send: ${total} bytes of options do not fit a packet; ${MAX_SENT_BYTES} is the most`,
+    );
   }
-  return address;
 }
 
-function cniArgs(conf: NetConf): JsonObject | undefined {
-  return objectAt(conf.args, 'cni');
+function placeholders(
+  conf: NetConf,
+  { args, containerId, ifname }: Attached,
+  { identity }: DhcpSettings,
+): PlaceholderValues {
+  const pod = podOf(args);
+  return {
+    pod: pod?.name,
+    namespace: pod?.namespace,
+    container: containerId,
+    ifname,
+    node: identity.node,
+    network: conf.name,
+  };
 }
 
-function invalid(text: string): CniError {
-  return new CniError('invalid-config', text);
+/** What was to be made from a pod and had to be made from the container, which never comes back. */
+function isOfContainer(policy: ClientIdPolicy, subject: Subject): boolean {
+  return (policy.kind === 'pod' || policy.kind === 'duid') && subject.kind === 'container';
+}
+
+function identityNotes(policy: ClientIdPolicy, subject: Subject): readonly ConfNote[] {
+  if (!isOfContainer(policy, subject)) return [];
+  const text = `clientId: the runtime names no pod (CNI_ARGS K8S_POD_NAME); "${policy.kind}" is made from the container`;
+  return [{ event: 'identity-without-pod', text }];
+}
+
+/** Then the link has that MTU, whatever the network says. */
+function statesMtu(conf: NetConf): boolean {
+  const mtu = conf.raw['mtu'];
+  return typeof mtu === 'number' && mtu > 0;
 }

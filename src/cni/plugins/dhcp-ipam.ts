@@ -1,81 +1,128 @@
-import type { LeaseManager } from '../../lease/manager.ts';
-import type { AddCall, CheckCall, DelCall, DhcpSettings, PluginServices } from '../context.ts';
+import { formatDuration, seconds } from '../../base/time.ts';
+import type { AcquireRequest } from '../../lease/manager.ts';
+import { keyText } from '../../lease/record.ts';
+import { readopt, type Readoption, type RequestFor } from '../adopt/readopt.ts';
+import type { AddCall, CheckCall, DelCall, NodeCall, PluginServices } from '../context.ts';
 import { CniError } from '../spec/errors.ts';
+import { EMPTY_RESULT } from '../spec/result.ts';
 import { type DhcpConf, readDhcpConf } from './dhcp-conf.ts';
 import { leaseResult } from './dhcp-result.ts';
 import { leaseError } from './failures.ts';
 import { type Allocation, type Ipam, type IpamTarget, leaseKey } from './ipam.ts';
 
+/** How long a CHECK waits for the server to confirm what it takes up. */
+const TAKE_UP_LIMIT = seconds(4);
+
+type Target = Pick<AcquireRequest, 'pod' | 'link' | 'owned' | 'made' | 'uplinkIndex' | 'lan'>;
+
 /** Addresses from the network's DHCP server, by the daemon's own client. */
 export class DhcpIpam implements Ipam {
-  readonly #leases: LeaseManager;
-  readonly #settings: DhcpSettings;
+  readonly #services: PluginServices;
   readonly #linkGoes: boolean;
   /** Each call's configuration is read once: `verify` wants it before the link is made, `add` after. */
-  readonly #confs = new WeakMap<AddCall, DhcpConf>();
+  readonly #confs = new WeakMap<AddCall | CheckCall, DhcpConf>();
 
   /** `linkGoes`: whoever calls `del` removes the link next. */
-  constructor({ leases, dhcp }: PluginServices, linkGoes: boolean) {
+  constructor(services: PluginServices, linkGoes: boolean) {
+    this.#services = services;
     this.#linkGoes = linkGoes;
-    this.#leases = leases;
-    this.#settings = dhcp;
   }
 
   verify(call: AddCall): void {
     this.#confOf(call);
   }
 
-  #confOf(call: AddCall): DhcpConf {
+  #confOf(call: AddCall | CheckCall): DhcpConf {
     const known = this.#confs.get(call);
     if (known !== undefined) return known;
-    const conf = readDhcpConf(call.conf, call.env.args, leaseKey(call), this.#settings);
+    const conf = readDhcpConf(call.conf, call.env, this.#services.dhcp);
     this.#confs.set(call, conf);
     return conf;
   }
 
   async add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<Allocation> {
-    const { env, conf } = call;
+    const { env } = call;
     const key = leaseKey(call);
-    const { client, priority } = this.#confOf(call);
-    const lease = await this.#leases.acquire(
-      {
-        key,
-        netnsPath: env.netns,
-        pod: target.pod,
-        link: target.link,
-        owned: target.owned,
-        uplinkIndex: target.uplinkIndex,
-        client,
-      },
-      signal,
-    );
+    const { apply, notes } = this.#confOf(call);
+    for (const { event, text } of notes) {
+      this.#services.count(event);
+      this.#services.log.warn({ lease: keyText(key), why: text }, 'an identity is not what was configured');
+    }
+    const lease = await this.#services.leases.acquire(this.#request(call, target), signal);
     if (!lease.ok) throw leaseError(lease.error, env.ifname, signal);
-    const configured = conf.raw['mtu'];
-    const explicit = typeof configured === 'number' && configured > 0;
+    // The network wants to be without IPv4 (RFC 8925): there is nothing to configure, and nothing has failed.
+    if (lease.value === undefined) return { result: EMPTY_RESULT, mtu: undefined };
     const { mtu } = lease.value;
     return {
-      result: leaseResult(lease.value, priority),
-      mtu: mtu === undefined || explicit || mtu >= target.link.mtu ? undefined : mtu,
+      result: leaseResult(lease.value, apply.metric ?? 0),
+      mtu: mtu === undefined || !apply.mtu || mtu >= target.link.mtu ? undefined : mtu,
+    };
+  }
+
+  #request(call: AddCall | CheckCall, target: Target): AcquireRequest {
+    const { clientFor, apply, conflictCheck, remember } = this.#confOf(call);
+    const client = clientFor(target.link.mac);
+    return {
+      key: leaseKey(call),
+      netnsPath: call.env.netns,
+      ...target,
+      client,
+      apply,
+      conflictCheck,
+      remember,
     };
   }
 
   async del(call: AddCall | DelCall): Promise<void> {
-    await this.#leases.release(leaseKey(call), this.#linkGoes);
+    await this.#services.leases.release(leaseKey(call), this.#linkGoes);
   }
 
-  check(call: CheckCall): Promise<void> {
-    const managed = this.#leases.get(leaseKey(call));
-    if (managed?.lease !== undefined) return Promise.resolve();
-    const text =
-      managed === undefined
-        ? `no lease is known for ${call.env.ifname} of ${call.env.containerId}`
-        : `the lease of ${call.env.ifname} of ${call.env.containerId} was lost; a new one is sought`;
-    return Promise.reject(new CniError('check-mismatch', text));
+  /**
+   * Whether there is a lease. One that the daemon does not know, of another daemon or of a state folder that was lost,
+   * is taken up again for the container that runs: its server is asked for the address that it has.
+   */
+  async check(call: CheckCall): Promise<void> {
+    const { leases } = this.#services;
+    const key = leaseKey(call);
+    const managed = leases.get(key);
+    if (managed?.lease !== undefined || managed?.record.state.kind === 'ipv6-only') return;
+    const { ifname, containerId } = call.env;
+    const who = `${ifname} of ${containerId}`;
+    if (managed !== undefined) {
+      throw new CniError('check-mismatch', `the lease of ${who} was lost; a new one is sought`);
+    }
+    const found = await this.adopt(call);
+    if (found.kind === 'refused') {
+      throw new CniError('check-mismatch', `no lease is known for ${who}, and none to take up: ${found.why}`);
+    }
+    const lease = await leases.awaitLease(key, TAKE_UP_LIMIT);
+    if (lease !== undefined) return;
+    throw new CniError(
+      'check-mismatch',
+      `no lease was known for ${who}; no server has confirmed its address yet, and it is asked for again and again`,
+    );
   }
 
-  /** The daemon that answers is the daemon that gives the leases. */
-  status(): Promise<void> {
-    return Promise.resolve();
+  /** Goes on with the address that a running container has, as `readopt` says. */
+  adopt(call: CheckCall): Promise<Readoption> {
+    const requestFor: RequestFor = (_, target) => this.#request(call, target);
+    return readopt(this.#services, call, requestFor, this.#linkGoes);
+  }
+
+  /** The daemon that answers is the daemon that gives the leases: if it can keep them, and a server is heard. */
+  async status(_call: NodeCall, uplink: string | undefined): Promise<void> {
+    const { store, leases } = this.#services;
+    const unwritable = await store.writable();
+    if (unwritable !== undefined) {
+      throw new CniError('not-available', `leases cannot be kept: ${unwritable.message}`);
+    }
+    for (const [lan, silent] of leases.silentLans()) {
+      if (uplink !== undefined && uplink !== lan) continue;
+      throw new CniError(
+        'limited-connectivity',
+        `no DHCP server has answered on ${lan} for ${formatDuration(silent)}`,
+      );
+    }
   }
 
   gc(): Promise<void> {

@@ -16,8 +16,8 @@ export function dhcpPlugin(services: PluginServices): Plugin {
     const pod = openPod(services, call.env);
     try {
       const link = withMac(await ready(pod, call.env.ifname));
-      const uplinkIndex = await pod.hostUplink(link);
-      const { result, mtu } = await ipam.add(call, { pod, link, uplinkIndex, owned: false }, signal);
+      const { uplinkIndex, lan } = await pod.hostLan(link);
+      const { result, mtu } = await ipam.add(call, { pod, link, uplinkIndex, lan, owned: false }, signal);
       if (mtu !== undefined) await applyMtu(call, pod, link, mtu);
       return result;
     } finally {
@@ -51,7 +51,7 @@ export function dhcpPlugin(services: PluginServices): Plugin {
       await checkAddress(services, call);
     },
     gc: (call: NodeCall) => releaseStale(services, call, 'dhcp'),
-    status: () => ipam.status(),
+    status: (call) => ipam.status(call, undefined),
   };
 }
 

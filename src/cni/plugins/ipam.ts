@@ -1,4 +1,4 @@
-import { keyText, type LeaseKey } from '../../lease/record.ts';
+import { keyText, type LeaseKey, type LinkMade } from '../../lease/record.ts';
 import type { AddCall, CheckCall, DelCall, NodeCall } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
@@ -10,8 +10,12 @@ export type IpamTarget = {
   readonly pod: Pod;
   readonly link: PodLink & { readonly mac: Mac };
   readonly uplinkIndex: number | undefined;
+  /** The interface of the daemon's namespace through which this LAN is reached. */
+  readonly lan: { readonly index: number; readonly name: string } | undefined;
   /** The daemon made the link, so that it may remove it. */
   readonly owned: boolean;
+  /** What it made it of, where it shall make it again when its uplink comes back. */
+  readonly made?: LinkMade | undefined;
 };
 
 /** What an IPAM gave; `mtu` is what the network wants the link to have, if it says so and it is less than it has. */
@@ -26,7 +30,8 @@ export interface Ipam {
   del(call: AddCall | DelCall): Promise<void>;
   check(call: CheckCall): Promise<void>;
   gc(call: NodeCall): Promise<void>;
-  status(call: NodeCall): Promise<void>;
+  /** `uplink`: the interface that the addresses would be asked for on; undefined where that is not known. */
+  status(call: NodeCall, uplink: string | undefined): Promise<void>;
 }
 
 export function leaseKey(call: AddCall | DelCall | CheckCall): LeaseKey {

@@ -1,10 +1,11 @@
 import * as v from 'valibot';
 import { isMulticastMac, isZeroMac, type Mac, parseMac } from '../../base/mac.ts';
+import { MAC_POLICIES, type MacPolicy } from '../identity/pod-mac.ts';
 import type { MacvlanMode } from '../ports.ts';
 import type { CniArgs } from '../spec/args.ts';
 import type { NetConf } from '../spec/conf.ts';
 import { CniError, quoted } from '../spec/errors.ts';
-import { maybe, optionalText, readShape, uint32 } from '../spec/schema.ts';
+import { maybe, objectAt, optionalText, readShape, uint32 } from '../spec/schema.ts';
 
 const MODES: readonly MacvlanMode[] = ['bridge', 'private', 'vepa', 'passthru'];
 
@@ -29,8 +30,18 @@ export type MacvlanConf = {
   readonly bcQueueLen: number | undefined;
 };
 
-/** The keys of `macvlan`, with the Go plugin's defaults and its order of MACs. Throws CniError 7 naming the key. */
-export function readMacvlanConf(conf: NetConf, args: CniArgs): MacvlanConf {
+/** Gives the MAC of a pod, where that is what is wanted. */
+export type PodMacSource = {
+  /** For a configuration that states none. */
+  readonly byDefault: MacPolicy;
+  readonly make: () => Mac;
+};
+
+/**
+ * The keys of `macvlan`, with the Go plugin's defaults and its order of MACs. Without `ofPod` the policy `pod` gives no
+ * MAC: whoever makes no link needs none. Throws CniError 7 naming the key.
+ */
+export function readMacvlanConf(conf: NetConf, args: CniArgs, ofPod?: PodMacSource): MacvlanConf {
   const read = readShape(shape, conf.raw);
   if (!read.ok) throw read.error;
   const { master, mode = 'bridge', mtu, linkInContainer, bcqueuelen } = read.value;
@@ -41,33 +52,44 @@ export function readMacvlanConf(conf: NetConf, args: CniArgs): MacvlanConf {
     master,
     mode: known,
     mtu: mtu === 0 ? undefined : mtu,
-    mac: wantedMac(conf, args, read.value.mac),
+    mac: wantedMac(conf, args, read.value.mac, ofPod),
     linkInContainer: linkInContainer ?? false,
     bcQueueLen: bcqueuelen === 0 ? undefined : bcqueuelen,
   };
 }
 
-/** `runtimeConfig.mac` over CNI_ARGS `MAC` over `mac`, as in the Go plugin. */
-function wantedMac(conf: NetConf, args: CniArgs, configured: string | undefined): Mac | undefined {
-  const runtime = conf.runtimeConfig['mac'];
-  if (runtime !== undefined && runtime !== null && typeof runtime !== 'string') {
-    throw invalid('runtimeConfig.mac: must be text');
-  }
+/**
+ * `runtimeConfig.mac` over `args.cni.mac` over CNI_ARGS `MAC` over `mac`, as in the Go plugins (`args.cni.mac` as in
+ * its `bridge`). Undefined: the kernel takes one at random.
+ */
+function wantedMac(
+  conf: NetConf,
+  args: CniArgs,
+  configured: string | undefined,
+  ofPod: PodMacSource | undefined,
+): Mac | undefined {
   const sources = [
-    ['runtimeConfig.mac', runtime],
+    ['runtimeConfig.mac', conf.runtimeConfig['mac']],
+    ['args.cni.mac', objectAt(conf.args, 'cni')?.['mac']],
     ['CNI_ARGS MAC', args.values.get('MAC')],
-    ['mac', configured],
   ] as const;
   for (const [at, text] of sources) {
-    if (typeof text === 'string' && text !== '') return readMac(at, text);
+    if (text === undefined || text === null || text === '') continue;
+    if (typeof text !== 'string') throw invalid(`${at}: must be text`);
+    return readMac(at, text);
   }
-  return undefined;
+  const stated = configured ?? ofPod?.byDefault ?? 'random';
+  const policy = MAC_POLICIES.find((known) => known === stated);
+  if (policy === undefined) return readMac('mac', stated, `, nor one of ${MAC_POLICIES.join(', ')}`);
+  return policy === 'pod' ? ofPod?.make() : undefined;
 }
 
-function readMac(at: string, text: string): Mac {
+function readMac(at: string, text: string, nor = ''): Mac {
   const mac = parseMac(text);
   if (mac === undefined) {
-    throw invalid(`${at}: ${quoted(text)} is not an Ethernet address of six bytes ("02:00:5e:10:00:01")`);
+    throw invalid(
+      `${at}: ${quoted(text)} is not an Ethernet address of six bytes ("02:00:5e:10:00:01")${nor}`,
+    );
   }
   if (isMulticastMac(mac)) {
     throw invalid(`${at}: ${text} is a multicast address: the first byte must be even`);

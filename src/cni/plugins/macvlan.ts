@@ -1,6 +1,7 @@
 import { IPV4_ANY } from '../../base/ipv4.ts';
 import { isSysError } from '../../base/sys-error.ts';
-import type { InterfaceConfiguration } from '../../lease/ports.ts';
+import type { InterfaceConfiguration, LinkState } from '../../lease/ports.ts';
+import { keyText } from '../../lease/record.ts';
 import type { UplinkSource, UplinkState } from '../../node/ports.ts';
 import { findUplink } from '../../node/uplink.ts';
 import type { AddCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
@@ -11,8 +12,10 @@ import { kernelError } from './failures.ts';
 import { isLinkOf, isOwnLink, releaseStale, removeLink } from './gc.ts';
 import { ipamOf } from './ipam-of.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
+import { announceIpv6 } from './macvlan-announce.ts';
 import { checkAttachment } from './macvlan-check.ts';
 import { type MacvlanConf, readMacvlanConf } from './macvlan-conf.ts';
+import { podMacSource } from './pod-mac-source.ts';
 import { openPod } from './pod.ts';
 
 /** `macvlan`: a link of its own on the uplink, in the pod's namespace, with its address by any IPAM. */
@@ -20,7 +23,7 @@ export function macvlanPlugin(services: PluginServices): Plugin {
   return {
     add: (call) =>
       services.operations.add(operationKey(leaseKey(call)), call.env.netns, call.hangUp, async (signal) => {
-        const conf = readMacvlanConf(call.conf, call.env.args);
+        const conf = readMacvlanConf(call.conf, call.env.args, podMacSource(services, call));
         const ipam = ipamOf(services, call.conf);
         ipam.verify(call);
         const pod = openPod(services, call.env);
@@ -65,9 +68,16 @@ async function add(
       `mtu: ${conf.mtu} is larger than the ${uplink.mtu} of ${uplink.name}`,
     );
   }
-  const uplinkIndex = conf.linkInContainer ? undefined : uplink.index;
+  const lan = conf.linkInContainer ? undefined : { index: uplink.index, name: uplink.name };
+  // A link in the container stands on one of the container's own: if that goes, it is the container's business.
+  const made = lan && { master: lan.name, mode: conf.mode, mtu: conf.mtu, bcQueueLen: conf.bcQueueLen };
   const attach = (link: PodLink): Promise<CniResult> =>
-    configure(call, parts, { pod, link: withMac(link), uplinkIndex, owned: true }, signal);
+    configure(
+      call,
+      parts,
+      { pod, link: withMac(link), uplinkIndex: lan?.index, lan, owned: true, made },
+      signal,
+    );
   const known = await attachedBefore(services, call, pod);
   // What an earlier ADD made belongs to a running pod: a repetition that fails takes nothing of it away.
   if (known !== undefined) return attach(known);
@@ -118,18 +128,10 @@ async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkSt
   }
 }
 
-/**
- * The new link as it is, told to announce itself as the Go plugin's links do; arp_notify, the IPv4 sister of
- * ndisc_notify, comes with the addresses. Where /proc/sys cannot be written a pod works without.
- */
+/** The new link as it is, told to announce itself. */
 function announcing(services: PluginServices, call: AddCall, pod: Pod, uplink: UplinkState): PodLink {
   const { ifname } = call.env;
-  try {
-    pod.setSysctls([{ family: 'ipv6', ifname, key: 'ndisc_notify', value: '1' }]);
-  } catch (error) {
-    if (!isSysError(error)) throw error;
-    services.log.warn({ ifname, error: error.message }, 'IPv6 addresses of a pod will not be announced');
-  }
+  announceIpv6(pod, ifname, services.log);
   const link = pod.peek(ifname);
   if (link === undefined) throw new CniError('link-failed', `${ifname} was made and is gone again`);
   // The kernel needs a moment to see that the carrier of a new link is that of its master.
@@ -240,8 +242,9 @@ async function del(services: PluginServices, call: DelCall): Promise<void> {
   try {
     const link = pod.peek(ifname);
     if (link === undefined) return;
-    const isMacvlan = isOwnLink(known, pod, link) || (await pod.link(ifname))?.kind === 'macvlan';
-    if (isMacvlan) await pod.deleteLink(link.index);
+    if (isOwnLink(known, pod, link) || (await isStray(services, call, pod, link))) {
+      await pod.deleteLink(link.index);
+    }
   } catch (error) {
     throw kernelError('link-failed', `${ifname} cannot be removed`, error);
   } finally {
@@ -249,14 +252,26 @@ async function del(services: PluginServices, call: DelCall): Promise<void> {
   }
 }
 
+/** A macvlan that no attachment of this daemon owns, as a Go plugin or a lost state folder leaves it. */
+async function isStray(services: PluginServices, call: DelCall, pod: Pod, link: LinkState): Promise<boolean> {
+  if ((await pod.link(link.name))?.kind !== 'macvlan') return false;
+  const own = keyText(leaseKey(call));
+  return services.leases
+    .list()
+    .every(({ record }) => keyText(record.key) === own || !isLinkOf(record, pod, link));
+}
+
 async function status(services: PluginServices, call: NodeCall): Promise<void> {
   const conf = readMacvlanConf(call.conf, { values: new Map(), ignoreUnknown: true });
-  if (!conf.linkInContainer) {
-    const uplink = await findUplink(services.host, conf.master);
-    if (!uplink.ok) throw new CniError('not-available', uplink.error.text);
-    if (!uplink.value.lowerUp) {
-      throw new CniError('limited-connectivity', `master "${uplink.value.name}" has no carrier`);
-    }
+  const ipam = ipamOf(services, call.conf);
+  if (conf.linkInContainer) {
+    await ipam.status(call, undefined);
+    return;
   }
-  await ipamOf(services, call.conf).status(call);
+  const uplink = await findUplink(services.host, conf.master);
+  if (!uplink.ok) throw new CniError('not-available', uplink.error.text);
+  if (!uplink.value.lowerUp) {
+    throw new CniError('limited-connectivity', `master "${uplink.value.name}" has no carrier`);
+  }
+  await ipam.status(call, uplink.value.name);
 }

@@ -37,6 +37,27 @@ export function parseArgs(text: string): Result<CniArgs, string> {
   return ok({ values, ignoreUnknown: flag });
 }
 
+/** A pod as the runtime names it. */
+export type PodName = {
+  /** Undefined where a name is unique on its node only: podman says no more than the container's name. */
+  readonly namespace: string | undefined;
+  readonly name: string;
+};
+
+/** Far more than a name of Kubernetes (253) or podman; what is longer is nobody's name. */
+const MAX_POD_NAME = 1024;
+
+/** K8S_POD_NAME and K8S_POD_NAMESPACE, which the kubelet's runtimes and podman set; undefined without a name. */
+export function podOf({ values }: CniArgs): PodName | undefined {
+  const name = nameIn(values, 'K8S_POD_NAME');
+  return name === undefined ? undefined : { namespace: nameIn(values, 'K8S_POD_NAMESPACE'), name };
+}
+
+function nameIn(values: CniArgs['values'], key: string): string | undefined {
+  const text = values.get(key);
+  return text === undefined || text === '' || text.length > MAX_POD_NAME ? undefined : text;
+}
+
 /** The truth values that the Go library takes, in any case. */
 export function parseFlag(text: string): boolean | undefined {
   const lower = text.toLowerCase();

@@ -2,10 +2,11 @@ import { toHex } from '../../base/bytes.ts';
 import type { Cidr } from '../../base/cidr.ts';
 import { type Ipv4, isHostIpv4 } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import type { Instant } from '../../base/time.ts';
+import type { Duration, Instant } from '../../base/time.ts';
 import { DHCP_MESSAGE_TYPE } from '../../wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS, readOption } from '../../wire/dhcp4/options.ts';
+import { v6OnlyWait } from './ipv6-only.ts';
 import { type Lease4, leaseFromAck } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
 import type { Dhcp4Config } from './state.ts';
@@ -13,8 +14,24 @@ import type { Dhcp4Config } from './state.ts';
 /** A message for us, by its type; what the state makes of it is decided by the state. */
 export type Answer =
   | { readonly kind: 'offer'; readonly address: Cidr<Ipv4>; readonly serverId: Ipv4 }
-  | { readonly kind: 'ack'; readonly lease: Lease4; readonly rapid: boolean }
+  /** An OFFER with option 108, to a client that honours it; whatever address is in it is not for use (RFC 8925 3.2). */
+  | { readonly kind: 'ipv6-only'; readonly wait: Duration; readonly serverId: Ipv4 }
+  /** `v6Wait`: option 108 of a client that honours it. */
+  | {
+      readonly kind: 'ack';
+      readonly lease: Lease4;
+      readonly rapid: boolean;
+      readonly v6Wait: Duration | undefined;
+    }
   | { readonly kind: 'nak'; readonly serverId: Ipv4; readonly text: string | undefined };
+
+/** Why a message is no answer; `server` is who sent it, where that is the reason. */
+export type Refusal = { readonly reason: IgnoreReason; readonly server?: Ipv4 };
+
+/** The server that speaks. */
+export function speakerOf(answer: Answer): Ipv4 {
+  return answer.kind === 'ack' ? answer.lease.serverId : answer.serverId;
+}
 
 /** What was asked: an answer has to fit it. */
 export type Question = {
@@ -23,6 +40,8 @@ export type Question = {
   readonly requestedAt: Instant;
   /** The server that gave the lease in use, where there is one. */
   readonly leasedBy: Ipv4 | undefined;
+  /** Networks that no route of the answer may lead into. */
+  readonly protect: readonly Cidr<Ipv4>[];
 };
 
 /** Whether the message is meant for this transaction at all. */
@@ -41,52 +60,66 @@ function checkAddressee(config: Dhcp4Config, xid: number, message: Dhcp4Message)
  * RFC 2131 table 3: option 54 MUST be in OFFER, ACK and NAK. Only the ACK that extends a lease may lack it: the pod
  * should not lose the address that it uses over a sloppy server which gave it one before.
  */
-function readServerId(message: Dhcp4Message, fallback: Ipv4 | undefined): Result<Ipv4, IgnoreReason> {
+function readServerId(
+  config: Dhcp4Config,
+  message: Dhcp4Message,
+  fallback: Ipv4 | undefined,
+): Result<Ipv4, Refusal> {
   const option = readOption(message.options, 'dhcp-server-identifier');
-  if (option.kind === 'absent') return fallback === undefined ? err('no-server-id') : ok(fallback);
-  return option.kind === 'malformed' || !isHostIpv4(option.value)
-    ? err('malformed-server-id')
-    : ok(option.value);
+  if (option.kind === 'malformed') return err({ reason: 'malformed-server-id' });
+  const server = option.kind === 'value' ? option.value : fallback;
+  if (server === undefined) return err({ reason: 'no-server-id' });
+  if (!isHostIpv4(server)) return err({ reason: 'malformed-server-id' });
+  return config.servers.length === 0 || config.servers.includes(server)
+    ? ok(server)
+    : err({ reason: 'server-not-allowed', server });
 }
+
+/** What the message of an allowed server says. */
+function readAnswer(
+  config: Dhcp4Config,
+  { requestedAt, protect }: Question,
+  message: Dhcp4Message,
+  type: AnswerType,
+  serverId: Ipv4,
+): Result<Answer, IgnoreReason> {
+  if (type === DHCP_MESSAGE_TYPE.DHCPNAK) {
+    const text = readOption(message.options, 'dhcp-message');
+    return ok({ kind: 'nak', serverId, text: text.kind === 'value' ? text.value : undefined });
+  }
+  const wait = v6OnlyWait(config, message);
+  const isOffer = type === DHCP_MESSAGE_TYPE.DHCPOFFER;
+  // Before the address is looked at: such an OFFER may have none.
+  if (isOffer && wait !== undefined) return ok({ kind: 'ipv6-only', wait, serverId });
+  // An offer is judged as the ACK would be: a lease that cannot be used is not worth a REQUEST.
+  const lease = leaseFromAck(message, serverId, requestedAt, protect);
+  if (!lease.ok) return lease;
+  if (isOffer) return ok({ kind: 'offer', address: lease.value.address, serverId });
+  const rapid = message.options.has(DHCP4_OPTIONS['rapid-commit'].code);
+  return ok({ kind: 'ack', lease: lease.value, rapid, v6Wait: wait });
+}
+
+/** What servers answer with; the other types mean nothing to a client of this kind. */
+const ANSWERS = [DHCP_MESSAGE_TYPE.DHCPOFFER, DHCP_MESSAGE_TYPE.DHCPACK, DHCP_MESSAGE_TYPE.DHCPNAK] as const;
+type AnswerType = (typeof ANSWERS)[number];
 
 /** What a parsed message says to this client, or why it is not taken. */
 export function acceptMessage(
   config: Dhcp4Config,
-  { xid, requestedAt, leasedBy }: Question,
+  question: Question,
   message: Dhcp4Message,
-): Result<Answer, IgnoreReason> {
-  const notForUs = checkAddressee(config, xid, message);
-  if (notForUs !== undefined) return err(notForUs);
-  const type = readOption(message.options, 'dhcp-message-type');
-  if (type.kind === 'absent') return err('no-message-type');
-  if (type.kind === 'malformed') return err('malformed-message-type');
+): Result<Answer, Refusal> {
+  const notForUs = checkAddressee(config, question.xid, message);
+  if (notForUs !== undefined) return err({ reason: notForUs });
+  const option = readOption(message.options, 'dhcp-message-type');
+  if (option.kind === 'absent') return err({ reason: 'no-message-type' });
+  if (option.kind === 'malformed') return err({ reason: 'malformed-message-type' });
+  const type = ANSWERS.find((known) => known === option.value);
+  if (type === undefined) return err({ reason: 'unexpected-type' });
 
-  switch (type.value) {
-    case DHCP_MESSAGE_TYPE.DHCPOFFER: {
-      const serverId = readServerId(message, undefined);
-      if (!serverId.ok) return serverId;
-      // An offer is judged as the ACK would be: a lease that cannot be used is not worth a REQUEST.
-      const lease = leaseFromAck(message, serverId.value, requestedAt);
-      return lease.ok ? ok({ kind: 'offer', address: lease.value.address, serverId: serverId.value }) : lease;
-    }
-    case DHCP_MESSAGE_TYPE.DHCPACK: {
-      const serverId = readServerId(message, leasedBy);
-      if (!serverId.ok) return serverId;
-      const lease = leaseFromAck(message, serverId.value, requestedAt);
-      const rapid = message.options.has(DHCP4_OPTIONS['rapid-commit'].code);
-      return lease.ok ? ok({ kind: 'ack', lease: lease.value, rapid }) : lease;
-    }
-    case DHCP_MESSAGE_TYPE.DHCPNAK: {
-      const serverId = readServerId(message, undefined);
-      if (!serverId.ok) return serverId;
-      const text = readOption(message.options, 'dhcp-message');
-      return ok({
-        kind: 'nak',
-        serverId: serverId.value,
-        text: text.kind === 'value' ? text.value : undefined,
-      });
-    }
-    default:
-      return err('unexpected-type');
-  }
+  const fallback = type === DHCP_MESSAGE_TYPE.DHCPACK ? question.leasedBy : undefined;
+  const serverId = readServerId(config, message, fallback);
+  if (!serverId.ok) return serverId;
+  const answer = readAnswer(config, question, message, type, serverId.value);
+  return answer.ok ? answer : err({ reason: answer.error });
 }

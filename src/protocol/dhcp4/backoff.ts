@@ -12,6 +12,8 @@ const RENEW_FLOOR = seconds(60);
 /** A window shorter than six minutes still gets about six tries: a lease of 20 s must survive a lost packet. */
 const TRIES_PER_WINDOW = 6;
 const SHORTEST_RENEW = seconds(1);
+/** After the link came up the first REQUEST may be lost, too (a port that does not forward yet): RFC 2131 4.1's wait. */
+const RENEW_AFTER_LINK_UP = seconds(4);
 
 /**
  * How long to wait after try number `attempt` (from 0). The jitter keeps pods that started together from staying in
@@ -30,4 +32,9 @@ export function resendDelay(attempt: number, random: () => number): Duration {
 export function renewDelay(remaining: Duration, window: Duration): Duration {
   const floor = Math.max(SHORTEST_RENEW, Math.min(RENEW_FLOOR, window / TRIES_PER_WINDOW));
   return millis(Math.max(remaining / 2, floor));
+}
+
+/** The same for a REQUEST that is sent because the link came up: soon once more, then as usual. */
+export function renewDelayAfterLinkUp(remaining: Duration, window: Duration): Duration {
+  return millis(Math.min(renewDelay(remaining, window), RENEW_AFTER_LINK_UP));
 }

@@ -90,12 +90,10 @@ export function wantsBroadcast(config: Dhcp4Config, tries: number): boolean {
 
 type Try = { readonly xid: number; readonly secs: number; readonly broadcast: boolean };
 
-/** RFC 2131 4.4.1; the wanted address as a hint in option 50. */
-export function buildDiscover(config: Dhcp4Config, at: Try): Dhcp4Message {
+/** RFC 2131 4.4.1; an address that is wished for goes into option 50. */
+export function buildDiscover(config: Dhcp4Config, at: Try, wish: Ipv4 | undefined): Dhcp4Message {
   const options: [number, Uint8Array][] = [];
-  if (config.requestedAddress !== undefined) {
-    options.push([OPTION.requestedAddress, ipv4ToBytes(config.requestedAddress)]);
-  }
+  if (wish !== undefined) options.push([OPTION.requestedAddress, ipv4ToBytes(wish)]);
   if (config.rapidCommit) options.push([OPTION.rapidCommit, new Uint8Array()]);
   return message(config, { ...at, type: DHCP_MESSAGE_TYPE.DHCPDISCOVER, options, asking: true });
 }
@@ -127,7 +125,7 @@ export function buildRebootRequest(config: Dhcp4Config, at: Try, address: Ipv4):
   });
 }
 
-/** RENEWING and REBINDING: ciaddr is the leased address, options 50 and 54 MUST NOT (RFC 2131 4.3.2). */
+/** RENEWING, REBINDING and the check of a lease: ciaddr is the leased address, options 50 and 54 MUST NOT (RFC 2131 4.3.2). */
 export function buildRenewRequest(
   config: Dhcp4Config,
   at: { readonly xid: number; readonly secs: number },

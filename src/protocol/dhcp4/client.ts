@@ -2,10 +2,11 @@ import { unreachable } from '../../base/invariant.ts';
 import { later, seconds } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { acceptMessage, type Answer } from './accept.ts';
-import { onOffer, onVerdict, resend, seek, start } from './acquire.ts';
+import { resend, seek, start } from './acquire.ts';
 import { buildDecline, buildRelease } from './build.ts';
 import { onExtension, prolong } from './extend.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
+import { onLinkUp } from './link-up.ts';
 import { type Dhcp4Config, type Dhcp4State, heldBy, leaseOf, newAcquisition, wakeAt } from './state.ts';
 import {
   BROADCAST,
@@ -19,6 +20,8 @@ import {
   to,
   type Via,
 } from './step.ts';
+import { onOffer, onReboot, onVerdict } from './verdict.ts';
+import { verifyAgain } from './verify.ts';
 
 /** RFC 2131 3.1 step 5: wait at least ten seconds after a DECLINE. */
 const DECLINE_PAUSE = seconds(10);
@@ -35,8 +38,12 @@ function onWake(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
     case 'renewing':
     case 'rebinding':
       return prolong(config, state, env);
+    case 'verifying':
+      return verifyAgain(config, state, env);
     case 'waiting':
       return seek(config, state.acquisition, env);
+    case 'ipv6-only':
+      return seek(config, newAcquisition(env.now, undefined), env);
     case 'init':
     case 'stopped':
       return to(state);
@@ -50,14 +57,17 @@ function onAnswer(config: Dhcp4Config, state: Dhcp4State, answer: Answer, env: E
     case 'selecting':
       return onOffer(config, state, answer, env);
     case 'requesting':
-    case 'rebooting':
       return onVerdict(config, state, answer, env);
+    case 'rebooting':
+      return onReboot(config, state, answer, env);
     case 'renewing':
     case 'rebinding':
+    case 'verifying':
       return onExtension(config, state, answer, env);
     case 'init':
     case 'bound':
     case 'waiting':
+    case 'ipv6-only':
     case 'stopped':
       return ignore(state, 'unexpected-type');
     default:
@@ -69,8 +79,11 @@ function onAnswer(config: Dhcp4Config, state: Dhcp4State, answer: Answer, env: E
 function onMessage(config: Dhcp4Config, state: Dhcp4State, message: Dhcp4Message, env: Env): Step {
   if (!('xid' in state)) return ignore(state, 'unexpected-type');
   const { xid, requestedAt } = state;
-  const answer = acceptMessage(config, { xid, requestedAt, leasedBy: leaseOf(state)?.serverId }, message);
-  return answer.ok ? onAnswer(config, state, answer.value, env) : ignore(state, answer.error);
+  const question = { xid, requestedAt, leasedBy: leaseOf(state)?.serverId, protect: env.protect };
+  const answer = acceptMessage(config, question, message);
+  return answer.ok
+    ? onAnswer(config, state, answer.value, env)
+    : ignore(state, answer.error.reason, answer.error.server);
 }
 
 /** RFC 2131 4.4.4, 4.4.6: by unicast, from the address that is given back. */
@@ -89,7 +102,7 @@ function onConflict(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
   if (lease === undefined) return to(state);
   const pause: Dhcp4State = {
     kind: 'waiting',
-    acquisition: newAcquisition(env.now),
+    acquisition: newAcquisition(env.now, undefined),
     until: later(env.now, DECLINE_PAUSE),
   };
   return to(pause, tell(buildDecline(config, newXid(env), lease, 'address in use'), BROADCAST));
@@ -98,13 +111,15 @@ function onConflict(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
 function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, env: Env): Step {
   switch (event.type) {
     case 'start':
-      return state.kind === 'init' ? start(config, env) : to(state);
+      return state.kind === 'init' ? start(config, state.last, event.hint, env) : to(state);
     case 'wake':
       return onWake(config, state, env);
     case 'message':
       return onMessage(config, state, event.message, env);
     case 'garbled':
       return ignore(state, 'garbled');
+    case 'link-up':
+      return onLinkUp(config, state, event.verify, env);
     case 'conflict':
       return onConflict(config, state, env);
     case 'release':
@@ -117,15 +132,10 @@ function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, e
 /** Install, extend and withdraw follow from what was held before and after, so no transition can forget them. */
 function leaseEffects(before: Lease4 | undefined, after: Lease4 | undefined): readonly Dhcp4Effect[] {
   if (before === after) return [];
-  if (before === undefined) return after === undefined ? [] : [{ type: 'install', lease: after }];
-  if (after === undefined) return [{ type: 'withdraw', lease: before }];
-  if (sameConfiguration(before, after)) return [{ type: 'extend', lease: after }];
-  const sameAddress =
-    before.address.address === after.address.address && before.address.prefix === after.address.prefix;
-  return [
-    ...(sameAddress ? [] : [{ type: 'withdraw', lease: before } as const]),
-    { type: 'install', lease: after },
-  ];
+  if (after === undefined) return before === undefined ? [] : [{ type: 'withdraw', lease: before }];
+  return before !== undefined && sameConfiguration(before, after)
+    ? [{ type: 'extend', lease: after }]
+    : [{ type: 'install', lease: after, replaces: before }];
 }
 
 /**

@@ -21,7 +21,7 @@ function times(count: number, what: string): string {
 
 /** What was sent, what came back, and why it was not taken: one line for a person who looks at a failed ADD. */
 export function describeAcquisition(acquisition: Acquisition, now: Instant): string {
-  const { discovers, requests, offers, naks, nakText } = acquisition;
+  const { discovers, requests, offers, naks, nakText, strangers } = acquisition;
   const sent = [
     ...(discovers > 0 ? [times(discovers, 'DISCOVER')] : []),
     ...(requests > 0 ? [times(requests, 'REQUEST')] : []),
@@ -33,8 +33,10 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
   if (naks > 0)
     parts.push(`was refused by ${times(naks, 'NAK')}${nakText === undefined ? '' : ` ("${nakText}")`}`);
   const reasons = Object.entries(acquisition.ignored);
-  for (const [reason, count] of reasons)
-    parts.push(`ignored ${times(count, 'message')}: ${REASON_TEXTS[reason]}`);
+  for (const [reason, count] of reasons) {
+    const names = reason === 'server-not-allowed' ? ` (${strangers.join(', ')})` : '';
+    parts.push(`ignored ${times(count, 'message')}: ${REASON_TEXTS[reason]}${names}`);
+  }
   if (offers + naks + reasons.length === 0) parts.push('nothing came back');
   return parts.join('; ');
 }

@@ -1,28 +1,47 @@
 import { between, earliest, later } from '../../base/time.ts';
-import type { Answer } from './accept.ts';
-import { isOtherAddress, refuse, seek } from './acquire.ts';
-import { renewDelay } from './backoff.ts';
+import { type Answer, speakerOf } from './accept.ts';
+import { refuse, seek } from './acquire.ts';
+import { renewDelay, renewDelayAfterLinkUp } from './backoff.ts';
 import { buildRenewRequest, secsSince } from './build.ts';
 import type { Lease4 } from './lease.ts';
 import type { LeaseTimes } from './lease-times.ts';
-import { type Dhcp4Config, type Dhcp4State, newAcquisition } from './state.ts';
+import { type Dhcp4Config, newAcquisition, type StateOf } from './state.ts';
 import { ask, bind, type Env, ignore, newXid, type Step, to, type Via } from './step.ts';
+import { isOtherAddress } from './verdict.ts';
 
-type Leased = Extract<Dhcp4State, { readonly kind: 'bound' | 'renewing' | 'rebinding' }>;
+type Leased = StateOf<'bound' | 'renewing' | 'rebinding' | 'verifying'>;
+
+/** Whether T1 has come: from then on the lease is renewed, whatever else was going on. */
+export function isDue({ times }: Lease4, env: Env): boolean {
+  return times !== undefined && env.now >= times.renewAt;
+}
+
+/** Why a REQUEST is sent: its time has come, or the link came up and an earlier one may be lost. */
+type Cause = 'time' | 'link-up';
 
 /**
  * T1, T2, or a REQUEST that got no answer: RENEWING asks the server that gave the lease, REBINDING any (RFC 2131
- * 4.4.5). Past the end: INIT, as if nothing had been. The caller has looked at the time.
+ * 4.4.5). Past the end: INIT, with the address as a wish. The caller has looked at the time.
  */
-export function prolong(config: Dhcp4Config, state: Leased, env: Env): Step {
+export function prolong(config: Dhcp4Config, state: Leased, env: Env, cause: Cause = 'time'): Step {
   const { lease } = state;
   // An infinite lease is never renewed (RFC 2131 3.3), and so never due.
   if (lease.times === undefined) return to(state);
-  if (env.now >= lease.times.expiresAt) return seek(config, newAcquisition(env.now), env);
-  return request(config, lease, lease.times, 'tries' in state ? state.tries : 0, env);
+  if (env.now >= lease.times.expiresAt) {
+    return seek(config, newAcquisition(env.now, lease.address.address), env);
+  }
+  const goesOn = cause === 'time' && (state.kind === 'renewing' || state.kind === 'rebinding');
+  return request(config, { lease, times: lease.times, tries: goesOn ? state.tries : 0, cause }, env);
 }
 
-function request(config: Dhcp4Config, lease: Lease4, times: LeaseTimes, tries: number, env: Env): Step {
+type Again = {
+  readonly lease: Lease4;
+  readonly times: LeaseTimes;
+  readonly tries: number;
+  readonly cause: Cause;
+};
+
+function request(config: Dhcp4Config, { lease, times, tries, cause }: Again, env: Env): Step {
   const rebinding = env.now >= times.rebindAt;
   const [from, until] = rebinding ? [times.rebindAt, times.expiresAt] : [times.renewAt, times.rebindAt];
   const address = lease.address.address;
@@ -33,8 +52,9 @@ function request(config: Dhcp4Config, lease: Lease4, times: LeaseTimes, tries: n
   const via: Via = rebinding
     ? { kind: 'broadcast', from: address }
     : { kind: 'unicast', from: address, to: lease.serverId };
-  const wait = renewDelay(between(env.now, until), between(from, until));
-  const state: Dhcp4State = {
+  const delay = cause === 'link-up' ? renewDelayAfterLinkUp : renewDelay;
+  const wait = delay(between(env.now, until), between(from, until));
+  const state: StateOf<'renewing' | 'rebinding'> = {
     kind: rebinding ? 'rebinding' : 'renewing',
     lease,
     xid,
@@ -45,7 +65,7 @@ function request(config: Dhcp4Config, lease: Lease4, times: LeaseTimes, tries: n
   return to(state, ask(message, via));
 }
 
-/** RENEWING and REBINDING (RFC 2131 4.4.5, figure 5). */
+/** RENEWING, REBINDING and the check of a lease (RFC 2131 3.7, 4.4.5, figure 5). */
 export function onExtension(
   config: Dhcp4Config,
   state: Extract<Leased, { readonly xid: number }>,
@@ -54,16 +74,19 @@ export function onExtension(
 ): Step {
   switch (answer.kind) {
     case 'offer':
+    case 'ipv6-only':
       return ignore(state, 'unexpected-type');
     case 'ack':
-      // From any server: a failover partner may answer for the one that was asked.
+      // From any server: a failover partner may answer for the one that was asked. Option 108 in it changes nothing:
+      // an address in use stays in use (RFC 8925 3.2).
       return isOtherAddress(config, answer.lease.address.address)
         ? ignore(state, 'other-address')
-        : bind(answer.lease, env);
+        : bind(state, answer.lease, env);
     case 'nak':
-      // A NAK takes the address away, so it must come from the server that was asked; when rebinding, that is any.
+      // A NAK takes the address away, so it must come from the server that was asked; after a broadcast, that is any.
+      // The address is not wished for again: somebody who should know says that it is wrong here.
       return state.kind === 'renewing' && answer.serverId !== state.lease.serverId
-        ? ignore(state, 'other-server')
-        : refuse(config, newAcquisition(env.now), answer.text, env);
+        ? ignore(state, 'other-server', speakerOf(answer))
+        : refuse(config, newAcquisition(env.now, undefined), answer, env);
   }
 }

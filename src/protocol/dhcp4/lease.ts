@@ -4,14 +4,9 @@ import { err, ok, type Result } from '../../base/result.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { type OptionRead, readOption } from '../../wire/dhcp4/options.ts';
-import {
-  classfulPrefix,
-  classlessStyleRoutes,
-  type LeaseRoute,
-  oldStyleRoutes,
-  usableRoutes,
-} from './lease-routes.ts';
+import { classfulPrefix, classlessStyleRoutes, type LeaseRoute, oldStyleRoutes } from './lease-routes.ts';
 import { type LeaseTimes, leaseTimes } from './lease-times.ts';
+import { policeRoutes } from './police-routes.ts';
 import type { IgnoreReason } from './reasons.ts';
 
 /** What the server granted, and until when. Plain JSON, so that it can be stored as it is. */
@@ -25,6 +20,8 @@ export type Lease4 = {
   readonly routers: readonly Ipv4[];
   /** What the pod's routing table gets: option 121, else 249, else 33 and a default route by option 3 (RFC 3442). */
   readonly routes: readonly LeaseRoute[];
+  /** Routes that the server gave and the pod does not get, with the reason, for people; at most MOST_REFUSED_ROUTES. */
+  readonly refusedRoutes: readonly string[];
   readonly dnsServers: readonly Ipv4[];
   readonly domainName: string | undefined;
   readonly domainSearch: readonly string[];
@@ -48,13 +45,15 @@ function readPrefix(message: Dhcp4Message): Result<number, IgnoreReason> {
 }
 
 /**
- * The lease that an ACK grants. `requestedAt` is when the REQUEST (or, with rapid commit, the DISCOVER) was sent.
+ * The lease that an ACK grants. `requestedAt` is when the REQUEST (or, with rapid commit, the DISCOVER) was sent;
+ * no route leads into a network of `protect`.
  * What is needed and wrong is a reason to ignore the message; what is optional and wrong is listed in `malformed`.
  */
 export function leaseFromAck(
   message: Dhcp4Message,
   serverId: Ipv4,
   requestedAt: Instant,
+  protect: readonly Cidr<Ipv4>[],
 ): Result<Lease4, IgnoreReason> {
   const own = message.yiaddr;
   if (!isHostIpv4(own)) return err('bad-address');
@@ -82,7 +81,8 @@ export function leaseFromAck(
   const t1 = take('dhcp-renewal-time', readOption(options, 'dhcp-renewal-time'));
   const t2 = take('dhcp-rebinding-time', readOption(options, 'dhcp-rebinding-time'));
   // RFC 3442: who gets option 121 MUST ignore option 3, and 33 with it.
-  const routes = classless === undefined ? oldStyleRoutes(routers, pairs) : classlessStyleRoutes(classless);
+  const offered = classless === undefined ? oldStyleRoutes(routers, pairs) : classlessStyleRoutes(classless);
+  const { routes, refused } = policeRoutes(own, protect, offered);
 
   return ok({
     address: { address: own, prefix: prefix.value },
@@ -90,7 +90,8 @@ export function leaseFromAck(
     acquiredAt: requestedAt,
     times: leaseTimes(requestedAt, leaseSecs, t1, t2),
     routers,
-    routes: usableRoutes(own, routes),
+    routes,
+    refusedRoutes: refused,
     dnsServers: take('domain-name-servers', readOption(options, 'domain-name-servers')) ?? [],
     domainName: take('domain-name', readOption(options, 'domain-name')),
     domainSearch: take('domain-search', readOption(options, 'domain-search')) ?? [],

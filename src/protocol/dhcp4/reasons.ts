@@ -16,10 +16,12 @@ export const IGNORE_REASONS = {
   'no-server-id': 'option 54 (dhcp-server-identifier) is missing',
   'malformed-server-id': 'option 54 (dhcp-server-identifier) is malformed',
   'other-server': 'it comes from another server than the one that was chosen',
+  'server-not-allowed': 'it comes from a server that is not on the list of allowed servers',
   'bad-address': 'yiaddr is not an address that a host can have',
   'other-address': 'the server offers another address than the one that was asked for',
   'malformed-lease-time': 'option 51 (dhcp-lease-time) is malformed',
   'zero-lease-time': 'option 51 (dhcp-lease-time) is 0',
+  'lease-over': 'the lease that it grants had ended before it came',
   'malformed-subnet-mask': 'option 1 (subnet-mask) is malformed or not contiguous',
 } as const;
 

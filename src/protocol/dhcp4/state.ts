@@ -11,7 +11,7 @@ export type Dhcp4Config = {
   readonly chaddr: Mac;
   /** Option 61 as it goes on the wire, type byte included, in every message of this client (RFC 2131 4.2). */
   readonly clientId: string | undefined;
-  /** An address to ask for: INIT-REBOOT first (RFC 2131 3.2), then as a hint; other addresses are not taken. */
+  /** An address to ask for: INIT-REBOOT first (RFC 2131 3.2), then in DISCOVER; other addresses are not taken. */
   readonly requestedAddress: Ipv4 | undefined;
   /** Option 55, in order. */
   readonly parameterRequest: readonly number[];
@@ -21,11 +21,17 @@ export type Dhcp4Config = {
   readonly rapidCommit: boolean;
   /** The broadcast bit (RFC 2131 4.1): `auto` sets it from the second try on, when a unicast answer may not get through. */
   readonly broadcast: 'auto' | 'always' | 'never';
+  /** The servers (option 54) whose OFFER, ACK and NAK count; none named: any server's. */
+  readonly servers: readonly Ipv4[];
+  /** Honour option 108 (RFC 8925); `parameterRequest` must ask for it then. Otherwise it is not looked at. */
+  readonly ipv6Only: boolean;
 };
 
 /** What happened while an address was sought: carried from state to state until there is a lease, for the diagnosis. */
 export type Acquisition = {
   readonly since: Instant;
+  /** An address that was held before, for option 50 of DISCOVER (RFC 2131 4.4.1): wished for, not insisted on. */
+  readonly hint: Ipv4 | undefined;
   readonly discovers: number;
   readonly requests: number;
   readonly offers: number;
@@ -33,9 +39,14 @@ export type Acquisition = {
   /** The server's words in its last NAK (option 56). */
   readonly nakText: string | undefined;
   readonly ignored: Readonly<Partial<Record<IgnoreReason, number>>>;
+  /** Servers that are not on the allow list, the first ones that were heard: at most MOST_STRANGERS. */
+  readonly strangers: readonly Ipv4[];
   /** What was asked for with a REQUEST that no NAK answered: the server may hold it for us though we heard no ACK. */
   readonly asked: Held | undefined;
 };
+
+/** Servers that the diagnosis names; a network with more rogues has worse problems than their names. */
+export const MOST_STRANGERS = 4;
 
 /** What a server may believe that this client holds. */
 export type Held = { readonly address: Cidr<Ipv4>; readonly serverId: Ipv4 };
@@ -48,7 +59,8 @@ type Requested = Pending & { readonly requestedAt: Instant };
 
 /** RFC 2131 figure 5. Each state holds what is valid in it and nothing else. */
 export type Dhcp4State =
-  | { readonly kind: 'init' }
+  /** `last` was held before: it is asked for first (INIT-REBOOT), and another one is taken if need be. */
+  | { readonly kind: 'init'; readonly last: Ipv4 | undefined }
   /** `secs` and `requestedAt` are those of the latest DISCOVER. */
   | ({ readonly kind: 'selecting'; readonly acquisition: Acquisition; readonly secs: number } & Requested)
   | ({
@@ -66,26 +78,47 @@ export type Dhcp4State =
   | ({ readonly kind: 'rebinding'; readonly lease: Lease4 } & Requested)
   /** After a NAK or a DECLINE: nothing is sent before `until`. */
   | { readonly kind: 'waiting'; readonly acquisition: Acquisition; readonly until: Instant }
+  /** The link came back (RFC 2131 3.7): is the lease still good here? `xid` and `requestedAt` are those of the first try. */
+  | ({ readonly kind: 'verifying'; readonly lease: Lease4 } & Requested)
+  /** RFC 8925 3.2: the network prefers that this host has no IPv4; it is asked again at `until`. */
+  | { readonly kind: 'ipv6-only'; readonly until: Instant }
   | { readonly kind: 'stopped' };
 
-export function newAcquisition(since: Instant): Acquisition {
+/** A state by its name. */
+export type StateOf<K extends Dhcp4State['kind']> = Extract<Dhcp4State, { readonly kind: K }>;
+
+export function newAcquisition(since: Instant, hint: Ipv4 | undefined): Acquisition {
   return {
     since,
+    hint,
     discovers: 0,
     requests: 0,
     offers: 0,
     naks: 0,
     nakText: undefined,
     ignored: {},
+    strangers: [],
     asked: undefined,
   };
 }
 
+/** One more message that was not taken. */
+export function withIgnored(
+  before: Acquisition,
+  reason: IgnoreReason,
+  server: Ipv4 | undefined,
+): Acquisition {
+  const ignored = { ...before.ignored, [reason]: (before.ignored[reason] ?? 0) + 1 };
+  const { strangers } = before;
+  const isNew = reason === 'server-not-allowed' && server !== undefined && !strangers.includes(server);
+  return isNew && strangers.length < MOST_STRANGERS
+    ? { ...before, ignored, strangers: [...strangers, server] }
+    : { ...before, ignored };
+}
+
 /** The lease that the pod may use in this state. */
 export function leaseOf(state: Dhcp4State): Lease4 | undefined {
-  return state.kind === 'bound' || state.kind === 'renewing' || state.kind === 'rebinding'
-    ? state.lease
-    : undefined;
+  return 'lease' in state ? state.lease : undefined;
 }
 
 /** What a RELEASE gives back: the lease, or what was asked for and whose ACK may be on its way or lost. */
@@ -105,9 +138,14 @@ export function wakeAt(state: Dhcp4State): Instant | undefined {
       return state.lease.times === undefined
         ? undefined
         : earliest(state.resendAt, state.lease.times.expiresAt);
+    case 'verifying':
+      return state.lease.times === undefined
+        ? state.resendAt
+        : earliest(state.resendAt, state.lease.times.renewAt);
     case 'bound':
       return state.lease.times?.renewAt;
     case 'waiting':
+    case 'ipv6-only':
       return state.until;
     case 'init':
     case 'stopped':

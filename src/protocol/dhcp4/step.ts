@@ -1,3 +1,4 @@
+import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { IPV4_ANY } from '../../base/ipv4.ts';
 import type { Instant } from '../../base/time.ts';
@@ -5,7 +6,7 @@ import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import type { Lease4 } from './lease.ts';
 import { spreadTimes } from './lease-times.ts';
 import type { IgnoreReason } from './reasons.ts';
-import type { Dhcp4State } from './state.ts';
+import { type Dhcp4State, withIgnored } from './state.ts';
 
 /** Where a message goes: to everybody on the link, or to one server from the address that the pod holds. */
 export type Via =
@@ -13,12 +14,21 @@ export type Via =
   | { readonly kind: 'unicast'; readonly from: Ipv4; readonly to: Ipv4 };
 
 export type Dhcp4Event =
-  | { readonly type: 'start' }
+  /**
+   * `hint`: an address that this client had and gave back. It is asked for in DISCOVER (RFC 2131 4.4.1), not by
+   * INIT-REBOOT: a server that has released the lease would stay silent. Another address is taken as well.
+   */
+  | { readonly type: 'start'; readonly hint?: Ipv4 | undefined }
   /** The time of `wakeAt` has come; an early or a second one changes nothing. */
   | { readonly type: 'wake' }
   | { readonly type: 'message'; readonly message: Dhcp4Message }
   /** Bytes for this client that are no message; what is wrong with them is counted where they were read. */
   | { readonly type: 'garbled' }
+  /**
+   * The link can carry frames again: what waits for an answer is sent again at once. `verify`: it may be another
+   * network now, so a lease in use is confirmed (RFC 2131 3.7).
+   */
+  | { readonly type: 'link-up'; readonly verify: boolean }
   /** Somebody else uses the leased address (RFC 5227): DECLINE, and begin again after a pause. */
   | { readonly type: 'conflict' }
   /** The owner needs the address no longer: RELEASE what is held or was asked for, and stop. */
@@ -27,17 +37,30 @@ export type Dhcp4Event =
 export type Dhcp4Effect =
   /** `reply`: whether an answer may come, so that the sender must listen. */
   | { readonly type: 'send'; readonly message: Dhcp4Message; readonly via: Via; readonly reply: boolean }
-  /** Configure the pod with this lease (the first one, or one that differs). */
-  | { readonly type: 'install'; readonly lease: Lease4 }
-  /** The pod must not use this address any more. */
+  /**
+   * Configure the pod with this lease: the first one, or one that differs from the lease `replaces` that is in use;
+   * what only that one had has to go.
+   */
+  | { readonly type: 'install'; readonly lease: Lease4; readonly replaces: Lease4 | undefined }
+  /** The pod must not use this address any more, and has none now. */
   | { readonly type: 'withdraw'; readonly lease: Lease4 }
   /** The same configuration, for longer. */
   | { readonly type: 'extend'; readonly lease: Lease4 }
-  | { readonly type: 'refused'; readonly text: string | undefined }
-  | { readonly type: 'ignore'; readonly reason: IgnoreReason };
+  /** A NAK of this server was obeyed; `text` is its option 56. */
+  | { readonly type: 'refused'; readonly text: string | undefined; readonly server: Ipv4 }
+  /** A message was not taken. `server` is who sent it by its option 54, where that is part of the reason. */
+  | { readonly type: 'ignore'; readonly reason: IgnoreReason; readonly server?: Ipv4 | undefined }
+  /** The network prefers IPv6 only (RFC 8925): no address is sought before `until`. */
+  | { readonly type: 'ipv6-only'; readonly until: Instant };
 
-/** The world as this step sees it: the time, and numbers in [0, 1). */
-export type Env = { readonly now: Instant; readonly random: () => number };
+/** The world as this step sees it. */
+export type Env = {
+  readonly now: Instant;
+  /** Numbers in [0, 1). */
+  readonly random: () => number;
+  /** Networks that no route of a lease may lead into: service networks, the node. */
+  readonly protect: readonly Cidr<Ipv4>[];
+};
 
 export type Step = { readonly state: Dhcp4State; readonly effects: readonly Dhcp4Effect[] };
 
@@ -62,18 +85,21 @@ export function to(state: Dhcp4State, ...effects: readonly Dhcp4Effect[]): Step 
   return { state, effects };
 }
 
-/** Counts a message that was not taken, in the state (for the diagnosis) and as an effect (for the counters). */
-export function ignore(state: Dhcp4State, reason: IgnoreReason): Step {
-  const effect: Dhcp4Effect = { type: 'ignore', reason };
+/**
+ * Counts a message that was not taken, in the state (for the diagnosis) and as an effect (for the counters). `server`
+ * is who sent it, where that is part of the reason.
+ */
+export function ignore(state: Dhcp4State, reason: IgnoreReason, server?: Ipv4): Step {
+  const effect: Dhcp4Effect =
+    server === undefined ? { type: 'ignore', reason } : { type: 'ignore', reason, server };
   if (!('acquisition' in state)) return to(state, effect);
-  const { acquisition } = state;
-  const ignored = { ...acquisition.ignored, [reason]: (acquisition.ignored[reason] ?? 0) + 1 };
-  return to({ ...state, acquisition: { ...acquisition, ignored } }, effect);
+  return to({ ...state, acquisition: withIgnored(state.acquisition, reason, server) }, effect);
 }
 
-/** BOUND, with T1 and T2 of its own. */
-export function bind(lease: Lease4, env: Env): Step {
+/** BOUND, with T1 and T2 of its own. An answer may come so late that there is nothing left of the lease. */
+export function bind(from: Dhcp4State, lease: Lease4, env: Env): Step {
   const { acquiredAt, times } = lease;
   if (times === undefined) return to({ kind: 'bound', lease });
+  if (times.expiresAt <= env.now) return ignore(from, 'lease-over', lease.serverId);
   return to({ kind: 'bound', lease: { ...lease, times: spreadTimes(acquiredAt, times, env.random) } });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { parseArgs, type CniArgs } from '../../../src/cni/spec/args.ts';
+import { parseArgs, podOf, type CniArgs } from '../../../src/cni/spec/args.ts';
 
 function parsed(text: string): CniArgs {
   const args = parseArgs(text);
@@ -40,6 +40,20 @@ test('IgnoreUnknown is read and is no key; keys that nobody knows are taken with
     assert.deepEqual(args, { values: new Map([['K8S_POD_NAME', 'y']]), ignoreUnknown: meaning });
   }
   assert.deepEqual(parsed('X=y'), { values: new Map([['X', 'y']]), ignoreUnknown: false });
+});
+
+test('the pod: its name, and its namespace where the runtime says it', () => {
+  for (const [text, pod] of [
+    ['K8S_POD_NAME=web-0;K8S_POD_NAMESPACE=shop', { namespace: 'shop', name: 'web-0' }],
+    ['K8S_POD_NAME=db', { namespace: undefined, name: 'db' }],
+    ['K8S_POD_NAME=db;K8S_POD_NAMESPACE=', { namespace: undefined, name: 'db' }],
+    ['K8S_POD_NAMESPACE=shop', undefined],
+    ['K8S_POD_NAME=', undefined],
+    [`K8S_POD_NAME=${'x'.repeat(1025)}`, undefined],
+    ['', undefined],
+  ] as const) {
+    assert.deepEqual(podOf(parsed(text)), pod, text.slice(0, 60));
+  }
 });
 
 test('what was written is read, for any keys and values without ";"', () => {

@@ -23,6 +23,10 @@ async function outcome(work: Promise<unknown>): Promise<string> {
   }
 }
 
+async function whyNot(): Promise<string> {
+  return (await files.writable())?.message.replaceAll(folder, '') ?? 'writable';
+}
+
 async function state(): Promise<Record<string, unknown>> {
   const spares = readdirSync(join(folder, 'spare')).length;
   return { leases: readdirSync(join(folder, 'leases')), spares, records: await files.load() };
@@ -34,9 +38,11 @@ await files.remove('b.json');
 const large = 'x'.repeat(TOO_MUCH);
 // The first goes into the spare file, the second into a new one.
 const full = [await outcome(files.put('a.json', large)), await outcome(files.put('a.json', large))];
+const tells = [await whyNot()];
 const whenFull = await state();
 const smaller = await outcome(files.put('a.json', 'new'));
 execFileSync('mount', ['-o', 'remount,ro', folder]);
+tells.push(await whyNot());
 const readOnly = [
   await outcome(files.put('a.json', 'newer')),
   await outcome(files.remove('a.json')),
@@ -44,4 +50,4 @@ const readOnly = [
   await outcome(LeaseFiles.open(folder)),
 ];
 const whenReadOnly = await state();
-process.stdout.write(JSON.stringify({ full, whenFull, smaller, readOnly, whenReadOnly }));
+process.stdout.write(JSON.stringify({ tells, full, whenFull, smaller, readOnly, whenReadOnly }));

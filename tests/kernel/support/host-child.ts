@@ -29,6 +29,12 @@ async function uplinkOf(of: PodNetwork, name: string): Promise<number | null> {
   return (await of.hostUplink(link)) ?? null;
 }
 
+async function lanOf(of: PodNetwork, name: string): Promise<unknown> {
+  const link = await of.link(name);
+  if (link === undefined) throw new Error(`there is no ${name}`);
+  return of.hostLan(link);
+}
+
 const seen = {
   inode: host.inode,
   podInode: pod.inode,
@@ -46,6 +52,17 @@ const seen = {
     lo: await uplinkOf(pod, 'lo'),
     stranger: await uplinkOf(stranger, 'm0'),
   },
+  lans: {
+    eth0: await lanOf(pod, 'eth0'),
+    nested: await lanOf(pod, 'nested'),
+    inner: await lanOf(pod, 'inner'),
+    lo: await lanOf(pod, 'lo'),
+    'to-port': await lanOf(pod, 'to-port'),
+    'to-lone': await lanOf(pod, 'to-lone'),
+    stranger: await lanOf(stranger, 'm0'),
+    'to-far': await lanOf(stranger, 'to-far'),
+  },
+  sight: host.sight(uplink.index),
 };
 pod.close();
 stranger.close();

@@ -1,14 +1,24 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Cidr } from '../../../src/base/cidr.ts';
 import { IPV4_ANY, type Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
+import type { ArpPacket } from '../../../src/wire/arp.ts';
 import type {
+  ArpPort,
   InterfaceConfiguration,
+  LinkSight,
   LinkState,
   PodNamespace,
   RouteSpec,
   UdpPort,
 } from '../../../src/lease/ports.ts';
+
+function samePlace(a: RouteSpec, b: RouteSpec): boolean {
+  return isDeepStrictEqual([a.dst, a.metric], [b.dst, b.metric]);
+}
+
+const PARENT_MTU = 1500;
 
 export type Datagram = {
   readonly bytes: Uint8Array;
@@ -28,7 +38,10 @@ export class PodModel {
   stuck = false;
   readonly history: string[] = [];
   readonly sockets = new Set<SocketModel>();
+  readonly arpPorts = new Set<ArpModel>();
   openHandles = 0;
+  /** Its interface was removed; the namespace is still there. */
+  linkGone = false;
 
   constructor(path: string, inode: string, index: number, mac: Mac) {
     this.path = path;
@@ -91,14 +104,48 @@ export class SocketModel implements UdpPort {
   }
 }
 
+export class ArpModel implements ArpPort {
+  readonly #pod: PodModel;
+  readonly #transmit: (packet: ArpPacket) => void;
+  #callback: ((packet: ArpPacket) => void) | undefined;
+
+  constructor(pod: PodModel, transmit: (packet: ArpPacket) => void) {
+    this.#pod = pod;
+    this.#transmit = transmit;
+    pod.arpPorts.add(this);
+  }
+
+  send(packet: ArpPacket): SysError | undefined {
+    this.#transmit(packet);
+    return undefined;
+  }
+
+  onPacket(callback: (packet: ArpPacket) => void): void {
+    this.#callback = callback;
+  }
+
+  hear(packet: ArpPacket): void {
+    if (this.#pod.arpPorts.has(this)) this.#callback?.(packet);
+  }
+
+  close(): void {
+    this.#pod.arpPorts.delete(this);
+  }
+}
+
+export type Wire = {
+  readonly datagram: (datagram: Datagram) => void;
+  readonly arp: (packet: ArpPacket, from: PodModel) => void;
+};
+
 /** A pod's namespace as kernel/ gives it, with the kernel's refusals. */
 export class FakePod implements PodNamespace {
   readonly #model: PodModel;
-  readonly #transmit: (datagram: Datagram) => void;
+  readonly #wire: Wire;
 
-  constructor(model: PodModel, transmit: (datagram: Datagram) => void) {
+  constructor(model: PodModel, wire: Wire) {
     this.#model = model;
-    this.#transmit = transmit;
+    this.#wire = wire;
     model.openHandles += 1;
   }
 
@@ -107,7 +154,19 @@ export class FakePod implements PodNamespace {
   }
 
   link(name: string): Promise<LinkState | undefined> {
-    return Promise.resolve(name === this.#model.link.name ? { ...this.#model.link } : undefined);
+    const there = name === this.#model.link.name && !this.#model.linkGone;
+    return Promise.resolve(there ? { ...this.#model.link } : undefined);
+  }
+
+  sight(index: number, address: Ipv4 | undefined): LinkSight | undefined {
+    const { link, linkGone } = this.#model;
+    if (linkGone || index !== link.index) return undefined;
+    return { ...link, hasAddress: address !== undefined && this.#model.has(address) };
+  }
+
+  openArp(index: number): ArpPort {
+    this.#check('open ARP', index);
+    return new ArpModel(this.#model, (packet) => this.#wire.arp(packet, this.#model));
   }
 
   setUp(): Promise<void> {
@@ -115,16 +174,26 @@ export class FakePod implements PodNamespace {
   }
 
   #check(op: string, index: number): void {
-    if (index !== this.#model.link.index) throw new SysError(op, 'ENODEV');
+    if (this.#model.linkGone || index !== this.#model.link.index) throw new SysError(op, 'ENODEV');
   }
 
   async configure(index: number, wanted: InterfaceConfiguration): Promise<void> {
     this.#check('configure', index);
     for (const address of wanted.addresses) await this.ensureAddress(index, address);
-    this.#model.routes = [...wanted.routes];
-    if (wanted.mtu === undefined) return;
-    this.#model.link.mtu = wanted.mtu;
-    this.#model.note(`mtu ${wanted.mtu}`);
+    for (const route of wanted.routes) {
+      this.#model.routes = [...this.#model.routes.filter((own) => !samePlace(own, route)), route];
+    }
+    for (const route of wanted.removeRoutes ?? []) {
+      this.#model.routes = this.#model.routes.filter((own) => !isDeepStrictEqual(own, route));
+    }
+    for (const address of wanted.removeAddresses ?? []) await this.removeAddress(index, address);
+    // Routes do not outlive the last address of their interface.
+    if (this.#model.addresses.length === 0) this.#model.routes = [];
+    // The parent's is the most.
+    const mtu = Math.min(wanted.mtu ?? this.#model.link.mtu, PARENT_MTU);
+    if (mtu === this.#model.link.mtu) return;
+    this.#model.link.mtu = mtu;
+    this.#model.note(`mtu ${mtu}`);
   }
 
   ensureAddress(index: number, address: Cidr): Promise<boolean> {
@@ -150,11 +219,12 @@ export class FakePod implements PodNamespace {
   }
 
   openUdp({ ifname, localAddress }: { readonly ifname: string; readonly localAddress: Ipv4 }): UdpPort {
-    if (ifname !== this.#model.link.name) throw new SysError(`open UDP on ${ifname}`, 'ENODEV');
+    if (this.#model.linkGone || ifname !== this.#model.link.name)
+      throw new SysError(`open UDP on ${ifname}`, 'ENODEV');
     if (localAddress !== IPV4_ANY && !this.#model.has(localAddress)) {
       throw new SysError(`open UDP on ${ifname}`, 'EADDRNOTAVAIL');
     }
-    return new SocketModel(this.#model, localAddress, this.#transmit);
+    return new SocketModel(this.#model, localAddress, this.#wire.datagram);
   }
 
   close(): void {

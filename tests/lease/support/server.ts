@@ -19,6 +19,9 @@ export class DhcpServer {
   options: OptionValues = {};
   /** `ack-lost`: it commits, and its answer is lost. */
   mood: 'sane' | 'silent' | 'refusing' | 'offers-only' | 'ack-lost' = 'sane';
+  /** A declined address is not offered any more. */
+  avoidDeclined = false;
+  readonly #declined = new Set<Ipv4>();
   readonly released: Ipv4[] = [];
   readonly #now: () => number;
   readonly #bindings = new Map<string, Binding>();
@@ -49,7 +52,8 @@ export class DhcpServer {
     const id = toHex(message.options.get(61) ?? new Uint8Array());
     switch (type.value) {
       case DHCP_MESSAGE_TYPE.DHCPDISCOVER: {
-        const address = this.#bind(id, OFFER_MS, false);
+        const wish = readOption(message.options, 'dhcp-requested-address');
+        const address = this.#bind(id, OFFER_MS, false, wish.kind === 'value' ? wish.value : undefined);
         return address === undefined ? undefined : this.#reply(message, DHCP_MESSAGE_TYPE.DHCPOFFER, address);
       }
       case DHCP_MESSAGE_TYPE.DHCPREQUEST:
@@ -58,6 +62,12 @@ export class DhcpServer {
         if (this.#bindings.get(id)?.address === message.ciaddr) this.#bindings.delete(id);
         this.released.push(message.ciaddr);
         return undefined;
+      case DHCP_MESSAGE_TYPE.DHCPDECLINE: {
+        const declined = readOption(message.options, 'dhcp-requested-address');
+        if (this.avoidDeclined && declined.kind === 'value') this.#declined.add(declined.value);
+        this.#bindings.delete(id);
+        return undefined;
+      }
       default:
         return undefined;
     }
@@ -79,10 +89,10 @@ export class DhcpServer {
     return this.mood === 'ack-lost' ? undefined : this.#reply(message, DHCP_MESSAGE_TYPE.DHCPACK, known);
   }
 
-  #bind(id: string, ms: number, committed: boolean): Ipv4 | undefined {
+  #bind(id: string, ms: number, committed: boolean, wish?: Ipv4): Ipv4 | undefined {
     const now = this.#now();
     const mine = this.#bindings.get(id);
-    const address = mine?.address ?? this.#free();
+    const address = mine?.address ?? this.#free(wish);
     if (address === undefined) return undefined;
     // An OFFER to a client that has a lease does not shorten it.
     const keep = mine !== undefined && mine.committed && !committed && mine.until > now;
@@ -90,10 +100,15 @@ export class DhcpServer {
     return address;
   }
 
-  #free(): Ipv4 | undefined {
+  /** What a client wishes for, else the first one (RFC 2131 4.3.1). */
+  #free(wish: Ipv4 | undefined): Ipv4 | undefined {
     const now = this.#now();
     for (const [id, { until }] of this.#bindings) if (until <= now) this.#bindings.delete(id);
-    const taken = new Set([...this.#bindings.values()].map(({ address }) => address));
+    const taken = new Set(
+      [...this.#bindings.values()].map(({ address }) => address).concat(...this.#declined),
+    );
+    const place = wish === undefined ? -1 : ipv4ToNumber(wish) - ipv4ToNumber(FIRST);
+    if (wish !== undefined && place >= 0 && place < this.poolSize && !taken.has(wish)) return wish;
     for (let i = 0; i < this.poolSize; i++) {
       const address = ipv4FromNumber(ipv4ToNumber(FIRST) + i);
       if (!taken.has(address)) return address;

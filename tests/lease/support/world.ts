@@ -1,18 +1,27 @@
 import assert from 'node:assert/strict';
-import { IPV4_BROADCAST } from '../../../src/base/ipv4.ts';
-import { mac } from '../../../src/base/mac.ts';
+import { IPV4_BROADCAST, type Ipv4 } from '../../../src/base/ipv4.ts';
+import type { Cidr } from '../../../src/base/cidr.ts';
+import { mac, type Mac } from '../../../src/base/mac.ts';
 import type { Result } from '../../../src/base/result.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { instant, seconds } from '../../../src/base/time.ts';
 import { type AcquireRequest, type Failure, LeaseManager } from '../../../src/lease/manager.ts';
-import type { LeaseWorld } from '../../../src/lease/ports.ts';
+import type {
+  HostFrames,
+  LeaseWorld,
+  PastAddresses,
+  LinkMaker,
+  LinkState,
+  NamespaceAt,
+} from '../../../src/lease/ports.ts';
 import type { LeaseKey, LeaseRecord } from '../../../src/lease/record.ts';
 import { readStored, recordStore } from '../../../src/lease/stored.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { emitDhcp4, parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
-import { emitUdp4Frame } from '../../../src/wire/ip/udp4.ts';
+import { type ArpPacket, emitArpFrame, parseArpFrame } from '../../../src/wire/arp.ts';
+import { emitUdp4Frame, parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
 import { type Datagram, FakePod, PodModel } from './pods.ts';
 import { DhcpServer, SERVER } from './server.ts';
 import { VirtualTime } from './time.ts';
@@ -20,6 +29,7 @@ import { VirtualTime } from './time.ts';
 export const UPLINK = 2;
 const SERVER_MAC = mac('02:00:5e:00:00:fe');
 const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
+const NO_MAC = mac('00:00:00:00:00:00');
 const LATENCY_MS = 2;
 export const BOOT = 'boot-1';
 
@@ -38,10 +48,33 @@ export class FakeWorld implements LeaseWorld {
   readonly journal: string[] = [];
   readonly sentFrom: string[] = [];
   storeError: SysError | undefined;
+  /** Hosts of the LAN that are no pods, by the address that they use. */
+  readonly hosts = new Map<Ipv4, Mac>([[SERVER, SERVER_MAC]]);
+  /** The node's uplink. */
+  readonly uplink: LinkState & { index: number; name: string; mac: Mac; lowerUp: boolean } = {
+    index: UPLINK,
+    name: 'uplink0',
+    mac: mac('02:00:5e:00:00:02'),
+    mtu: 1500,
+    up: true,
+    lowerUp: true,
+  };
+  protect: readonly Cidr<Ipv4>[] = [];
   /** Whether a message is lost on the way. */
   loses: (direction: 'up' | 'down', message: Dhcp4Message) => boolean = () => false;
   random: () => number = () => 0.5;
   readonly store: LeaseWorld['store'];
+  /** Of clients that are gone. */
+  readonly addresses = new Map<string, Ipv4>();
+  pastError: SysError | undefined;
+  readonly past: PastAddresses = {
+    get: (client) => this.addresses.get(client),
+    put: async (client, address) => {
+      this.addresses.set(client, address);
+      await Promise.resolve();
+      if (this.pastError !== undefined) throw this.pastError;
+    },
+  };
 
   constructor(bootId = BOOT) {
     this.time = new VirtualTime(bootId);
@@ -91,14 +124,72 @@ export class FakeWorld implements LeaseWorld {
   openPod(path: string): FakePod {
     const model = this.pods.get(path);
     if (model === undefined) throw new SysError(`open ${path}`, 'ENOENT');
-    return new FakePod(model, (datagram) => this.#upstream(datagram));
+    return new FakePod(model, {
+      datagram: (datagram) => this.#upstream(datagram),
+      arp: (packet, from) => this.#arp(packet, from),
+    });
+  }
+
+  namespaceAt(path: string): NamespaceAt {
+    const model = this.pods.get(path);
+    return model === undefined ? { kind: 'gone' } : { kind: 'namespace', inode: model.inode };
+  }
+
+  readonly frames: HostFrames = {
+    send: (ifindex, frame) => {
+      if (ifindex !== this.uplink.index || this.gone.has(ifindex))
+        return new SysError('send a frame', 'ENXIO');
+      this.#fromHost(frame);
+      return undefined;
+    },
+    link: (name) =>
+      name === this.uplink.name && !this.gone.has(this.uplink.index) ? { ...this.uplink } : undefined,
+  };
+
+  #fromHost(frame: Uint8Array): void {
+    const arp = parseArpFrame(frame);
+    if (arp.ok) {
+      this.#arp(arp.value, undefined);
+      return;
+    }
+    const datagram = parseUdp4Frame(frame, { checksumReady: true });
+    assert.ok(datagram.ok, 'what the host sends can be read');
+    const { payload, src, dst } = datagram.value;
+    this.#toServer(payload, src, dst);
+  }
+
+  /** Everybody on the LAN hears it, and who has the address answers. */
+  #arp(packet: ArpPacket, from: PodModel | undefined): void {
+    this.time.at(instant(this.time.now() + LATENCY_MS), () => {
+      if (packet.op === 'request') this.#answerArp(packet);
+      this.hearArp(packet, from);
+    });
+  }
+
+  #answerArp({ senderMac, senderIp, targetIp }: ArpPacket): void {
+    const owner = this.hosts.get(targetIp);
+    if (owner === undefined || owner === senderMac) return;
+    this.hearArp(
+      { op: 'reply', senderMac: owner, senderIp: targetIp, targetMac: senderMac, targetIp: senderIp },
+      undefined,
+    );
+  }
+
+  /** The taps and all packet sockets but the sender's. */
+  hearArp(packet: ArpPacket, from?: PodModel): void {
+    const { senderMac, targetMac } = packet;
+    const frame = emitArpFrame(senderMac, targetMac === NO_MAC ? BROADCAST_MAC : targetMac, packet);
+    for (const [index, tap] of this.taps) if (!this.gone.has(index)) tap(frame, true);
+    for (const pod of this.pods.values()) {
+      if (pod !== from) for (const port of pod.arpPorts) port.hear(packet);
+    }
   }
 
   openTap(
     uplinkIndex: number,
     onFrame: (frame: Uint8Array, checksumReady: boolean) => void,
   ): ReturnType<LeaseWorld['openTap']> {
-    if (uplinkIndex !== UPLINK) throw new SysError(`open packet tap on #${uplinkIndex}`, 'ENODEV');
+    if (uplinkIndex !== this.uplink.index) throw new SysError(`open packet tap on #${uplinkIndex}`, 'ENODEV');
     this.taps.set(uplinkIndex, onFrame);
     return {
       attached: () => !this.gone.has(uplinkIndex),
@@ -107,6 +198,10 @@ export class FakeWorld implements LeaseWorld {
   }
 
   #upstream({ bytes, from, to, pod }: Datagram): void {
+    this.#toServer(bytes, from, to, pod.stuck || !pod.link.lowerUp);
+  }
+
+  #toServer(bytes: Uint8Array, from: Ipv4, to: Ipv4, lost = false): void {
     const message = parseDhcp4(bytes);
     assert.ok(message.ok, 'what is sent can be read');
     const type = readOption(message.value.options, 'dhcp-message-type');
@@ -114,7 +209,7 @@ export class FakeWorld implements LeaseWorld {
     const name = messageTypeName(type.value).replace('DHCP', '');
     this.journal.push(name);
     this.sentFrom.push(`${name} from ${from}`);
-    if (pod.stuck || this.loses('up', message.value)) return;
+    if (lost || !this.uplink.lowerUp || this.loses('up', message.value)) return;
     assert.ok(to === IPV4_BROADCAST || to === SERVER);
     this.time.at(instant(this.time.now() + LATENCY_MS), () => {
       const answer = this.server.answer(message.value);
@@ -162,6 +257,8 @@ export function requestFor(world: FakeWorld, pod: PodModel, overrides: Overrides
     requestedAddress: undefined,
     parameterRequest: [1, 3, 6],
     send: {},
+    servers: [],
+    ipv6Only: false,
     rapidCommit: false,
     broadcast: 'auto',
     ...overrides.client,
@@ -173,13 +270,16 @@ export function requestFor(world: FakeWorld, pod: PodModel, overrides: Overrides
     link: { ...pod.link },
     owned: true,
     uplinkIndex: UPLINK,
+    lan: { index: UPLINK, name: 'uplink0' },
+    apply: { metric: undefined, mtu: true },
+    conflictCheck: 'off',
     ...overrides,
     client,
   };
 }
 
-export function managerOf(world: FakeWorld): LeaseManager {
-  return new LeaseManager(world, { deadline: seconds(60), carrierWait: seconds(10) });
+export function managerOf(world: FakeWorld, maker?: LinkMaker): LeaseManager {
+  return new LeaseManager(world, { deadline: seconds(60), carrierWait: seconds(10) }, maker);
 }
 
 /** Acquires, runs until it is settled, and does what the caller of a lease does then: configures the pod. */
@@ -189,11 +289,11 @@ export async function attach(
   pod: PodModel,
   overrides: Overrides = {},
   signal = new AbortController().signal,
-): Promise<Result<Lease4, Failure>> {
+): Promise<Result<Lease4 | undefined, Failure>> {
   const request = requestFor(world, pod, overrides);
   const lease = await world.time.until(manager.acquire(request, signal));
-  if (lease.ok) {
-    const routes = lease.value.routes.map(({ dst, router }) => ({ dst, gateway: router }));
+  if (lease.ok && lease.value !== undefined) {
+    const routes = lease.value.routes.map(({ dst, router }) => ({ dst, gateway: router, metric: undefined }));
     await request.pod.configure(request.link.index, { addresses: [lease.value.address], routes });
   }
   request.pod.close();
@@ -207,7 +307,7 @@ export async function attached(
   overrides: Overrides = {},
 ): Promise<Lease4> {
   const lease = await attach(world, manager, pod, overrides);
-  assert.ok(lease.ok, lease.ok ? '' : JSON.stringify(lease.error));
+  assert.ok(lease.ok && lease.value !== undefined, lease.ok ? 'no address' : JSON.stringify(lease.error));
   return lease.value;
 }
 
@@ -228,7 +328,7 @@ export function assertNothingHeld(world: FakeWorld, manager: LeaseManager): void
       files: [...world.files.keys()],
       server: world.server.held,
       addresses: [...world.pods.values()].flatMap(({ addresses }) => addresses),
-      sockets: [...world.pods.values()].flatMap(({ sockets }) => [...sockets]),
+      sockets: [...world.pods.values()].flatMap(({ sockets, arpPorts }) => [...sockets, ...arpPorts]),
       handles: [...world.pods.values()].filter(({ openHandles }) => openHandles !== 0),
     },
     { leases: 0, files: [], server: [], addresses: [], sockets: [], handles: [] },

@@ -2,6 +2,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CniRuntime } from '../../../src/lab/cni-runtime.ts';
 import { startDaemon } from '../../../src/lab/daemon.ts';
+import type { LongProcess } from '../../../src/lab/long-process.ts';
 import { CNI_BIN, DEBIAN_CNI_BIN } from '../../support/leasehold.ts';
 import type { Site } from './site.ts';
 
@@ -22,10 +23,12 @@ export async function goMainPlugins(
   return new CniRuntime({ place: site.node, binDirs: [folder], env });
 }
 
-/** Starts Debian's own dhcp daemon; returns its socket. */
-export async function startGoDhcp(site: Site): Promise<string> {
+/** Starts Debian's own dhcp daemon. */
+export async function startGoDhcp(
+  site: Site,
+): Promise<{ readonly socket: string; readonly process: LongProcess }> {
   const socket = join(site.lan.folder, 'go-dhcp.sock');
-  await startDaemon(site.node, {
+  const process = await startDaemon(site.node, {
     command: [join(DEBIAN_CNI_BIN, 'dhcp'), 'daemon', '-socketpath', socket],
     socket,
     readiness: 'socket',
@@ -33,7 +36,7 @@ export async function startGoDhcp(site: Site): Promise<string> {
     name: 'Go dhcp daemon',
     resources: site.lan.resources,
   });
-  return socket;
+  return { socket, process };
 }
 
 /** A bridge in the node with a second cable to the router in it: the Go plugin never attaches an uplink itself. */

@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { toHex, utf8 } from '../../../src/base/bytes.ts';
 import {
   IPV4_ANY,
@@ -8,91 +8,24 @@ import {
   ipv4ToNumber,
   type Ipv4,
 } from '../../../src/base/ipv4.ts';
-import { mac } from '../../../src/base/mac.ts';
 import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
 import { emitDhcp4, parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
+import { OPTION, spoilsOf } from './scripted-spoils.ts';
 
 /**
  * A DHCP server that does what the client's host name (option 12) says: `wrong-xid` answers with another transaction
- * id, and so on; without a name, or with `good`, it serves. It prints every message that it gets as one line of JSON.
- * Usage: scripted-server.ts OWN-ADDRESS
+ * id, `lease-10.twice` gives ten seconds and answers twice (see scripted-spoils.ts); without a name, or with `good`, it
+ * serves. It prints every message that it gets as one line of JSON.
+ * Usage: scripted-server.ts OWN-ADDRESS OTHER-ADDRESS
  */
 
-const [OWN = ''] = process.argv.slice(2);
+const [OWN = '', OTHER = ''] = process.argv.slice(2);
 const server = ipv4(OWN);
 const SERVER_PORT = 67;
 const CLIENT_PORT = 68;
+const BROADCAST = '255.255.255.255';
 const FIRST_ADDRESS = ipv4ToNumber(ipv4('192.168.2.200'));
 const { DHCPDISCOVER, DHCPOFFER, DHCPREQUEST, DHCPACK, DHCPNAK } = DHCP_MESSAGE_TYPE;
-
-const OPTION = {
-  mask: 1,
-  router: 3,
-  hostName: 12,
-  requested: 50,
-  leaseTime: 51,
-  type: 53,
-  server: 54,
-  list: 55,
-  message: 56,
-  clientId: 61,
-} as const;
-
-/** How a reply is spoiled; undefined: no reply at all. `raw` changes the bytes. */
-type Spoil = {
-  readonly offer?: (reply: Dhcp4Message) => Dhcp4Message | undefined;
-  readonly ack?: (reply: Dhcp4Message) => Dhcp4Message | undefined;
-  readonly raw?: (bytes: Uint8Array) => Uint8Array;
-};
-
-function withOption(reply: Dhcp4Message, code: number, bytes: Uint8Array | undefined): Dhcp4Message {
-  const options = new Map(reply.options);
-  if (bytes === undefined) options.delete(code);
-  else options.set(code, bytes);
-  return { ...reply, options };
-}
-
-/** The same in OFFER and ACK. */
-function both(spoil: (reply: Dhcp4Message) => Dhcp4Message): Spoil {
-  return { offer: spoil, ack: spoil };
-}
-
-const refuse = (reply: Dhcp4Message): Dhcp4Message => ({
-  ...reply,
-  yiaddr: IPV4_ANY,
-  options: new Map([
-    [OPTION.type, Uint8Array.of(DHCPNAK)],
-    [OPTION.server, ipv4ToBytes(server)],
-    [OPTION.message, utf8('not on this wire')],
-  ]),
-});
-
-const SPOILS: Readonly<Record<string, Spoil>> = {
-  good: {},
-  // T1 after two seconds.
-  'short-lease': both((reply) => withOption(reply, OPTION.leaseTime, Uint8Array.of(0, 0, 0, 4))),
-  'wrong-xid': both((reply) => ({ ...reply, xid: (reply.xid ^ 1) >>> 0 })),
-  'wrong-mac': both((reply) => ({ ...reply, chaddr: mac('02:5e:00:53:ff:ff') })),
-  'not-a-reply': both((reply) => ({ ...reply, op: 'request' })),
-  'no-server-id': both((reply) => withOption(reply, OPTION.server, undefined)),
-  'malformed-server-id': both((reply) => withOption(reply, OPTION.server, Uint8Array.of(192, 168, 2))),
-  'no-type': both((reply) => withOption(reply, OPTION.type, undefined)),
-  'malformed-lease-time': both((reply) => withOption(reply, OPTION.leaseTime, Uint8Array.of(0, 1, 2))),
-  'zero-lease-time': both((reply) => withOption(reply, OPTION.leaseTime, new Uint8Array(4))),
-  'bad-mask': both((reply) => withOption(reply, OPTION.mask, Uint8Array.of(255, 0, 255, 0))),
-  'no-address': both((reply) => ({ ...reply, yiaddr: IPV4_ANY })),
-  'multicast-address': both((reply) => ({ ...reply, yiaddr: ipv4('239.1.2.3') })),
-  'other-client-id': both((reply) => withOption(reply, OPTION.clientId, Uint8Array.of(0, 120))),
-  nak: { ack: refuse },
-  'ack-silent': { ack: () => undefined },
-  'ack-other-server': {
-    ack: (reply) => withOption(reply, OPTION.server, ipv4ToBytes(ipv4('192.168.2.77'))),
-  },
-  // One byte of an option, the length of which runs past the end.
-  overrun: { raw: (bytes) => Uint8Array.of(...bytes.subarray(0, 240), 53, 200, DHCPOFFER) },
-  'no-cookie': { raw: (bytes) => bytes.with(236, 0) },
-  short: { raw: (bytes) => bytes.subarray(0, 200) },
-};
 
 const addresses = new Map<string, Ipv4>();
 
@@ -123,17 +56,59 @@ function hex(message: Dhcp4Message, code: number): string | undefined {
   return bytes === undefined ? undefined : toHex(bytes);
 }
 
-function answer(message: Dhcp4Message): Uint8Array | undefined {
+/** What goes out for one message, and how. */
+type Answer = {
+  readonly bytes: Uint8Array;
+  readonly delayMs: number;
+  readonly copies: number;
+  readonly broadcast: boolean;
+  readonly otherSource: boolean;
+  readonly reversed: boolean;
+};
+
+function answer(message: Dhcp4Message): Answer | undefined {
   const name = Buffer.from(message.options.get(OPTION.hostName) ?? utf8('good')).toString('latin1');
-  const spoil = SPOILS[name];
+  const spoils = spoilsOf(name);
   const type = message.options.get(OPTION.type)?.[0];
-  if (spoil === undefined || (type !== DHCPDISCOVER && type !== DHCPREQUEST)) return undefined;
-  const change = type === DHCPDISCOVER ? spoil.offer : spoil.ack;
-  const plain = replyTo(message, type === DHCPDISCOVER ? DHCPOFFER : DHCPACK);
-  const reply = change === undefined ? plain : change(plain);
+  if (spoils === undefined || (type !== DHCPDISCOVER && type !== DHCPREQUEST)) return undefined;
+  const isDiscover = type === DHCPDISCOVER;
+  let reply: Dhcp4Message | undefined = replyTo(message, isDiscover ? DHCPOFFER : DHCPACK);
+  for (const { offer, ack, renewal } of spoils) {
+    const later = message.ciaddr === IPV4_ANY ? ack : renewal;
+    const change = isDiscover ? offer : later;
+    if (reply !== undefined && change !== undefined) reply = change(reply);
+  }
   if (reply === undefined) return undefined;
-  const bytes = emitDhcp4(reply);
-  return spoil.raw === undefined ? bytes : spoil.raw(bytes);
+  const bytes = spoils.reduce((so, { raw }) => raw?.(so) ?? so, emitDhcp4(reply));
+  return {
+    bytes,
+    delayMs: Math.max(0, ...spoils.map((one) => (isDiscover ? one.offerDelayMs : one.ackDelayMs) ?? 0)),
+    copies: Math.max(1, ...spoils.map(({ copies = 1 }) => copies)),
+    // RFC 2131 4.1: a NAK is broadcast, whatever the REQUEST was.
+    broadcast: reply.options.get(OPTION.type)?.[0] === DHCPNAK,
+    otherSource: spoils.some(({ otherSource = false }) => otherSource),
+    reversed: spoils.some(({ reversed = false }) => reversed),
+  };
+}
+
+/** Sends from its other address, and never reads. */
+const elsewhere = createSocket({ type: 'udp4', reuseAddr: true });
+/** By client: answers that go out behind the next one. */
+const held = new Map<string, () => void>();
+
+function send(from: Socket, reply: Answer, to: string, chaddr: string): void {
+  const socket = reply.otherSource ? elsewhere : from;
+  const goOut = (): void => {
+    for (let copy = 0; copy < reply.copies; copy += 1) socket.send(reply.bytes, CLIENT_PORT, to);
+  };
+  const before = held.get(chaddr);
+  held.delete(chaddr);
+  if (reply.reversed && before === undefined) {
+    held.set(chaddr, goOut);
+    return;
+  }
+  setTimeout(goOut, reply.delayMs);
+  if (before !== undefined) setTimeout(before, reply.delayMs);
 }
 
 /** What is sent to the server's own address reaches the socket that is bound to it, broadcasts the other one. */
@@ -153,8 +128,9 @@ function listen(address: string | undefined, via: 'unicast' | 'broadcast'): Prom
     const line = { type, via, from: from.address, chaddr, xid, secs, broadcast, ciaddr, options };
     process.stdout.write(`${JSON.stringify(line)}\n`);
     const reply = answer(message);
-    const to = via === 'unicast' ? from.address : '255.255.255.255';
-    if (reply !== undefined) socket.send(reply, CLIENT_PORT, to);
+    if (reply === undefined) return;
+    const to = via === 'unicast' && !reply.broadcast ? from.address : BROADCAST;
+    send(socket, reply, to, chaddr);
   });
   socket.bind(SERVER_PORT, address, () => {
     socket.setBroadcast(true);
@@ -163,6 +139,12 @@ function listen(address: string | undefined, via: 'unicast' | 'broadcast'): Prom
   return promise;
 }
 
+const bound = Promise.withResolvers<void>();
+elsewhere.bind(SERVER_PORT, OTHER, () => {
+  elsewhere.setBroadcast(true);
+  bound.resolve();
+});
+await bound.promise;
 await listen(OWN, 'unicast');
 await listen(undefined, 'broadcast');
 process.stdout.write('{"ready":true}\n');

@@ -27,6 +27,9 @@ export const REQUEST = '03';
 export const DECLINE = '04';
 export const RELEASE = '07';
 
+/** A second address of the server's machine, for answers from there. */
+export const OTHER_SOURCE = '192.168.2.2';
+
 export type ScriptedServer = {
   /** What came from one MAC address, in order. */
   readonly from: (chaddr: string) => Promise<readonly Seen[]>;
@@ -35,12 +38,13 @@ export type ScriptedServer = {
 /** Starts the scripted server on the router of a site that has no other. */
 export async function startScripted(site: Site): Promise<ScriptedServer> {
   const { router, routerAddress, resources, folder } = site.lan;
+  await router.ip('addr', 'add', `${OTHER_SOURCE}/32`, 'dev', 'br0');
   // Broadcasts to 255.255.255.255 need a way out; the router has but one interface.
   await router.ip('route', 'add', '255.255.255.255/32', 'dev', 'br0');
   const logFile = join(folder, 'scripted.log');
   const script = join(import.meta.dirname, 'scripted-server.ts');
   const started = await router.start(
-    [process.execPath, script, routerAddress.address],
+    [process.execPath, script, routerAddress.address, OTHER_SOURCE],
     { name: 'scripted server', logFile },
     resources,
   );

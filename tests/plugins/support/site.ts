@@ -10,6 +10,7 @@ import { viewResult } from '../../../src/lab/cni-result.ts';
 import { getOverSocket } from '../../../src/lab/daemon.ts';
 import { HomeLan, type ServerOptions } from '../../../src/lab/home-lan.ts';
 import { ipv4 } from '../../../src/base/ipv4.ts';
+import type { Pool } from '../../../src/lab/server.ts';
 import type { ServerLease } from '../../../src/lab/lease-files.ts';
 import { createPod, type Pod } from '../../../src/lab/pods.ts';
 import { waitFor } from '../../../src/lab/wait.ts';
@@ -24,8 +25,11 @@ export const ADDRESS_OUTSIDE_POOL = '192.168.2.99';
 
 export type SiteOptions = {
   readonly server?: ServerOptions;
+  readonly pool?: Pool;
   /** The `dhcp` section of the daemon's configuration file. */
   readonly dhcp?: JsonObject;
+  /** Other sections of it. */
+  readonly config?: JsonObject;
   readonly binDirs?: readonly string[];
 };
 
@@ -57,13 +61,13 @@ export class Site implements AsyncDisposable {
 
   static async open(options: SiteOptions): Promise<Site> {
     const lan = await HomeLan.create({
-      pool: POOL,
+      pool: options.pool ?? POOL,
       hosts: { node: { address: cidr(`${NODE_ADDRESS}/24`) } },
       ...(options.server === undefined ? {} : { server: options.server }),
     });
     try {
       const config = join(lan.folder, 'daemon.json');
-      await writeFile(config, JSON.stringify({ dhcp: options.dhcp ?? {} }));
+      await writeFile(config, JSON.stringify({ ...options.config, dhcp: options.dhcp ?? {} }));
       const { binDirs } = options;
       const args = ['--config', config];
       const daemon = await startLeasehold(lan, binDirs === undefined ? { args } : { args, binDirs });

@@ -61,7 +61,7 @@ describe('INIT and SELECTING', () => {
 });
 
 describe('REQUESTING', () => {
-  test('REQUEST goes out five times, then an address is sought anew', () => {
+  test('REQUEST goes out six times, then an address is sought anew', () => {
     new Transcript()
       .start('> DISCOVER')
       .hears(0, 'DHCPOFFER', {}, '> REQUEST')
@@ -69,9 +69,10 @@ describe('REQUESTING', () => {
       .wake(0.75, '> REQUEST')
       .wake(1.75, '> REQUEST')
       .wake(3.75, '> REQUEST')
-      .wake(7.75, '> DISCOVER')
+      .wake(7.75, '> REQUEST')
+      .wake(15.75, '> DISCOVER')
       .is('selecting')
-      .wake(8, '> DISCOVER')
+      .wake(16, '> DISCOVER')
       .stillWorks();
   });
 

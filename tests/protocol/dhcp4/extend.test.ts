@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipv4 } from '../../../src/base/ipv4.ts';
-import { ADDRESS, OTHER_ADDRESS, OTHER_SERVER, reply, SERVER } from './messages.ts';
+import { ADDRESS, OTHER_ADDRESS, OTHER_SERVER, reply, type Reply, SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
 
 /** Random 0: T1 and T2 are what the server gave. */
@@ -134,32 +134,29 @@ describe('RENEWING and REBINDING', () => {
       .wake(3600, `> REQUEST to ${OTHER_SERVER}`);
   });
 
-  test('another address: the old one is withdrawn before the new one is installed', () => {
-    fresh()
-      .bound()
-      .wake(1800, `> REQUEST to ${SERVER}`)
-      .hears(1801, 'DHCPACK', { yiaddr: OTHER_ADDRESS }, `withdraw ${ADDRESS}`, `install ${OTHER_ADDRESS}`);
-  });
-
-  test('another mask makes it another address, too', () => {
-    fresh()
-      .bound()
-      .wake(1800, `> REQUEST to ${SERVER}`)
-      .hears(
+  const changes: readonly (readonly [string, Reply])[] = [
+    ['mask', { options: { 'subnet-mask': ipv4('255.255.0.0') } }],
+    ['router', { options: { routers: [OTHER_SERVER] } }],
+    ['MTU', { options: { 'interface-mtu': 1400 } }],
+    ['name server', { options: { 'domain-name-servers': [OTHER_SERVER] } }],
+    ['address', { yiaddr: OTHER_ADDRESS }],
+  ];
+  for (const [name, how] of changes) {
+    test(`another ${name}: one install that replaces, and no moment without an address`, () => {
+      const t = fresh().bound();
+      assert.ok(t.state.kind === 'bound');
+      const before = t.state.lease;
+      t.wake(1800, `> REQUEST to ${SERVER}`).hears(
         1801,
         'DHCPACK',
-        { options: { 'subnet-mask': ipv4('255.255.0.0') } },
-        `withdraw ${ADDRESS}`,
-        `install ${ADDRESS}`,
+        how,
+        `install ${how.yiaddr ?? ADDRESS} for ${ADDRESS}`,
       );
-  });
-
-  test('another router or MTU is installed, the address stays', () => {
-    fresh()
-      .bound()
-      .wake(1800, `> REQUEST to ${SERVER}`)
-      .hears(1801, 'DHCPACK', { options: { 'interface-mtu': 1400 } }, `install ${ADDRESS}`);
-  });
+      const [effect] = t.last;
+      assert.ok(effect?.type === 'install');
+      assert.equal(effect.replaces, before);
+    });
+  }
 
   test('who asked for one address does not take another at renewal', () => {
     new Transcript({ requestedAddress: ADDRESS }, exact)

@@ -21,6 +21,8 @@ export const CONFIG: Dhcp4Config = {
   send: { 12: '706f64' },
   rapidCommit: true,
   broadcast: 'auto',
+  servers: [],
+  ipv6Only: false,
 };
 
 /** What a sane server answers with, unless a test says otherwise. */

@@ -95,6 +95,8 @@ describe('a message that is not taken', () => {
       'unexpected-type',
       'offer-not-chosen',
       'other-server',
+      'server-not-allowed',
+      'lease-over',
       'other-address',
     ];
     const seen = new Set<string>([...BAD.map(({ reason }) => reason), ...elsewhere]);

@@ -122,7 +122,8 @@ describe('release', () => {
       .wake(0.75, '> REQUEST')
       .wake(1.75, '> REQUEST')
       .wake(3.75, '> REQUEST')
-      .wake(7.75, '> DISCOVER')
+      .wake(7.75, '> REQUEST')
+      .wake(15.75, '> DISCOVER')
       .does({ type: 'release' }, `> RELEASE to ${SERVER}`);
   });
 

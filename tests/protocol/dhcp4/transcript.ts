@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import type { Cidr } from '../../../src/base/cidr.ts';
+import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { type Instant, instant } from '../../../src/base/time.ts';
 import { step } from '../../../src/protocol/dhcp4/client.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
-import type { Dhcp4Effect, Dhcp4Event } from '../../../src/protocol/dhcp4/step.ts';
+import type { Dhcp4Effect, Dhcp4Event, Env } from '../../../src/protocol/dhcp4/step.ts';
 import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
@@ -17,14 +19,20 @@ export function typeOf(message: Dhcp4Message): string {
   return messageTypeName(type.value).replace('DHCP', '');
 }
 
-/** An effect in a few words: `> DISCOVER`, `> RELEASE to 192.168.1.1`, `install 192.168.1.50`, `ignore wrong-xid`. */
+/**
+ * An effect in a few words: `> DISCOVER`, `> RELEASE to 192.168.1.1`, `install 192.168.1.50`, `ignore wrong-xid`.
+ * An install that replaces a lease in use: `install 192.168.1.51 for 192.168.1.50`.
+ */
 export function words(effect: Dhcp4Effect): string {
   switch (effect.type) {
     case 'send': {
       const { via, message } = effect;
       return `> ${typeOf(message)}${via.kind === 'unicast' ? ` to ${via.to}` : ''}`;
     }
-    case 'install':
+    case 'install': {
+      const { lease, replaces } = effect;
+      return `install ${lease.address.address}${replaces === undefined ? '' : ` for ${replaces.address.address}`}`;
+    }
     case 'withdraw':
     case 'extend':
       return `${effect.type} ${effect.lease.address.address}`;
@@ -32,6 +40,8 @@ export function words(effect: Dhcp4Effect): string {
       return 'refused';
     case 'ignore':
       return `ignore ${effect.reason}`;
+    case 'ipv6-only':
+      return 'ipv6-only';
   }
 }
 
@@ -39,7 +49,9 @@ export function words(effect: Dhcp4Effect): string {
 export class Transcript {
   readonly config: Dhcp4Config;
   readonly #random: () => number;
-  state: Dhcp4State = { kind: 'init' };
+  state: Dhcp4State = { kind: 'init', last: undefined };
+  /** Networks that no route may lead into. */
+  protect: readonly Cidr<Ipv4>[] = [];
   now: Instant = instant(ORIGIN);
   last: readonly Dhcp4Effect[] = [];
 
@@ -51,6 +63,10 @@ export class Transcript {
 
   static at(seconds: number): Instant {
     return instant(ORIGIN + seconds * 1000);
+  }
+
+  get env(): Env {
+    return { now: this.now, random: this.#random, protect: this.protect };
   }
 
   /** Where the message of the last step is. */
@@ -79,11 +95,16 @@ export class Transcript {
 
   /** An event now. */
   does(event: Dhcp4Event, ...expected: readonly string[]): this {
-    const next = step(this.config, this.state, event, { now: this.now, random: this.#random });
+    const next = step(this.config, this.state, event, this.env);
     this.state = next.state;
     this.last = next.effects;
     assert.deepEqual(next.effects.map(words), expected);
     return this;
+  }
+
+  /** The link came back at that time; nothing was due before. */
+  linkUp(seconds: number, verify: boolean, ...expected: readonly string[]): this {
+    return this.silent(seconds).does({ type: 'link-up', verify }, ...expected);
   }
 
   /** Nothing is due before that time, and an early wake-up is no reason to do anything. */
@@ -112,6 +133,12 @@ export class Transcript {
   hears(seconds: number, type: ReplyType, how: Reply, ...expected: readonly string[]): this {
     const xid = 'xid' in this.state ? this.state.xid : 0;
     return this.silent(seconds).does({ type: 'message', message: reply(type, xid, how) }, ...expected);
+  }
+
+  /** INIT with an address that was held before. */
+  held(last: Ipv4): this {
+    this.state = { kind: 'init', last };
+    return this;
   }
 
   start(...expected: readonly string[]): this {
@@ -144,6 +171,6 @@ export class Transcript {
   }
 
   #quietly(event: Dhcp4Event): void {
-    this.state = step(this.config, this.state, event, { now: this.now, random: this.#random }).state;
+    this.state = step(this.config, this.state, event, this.env).state;
   }
 }

@@ -1,0 +1,30 @@
+import { toHex } from '../../base/bytes.ts';
+import { encodeOptionText } from '../../wire/dhcp4/option-text.ts';
+import type { CniArgs } from '../spec/args.ts';
+import { invalid, sendableRow } from './option-row.ts';
+import type { SentOptions } from './send.ts';
+
+export type ProvideEntry = {
+  readonly option: string;
+  readonly value?: string | undefined;
+  readonly fromArg?: string | undefined;
+};
+
+/**
+ * The Go plugin's `provide`: text or `0x` and hex digits, or the value of a key of CNI_ARGS, which wins if it is
+ * there. Empty values are left out. The identifier (61) goes on the wire as it is written.
+ */
+export function readProvide(entries: readonly ProvideEntry[], args: CniArgs): SentOptions {
+  const sent = new Map<number, string>();
+  for (const [i, entry] of entries.entries()) {
+    const at = `ipam.provide[${i}]`;
+    const row = sendableRow(entry.option, `${at}.option`);
+    const fromArg = entry.fromArg === undefined ? undefined : args.values.get(entry.fromArg);
+    const value = fromArg ?? entry.value;
+    if (value === undefined || value === '') continue;
+    const bytes = encodeOptionText(row, value);
+    if (!bytes.ok) throw invalid(`${at}.${fromArg === undefined ? 'value' : 'fromArg'}: ${bytes.error}`);
+    sent.set(row.code, toHex(bytes.value));
+  }
+  return sent;
+}

@@ -1,0 +1,63 @@
+import * as v from 'valibot';
+import { isJsonObject, type Json } from '../../base/json.ts';
+import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
+import { maybe, optionalText, readShape } from '../spec/schema.ts';
+import { invalid, optionRow } from './option-row.ts';
+
+/**
+ * Asked for unless the configuration says otherwise (option 55): what a pod can use. Without 108 (IPv6-only
+ * preferred), which comes with `ipv6Only`: who asks for it promises to honour it (RFC 8925 3.2).
+ */
+export const DEFAULT_REQUEST: readonly number[] = [
+  1, 3, 6, 12, 15, 26, 33, 42, 51, 54, 58, 59, 119, 121, 249,
+];
+
+/** What is asked for when the configuration takes the defaults away and names nothing: the Go plugin's figure. */
+const LEAST_REQUEST: readonly number[] = [1, 3, 15, 6];
+
+const V6_ONLY = DHCP4_OPTIONS['v6-only-preferred'].code;
+
+export type OptionRequest = {
+  /** Named ones, in their order. */
+  readonly codes: readonly number[];
+  readonly withDefaults: boolean;
+};
+
+export const NO_REQUEST: OptionRequest = { codes: [], withDefaults: true };
+
+const entryShape = v.object({ option: optionalText, skipDefault: maybe(v.boolean()) });
+
+/**
+ * The key `request`: names, codes, and the Go plugin's `{option, skipDefault}`. Throws CniError 7 naming the key.
+ */
+export function readRequest(entries: readonly Json[], at: string): OptionRequest {
+  const codes: number[] = [];
+  let withDefaults = true;
+  for (const [i, entry] of entries.entries()) {
+    const key = `${at}[${i}]`;
+    if (typeof entry === 'string' || typeof entry === 'number') {
+      codes.push(optionRow(String(entry), key).code);
+      continue;
+    }
+    if (!isJsonObject(entry)) throw invalid(`${key}: must be the name or code of an option`);
+    const read = readShape(entryShape, entry, key);
+    if (!read.ok) throw read.error;
+    const { option, skipDefault } = read.value;
+    if (option !== undefined) codes.push(optionRow(option, `${key}.option`).code);
+    if (skipDefault === true) withDefaults = false;
+  }
+  return { codes, withDefaults };
+}
+
+/** Option 55. Throws CniError 7 where option 108 is asked for without the promise. */
+export function parameterRequest(request: OptionRequest, ipv6Only: boolean): readonly number[] {
+  const { codes, withDefaults } = request;
+  if (codes.includes(V6_ONLY) && !ipv6Only) {
+    throw invalid(
+      'request: who asks for v6-only-preferred promises to do without IPv4 (RFC 8925 3.2): set "ipv6Only": true',
+    );
+  }
+  const all = new Set(withDefaults ? [...codes, ...DEFAULT_REQUEST] : codes);
+  const list = all.size === 0 ? LEAST_REQUEST : [...all];
+  return ipv6Only && !all.has(V6_ONLY) ? [...list, V6_ONLY] : list;
+}

@@ -1,0 +1,141 @@
+import { type Cidr, formatCidr } from '../base/cidr.ts';
+import { isIpv4, isIpv6 } from '../base/ip.ts';
+import { type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '../base/ipv4.ts';
+import type { Mac } from '../base/mac.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
+import { addAddressRequest, deleteAddressRequest, type NewAddress } from '../wire/netlink/address.ts';
+import { promoteSecondariesRequest } from '../wire/netlink/inet-conf.ts';
+import { setLinkRequest } from '../wire/netlink/link-requests.ts';
+import type { NetlinkRequest } from '../wire/netlink/message.ts';
+import { addRouteRequest } from '../wire/netlink/route-requests.ts';
+import { isSameRoute, newRoute, placeRoute, routeRemovals, type RouteThrough } from './pod-routes.ts';
+import type { Rtnl } from './rtnl.ts';
+
+/** A network of 31 bits or more has no broadcast address (RFC 3021). */
+const LONGEST_PREFIX_WITH_BROADCAST = 30;
+
+/** As lease/ports.ts has it. */
+export type InterfaceConfiguration = {
+  readonly addresses: readonly Cidr[];
+  readonly routes: readonly RouteThrough[];
+  readonly mtu?: number | undefined;
+  readonly removeRoutes?: readonly RouteThrough[] | undefined;
+  readonly removeAddresses?: readonly Cidr[] | undefined;
+  readonly announce?: Mac | undefined;
+};
+
+/** What the setup needs of the namespace around it. */
+export type SetupSite = {
+  readonly rtnl: Rtnl;
+  /** The MTU of the device below the interface: as much as it may have. Undefined when nobody limits it. */
+  readonly highestMtu: (index: number) => Promise<number | undefined>;
+  readonly enableIpv6: (index: number) => Promise<void>;
+};
+
+/**
+ * Configures one interface. What is new comes first and what is old goes last, so that connections that can go on go
+ * on; two hops to the kernel for all of it, one when nothing has to go. An address that is there stays; a route of this
+ * interface to the same place is replaced, one of another interface is not touched. An MTU beyond what the device
+ * below has becomes the device's own. Rejects with SysError; what is old is still there then.
+ */
+export async function setUpInterface(
+  site: SetupSite,
+  index: number,
+  wanted: InterfaceConfiguration,
+): Promise<void> {
+  const { rtnl } = site;
+  if (wanted.addresses.some(({ address }) => isIpv6(address))) await site.enableIpv6(index);
+  const linkRequest = basics(index, wanted);
+  const addresses = wanted.addresses.map((address) => addAddressRequest(newAddress(index, address)));
+  const routes = wanted.routes.map((route) => newRoute(index, route, wanted.addresses));
+  const announcement = announce(index, wanted);
+  const removing = isRemoving(wanted);
+  const requests = [...linkRequest, ...addresses, ...routes.map(addRouteRequest)];
+  const outcomes = await batch(rtnl, removing ? requests : [...requests, ...announcement]);
+
+  const refused = linkRequest.length > 0 ? outcomes[0] : undefined;
+  if (refused !== undefined) await setHighestMtu(site, index, wanted, refused);
+  const rest = outcomes.slice(linkRequest.length);
+  const failed = rest.find((error) => error !== undefined && error.code !== 'EEXIST');
+  if (failed !== undefined) throw failed;
+  const rivalled = routes.filter((_, at) => rest[addresses.length + at] !== undefined);
+  for (const route of rivalled) await placeRoute(rtnl, index, route);
+
+  if (removing) await clear(rtnl, index, wanted);
+  // Switched on too late for the first time when the MTU was refused.
+  if (removing || refused !== undefined) throwFirst(await batch(rtnl, announcement));
+}
+
+/** One that is there already is no error: false. */
+export async function ensureAddress(rtnl: Rtnl, index: number, address: Cidr): Promise<boolean> {
+  try {
+    await rtnl.addresses.add(newAddress(index, address));
+    return true;
+  } catch (error) {
+    if (isSysError(error, 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+function basics(index: number, { mtu, announce: mac }: InterfaceConfiguration): readonly NetlinkRequest[] {
+  if (mtu === undefined && mac === undefined) return [];
+  return [setLinkRequest({ index, mtu, arpNotify: mac === undefined ? undefined : true })];
+}
+
+/** With arp_notify the kernel announces when a MAC is set, even to what it was (RFC 2131 4.4.1, RFC 5227 3). */
+function announce(index: number, wanted: InterfaceConfiguration): readonly NetlinkRequest[] {
+  if (wanted.announce === undefined || wanted.addresses.length === 0) return [];
+  return [setLinkRequest({ index, mac: wanted.announce })];
+}
+
+/** A macvlan never has more than its parent (macvlan_change_mtu): better that than no address. */
+async function setHighestMtu(
+  site: SetupSite,
+  index: number,
+  wanted: InterfaceConfiguration,
+  refused: SysError,
+): Promise<void> {
+  const highest = refused.code === 'EINVAL' ? await site.highestMtu(index) : undefined;
+  if (highest === undefined || wanted.mtu === undefined || wanted.mtu <= highest) throw refused;
+  throwFirst(await batch(site.rtnl, basics(index, { ...wanted, mtu: highest })));
+}
+
+function isRemoving({ removeRoutes = [], removeAddresses = [] }: InterfaceConfiguration): boolean {
+  return removeRoutes.length > 0 || removeAddresses.length > 0;
+}
+
+/** Routes before addresses; what is wanted as well stays, and what is gone already, link included, is no error. */
+async function clear(rtnl: Rtnl, index: number, wanted: InterfaceConfiguration): Promise<void> {
+  const { removeRoutes = [], removeAddresses = [] } = wanted;
+  const oldRoutes = removeRoutes.filter((old) => !wanted.routes.some((route) => isSameRoute(old, route)));
+  const kept = new Set(wanted.addresses.map(formatCidr));
+  const oldAddresses = removeAddresses.filter((old) => !kept.has(formatCidr(old)));
+  const routes = oldRoutes.length === 0 ? [] : await routeRemovals(rtnl, index, oldRoutes);
+  const addresses =
+    oldAddresses.length === 0
+      ? []
+      : [
+          promoteSecondariesRequest(index),
+          ...oldAddresses.map((cidr) => deleteAddressRequest({ index, cidr })),
+        ];
+  throwFirst(await batch(rtnl, [...routes, ...addresses]), ['ESRCH', 'EADDRNOTAVAIL', 'ENODEV']);
+}
+
+function batch(rtnl: Rtnl, requests: readonly NetlinkRequest[]): Promise<readonly (SysError | undefined)[]> {
+  return requests.length === 0 ? Promise.resolve([]) : rtnl.batch(requests);
+}
+
+function throwFirst(outcomes: readonly (SysError | undefined)[], allowed: readonly string[] = []): void {
+  const failed = outcomes.find((error) => error !== undefined && !allowed.includes(error.code));
+  if (failed !== undefined) throw failed;
+}
+
+function newAddress(index: number, cidr: Cidr): NewAddress {
+  const { address, prefix } = cidr;
+  if (!isIpv4(address) || prefix > LONGEST_PREFIX_WITH_BROADCAST) return { index, cidr };
+  return { index, cidr, broadcast: broadcastOf(address, prefix) };
+}
+
+function broadcastOf(address: Ipv4, prefix: number): Ipv4 {
+  return ipv4FromNumber((ipv4ToNumber(address) | ~ipv4ToNumber(maskFromPrefix(prefix))) >>> 0);
+}

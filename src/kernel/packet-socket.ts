@@ -1,0 +1,35 @@
+import { concat } from '../base/bytes.ts';
+import { SysError } from '../base/sys-error.ts';
+import { addressOf } from './ffi.ts';
+import { intBytes, setBytesOption, SO_ATTACH_FILTER, SOL_SOCKET } from './socket-options.ts';
+
+// What packet sockets have in common: linux/socket.h, linux/if_packet.h, linux/if_ether.h, linux/filter.h.
+export const AF_PACKET = 17;
+/** struct sockaddr_ll: family, protocol in network order, interface index; the rest is for cooked sockets. */
+const SOCKADDR_LL_LENGTH = 20;
+/** struct sock_fprog: u16 count, pointer; and struct sock_filter. */
+const SOCK_FPROG_LENGTH = 16;
+const SOCK_FILTER_LENGTH = 8;
+
+export function sockaddrLl(protocol: number, ifindex: number): Uint8Array {
+  const head = concat([
+    new Uint8Array(Uint16Array.of(AF_PACKET).buffer),
+    Uint8Array.of(protocol >> 8, protocol & 0xff),
+    intBytes(ifindex),
+  ]);
+  return concat([head, new Uint8Array(SOCKADDR_LL_LENGTH - head.length)]);
+}
+
+/** Puts a classic BPF program, as encodeBpf gives it, in the place of the one before. Throws SysError EINVAL. */
+export function attachFilter(op: string, fd: number, program: Uint8Array): void {
+  if (program.length === 0 || program.length % SOCK_FILTER_LENGTH !== 0) {
+    throw new SysError(op, 'EINVAL', 'the filter program is not a list of instructions');
+  }
+  // A copy: its memory stays where it is until the kernel has read it, which it does in the call.
+  const instructions = program.slice();
+  const fprog = new BigUint64Array(SOCK_FPROG_LENGTH / BigUint64Array.BYTES_PER_ELEMENT);
+  const bytes = new Uint8Array(fprog.buffer);
+  bytes.set(new Uint8Array(Uint16Array.of(program.length / SOCK_FILTER_LENGTH).buffer), 0);
+  fprog[1] = addressOf(instructions);
+  setBytesOption(op, fd, SOL_SOCKET, SO_ATTACH_FILTER, bytes);
+}

@@ -1,0 +1,152 @@
+import { cidrContains, type Cidr, equalNetwork } from '../base/cidr.ts';
+import { type Ip, isIpv4 } from '../base/ip.ts';
+import { isSysError } from '../base/sys-error.ts';
+import type { NetlinkRequest } from '../wire/netlink/message.ts';
+import { deleteRouteRequest } from '../wire/netlink/route-requests.ts';
+import { type NewRoute, type Route, RTN_UNICAST, RTPROT_KERNEL } from '../wire/netlink/route.ts';
+import { RT_SCOPE_LINK } from '../wire/netlink/rtnetlink.ts';
+import type { Rtnl } from './rtnl.ts';
+
+/** A route to be made through one interface. No gateway: the destination is on the link. */
+export type RouteThrough = {
+  readonly dst: Cidr;
+  readonly gateway?: Ip | undefined;
+  readonly metric?: number | undefined;
+};
+
+/** A route through one interface as it is found. */
+export type InterfaceRoute = RouteThrough & { readonly scope: 'link' | 'global' };
+
+/** The kernel's metric for an IPv6 route that states none (IP6_RT_PRIO_USER); for IPv4 it is 0. */
+const METRIC_DEFAULT_V6 = 1024;
+
+/** Of both families, by all interfaces. */
+export async function defaultRoutes(rtnl: Rtnl): Promise<readonly Route[]> {
+  const all = [...(await rtnl.routes.list(4)), ...(await rtnl.routes.list(6))];
+  return all.filter((route) => route.dst.prefix === 0 && route.type === RTN_UNICAST).flatMap(ways);
+}
+
+/** The unicast routes of the main table through one interface. */
+export async function routesThrough(rtnl: Rtnl, index: number): Promise<readonly InterfaceRoute[]> {
+  return (await listThrough(rtnl, index, [4, 6])).map(({ dst, gateway, scope, metric }) => ({
+    dst,
+    gateway,
+    scope: scope === RT_SCOPE_LINK ? 'link' : 'global',
+    metric,
+  }));
+}
+
+async function listThrough(
+  rtnl: Rtnl,
+  index: number,
+  families: readonly (4 | 6)[],
+): Promise<readonly Route[]> {
+  const found: Route[] = [];
+  for (const family of families) {
+    const routes = (await rtnl.routes.list(family)).flatMap(ways);
+    found.push(...routes.filter((route) => route.type === RTN_UNICAST && route.index === index));
+  }
+  return found;
+}
+
+/** The first that fits; a metric that is left out fits any. No error when it is gone already. */
+export async function deleteRoute(rtnl: Rtnl, index: number, route: RouteThrough): Promise<void> {
+  const { dst, gateway, metric } = route;
+  await deleteOne(rtnl, {
+    dst,
+    index,
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(metric === undefined ? {} : { metric }),
+  });
+}
+
+async function deleteOne(rtnl: Rtnl, route: NewRoute): Promise<void> {
+  try {
+    await rtnl.routes.delete(route);
+  } catch (error) {
+    if (!isSysError(error, 'ESRCH')) throw error;
+  }
+}
+
+/** A gateway outside all of `addresses` is on the link all the same, or the network would not have named it. */
+export function newRoute(
+  index: number,
+  route: RouteThrough,
+  addresses: readonly Cidr[] | undefined,
+): NewRoute {
+  const { dst, gateway, metric } = route;
+  const offLink =
+    gateway !== undefined && addresses?.some((address) => cidrContains(address, gateway)) === false;
+  return {
+    dst,
+    index,
+    ...(gateway === undefined ? { scope: RT_SCOPE_LINK } : { gateway }),
+    ...(metric === undefined ? {} : { metric }),
+    ...(offLink ? { onlink: true } : {}),
+  };
+}
+
+/**
+ * For after EEXIST: takes the place of this interface's own routes to the same destination, and goes behind those of
+ * others. The pod's first network keeps its default route when a second one comes.
+ */
+export async function placeRoute(rtnl: Rtnl, index: number, route: NewRoute): Promise<void> {
+  const rivals = (await listThrough(rtnl, index, [familyOf(route)])).filter(
+    (other) =>
+      equalNetwork(other.dst, route.dst) &&
+      // A route that states no metric may have got one from the kernel.
+      (route.metric === undefined
+        ? familyOf(route) === 6 || (other.metric ?? 0) === 0
+        : other.metric === route.metric),
+  );
+  if (rivals.some((other) => other.gateway === route.gateway)) return;
+  for (const rival of rivals.filter(isMade)) await deleteOne(rtnl, exactly(rival));
+  try {
+    await rtnl.routes.append(route);
+  } catch (error) {
+    if (!isSysError(error, 'EEXIST')) throw error;
+  }
+}
+
+/**
+ * The requests that remove just these routes. They are looked up first, because the kernel takes less for a match: a
+ * route without a metric would be any, and one that is gone already some other's to the same place.
+ */
+export async function routeRemovals(
+  rtnl: Rtnl,
+  index: number,
+  routes: readonly RouteThrough[],
+): Promise<readonly NetlinkRequest[]> {
+  const found = await listThrough(rtnl, index, [...new Set(routes.map(familyOf))]);
+  return found
+    .filter((other) => isMade(other) && routes.some((route) => isSameRoute(other, route)))
+    .map((other) => deleteRouteRequest(exactly(other)));
+}
+
+export function isSameRoute(a: RouteThrough, b: RouteThrough): boolean {
+  return equalNetwork(a.dst, b.dst) && a.gateway === b.gateway && metricOf(a) === metricOf(b);
+}
+
+/** The kernel's own route to the network of an address comes and goes with the address. */
+function isMade(route: Route): boolean {
+  return route.protocol !== RTPROT_KERNEL;
+}
+
+function exactly({ dst, index, gateway, metric, scope, protocol }: Route): NewRoute {
+  return { dst, index, gateway, metric, scope, protocol };
+}
+
+function metricOf(route: RouteThrough): number {
+  return route.metric ?? (familyOf(route) === 4 ? 0 : METRIC_DEFAULT_V6);
+}
+
+function familyOf(route: RouteThrough): 4 | 6 {
+  return isIpv4(route.dst.address) ? 4 : 6;
+}
+
+/** Two networks with an IPv6 default route share one multipath route in the kernel: here each has its own. */
+function ways(route: Route): readonly Route[] {
+  const { nexthops, ...whole } = route;
+  if (nexthops === undefined) return [route];
+  return nexthops.map(({ index, gateway, onlink }) => ({ ...whole, index, gateway, onlink }));
+}

@@ -1,0 +1,46 @@
+import type { Dirent } from 'node:fs';
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fromNodeError } from './errno.ts';
+
+/** A runtime with more attachments than that on one node has not been seen. */
+const MOST_FILES = 16_384;
+/** A result and its configuration are a few kilobytes. */
+const MOST_BYTES = 1 << 20;
+
+/** A file that was found: its content, or why it was not read. */
+export type CacheFile =
+  | { readonly name: string; readonly text: string }
+  | { readonly name: string; readonly problem: string };
+
+/**
+ * The files of a container runtime's cache of CNI results (libcni: `/var/lib/cni/results`). A folder that is not there
+ * is an empty one: not every runtime has run on every node. Rejects with SysError when it cannot be read.
+ */
+export async function readResultCache(folder: string): Promise<readonly CacheFile[]> {
+  const files: CacheFile[] = [];
+  for (const { name } of (await entriesOf(folder)).slice(0, MOST_FILES)) {
+    files.push(await readOne(join(folder, name)));
+  }
+  return files;
+}
+
+async function entriesOf(folder: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw fromNodeError(`read ${folder}`, error);
+  }
+}
+
+async function readOne(path: string): Promise<CacheFile> {
+  try {
+    const stat = await lstat(path);
+    if (!stat.isFile()) return { name: path, problem: 'is not a regular file' };
+    if (stat.size > MOST_BYTES) return { name: path, problem: `is larger than ${MOST_BYTES} bytes` };
+    return { name: path, text: await readFile(path, 'utf8') };
+  } catch (error) {
+    return { name: path, problem: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,55 @@
+import { formatCidr } from '../base/cidr.ts';
+import type { Lease4 } from '../protocol/dhcp4/lease.ts';
+import type { InterfaceConfiguration, RouteSpec } from './ports.ts';
+import type { ApplyPolicy } from './record.ts';
+
+function routesOf(lease: Lease4, { metric }: ApplyPolicy): readonly RouteSpec[] {
+  return lease.routes.map(({ dst, router }) => ({ dst, gateway: router, metric }));
+}
+
+function routeText({ dst, gateway, metric }: RouteSpec): string {
+  return `${formatCidr(dst)} ${gateway ?? '-'} ${metric ?? '-'}`;
+}
+
+/** Those of `routes` that are not among `others`. */
+function without(routes: readonly RouteSpec[], others: readonly RouteSpec[]): readonly RouteSpec[] {
+  const known = new Set(others.map(routeText));
+  return routes.filter((route) => !known.has(routeText(route)));
+}
+
+/** What a lease means for an interface that has nothing of it, or may have lost some. */
+export function configurationOf(lease: Lease4, policy: ApplyPolicy): InterfaceConfiguration {
+  return {
+    addresses: [lease.address],
+    routes: routesOf(lease, policy),
+    mtu: policy.mtu ? lease.mtu : undefined,
+  };
+}
+
+/**
+ * What has to change in a running pod from one lease to the next. Only the difference: what others did to the rest
+ * (a plugin in the chain that took the default route away) is not undone.
+ */
+export function changeOf(before: Lease4, after: Lease4, policy: ApplyPolicy): InterfaceConfiguration {
+  const old = routesOf(before, policy);
+  const wanted = routesOf(after, policy);
+  const sameAddress = formatCidr(before.address) === formatCidr(after.address);
+  return {
+    addresses: [after.address],
+    // With another address the kernel drops routes of its own accord, so all of them are said again.
+    routes: sameAddress ? without(wanted, old) : wanted,
+    mtu: policy.mtu && after.mtu !== before.mtu ? after.mtu : undefined,
+    removeRoutes: without(old, wanted),
+    removeAddresses: sameAddress ? [] : [before.address],
+  };
+}
+
+/** Takes all of a lease off the interface; the link stays. */
+export function withdrawalOf(lease: Lease4, policy: ApplyPolicy): InterfaceConfiguration {
+  return {
+    addresses: [],
+    routes: [],
+    removeRoutes: routesOf(lease, policy),
+    removeAddresses: [lease.address],
+  };
+}

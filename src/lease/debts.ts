@@ -1,0 +1,364 @@
+import { invariant } from '../base/invariant.ts';
+import { type Duration, between, earliest, type Instant, later, millis, seconds } from '../base/time.ts';
+import { heldBy, leaseOf } from '../protocol/dhcp4/state.ts';
+import {
+  type ArpEars,
+  lanOf,
+  lookAt,
+  type Owed,
+  releaseFromHost,
+  type ReleaseOutcome,
+} from './host-release.ts';
+import { Pacer } from './pacer.ts';
+import type { LeaseWorld } from './ports.ts';
+import { keyText, type LeaseKey, type LeaseRecord } from './record.ts';
+
+/** A node that comes back after a power cut may owe all that it had; a few kilobytes each. */
+const MOST_DEBTS = 16_384;
+/** Gentle: a server behind a home router answers a few hundred packets a second, and pods that start come first. */
+const RELEASES_PER_SECOND = 20;
+const FIRST_PAUSE = seconds(30);
+const LONGEST_PAUSE = seconds(600);
+/** Pauses differ by up to this share, so that debts that failed together are not tried together. */
+const JITTER_SHARE = 0.25;
+/**
+ * Sent to nobody in particular, a RELEASE may be lost, so it is sent again: to a server that restarts, or by a port of
+ * a switch that forwards nothing for its first 30 s (twice the forward delay of IEEE 802.1D).
+ */
+const BLIND_PAUSES = [seconds(2), seconds(8), seconds(32)] as const;
+/** For a lease that does not end by itself. */
+const PATIENCE = seconds(86_400);
+const PACER_KIND = 'release';
+const UNCONFIRMED = 'nobody answered ARP on the way to the server; sent to all of the LAN';
+
+/** A RELEASE that is owed, as it stands. */
+export type Debt = {
+  readonly record: LeaseRecord;
+  readonly since: Instant;
+  /** When it is given up: the lease has ended by itself then. */
+  readonly until: Instant;
+  readonly tries: number;
+  /** What the last try failed for. */
+  readonly why: string | undefined;
+};
+
+type Entry = Owed & {
+  readonly text: string;
+  readonly since: Instant;
+  readonly until: Instant;
+  tries: number;
+  blind: number;
+  why: string | undefined;
+  pause: Duration;
+  /** `waiting` for its time, `cut-off` for its time or the LAN, `queued` for its turn, `trying`. */
+  phase: 'waiting' | 'cut-off' | 'queued' | 'trying';
+  /** Ends what the phase has under way. */
+  stop: () => void;
+};
+
+export type DebtsWorld = Pick<
+  LeaseWorld,
+  'clock' | 'timers' | 'random' | 'frames' | 'protect' | 'store' | 'log' | 'count'
+>;
+
+export type DebtsOptions = {
+  /** Whether a pod that lives on this node has the address or the client identifier of a record. */
+  readonly isInUse: (record: LeaseRecord) => boolean;
+  readonly most?: number;
+};
+
+/**
+ * The RELEASEs that are owed to servers, for pods that are gone: tried one after another at a gentle rate, again while
+ * the LAN cannot be reached, and given up when the lease has ended anyway. Kept on disk under the name of the
+ * attachment, so that a restart or a reboot forgets none.
+ */
+export class Debts {
+  readonly #world: DebtsWorld;
+  readonly #ears: ArpEars;
+  readonly #isInUse: (record: LeaseRecord) => boolean;
+  readonly #most: number;
+  readonly #pacer: Pacer;
+  /** Oldest first. */
+  readonly #entries = new Map<string, Entry>();
+  /** What is written and removed under one name happens in order; only what is under way is here. */
+  readonly #tails = new Map<string, Promise<void>>();
+  #closed = false;
+
+  constructor(world: DebtsWorld, inbox: ArpEars, { isInUse, most = MOST_DEBTS }: DebtsOptions) {
+    this.#world = world;
+    this.#ears = inbox;
+    this.#isInUse = isInUse;
+    this.#most = most;
+    this.#pacer = new Pacer(world, { perSecond: RELEASES_PER_SECOND, mostWaiting: most });
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  list(): readonly Debt[] {
+    return [...this.#entries.values()].map(({ record, since, until, tries, why }) => {
+      return { record, since, until, tries, why };
+    });
+  }
+
+  /**
+   * Takes over the lease of a pod that is gone, with the state in which it held the lease; the caller has it in his
+   * own list no longer. True: its stored record is looked after from now on, and says so on disk, if that is possible,
+   * when this returns. False: nothing can be done, or nothing is held; the record is of no use any more. The network
+   * is not waited for. Never throws.
+   */
+  owe(record: LeaseRecord, why: string): boolean {
+    return this.#take({ ...record, owner: 'gone' }, why);
+  }
+
+  /** Takes up a stored debt of an earlier run. */
+  resume(record: LeaseRecord): void {
+    if (!this.#take({ ...record, owner: 'gone' }, undefined)) this.#remove(keyText(record.key), record);
+  }
+
+  /** `why` it is owed; undefined for what is on disk already. */
+  #take(record: LeaseRecord, why: string | undefined): boolean {
+    const text = keyText(record.key);
+    const known = this.#entries.get(text);
+    if (known !== undefined) this.#drop(known);
+    const held = heldBy(record.state);
+    if (held === undefined) return false;
+    const { address } = held.address;
+    const { lan } = record;
+    if (lan === undefined) {
+      this.#world.count('release-lost');
+      this.#world.log.warn(
+        { lease: text, address, why },
+        'the lease could not be released; the server keeps it until it expires',
+      );
+      return false;
+    }
+    if (why !== undefined) {
+      this.#world.count('release-owed');
+      this.#world.log.info({ lease: text, address, why }, 'a lease is released from the host');
+      this.#put(text, record);
+    }
+    if (!this.#closed) this.#add({ record, held, lan, text });
+    return true;
+  }
+
+  #add(owed: Owed & { readonly text: string }): void {
+    for (const oldest of this.#entries.values()) {
+      if (this.#entries.size < this.#most) break;
+      this.#end(oldest, 'release-dropped', 'too many RELEASEs are owed; the oldest is given up');
+    }
+    const now = this.#world.clock.now();
+    const entry: Entry = {
+      ...owed,
+      since: now,
+      until: endOf(owed.record, now, this.#world.clock.bootId),
+      tries: 0,
+      blind: 0,
+      why: undefined,
+      pause: FIRST_PAUSE,
+      phase: 'waiting',
+      stop: () => undefined,
+    };
+    this.#entries.set(owed.text, entry);
+    this.#due(entry);
+  }
+
+  /** Its time has come: it waits for its turn, unless it is seen already that it would be in vain. */
+  #due(entry: Entry): void {
+    if (this.#isOver(entry)) return;
+    const lan = lanOf(this.#world, entry);
+    if (lan.ok) this.#queue(entry);
+    else this.#wait(entry, 'cut-off', lan.error);
+  }
+
+  #isOver(entry: Entry): boolean {
+    if (this.#world.clock.now() < entry.until) return false;
+    this.#end(entry, 'release-abandoned', 'a RELEASE that is owed is given up: its time has passed');
+    return true;
+  }
+
+  #queue(entry: Entry): void {
+    const cancel = this.#pacer.add(PACER_KIND, () => void this.#try(entry));
+    invariant(cancel !== undefined, 'the pacer has room for all debts');
+    entry.phase = 'queued';
+    entry.stop = cancel;
+  }
+
+  async #try(entry: Entry): Promise<void> {
+    if (this.#isOver(entry)) return;
+    if (this.#isInUse(entry.record)) {
+      this.#settle(entry, { kind: 'in-use', by: 'this node' });
+      return;
+    }
+    const { abort, signal } = abortion();
+    entry.phase = 'trying';
+    entry.stop = abort;
+    entry.tries += 1;
+    const options = { isInUse: this.#isInUse, signal };
+    let outcome: ReleaseOutcome;
+    try {
+      outcome = await releaseFromHost(this.#world, this.#ears, entry, options);
+    } catch (error) {
+      // A fault in one of them must not end the daemon.
+      this.#world.count('release-failed');
+      outcome = { kind: 'still-there', why: error instanceof Error ? error.message : String(error) };
+    }
+    if (this.#entries.get(entry.text) === entry) this.#settle(entry, outcome);
+  }
+
+  #settle(entry: Entry, outcome: ReleaseOutcome): void {
+    switch (outcome.kind) {
+      case 'sent':
+        this.#world.count('message-sent');
+        this.#sent(entry, outcome.confirmed);
+        break;
+      case 'in-use':
+        entry.why = `in use by ${outcome.by}`;
+        this.#end(entry, 'release-unneeded', 'a lease is not released: somebody has its address or identity');
+        break;
+      case 'unreachable':
+        this.#wait(entry, 'cut-off', outcome.why);
+        break;
+      case 'still-there':
+        this.#wait(entry, 'waiting', outcome.why);
+        break;
+      case 'cancelled':
+        break;
+    }
+  }
+
+  #sent(entry: Entry, confirmed: boolean): void {
+    const pause = confirmed ? undefined : BLIND_PAUSES[entry.blind];
+    if (pause !== undefined) {
+      entry.blind += 1;
+      this.#waitFor(pause, entry, 'waiting', UNCONFIRMED);
+      return;
+    }
+    entry.why = confirmed ? undefined : UNCONFIRMED;
+    this.#end(entry, 'release-settled', 'the lease of a pod that is gone was released');
+  }
+
+  #wait(entry: Entry, phase: 'waiting' | 'cut-off', why: string): void {
+    const { pause } = entry;
+    entry.pause = millis(Math.min(pause * 2, LONGEST_PAUSE));
+    this.#waitFor(pause, entry, phase, why);
+  }
+
+  #waitFor(pause: Duration, entry: Entry, phase: 'waiting' | 'cut-off', why: string): void {
+    const { clock, timers, random, log } = this.#world;
+    if (entry.why !== why) log.info({ ...described(entry), why }, 'a RELEASE is tried again later');
+    entry.why = why;
+    entry.phase = phase;
+    const factor = 1 + (random() * 2 - 1) * JITTER_SHARE;
+    const next = later(clock.now(), millis(pause * factor));
+    entry.stop = timers.at(earliest(next, entry.until), () => this.#due(entry));
+  }
+
+  /**
+   * An interface of the daemon's namespace has a carrier: what could not reach its LAN is tried in its turn. May be
+   * called at every change of a link; all the others wait on.
+   */
+  linkUp(index: number): void {
+    const { frames } = this.#world;
+    const indexes = new Map<string, number | undefined>();
+    for (const entry of this.#entries.values()) {
+      const { lan, phase } = entry;
+      if (phase !== 'cut-off') continue;
+      if (!indexes.has(lan.name)) {
+        const seen = lookAt(frames, lan.name);
+        indexes.set(lan.name, seen.ok ? seen.value.index : undefined);
+      }
+      if (indexes.get(lan.name) !== index) continue;
+      entry.stop();
+      entry.pause = FIRST_PAUSE;
+      this.#queue(entry);
+    }
+  }
+
+  /**
+   * The same attachment is added again: what it owed is its own once more. Resolves when nothing of the debt will be
+   * written or removed any more; a new record of this attachment is stored after that. Never rejects.
+   */
+  async forget(key: LeaseKey): Promise<void> {
+    const text = keyText(key);
+    const entry = this.#entries.get(text);
+    if (entry !== undefined) {
+      this.#drop(entry);
+      this.#remove(text, entry.record);
+    }
+    await this.#tails.get(text);
+  }
+
+  #drop(entry: Entry): void {
+    entry.stop();
+    this.#entries.delete(entry.text);
+  }
+
+  #end(entry: Entry, count: string, message: string): void {
+    const { log } = this.#world;
+    this.#drop(entry);
+    this.#world.count(count);
+    const fields = { ...described(entry), tries: entry.tries, why: entry.why };
+    if (count === 'release-settled') log.info(fields, message);
+    else log.warn(fields, message);
+    this.#remove(entry.text, entry.record);
+  }
+
+  /** What was asked for but never granted has no form on disk, and is only worth a try of this run. */
+  #put(text: string, record: LeaseRecord): void {
+    if (leaseOf(record.state) === undefined) return;
+    this.#later(text, 'a RELEASE that is owed could not be stored', () => this.#world.store.put(record));
+  }
+
+  #remove(text: string, record: LeaseRecord): void {
+    this.#later(text, 'the stored lease could not be removed', () => this.#world.store.remove(record));
+  }
+
+  /** At once where nothing is under way: a record that is put now survives the end of the process in the next moment. */
+  #later(text: string, failure: string, work: () => Promise<void>): void {
+    const before = this.#tails.get(text);
+    const guarded = async (): Promise<void> => {
+      try {
+        await work();
+      } catch (error) {
+        this.#world.count('store-failed');
+        const told = error instanceof Error ? error.message : String(error);
+        this.#world.log.warn({ lease: text, error: told }, failure);
+      }
+    };
+    const tail = (before === undefined ? guarded() : before.then(guarded)).finally(() => {
+      if (this.#tails.get(text) === tail) this.#tails.delete(text);
+    });
+    this.#tails.set(text, tail);
+  }
+
+  /** Nothing more is sent; the records stay for the next run. Resolves when the disk has what it should. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const entry of this.#entries.values()) entry.stop();
+    this.#entries.clear();
+    this.#pacer.close();
+    await Promise.all(this.#tails.values());
+  }
+}
+
+function abortion(): { readonly abort: () => void; readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  return { abort: () => controller.abort(), signal: controller.signal };
+}
+
+function described({ text, held, lan }: Entry): object {
+  return { lease: text, address: held.address.address, server: held.serverId, lan: lan.name };
+}
+
+/**
+ * When a lease ends by itself. Instants of another boot mean nothing: how long the machine was off is not known, so
+ * its whole length counts from now.
+ */
+function endOf(record: LeaseRecord, now: Instant, bootId: string): Instant {
+  const lease = leaseOf(record.state);
+  if (lease?.times === undefined) return later(now, PATIENCE);
+  if (record.bootId === bootId) return lease.times.expiresAt;
+  return later(now, between(lease.acquiredAt, lease.times.expiresAt));
+}

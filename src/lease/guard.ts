@@ -1,0 +1,205 @@
+import type { Ipv4 } from '../base/ipv4.ts';
+import type { Mac } from '../base/mac.ts';
+import { isSysError } from '../base/sys-error.ts';
+import { type Acd4Effect, type Acd4Event, type Acd4State, step, wakeAt } from '../protocol/acd4/machine.ts';
+import type { ArpPacket } from '../wire/arp.ts';
+import type { Inbox } from './inbox.ts';
+import { openPodOf } from './pod-of-lease.ts';
+import type { ArpPort, LeaseWorld, PodNamespace } from './ports.ts';
+import { keyText, type LeaseIdentity } from './record.ts';
+
+/** What a check found. */
+export type Checked = 'free' | { readonly conflict: Mac };
+
+type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' | 'count'>;
+
+/** One address that is looked after: from `check` or `watch` to the next of them, a conflict or the end. */
+type Watch = {
+  readonly address: Ipv4;
+  readonly unwatch: () => void;
+  /** A namespace that somebody has open anyway; else it is opened by its path. */
+  readonly pod: PodNamespace | undefined;
+  /** Where the outcome goes. */
+  readonly done: (found: Checked) => void;
+  state: Acd4State;
+  port: ArpPort | undefined;
+  cancelTimer: (() => void) | undefined;
+};
+
+/**
+ * Looks after the address of one lease (RFC 5227). A packet socket in the pod's namespace and a timer exist only while
+ * there are probes under way; an address that is watched costs an entry in the inbox.
+ *
+ * Watching hears what the uplink's tap hears. A lease whose LAN has no tap (`uplinkIndex` undefined: a veth, a link
+ * inside a container) and its siblings on the same parent are heard while probing only.
+ *
+ * Nothing here throws because of the pod or the network. What cannot be sent is counted, and whoever cannot look for a
+ * conflict finds none: a lease does not fail for that.
+ */
+export class AddressGuard {
+  readonly #world: World;
+  readonly #inbox: Pick<Inbox, 'watchArp'>;
+  readonly #identity: LeaseIdentity;
+  readonly #onConflict: (by: Mac) => void;
+  #watch: Watch | undefined;
+
+  /** `onConflict` is told of what `watch` finds, once; the address is not looked after any more then. */
+  constructor(
+    world: World,
+    inbox: Pick<Inbox, 'watchArp'>,
+    identity: LeaseIdentity,
+    onConflict: (by: Mac) => void,
+  ) {
+    this.#world = world;
+    this.#inbox = inbox;
+    this.#identity = identity;
+    this.#onConflict = onConflict;
+  }
+
+  /**
+   * Whether somebody else has the address, within 300 ms, before it is used. `pod` stays open until this resolves.
+   * Ended early, by `signal`, `end` or another address to look after, it resolves to `free` at once: who ended it knows.
+   */
+  check(pod: PodNamespace, address: Ipv4, signal?: AbortSignal): Promise<Checked> {
+    this.end();
+    if (signal?.aborted === true) return Promise.resolve('free');
+    return new Promise((resolve) => {
+      const watch = this.#begin(address, pod, (found) => {
+        signal?.removeEventListener('abort', abort);
+        resolve(found);
+      });
+      const abort = (): void => this.#drop(watch, 'free');
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#dispatch(watch, { type: 'probe', mode: 'before' });
+    });
+  }
+
+  /** Looks after an address that is in use or is about to be. `probe`: nobody has looked yet whether it is free. */
+  watch(address: Ipv4, { probe }: { readonly probe: boolean }): void {
+    this.end();
+    const watch = this.#begin(address, undefined, (found) => {
+      if (found !== 'free') this.#onConflict(found.conflict);
+    });
+    this.#dispatch(watch, probe ? { type: 'probe', mode: 'background' } : { type: 'watch' });
+  }
+
+  /** Nothing is looked after any more, until `check` or `watch` is called again. */
+  end(): void {
+    if (this.#watch !== undefined) this.#drop(this.#watch, 'free');
+  }
+
+  #begin(address: Ipv4, pod: PodNamespace | undefined, done: (found: Checked) => void): Watch {
+    const { uplinkIndex } = this.#identity;
+    const unwatch = this.#inbox.watchArp(address, (packet, heardOn) => {
+      // The same address behind another uplink is another host's on another network.
+      if (heardOn === uplinkIndex) this.#dispatch(watch, { type: 'packet', packet });
+    });
+    const watch: Watch = {
+      address,
+      unwatch,
+      pod,
+      done,
+      state: { kind: 'idle' },
+      port: undefined,
+      cancelTimer: undefined,
+    };
+    this.#watch = watch;
+    return watch;
+  }
+
+  /** The end of one, with its outcome last: what hears of it may begin the next. */
+  #drop(watch: Watch, found: Checked): void {
+    if (this.#watch !== watch) return;
+    this.#watch = undefined;
+    watch.cancelTimer?.();
+    watch.unwatch();
+    this.#closePort(watch);
+    watch.done(found);
+  }
+
+  #closePort(watch: Watch): void {
+    watch.port?.close();
+    watch.port = undefined;
+  }
+
+  #dispatch(watch: Watch, event: Acd4Event): void {
+    if (this.#watch !== watch) return;
+    const { clock, random } = this.#world;
+    const config = { address: watch.address, mac: this.#identity.link.mac };
+    const next = step(config, watch.state, event, { now: clock.now(), random });
+    watch.state = next.state;
+    for (const effect of next.effects) this.#perform(watch, effect);
+    this.#arm(watch);
+  }
+
+  #arm(watch: Watch): void {
+    watch.cancelTimer?.();
+    watch.cancelTimer = undefined;
+    const at = this.#watch === watch ? wakeAt(watch.state) : undefined;
+    if (at === undefined) return;
+    watch.cancelTimer = this.#world.timers.at(at, () => {
+      watch.cancelTimer = undefined;
+      this.#dispatch(watch, { type: 'wake' });
+    });
+  }
+
+  #perform(watch: Watch, effect: Acd4Effect): void {
+    switch (effect.type) {
+      case 'send':
+        this.#send(watch, effect.packet);
+        break;
+      case 'clear':
+        this.#world.count('conflict-check-clear');
+        if (watch.pod !== undefined) this.#drop(watch, 'free');
+        break;
+      case 'conflict':
+        this.#world.count('conflict-found');
+        this.#drop(watch, { conflict: effect.by });
+        break;
+      case 'defended':
+        this.#world.count('address-defended');
+        this.#world.log.warn(
+          { lease: keyText(this.#identity.key), address: watch.address, by: effect.by },
+          'another host claims the address of a pod: it was told that the address is in use',
+        );
+        break;
+    }
+  }
+
+  /** Only who probes listens on the port: what is defended is heard by the tap, and once is enough. */
+  #send(watch: Watch, packet: ArpPacket): void {
+    const probing = watch.state.kind === 'probing';
+    let failed: unknown;
+    try {
+      failed = (watch.port ?? this.#open(watch, probing)).send(packet);
+    } catch (error) {
+      failed = error;
+    }
+    if (failed !== undefined) this.#failed(failed);
+    // One that fails may be all that keeps the namespace of a pod that is gone; the next probe opens a new one.
+    if (failed !== undefined || !probing) this.#closePort(watch);
+  }
+
+  #open(watch: Watch, listen: boolean): ArpPort {
+    const pod = watch.pod ?? openPodOf(this.#world, this.#identity);
+    try {
+      const port = pod.openArp(this.#identity.link.index);
+      watch.port = port;
+      if (listen) port.onPacket((packet) => this.#dispatch(watch, { type: 'packet', packet }));
+      return port;
+    } finally {
+      if (pod !== watch.pod) pod.close();
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#world.count(`arp-failed:${isSysError(error) ? error.code : 'fault'}`);
+    this.#world.log.debug(
+      {
+        lease: keyText(this.#identity.key),
+        error: error instanceof Error ? error.message : String(error),
+      },
+      'no ARP packet could be sent for the address of a lease',
+    );
+  }
+}

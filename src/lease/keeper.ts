@@ -1,0 +1,162 @@
+import { isSysError } from '../base/sys-error.ts';
+import type { LeaseClient } from './client.ts';
+import type { Inbox } from './inbox.ts';
+import { type LanChange, Lans } from './lans.ts';
+import { Pacer } from './pacer.ts';
+import type { LeaseWorld, LinkMaker } from './ports.ts';
+import { keyText, type LeaseIdentity } from './record.ts';
+import { Relinks } from './relink.ts';
+import { Rounds } from './rounds.ts';
+import { locate } from './take-up.ts';
+
+/** What many leases want to send at once, after a restart or when a cable is back, goes out one after another. */
+const PACE = { perSecond: 50, mostWaiting: 65_536 };
+
+/** What the keeper needs of the manager. */
+export interface Herd {
+  clients(): Iterable<LeaseClient>;
+  has(client: LeaseClient): boolean;
+  /** The same lease goes on under another identity. */
+  replace(client: LeaseClient, identity: LeaseIdentity): Promise<LeaseClient>;
+  /** Forgets the lease; its RELEASE is sent from the host. */
+  releaseFromHost(client: LeaseClient, why: string): Promise<void>;
+}
+
+/**
+ * Looks after the leases of running pods: takes them up after a restart, notices when a pod or its address is gone or
+ * its LAN is back.
+ */
+export class Keeper {
+  readonly #world: LeaseWorld;
+  readonly #inbox: Inbox;
+  readonly #herd: Herd;
+  readonly #pacer: Pacer;
+  readonly #rounds: Rounds<LeaseClient>;
+  readonly #lans: Lans;
+  readonly #relinks: Relinks;
+  /** Whose turn after their LAN came up is still to come, with `verify`: one turn, however often the link flaps. */
+  readonly #linkUps = new Map<LeaseClient, boolean>();
+  /** Seen once without their namespace or interface. */
+  readonly #missing = new WeakSet<LeaseClient>();
+
+  constructor(world: LeaseWorld, inbox: Inbox, herd: Herd, maker: LinkMaker | undefined) {
+    this.#world = world;
+    this.#inbox = inbox;
+    this.#herd = herd;
+    this.#pacer = new Pacer(world, PACE);
+    this.#rounds = new Rounds(
+      world,
+      () => [...herd.clients()],
+      (client) => this.#look(client),
+    );
+    this.#lans = new Lans(world.clock, {
+      up: (index, verify) => this.#lanIsUp(index, verify),
+      gone: () => this.#rounds.soon(),
+    });
+    this.#relinks = new Relinks(world, maker, this.#pacer, {
+      ...herd,
+      listen: (uplinkIndex, lease) => this.#listen(uplinkIndex, lease),
+    });
+  }
+
+  /** From now on the pods are looked at regularly; to be called when all stored leases are taken up. */
+  start(): void {
+    this.#rounds.start();
+  }
+
+  /**
+   * Takes up the lease of a pod after a restart: what is missing in the pod is put back, the timers go on, and what is
+   * overdue is done in its turn. If the pod is gone, or the node was rebooted, the lease is released.
+   */
+  async takeUp(client: LeaseClient): Promise<void> {
+    const { identity } = client;
+    const lease = keyText(identity.key);
+    const found = locate(this.#world, client.record());
+    switch (found.kind) {
+      case 'rebooted':
+        await this.#herd.releaseFromHost(client, 'the node was rebooted');
+        return;
+      case 'namespace-gone':
+      case 'link-gone':
+        if (found.kind === 'link-gone' && this.#relinks.attend(client)) {
+          client.resume((work) => this.pace(work));
+          return;
+        }
+        this.#world.count('pod-gone');
+        await this.#herd.releaseFromHost(client, `the pod is gone (${found.kind})`);
+        return;
+      case 'unseen':
+        this.#world.log.warn(
+          { lease, why: found.why },
+          'the pod of a lease cannot be seen; the lease goes on',
+        );
+        break;
+      case 'there':
+        break;
+    }
+    this.#listen(identity.uplinkIndex, lease);
+    client.resume((work) => this.pace(work));
+    if (found.kind === 'there' && !found.link.hasAddress) client.restore();
+  }
+
+  #listen(uplinkIndex: number | undefined, lease: string): void {
+    try {
+      if (uplinkIndex !== undefined) this.#inbox.listen(uplinkIndex);
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      this.#world.log.warn({ lease, error: error.message }, 'the uplink of a lease is gone');
+    }
+  }
+
+  /** In its turn, among all that wants to be sent at the same moment. */
+  pace(work: () => void): void {
+    if (this.#pacer.add('lease', work) === undefined) work();
+  }
+
+  /** An interface of the node changed. */
+  linkChanged(change: LanChange): void {
+    this.#lans.changed(change);
+    this.#relinks.linkChanged(change);
+  }
+
+  #lanIsUp(index: number, verify: boolean): void {
+    for (const client of this.#herd.clients()) {
+      if (client.identity.lan?.index !== index) continue;
+      const waiting = this.#linkUps.get(client);
+      this.#linkUps.set(client, verify || waiting === true);
+      if (waiting === undefined) this.pace(() => this.#linkUp(client));
+    }
+  }
+
+  #linkUp(client: LeaseClient): void {
+    const verify = this.#linkUps.get(client) === true;
+    this.#linkUps.delete(client);
+    client.dispatch({ type: 'link-up', verify });
+  }
+
+  /** One pod of a round: is it there, and does it have what its lease says? */
+  #look(client: LeaseClient): void {
+    if (!client.settled || !this.#herd.has(client)) return;
+    client.storeAgain();
+    const found = locate(this.#world, client.record());
+    const awaitsUplink = found.kind === 'link-gone' && this.#relinks.attend(client);
+    const gone = found.kind === 'namespace-gone' || (found.kind === 'link-gone' && !awaitsUplink);
+    const seenBefore = this.#missing.has(client);
+    if (!gone) this.#missing.delete(client);
+    else if (!seenBefore) this.#missing.add(client);
+    if (found.kind === 'there' && client.lease !== undefined && !found.link.hasAddress) client.restore();
+    if (!gone || !seenBefore) return;
+    this.#world.count('pod-gone');
+    this.#world.log.warn(
+      { lease: keyText(client.identity.key), found: found.kind },
+      'a pod went away without a DEL; its lease is released',
+    );
+    void this.#herd.releaseFromHost(client, 'the pod went away without a DEL');
+  }
+
+  close(): void {
+    this.#rounds.stop();
+    this.#pacer.close();
+    this.#linkUps.clear();
+  }
+}

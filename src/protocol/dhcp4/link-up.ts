@@ -1,0 +1,45 @@
+import { unreachable } from '../../base/invariant.ts';
+import { between, earliest, later, seconds } from '../../base/time.ts';
+import { resendAnew } from './acquire.ts';
+import { isDue, prolong } from './extend.ts';
+import type { Dhcp4Config, Dhcp4State } from './state.ts';
+import { type Env, type Step, to } from './step.ts';
+import { verify } from './verify.ts';
+
+/** After so many tries the next one is at most 0.6 s away: nothing has to be done for it. */
+const QUICK_TRIES = 2;
+/** A REQUEST for a lease in use is not repeated faster, and an ACK is good for as long: links may flap. */
+const CALM = seconds(1);
+
+/**
+ * The link carries frames again: what waits for an answer may never have left, so it is sent again, and quickly, as if
+ * it had just begun. All of it is bounded: a link that flaps all the time causes a few packets a second.
+ */
+export function onLinkUp(config: Dhcp4Config, state: Dhcp4State, verifyLease: boolean, env: Env): Step {
+  switch (state.kind) {
+    case 'selecting':
+    case 'requesting':
+    case 'rebooting':
+      return state.tries <= QUICK_TRIES ? to(state) : resendAnew(config, state, env);
+    case 'renewing':
+    case 'rebinding':
+      return between(state.requestedAt, env.now) < CALM ? to(state) : prolong(config, state, env, 'link-up');
+    case 'verifying':
+      if (isDue(state.lease, env)) return prolong(config, state, env);
+      return state.tries <= QUICK_TRIES ? to(state) : verify(config, state.lease, env);
+    case 'bound':
+      if (isDue(state.lease, env)) return prolong(config, state, env);
+      return verifyLease && between(state.lease.acquiredAt, env.now) >= CALM
+        ? verify(config, state.lease, env)
+        : to(state);
+    case 'ipv6-only':
+      // RFC 8925 3.2: the wait ends with a network attachment event. (A moment later: see CALM.)
+      return to({ ...state, until: earliest(state.until, later(env.now, CALM)) });
+    case 'init':
+    case 'waiting':
+    case 'stopped':
+      return to(state);
+    default:
+      return unreachable(state);
+  }
+}

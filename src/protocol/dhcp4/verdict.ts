@@ -1,0 +1,64 @@
+import type { Ipv4 } from '../../base/ipv4.ts';
+import type { Duration } from '../../base/time.ts';
+import { type Answer, speakerOf } from './accept.ts';
+import { choose, refuse } from './acquire.ts';
+import { buildRelease } from './build.ts';
+import { preferIpv6 } from './ipv6-only.ts';
+import type { Lease4 } from './lease.ts';
+import type { Dhcp4Config, StateOf } from './state.ts';
+import { bind, type Env, ignore, newXid, type Step, tell } from './step.ts';
+
+/** Who asks for an address by name (a static reservation, a runtime's `ips`) is not served by another one. */
+export function isOtherAddress(config: Dhcp4Config, address: Ipv4): boolean {
+  return config.requestedAddress !== undefined && config.requestedAddress !== address;
+}
+
+/** RFC 8925 3.2: an ACK with option 108 grants what is not used, so it MAY be given back; here it is. */
+function declineForIpv6(config: Dhcp4Config, lease: Lease4, wait: Duration, env: Env): Step {
+  const { serverId, address } = lease;
+  const message = buildRelease(config, newXid(env), { address: address.address, serverId });
+  return preferIpv6(wait, env, tell(message, { kind: 'unicast', from: address.address, to: serverId }));
+}
+
+/** SELECTING: the first acceptable OFFER is taken (RFC 2131 4.4.1 leaves the choice open). */
+export function onOffer(config: Dhcp4Config, state: StateOf<'selecting'>, answer: Answer, env: Env): Step {
+  if (answer.kind === 'ipv6-only') return preferIpv6(answer.wait, env);
+  if (answer.kind === 'nak') return ignore(state, 'unexpected-type');
+  // RFC 2131 4.4.1: an ACK is discarded here, unless rapid commit was offered and is in it (RFC 4039 3.1).
+  if (answer.kind === 'ack' && !(answer.rapid && config.rapidCommit)) return ignore(state, 'unexpected-type');
+  const address = answer.kind === 'ack' ? answer.lease.address : answer.address;
+  if (isOtherAddress(config, address.address)) return ignore(state, 'other-address');
+  if (answer.kind === 'ack') {
+    return answer.v6Wait === undefined
+      ? bind(state, answer.lease, env)
+      : declineForIpv6(config, answer.lease, answer.v6Wait, env);
+  }
+  return choose(config, state, answer, env);
+}
+
+/** REQUESTING: ACK binds, NAK begins again, further OFFERs are discarded (RFC 2131 figure 5). */
+export function onVerdict(config: Dhcp4Config, state: StateOf<'requesting'>, answer: Answer, env: Env): Step {
+  const speaker = speakerOf(answer);
+  if (answer.kind === 'offer' || answer.kind === 'ipv6-only')
+    return ignore(state, 'offer-not-chosen', speaker);
+  // RFC 2131 3.1 step 4: only the selected server answers; another one's word is not about our offer.
+  if (speaker !== state.serverId) return ignore(state, 'other-server', speaker);
+  // A server that offers an address and refuses it would do so again: it is not wished for any longer.
+  if (answer.kind === 'nak') return refuse(config, { ...state.acquisition, hint: undefined }, answer, env);
+  if (isOtherAddress(config, answer.lease.address.address)) return ignore(state, 'other-address');
+  // RFC 8925 3.2: option 108 counts in the OFFER; after one without it, the ACK's changes nothing.
+  return bind(state, answer.lease, env);
+}
+
+/**
+ * REBOOTING: any server's ACK binds, any server's NAK begins again (RFC 2131 figure 5), still with the address as a
+ * wish: a server that forgot its leases refuses what it gladly offers.
+ */
+export function onReboot(config: Dhcp4Config, state: StateOf<'rebooting'>, answer: Answer, env: Env): Step {
+  if (answer.kind === 'offer' || answer.kind === 'ipv6-only') return ignore(state, 'unexpected-type');
+  if (answer.kind === 'nak') return refuse(config, state.acquisition, answer, env);
+  if (isOtherAddress(config, answer.lease.address.address)) return ignore(state, 'other-address');
+  return answer.v6Wait === undefined
+    ? bind(state, answer.lease, env)
+    : declineForIpv6(config, answer.lease, answer.v6Wait, env);
+}

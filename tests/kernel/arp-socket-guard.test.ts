@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Ipv4, ipv4 } from '../../src/base/ipv4.ts';
+import type { Mac } from '../../src/base/mac.ts';
+import { instant } from '../../src/base/time.ts';
+import { openArp } from '../../src/kernel/arp-socket.ts';
+import type { NetNs } from '../../src/kernel/netns.ts';
+import { openTap } from '../../src/kernel/packet-tap.ts';
+import { AddressGuard } from '../../src/lease/guard.ts';
+import { Inbox } from '../../src/lease/inbox.ts';
+import type { PodNamespace } from '../../src/lease/ports.ts';
+import type { LeaseIdentity } from '../../src/lease/record.ts';
+import { dhcpClientFilter } from '../../src/wire/bpf.ts';
+import type { Link } from '../../src/wire/netlink/link.ts';
+import { asRoot, linkOf, makePair, openFds, type Pair, Sandbox, until } from './support/sandbox.ts';
+
+const TAKEN = ipv4('192.0.2.7');
+const FREE = ipv4('192.0.2.8');
+const unused = (): never => assert.fail('a guard has no use for this');
+
+/** Of a pod's namespace, what a guard uses. */
+function podOf(netns: NetNs): PodNamespace {
+  return {
+    inode: netns.inode,
+    openArp: (index) => openArp(netns, index),
+    close: () => undefined,
+    link: unused,
+    sight: unused,
+    setUp: unused,
+    configure: unused,
+    ensureAddress: unused,
+    removeAddress: unused,
+    openUdp: unused,
+  };
+}
+
+type Guarded = {
+  readonly guard: AddressGuard;
+  readonly pod: PodNamespace;
+  readonly conflicts: Mac[];
+  readonly counted: string[];
+};
+
+function guardOf(netns: NetNs, link: Link, inbox: Inbox, uplinkIndex?: number): Guarded {
+  const pod = podOf(netns);
+  const conflicts: Mac[] = [];
+  const counted: string[] = [];
+  const world = {
+    clock: { now: () => instant(performance.now()), bootId: 'boot' },
+    timers: {
+      at: (at: number, callback: () => void) => {
+        const timer = setTimeout(callback, Math.max(0, at - performance.now()));
+        return () => clearTimeout(timer);
+      },
+    },
+    random: () => 0,
+    log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
+    openPod: () => pod,
+    count: (event: string): void => void counted.push(event),
+  };
+  const identity = {
+    bootId: 'boot',
+    key: { containerId: 'pod', network: 'lan', ifname: link.name },
+    netns: { path: '/run/netns/pod', inode: netns.inode },
+    link: { index: link.index, mac: link.mac, owned: true },
+    uplinkIndex,
+  } as LeaseIdentity;
+  const guard = new AddressGuard(world, inbox, identity, (by) => conflicts.push(by));
+  return { guard, pod, conflicts, counted };
+}
+
+function deafInbox(): Inbox {
+  return new Inbox(unused, () => undefined);
+}
+
+async function addPod(
+  sandbox: Sandbox,
+  { rightRtnl, rightLink }: Pair,
+  name: string,
+): Promise<{ netns: NetNs; link: Link }> {
+  const netns = sandbox.namespace(name);
+  await rightRtnl.links.addMacvlan({
+    name: 'eth0',
+    masterIndex: rightLink.index,
+    netnsFd: netns.fd,
+    mode: 'bridge',
+    up: true,
+  });
+  return { netns, link: await linkOf(sandbox.rtnl(netns), 'eth0') };
+}
+
+function give(sandbox: Sandbox, suffix: string, address: Ipv4, dev: string): void {
+  sandbox.ip(suffix, 'addr', 'add', `${address}/24`, 'dev', dev);
+}
+
+test('before: a squatter on the LAN is found, a free address is free', asRoot, async () => {
+  await using sandbox = new Sandbox('guard');
+  const pair = await makePair(sandbox);
+  give(sandbox, 'left', TAKEN, 'v0');
+  const { netns, link } = await addPod(sandbox, pair, 'pod');
+  const before = openFds();
+  const { guard, pod, counted } = guardOf(netns, link, deafInbox());
+  assert.deepEqual(await guard.check(pod, TAKEN), { conflict: pair.leftLink.mac });
+  assert.equal(await guard.check(pod, FREE), 'free');
+  assert.deepEqual(counted, ['conflict-found', 'conflict-check-clear']);
+  await until('no descriptor is left', () => openFds() === before);
+});
+
+test('before: siblings of one macvlan parent find each other', asRoot, async () => {
+  await using sandbox = new Sandbox('guard');
+  const pair = await makePair(sandbox);
+  const one = await addPod(sandbox, pair, 'one');
+  const two = await addPod(sandbox, pair, 'two');
+  give(sandbox, 'one', TAKEN, 'eth0');
+  const second = guardOf(two.netns, two.link, deafInbox());
+  assert.deepEqual(await second.guard.check(second.pod, TAKEN), { conflict: one.link.mac });
+  assert.equal(await second.guard.check(second.pod, FREE), 'free');
+});
+
+test('before: of two siblings that look at the same time one at most gets it', asRoot, async () => {
+  await using sandbox = new Sandbox('guard');
+  const pair = await makePair(sandbox);
+  const one = await addPod(sandbox, pair, 'one');
+  const two = await addPod(sandbox, pair, 'two');
+  const first = guardOf(one.netns, one.link, deafInbox());
+  const second = guardOf(two.netns, two.link, deafInbox());
+  const found = await Promise.all([first.guard.check(first.pod, FREE), second.guard.check(second.pod, FREE)]);
+  // The probe of the first may be out before the second listens; then the first hears the second.
+  assert.ok(found.some((checked) => checked !== 'free'));
+});
+
+test('an address in use is defended on the LAN, and given up to who insists', asRoot, async () => {
+  await using sandbox = new Sandbox('guard');
+  const pair = await makePair(sandbox);
+  const { netns, link } = await addPod(sandbox, pair, 'pod');
+  give(sandbox, 'pod', TAKEN, 'eth0');
+  const uplink = pair.rightLink.index;
+  const inbox = new Inbox(
+    (index, onFrame) => {
+      const tap = pair.right.run(() => openTap(index, dhcpClientFilter()));
+      tap.onFrame((frame, { checksumReady }) => onFrame(frame, checksumReady));
+      return { attached: () => true, close: () => void tap.close() };
+    },
+    () => undefined,
+  );
+  inbox.listen(uplink);
+  try {
+    const { guard, conflicts, counted } = guardOf(netns, link, inbox, uplink);
+    guard.watch(TAKEN, { probe: false });
+    await using listener = openArp(pair.left, pair.leftLink.index);
+    const heard: string[] = [];
+    listener.onPacket(({ senderMac, senderIp, targetIp }) =>
+      heard.push(`${senderMac} ${senderIp} ${targetIp}`),
+    );
+    const { mac: thief } = pair.leftLink;
+    assert.ok(thief !== undefined);
+    const claim = {
+      op: 'request',
+      senderMac: thief,
+      senderIp: TAKEN,
+      targetMac: thief,
+      targetIp: TAKEN,
+    } as const;
+    listener.send(claim);
+    await until('the defence is heard on the LAN', () => heard.includes(`${link.mac} ${TAKEN} ${TAKEN}`));
+    assert.deepEqual([conflicts, counted], [[], ['address-defended']]);
+    listener.send(claim);
+    await until('it is given up', () => conflicts.length > 0);
+    assert.deepEqual(conflicts, [thief]);
+  } finally {
+    inbox.close();
+  }
+});

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ipv4 } from '../../src/base/ipv4.ts';
+import { mac } from '../../src/base/mac.ts';
+import { SysError } from '../../src/base/sys-error.ts';
+import { announcement, probe } from '../../src/protocol/acd4/packets.ts';
+import { ArpLan, OWN } from './support/arp.ts';
+
+const ADDRESS = ipv4('192.168.1.50');
+const NEXT = ipv4('192.168.1.51');
+const OTHER = mac('02:00:5e:10:00:02');
+const NOTHING = { ports: 0, handles: 0, timers: 0 };
+/** Longer than RFC 5227's probing ever takes. */
+const PROBED_MS = 8000;
+
+describe('check', () => {
+  test('finds who has the address', async () => {
+    const lan = new ArpLan();
+    lan.owners.set(ADDRESS, OTHER);
+    const pod = lan.openPod();
+    const found = await lan.time.until(lan.guard().check(pod, ADDRESS));
+    assert.deepEqual(found, { conflict: OTHER });
+    assert.deepEqual(lan.conflicts, [], 'who asked is told, nobody else');
+    pod.close();
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  test('takes 300 ms to find an address free', async () => {
+    const lan = new ArpLan();
+    const pod = lan.openPod();
+    const from = lan.time.now();
+    assert.equal(await lan.time.until(lan.guard().check(pod, ADDRESS)), 'free');
+    assert.equal(lan.time.now() - from, 300);
+    assert.deepEqual(
+      lan.sent,
+      [0, 100, 200].map((ms) => `${ms} probe ${ADDRESS}`),
+    );
+    pod.close();
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  test('hears the tap too', async () => {
+    const lan = new ArpLan();
+    const pod = lan.openPod();
+    const found = lan.guard().check(pod, ADDRESS);
+    lan.hearOnTap(probe(ADDRESS, OTHER));
+    assert.deepEqual(await found, { conflict: OTHER });
+    pod.close();
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  for (const [how, stop] of [
+    ['its signal', (abort: () => void) => abort()],
+    ['the end', (_: () => void, end: () => void) => end()],
+    ['the next address', (_: () => void, __: () => void, next: () => void) => next()],
+  ] as const) {
+    test(`is ended by ${how}`, async () => {
+      const lan = new ArpLan();
+      const guard = lan.guard();
+      const controller = new AbortController();
+      const pod = lan.openPod();
+      const found = guard.check(pod, ADDRESS, controller.signal);
+      stop(
+        () => controller.abort(),
+        () => guard.end(),
+        () => guard.watch(NEXT, { probe: false }),
+      );
+      assert.equal(await found, 'free');
+      pod.close();
+      assert.deepEqual(lan.left, NOTHING);
+    });
+  }
+
+  test('does not begin when the signal was there first', async () => {
+    const lan = new ArpLan();
+    const pod = lan.openPod();
+    assert.equal(await lan.guard().check(pod, ADDRESS, AbortSignal.abort()), 'free');
+    pod.close();
+    assert.deepEqual([lan.sent, lan.left], [[], NOTHING]);
+  });
+
+  for (const [what, breakIt] of [
+    ['the interface is gone', (lan: ArpLan) => (lan.openError = new SysError('open ARP', 'ENODEV'))],
+    ['the port is broken in any way', (lan: ArpLan) => (lan.openError = new TypeError('broken'))],
+    ['nothing can be sent', (lan: ArpLan) => (lan.sendError = new SysError('send', 'ENETDOWN'))],
+    ['nothing can be heard', (lan: ArpLan) => (lan.deafPort = true)],
+  ] as const) {
+    test(`finds no conflict when ${what}, counts it and leaves nothing open`, async () => {
+      const lan = new ArpLan();
+      breakIt(lan);
+      lan.owners.set(ADDRESS, OTHER);
+      const pod = lan.openPod();
+      assert.equal(await lan.time.until(lan.guard().check(pod, ADDRESS)), 'free');
+      assert.equal(lan.counted.filter((event) => event.startsWith('arp-failed:')).length, 3);
+      pod.close();
+      assert.deepEqual(lan.left, NOTHING);
+    });
+  }
+});
+
+describe('watch with probes', () => {
+  test('tells who has the address, once', async () => {
+    const lan = new ArpLan();
+    lan.owners.set(ADDRESS, OTHER);
+    lan.guard().watch(ADDRESS, { probe: true });
+    await lan.time.run(PROBED_MS);
+    lan.hearOnTap(announcement(ADDRESS, OTHER));
+    assert.deepEqual(lan.conflicts, [OTHER]);
+    assert.deepEqual(lan.sent, [`500 probe ${ADDRESS}`]);
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  test('announces a free address once more, and then costs nothing', async () => {
+    const lan = new ArpLan();
+    lan.guard().watch(ADDRESS, { probe: true });
+    await lan.time.run(PROBED_MS);
+    assert.deepEqual(lan.sent, [
+      ...[500, 2000, 3500].map((ms) => `${ms} probe ${ADDRESS}`),
+      `5500 announce ${ADDRESS}`,
+    ]);
+    assert.deepEqual([lan.conflicts, lan.left], [[], NOTHING]);
+  });
+
+  test('has no port before its first probe', () => {
+    const lan = new ArpLan();
+    lan.guard().watch(ADDRESS, { probe: true });
+    assert.deepEqual(lan.left, { ports: 0, handles: 0, timers: 1 });
+  });
+
+  test('ends with everything that it had open', async () => {
+    const lan = new ArpLan();
+    const guard = lan.guard();
+    guard.watch(ADDRESS, { probe: true });
+    await lan.time.run(600);
+    assert.deepEqual(lan.left, { ports: 1, handles: 0, timers: 1 });
+    guard.end();
+    guard.end();
+    assert.deepEqual(lan.left, NOTHING);
+    lan.hearOnTap(announcement(ADDRESS, OTHER));
+    assert.deepEqual(lan.conflicts, []);
+  });
+
+  test('goes on when the pod disappears in the middle, or another is in its place', async () => {
+    const lan = new ArpLan();
+    lan.guard().watch(ADDRESS, { probe: true });
+    await lan.time.run(600);
+    lan.sendError = new SysError('send', 'ENXIO');
+    await lan.time.run(1500);
+    assert.equal(lan.ports.size, 0, 'what fails is not kept');
+    lan.inode = '4026539999';
+    lan.sendError = undefined;
+    await lan.time.run(PROBED_MS);
+    assert.deepEqual(
+      lan.counted.filter((event) => event.startsWith('arp-failed')),
+      ['arp-failed:ENXIO', 'arp-failed:ENOENT', 'arp-failed:ENOENT'],
+    );
+    assert.deepEqual([lan.conflicts, lan.left], [[], NOTHING]);
+  });
+
+  test('is deaf to a port that was closed', async () => {
+    const lan = new ArpLan();
+    const guard = lan.guard();
+    guard.watch(ADDRESS, { probe: true });
+    await lan.time.run(600);
+    const [port] = lan.ports;
+    guard.watch(NEXT, { probe: false });
+    port?.hear(announcement(ADDRESS, OTHER));
+    port?.hear(announcement(NEXT, OTHER));
+    assert.deepEqual(lan.conflicts, []);
+  });
+});
+
+describe('watch', () => {
+  test('costs neither timer nor descriptor, and defends the address once', async () => {
+    const lan = new ArpLan();
+    lan.guard().watch(ADDRESS, { probe: false });
+    assert.deepEqual(lan.left, NOTHING);
+    lan.hearOnTap(announcement(ADDRESS, OTHER));
+    assert.deepEqual(lan.sent, [`0 announce ${ADDRESS}`]);
+    assert.deepEqual([lan.conflicts, lan.left], [[], NOTHING]);
+    await lan.time.run(9000);
+    lan.hearOnTap(announcement(ADDRESS, OTHER));
+    assert.deepEqual([lan.conflicts, lan.left], [[OTHER], NOTHING]);
+    assert.deepEqual(lan.counted, ['address-defended', 'conflict-found']);
+  });
+
+  test('does not mind what a defence meets', () => {
+    const lan = new ArpLan();
+    lan.inode = '4026539999';
+    lan.guard().watch(ADDRESS, { probe: false });
+    lan.hearOnTap(announcement(ADDRESS, OTHER));
+    assert.deepEqual(lan.counted, ['arp-failed:ENOENT', 'address-defended']);
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  test('our own packets that come back, and probes of others, mean nothing', () => {
+    const lan = new ArpLan();
+    lan.guard().watch(ADDRESS, { probe: false });
+    lan.hearOnTap(announcement(ADDRESS, OWN));
+    lan.hearOnTap(probe(ADDRESS, OTHER));
+    assert.deepEqual([lan.sent, lan.conflicts], [[], []]);
+  });
+
+  test('the same address behind another uplink is no conflict; without an uplink nothing is heard', () => {
+    for (const uplink of [3, undefined]) {
+      const lan = new ArpLan();
+      const guard = uplink === undefined ? lan.guardWithoutUplink() : lan.guard(uplink);
+      guard.watch(ADDRESS, { probe: false });
+      lan.hearOnTap(announcement(ADDRESS, OTHER));
+      assert.deepEqual([lan.sent, lan.conflicts], [[], []]);
+    }
+  });
+
+  test('a new address may be watched from within the callback', async () => {
+    const lan = new ArpLan();
+    const guard = lan.guard();
+    lan.onConflict = () => guard.watch(NEXT, { probe: true });
+    lan.owners.set(ADDRESS, OTHER);
+    guard.watch(ADDRESS, { probe: true });
+    await lan.time.run(PROBED_MS * 2);
+    assert.deepEqual(lan.conflicts, [OTHER]);
+    assert.equal(lan.sent.at(-1)?.endsWith(`announce ${NEXT}`), true);
+    assert.deepEqual(lan.left, NOTHING);
+  });
+});

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ipv4 } from '../../src/base/ipv4.ts';
+import { cidr } from '../../src/base/cidr.ts';
+import { isIpv4 } from '../../src/base/ip.ts';
+import { attach, attached, FakeWorld, keyOf, managerOf } from './support/world.ts';
+
+const GOOD = ipv4('192.168.1.250');
+
+describe('servers', () => {
+  test('one that is not on the list is not taken, is counted, and named once', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    const pod = world.addPod('a');
+    const got = await attach(world, manager, pod, { client: { servers: [GOOD] } });
+    assert.equal(got.ok, false);
+    assert.match(JSON.stringify(got), /192\.168\.1\.1\b/, 'the diagnosis names it');
+    assert.ok((world.counts.get('message-ignored:server-not-allowed') ?? 0) > 1);
+    assert.ok((world.counts.get('server-not-allowed:192.168.1.1') ?? 0) > 1);
+    const named = world.warnings.filter((text) => text.includes('not in "servers"'));
+    assert.equal(named.length, 1);
+    await manager.close();
+  });
+
+  test('silence is told while somebody asks, and forgotten when nobody does', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    const pod = world.addPod('a');
+    await attached(world, manager, pod);
+    assert.equal(manager.silentLans().size, 0);
+    world.server.mood = 'silent';
+    await world.time.run(1_743_750 + 61_000);
+    assert.deepEqual([...manager.silentLans().keys()], ['uplink0']);
+    world.server.mood = 'sane';
+    await world.time.run(1_800_000);
+    assert.equal(manager.silentLans().size, 0, 'it answers again');
+    world.server.mood = 'silent';
+    const failed = attach(world, manager, world.addPod('b'));
+    await world.time.until(failed);
+    assert.equal(manager.silentLans().size, 1);
+    await world.time.run(130_000);
+    assert.equal(manager.silentLans().size, 0, 'who comes next shall try');
+    assert.ok(manager.get(keyOf(pod)));
+    await manager.close();
+  });
+
+  test('routes into a protected network are left out, counted and named', async () => {
+    const world = new FakeWorld();
+    const services = cidr('10.43.0.0/16');
+    assert.ok(isIpv4(services.address));
+    world.protect = [{ address: services.address, prefix: services.prefix }];
+    world.server.options = {
+      'rfc3442-classless-static-routes': [
+        { destination: { address: ipv4('10.43.7.0'), prefix: 24 }, router: ipv4('192.168.1.9') },
+        { destination: { address: ipv4('10.7.0.0'), prefix: 16 }, router: ipv4('192.168.1.9') },
+      ],
+    };
+    const manager = managerOf(world);
+    const pod = world.addPod('a');
+    await attached(world, manager, pod);
+    assert.deepEqual(
+      pod.routes.map(({ dst }) => dst.address),
+      ['10.7.0.0'],
+    );
+    assert.equal(world.counts.get('route-refused'), 1);
+    assert.ok(world.warnings.includes('routes of the lease were not taken'));
+    await manager.close();
+  });
+});

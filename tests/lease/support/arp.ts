@@ -1,0 +1,159 @@
+import { IPV4_ANY, type Ipv4 } from '../../../src/base/ipv4.ts';
+import { type Mac, mac } from '../../../src/base/mac.ts';
+import { SysError } from '../../../src/base/sys-error.ts';
+import { AddressGuard } from '../../../src/lease/guard.ts';
+import { Inbox } from '../../../src/lease/inbox.ts';
+import type { ArpPort, PodNamespace } from '../../../src/lease/ports.ts';
+import type { LeaseIdentity } from '../../../src/lease/record.ts';
+import { type ArpPacket, emitArpFrame } from '../../../src/wire/arp.ts';
+import { VirtualTime } from './time.ts';
+
+export const UPLINK = 2;
+export const LINK = 7;
+export const OWN = mac('02:00:5e:10:00:01');
+const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
+const NETNS = { path: '/run/netns/pod', inode: '4026531841' };
+const UNUSED = (): never => {
+  throw new Error('a guard has no use for this');
+};
+
+class FakeArpPort implements ArpPort {
+  readonly #lan: ArpLan;
+  #callback: ((packet: ArpPacket) => void) | undefined;
+
+  constructor(lan: ArpLan) {
+    this.#lan = lan;
+    lan.ports.add(this);
+  }
+
+  send(packet: ArpPacket): SysError | undefined {
+    return this.#lan.take(packet);
+  }
+
+  onPacket(callback: (packet: ArpPacket) => void): void {
+    if (this.#callback !== undefined) throw new Error('a second listener');
+    if (this.#lan.deafPort) throw new SysError('poll', 'EMFILE');
+    this.#callback = callback;
+  }
+
+  /** As a careless port would: even when it is closed. */
+  hear(packet: ArpPacket): void {
+    this.#callback?.(packet);
+  }
+
+  close(): void {
+    if (!this.#lan.ports.delete(this)) throw new Error('closed twice');
+  }
+}
+
+/** One pod's namespace and the LAN around it: who has which address there, what is sent, what is left open. */
+export class ArpLan {
+  readonly time = new VirtualTime('boot-1');
+  readonly owners = new Map<Ipv4, Mac>();
+  readonly sent: string[] = [];
+  readonly counted: string[] = [];
+  readonly conflicts: Mac[] = [];
+  readonly ports = new Set<FakeArpPort>();
+  openHandles = 0;
+  inode = NETNS.inode;
+  openError: Error | undefined;
+  sendError: SysError | undefined;
+  deafPort = false;
+  onConflict: () => void = () => undefined;
+  readonly inbox: Inbox;
+  #tap: ((frame: Uint8Array, checksumReady: boolean) => void) | undefined;
+  readonly #from = this.time.now();
+
+  constructor() {
+    this.inbox = new Inbox(
+      (_index, onFrame) => {
+        this.#tap = onFrame;
+        return { attached: () => true, close: () => undefined };
+      },
+      (event) => this.counted.push(event),
+    );
+    this.inbox.listen(UPLINK);
+  }
+
+  guard(uplinkIndex = UPLINK): AddressGuard {
+    return this.#guard(uplinkIndex);
+  }
+
+  guardWithoutUplink(): AddressGuard {
+    return this.#guard(undefined);
+  }
+
+  #guard(uplinkIndex: number | undefined): AddressGuard {
+    const identity = {
+      bootId: this.time.bootId,
+      key: { containerId: 'pod', network: 'lan', ifname: 'eth0' },
+      netns: NETNS,
+      link: { index: LINK, mac: OWN, owned: true },
+      uplinkIndex,
+    } as LeaseIdentity;
+    const world = {
+      clock: this.time,
+      timers: this.time,
+      random: () => 0.5,
+      log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
+      openPod: () => this.openPod(),
+      count: (event: string): void => void this.counted.push(event),
+    };
+    return new AddressGuard(world, this.inbox, identity, (by) => {
+      this.conflicts.push(by);
+      this.onConflict();
+    });
+  }
+
+  openPod(): PodNamespace {
+    this.openHandles += 1;
+    return {
+      inode: this.inode,
+      openArp: (index) => {
+        if (this.openError !== undefined) throw this.openError;
+        if (index !== LINK) throw new SysError('open ARP', 'ENODEV');
+        return new FakeArpPort(this);
+      },
+      close: () => {
+        this.openHandles -= 1;
+      },
+      link: UNUSED,
+      sight: UNUSED,
+      setUp: UNUSED,
+      configure: UNUSED,
+      ensureAddress: UNUSED,
+      removeAddress: UNUSED,
+      openUdp: UNUSED,
+    };
+  }
+
+  take(packet: ArpPacket): SysError | undefined {
+    if (this.sendError !== undefined) return this.sendError;
+    const what = packet.senderIp === IPV4_ANY ? 'probe' : 'announce';
+    this.sent.push(`${this.time.now() - this.#from} ${what} ${packet.targetIp}`);
+    const owner = this.owners.get(packet.targetIp);
+    if (owner === undefined) return undefined;
+    const answer: ArpPacket = {
+      op: 'reply',
+      senderMac: owner,
+      senderIp: packet.targetIp,
+      targetMac: packet.senderMac,
+      targetIp: packet.senderIp,
+    };
+    this.time.at(this.time.now(), () => this.hearOnPorts(answer));
+    return undefined;
+  }
+
+  hearOnPorts(packet: ArpPacket): void {
+    for (const port of this.ports) port.hear(packet);
+  }
+
+  hearOnTap(packet: ArpPacket): void {
+    this.#tap?.(emitArpFrame(packet.senderMac, BROADCAST, packet), true);
+  }
+
+  /** What may not be left when nothing is looked after. */
+  get left(): object {
+    return { ports: this.ports.size, handles: this.openHandles, timers: this.time.pending };
+  }
+}

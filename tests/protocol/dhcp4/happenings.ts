@@ -1,0 +1,97 @@
+import * as fc from 'fast-check';
+import { IPV4_ANY } from '../../../src/base/ipv4.ts';
+import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
+import type { DhcpMessageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
+import type { OptionName } from '../../../src/wire/dhcp4/options.ts';
+import { ADDRESS, CONFIG, OTHER_ADDRESS, OTHER_SERVER, SERVER } from './messages.ts';
+
+/** What happens: our timer, time that passes, a message (to the transaction under way, or nearly), the owner's will. */
+export type Happening =
+  | { readonly kind: 'wake' | 'conflict' | 'release' | 'start' }
+  | { readonly kind: 'pass'; readonly ms: number }
+  | { readonly kind: 'link-up'; readonly verify: boolean }
+  | {
+      readonly kind: 'message';
+      readonly type: DhcpMessageTypeName;
+      readonly lease: number;
+      readonly t1: number | undefined;
+      readonly t2: number | undefined;
+      readonly v6Only: number | undefined;
+      readonly server: string;
+      readonly yiaddr: string;
+      readonly xidOff: number;
+      readonly rapid: boolean;
+      readonly mangled: Partial<Record<OptionName, readonly number[]>>;
+    };
+
+const MANGLED: readonly OptionName[] = [
+  'dhcp-lease-time',
+  'subnet-mask',
+  'routers',
+  'dhcp-server-identifier',
+  'dhcp-renewal-time',
+  'dhcp-rebinding-time',
+  'rfc3442-classless-static-routes',
+  'dhcp-client-identifier',
+  'interface-mtu',
+  'dhcp-message',
+  'v6-only-preferred',
+];
+const SECONDS = [0, 1, 2, 10, 120, 3600, 86_400, 0xfffffffe, 0xffffffff] as const;
+const timer = fc.option(fc.constantFrom(...SECONDS), { nil: undefined });
+const mangled = fc.dictionary(
+  fc.constantFrom(...MANGLED),
+  fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 12 }),
+  { maxKeys: 2 },
+);
+const TYPES = ['DHCPOFFER', 'DHCPOFFER', 'DHCPACK', 'DHCPACK', 'DHCPACK', 'DHCPNAK', 'DHCPDISCOVER'] as const;
+
+export const happening: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 5, arbitrary: fc.constant({ kind: 'wake' } as const) },
+  { weight: 1, arbitrary: fc.constantFrom('conflict', 'start').map((kind) => ({ kind }) as const) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('release' as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 5_000_000 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('link-up' as const), verify: fc.boolean() }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 2000 }) }),
+  },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      kind: fc.constant('message' as const),
+      type: fc.constantFrom(...TYPES),
+      lease: fc.constantFrom(...SECONDS),
+      t1: timer,
+      t2: timer,
+      v6Only: fc.constantFrom(undefined, undefined, undefined, 0, 400),
+      server: fc.constantFrom<string>(SERVER, SERVER, SERVER, OTHER_SERVER),
+      yiaddr: fc.constantFrom<string>(ADDRESS, ADDRESS, ADDRESS, OTHER_ADDRESS, IPV4_ANY),
+      xidOff: fc.constantFrom(0, 0, 0, 0, 1),
+      rapid: fc.boolean(),
+      mangled: fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: mangled }),
+    }),
+  },
+);
+
+export const config: fc.Arbitrary<Dhcp4Config> = fc.record({
+  chaddr: fc.constant(CONFIG.chaddr),
+  clientId: fc.constantFrom(CONFIG.clientId, undefined),
+  requestedAddress: fc.constantFrom(undefined, undefined, ADDRESS),
+  parameterRequest: fc.constant(CONFIG.parameterRequest),
+  send: fc.constant(CONFIG.send),
+  rapidCommit: fc.boolean(),
+  broadcast: fc.constantFrom('auto', 'always', 'never'),
+  servers: fc.constantFrom([], [], [SERVER]),
+  ipv6Only: fc.boolean(),
+});
+
+/** An address that was held before. */
+export const last = fc.constantFrom(undefined, ADDRESS, OTHER_ADDRESS);
+export const seeds = fc.integer({ min: 0, max: 2 ** 31 });

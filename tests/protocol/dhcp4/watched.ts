@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { type Instant, instant } from '../../../src/base/time.ts';
+import { ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
+import { step } from '../../../src/protocol/dhcp4/client.ts';
+import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
+import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
+import type { Dhcp4Effect, Dhcp4Event } from '../../../src/protocol/dhcp4/step.ts';
+import { dhcp4Size, emitDhcp4, MAX_DHCP4_BYTES, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
+import type { Happening } from './happenings.ts';
+import { ADDRESS, reply } from './messages.ts';
+
+/** Nobody may be flooded: not by a server that answers everything at once or refuses everything, not by a flapping link. */
+const MOST_SENDS_PER_SECOND = 10;
+
+/** Numbers from a seed (mulberry32), so that the same run can be made twice. */
+function numbers(seed: number): () => number {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(a ^ (a >>> 15), a | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** What is left of a value in a file: keys that are undefined are gone. */
+function asJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
+
+/** One client, watched: every step is checked against what must hold whatever happens. */
+export class Watched {
+  readonly config: Dhcp4Config;
+  readonly #seed: number;
+  state: Dhcp4State;
+  now: Instant = instant(500_000);
+  #steps = 0;
+  #installed: Lease4 | undefined;
+  #sends: Instant[] = [];
+
+  constructor(settings: Dhcp4Config, seed: number, last?: Ipv4) {
+    this.config = settings;
+    this.state = { kind: 'init', last };
+    this.#seed = seed;
+  }
+
+  take(event: Dhcp4Event): void {
+    const before = this.state;
+    const seed = this.#seed + ++this.#steps;
+    const run = (state: Dhcp4State) =>
+      step(this.config, state, event, { now: this.now, random: numbers(seed), protect: [] });
+    const next = run(before);
+    assert.deepEqual(run(before), next, 'the same input gives the same step');
+    const stored = asJson(before) as Dhcp4State;
+    assert.deepEqual(asJson(run(stored)), asJson(next), 'a state that was stored goes on alike');
+    this.state = next.state;
+    for (const effect of next.effects) this.#check(before, effect);
+    this.#checkState();
+  }
+
+  #check(before: Dhcp4State, effect: Dhcp4Effect): void {
+    switch (effect.type) {
+      case 'send':
+        assert.notEqual(before.kind, 'stopped', 'nothing is sent after the end');
+        this.#sends = [...this.#sends.filter((at) => at > this.now - 1000), this.now];
+        assert.ok(this.#sends.length <= MOST_SENDS_PER_SECOND, 'no flood');
+        assert.ok(dhcp4Size(effect.message) <= MAX_DHCP4_BYTES);
+        assert.deepEqual(parseDhcp4(emitDhcp4(effect.message)), { ok: true, value: effect.message });
+        break;
+      case 'install':
+        assert.deepEqual(effect.replaces, this.#installed, 'what is in use is replaced');
+        this.#use(effect.lease);
+        break;
+      case 'extend':
+        assert.deepEqual(effect.lease.address, this.#installed?.address);
+        this.#use(effect.lease);
+        break;
+      case 'withdraw':
+        assert.deepEqual(effect.lease, this.#installed, 'what was installed is withdrawn');
+        this.#installed = undefined;
+        break;
+      case 'ipv6-only':
+        assert.ok(this.config.ipv6Only && this.state.kind === 'ipv6-only');
+        break;
+      case 'ignore':
+      case 'refused':
+        break;
+    }
+  }
+
+  #use(lease: Lease4): void {
+    assert.ok(lease.times === undefined || lease.times.expiresAt > this.now, 'it has not ended already');
+    const { servers } = this.config;
+    assert.ok(servers.length === 0 || servers.includes(lease.serverId), 'from an allowed server');
+    this.#installed = lease;
+  }
+
+  #checkState(): void {
+    const lease = leaseOf(this.state);
+    assert.deepEqual(lease, this.#installed, 'installed is what the state holds');
+    if (lease !== undefined) {
+      const { times, acquiredAt, address } = lease;
+      assert.ok(
+        times === undefined ||
+          (acquiredAt < times.renewAt && times.renewAt < times.rebindAt && times.rebindAt < times.expiresAt),
+        'T1 < T2 < end',
+      );
+      assert.ok(this.config.requestedAddress === undefined || address.address === ADDRESS);
+    }
+    const due = wakeAt(this.state);
+    if (this.state.kind !== 'bound' && due !== undefined && lease === undefined) {
+      assert.ok(due >= this.now || 'tries' in this.state || this.state.kind === 'waiting');
+    }
+  }
+
+  /** A wake-up that is due sets the next one later, or the client would spin. */
+  wake(): void {
+    const due = wakeAt(this.state);
+    if (due === undefined) {
+      this.take({ type: 'wake' });
+      return;
+    }
+    if (due > this.now) this.now = due;
+    this.take({ type: 'wake' });
+    const next = wakeAt(this.state);
+    assert.ok(next === undefined || next > this.now, `${this.state.kind}: the next wake-up lies ahead`);
+  }
+
+  happen(what: Happening): void {
+    switch (what.kind) {
+      case 'wake':
+        this.wake();
+        break;
+      case 'pass':
+        this.now = instant(this.now + what.ms);
+        this.take({ type: 'wake' });
+        assert.ok((leaseOf(this.state)?.times?.expiresAt ?? this.now + 1) > this.now, 'not past its end');
+        break;
+      case 'link-up':
+        this.take({ type: 'link-up', verify: what.verify });
+        break;
+      case 'message': {
+        const xid = 'xid' in this.state ? (this.state.xid + what.xidOff) >>> 0 : 1;
+        const message = reply(what.type, xid, {
+          yiaddr: ipv4(what.yiaddr),
+          options: {
+            'dhcp-lease-time': what.lease,
+            'dhcp-server-identifier': ipv4(what.server),
+            ...(what.rapid ? { 'rapid-commit': true } : {}),
+            ...(what.t1 === undefined ? {} : { 'dhcp-renewal-time': what.t1 }),
+            ...(what.t2 === undefined ? {} : { 'dhcp-rebinding-time': what.t2 }),
+            ...(what.v6Only === undefined ? {} : { 'v6-only-preferred': what.v6Only }),
+          },
+          raw: what.mangled,
+        });
+        this.now = instant(this.now + 1);
+        this.take({ type: 'message', message });
+        break;
+      }
+      case 'conflict':
+      case 'release':
+      case 'start':
+        this.take({ type: what.kind });
+        break;
+    }
+  }
+}
