@@ -4,9 +4,10 @@ set -eu
 cd "$(dirname "$0")/.."
 node=node_modules/node/bin/node
 
-# The servers, the three DHCP clients that the lab can use, and the Go plugins that we stand in for.
-sh scripts/install-debian.sh iproute2 iputils-ping dnsmasq-base kea-dhcp4-server udhcpc isc-dhcp-client dhcpcd-base \
-  containernetworking-plugins
+# The servers and the relay, the three DHCP clients that the lab can use, what loses packets and what sees them, and the
+# Go plugins that we stand in for.
+sh scripts/install-debian.sh iproute2 iputils-ping dnsmasq-base kea-dhcp4-server isc-dhcp-server udhcpd isc-dhcp-relay \
+  udhcpc isc-dhcp-client dhcpcd-base nftables tcpdump containernetworking-plugins
 
 step() {
   begun=$(date +%s)

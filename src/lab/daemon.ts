@@ -51,7 +51,7 @@ export async function getOverSocket(socket: string, path: string): Promise<HttpA
   });
   asked.on('timeout', () => asked.destroy(new Error(`${path}: no answer within ${ANSWER_TIMEOUT_MS} ms`)));
   asked.on('error', (error) => {
-    if (isErrno(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET')) resolve(undefined);
+    if (isErrno(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE')) resolve(undefined);
     else reject(error);
   });
   asked.end();

@@ -2,24 +2,24 @@ import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatCidr, networkOf, parseCidr, type Cidr } from '../base/cidr.ts';
-import { invariant, unreachable } from '../base/invariant.ts';
+import { invariant } from '../base/invariant.ts';
 import { isIpv4 } from '../base/ip.ts';
 import { ipv4FromNumber, ipv4ToNumber, type Ipv4 } from '../base/ipv4.ts';
 import { createHost, type AddressSource, type Host } from './host.ts';
 import { Namespace } from './namespace.ts';
 import { namespaceName, uniquePrefix } from './names.ts';
 import { Resources } from './resources.ts';
-import { startDnsmasq, type DnsmasqOptions } from './server-dnsmasq.ts';
-import { startKea, type KeaOptions } from './server-kea.ts';
-import type { DhcpServer, Pool, ServerSite } from './server.ts';
+import { startDhcpServer, type RealServer } from './server-start.ts';
+import type { DhcpServer, Pool } from './server.ts';
 
-const BRIDGE = 'br0';
+/** The router's side of the LAN. */
+export const BRIDGE = 'br0';
 const DEFAULT_ROUTER = '192.168.2.1/24';
 /** A pool leaves the first addresses of its network to devices that have theirs by hand, as home routers do. */
 const POOL_STARTS_AT = 50;
 const ALL_ONES_V4 = 0xffff_ffff;
 
-export type ServerOptions = DnsmasqOptions | KeaOptions | { readonly kind: 'none' };
+export type ServerOptions = RealServer | { readonly kind: 'none' };
 
 export type HomeLanOptions = {
   /** Names of namespaces start with it; by default one that is this process's own. */
@@ -55,19 +55,6 @@ function routerAddress(text: string): Cidr<Ipv4> {
   return { address: parsed.address, prefix: parsed.prefix };
 }
 
-async function startServer(site: ServerSite, options: ServerOptions): Promise<DhcpServer | undefined> {
-  switch (options.kind) {
-    case 'dnsmasq':
-      return await startDnsmasq(site, options);
-    case 'kea':
-      return await startKea(site, options);
-    case 'none':
-      return undefined;
-    default:
-      return unreachable(options);
-  }
-}
-
 /**
  * A home network in network namespaces: a router with a bridge, DHCP and DNS, and hosts with a cable to it. Nothing of
  * it is in the machine's own namespace, and it has no way out. Disposing removes it.
@@ -81,6 +68,7 @@ export class HomeLan implements AsyncDisposable {
   readonly resources: Resources;
   readonly #owned: boolean;
   #server: DhcpServer | undefined;
+  #serverFolders = 0;
   #hosts = new Map<string, Host>();
 
   private constructor(parts: {
@@ -159,11 +147,21 @@ export class HomeLan implements AsyncDisposable {
 
   /** Starts a server (for a home made without one, or after `server.stop()`); leases of a stopped one are kept. */
   async startServer(options: ServerOptions, signal?: AbortSignal): Promise<void> {
-    const folder = join(this.folder, 'router');
+    this.#server = options.kind === 'none' ? undefined : await this.#start(options, this.pool, signal);
+  }
+
+  /** A server that knows nothing of what the one before has leased, at the same address; by default with its pool. */
+  async startNewServer(options: RealServer, pool: Pool = this.pool): Promise<void> {
+    this.#serverFolders += 1;
+    this.#server = await this.#start(options, pool);
+  }
+
+  async #start(options: RealServer, pool: Pool, signal?: AbortSignal): Promise<DhcpServer> {
+    const folder = join(this.folder, `router${this.#serverFolders === 0 ? '' : this.#serverFolders}`);
     await mkdir(folder, { recursive: true });
-    const { router: namespace, routerAddress: router, pool, resources } = this;
+    const { router: namespace, routerAddress: router, resources } = this;
     const site = { namespace, interfaceName: BRIDGE, router, pool, folder, resources, signal };
-    this.#server = await startServer(site, options);
+    return await startDhcpServer(site, options);
   }
 
   /** One more machine at home, with its address when this returns. */

@@ -54,6 +54,12 @@ export async function stopProcess(id: ProcessId, deadlineMs = STOP_DEADLINE_MS):
   );
 }
 
+/** SIGKILL, and waits until it is gone. Gone already is success. */
+export async function killProcess(id: ProcessId): Promise<void> {
+  signalProcess(id, 'SIGKILL');
+  await waitFor(`process ${id.pid} to be killed`, () => !isRunning(id), { deadlineMs: STOP_DEADLINE_MS });
+}
+
 export type LongProcess = ProcessId & {
   readonly name: string;
   readonly logFile: string;

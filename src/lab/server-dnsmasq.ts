@@ -2,8 +2,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { maskFromPrefix } from '../base/ipv4.ts';
 import { parseDnsmasqLeases } from './lease-files.ts';
-import { stopProcess, waitUntilReady } from './long-process.ts';
-import { listensForDhcp, nowSeconds, readIfThere, type DhcpServer, type ServerSite } from './server.ts';
+import { waitUntilReady } from './long-process.ts';
+import {
+  listensForDhcp,
+  nowSeconds,
+  readIfThere,
+  serverOf,
+  type DhcpServer,
+  type ServerSite,
+} from './server.ts';
 
 /** Home names end in it (RFC 8375). */
 export const HOME_DOMAIN = 'home.arpa';
@@ -65,12 +72,7 @@ export async function startDnsmasq(site: ServerSite, options: DnsmasqOptions): P
   const command = ['dnsmasq', `--conf-file=${configFile}`];
   const started = await site.namespace.start(command, { name: 'dnsmasq', logFile }, site.resources);
   await waitUntilReady(started, () => listensForDhcp(site.namespace, started.pid), { signal: site.signal });
-  return {
-    kind: 'dnsmasq',
-    process: started,
-    leaseFile,
-    logFile,
-    leases: async () => parseDnsmasqLeases(await readIfThere(leaseFile), nowSeconds()),
-    stop: async () => await stopProcess(started),
-  };
+  return serverOf('dnsmasq', started, leaseFile, async () =>
+    parseDnsmasqLeases(await readIfThere(leaseFile), nowSeconds()),
+  );
 }

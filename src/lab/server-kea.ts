@@ -3,8 +3,16 @@ import { join } from 'node:path';
 import { formatCidr, networkOf } from '../base/cidr.ts';
 import type { Json, JsonObject } from '../base/json.ts';
 import { parseKeaLeases } from './lease-files.ts';
-import { logTail, stopProcess, waitUntilReady } from './long-process.ts';
-import { listensForDhcp, nowSeconds, readIfThere, type DhcpServer, type ServerSite } from './server.ts';
+import { waitUntilReady } from './long-process.ts';
+import {
+  listensForDhcp,
+  logSince,
+  nowSeconds,
+  readIfThere,
+  serverOf,
+  type DhcpServer,
+  type ServerSite,
+} from './server.ts';
 
 const DEFAULT_LEASE_SECONDS = 43_200;
 
@@ -75,19 +83,15 @@ export async function startKea(site: ServerSite, options: KeaOptions): Promise<D
     KEA_DHCP_DATA_DIR: site.folder,
     KEA_LOG_FILE_DIR: site.folder,
   };
+  const said = await logSince(logFile);
   const command = ['kea-dhcp4', '-c', configFile];
   const started = await site.namespace.start(command, { name: 'kea-dhcp4', logFile, env }, site.resources);
   const ready = async (): Promise<boolean> =>
     (await listensForDhcp(site.namespace, started.pid)) &&
     // The socket is bound before the pools are usable; this line comes after both.
-    (await logTail(logFile)).includes('DHCP4_STARTED');
+    (await said()).includes('DHCP4_STARTED');
   await waitUntilReady(started, ready, { signal: site.signal });
-  return {
-    kind: 'kea',
-    process: started,
-    leaseFile,
-    logFile,
-    leases: async () => parseKeaLeases(await readIfThere(leaseFile), nowSeconds()),
-    stop: async () => await stopProcess(started),
-  };
+  return serverOf('kea', started, leaseFile, async () =>
+    parseKeaLeases(await readIfThere(leaseFile), nowSeconds()),
+  );
 }

@@ -3,7 +3,7 @@ import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import { isErrno } from './errno.ts';
 import type { ServerLease } from './lease-files.ts';
-import type { LongProcess } from './long-process.ts';
+import { killProcess, stopProcess, type LongProcess } from './long-process.ts';
 import type { Namespace } from './namespace.ts';
 import type { Resources } from './resources.ts';
 
@@ -22,16 +22,32 @@ export type ServerSite = {
   readonly signal?: AbortSignal | undefined;
 };
 
+export type ServerKind = 'dnsmasq' | 'kea' | 'isc' | 'udhcpd';
+
 /** A running DHCP server. */
 export type DhcpServer = {
-  readonly kind: 'dnsmasq' | 'kea';
+  readonly kind: ServerKind;
   readonly process: LongProcess;
   readonly leaseFile: string;
   readonly logFile: string;
   /** The leases in force now, as its lease file has them. */
   readonly leases: () => Promise<readonly ServerLease[]>;
+  /** SIGTERM: it ends in order; its leases are for the next one to read. */
   readonly stop: () => Promise<void>;
+  /** SIGKILL: as a router that loses its power. */
+  readonly kill: () => Promise<void>;
 };
+
+export function serverOf(
+  kind: ServerKind,
+  process: LongProcess,
+  leaseFile: string,
+  leases: () => Promise<readonly ServerLease[]>,
+): DhcpServer {
+  const stop = async (): Promise<void> => await stopProcess(process);
+  const kill = async (): Promise<void> => await killProcess(process);
+  return { kind, process, leaseFile, logFile: process.logFile, leases, stop, kill };
+}
 
 /** RFC 2131 4.1: servers listen on UDP port 67. */
 const SERVER_PORT_HEX = '0043';
@@ -53,6 +69,12 @@ export async function readIfThere(path: string): Promise<string> {
     if (isErrno(error, 'ENOENT')) return '';
     throw error;
   }
+}
+
+/** What is in a log beyond its end of now: what an earlier process said there is no sign of the next one. */
+export async function logSince(logFile: string): Promise<() => Promise<string>> {
+  const { length } = await readIfThere(logFile);
+  return async () => (await readIfThere(logFile)).slice(length);
 }
 
 export function nowSeconds(): number {

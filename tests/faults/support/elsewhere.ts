@@ -1,0 +1,22 @@
+/**
+ * Faults that are tested where their machinery is: row of docs/faults.md, file in tests/, and the name of the test
+ * there.
+ */
+export const TESTED_ELSEWHERE: Readonly<Record<string, { readonly file: string; readonly test: string }>> = {
+  suspend: {
+    file: 'protocol/dhcp4/extend.test.ts',
+    test: 'asleep past T1, T2 and the end (suspend): withdrawn at once',
+  },
+  'store-full': {
+    file: 'daemon/store.test.ts',
+    test: 'a full store: ADD gives its lease back, STATUS tells, leases go on',
+  },
+  'store-read-only': {
+    file: 'daemon/store.test.ts',
+    test: 'a read-only store: ADD gives its lease back, STATUS tells, leases go on',
+  },
+  'record-unreadable': {
+    file: 'daemon/records.test.ts',
+    test: 'what is no record is moved aside, each with its reason, the others are taken up',
+  },
+};
