@@ -37,8 +37,7 @@ export async function measureLoop(
   const file = join(lan.folder, 'loop-probe.json');
   const probe = pathToFileURL(join(root, 'bench', 'loop-probe.ts')).href;
   const side = await startLeasehold(lan, root, 'loop', {
-    NODE_OPTIONS: `--import=${probe}`,
-    LEASEHOLD_LOOP_PROBE: file,
+    env: { NODE_OPTIONS: `--import=${probe}`, LEASEHOLD_LOOP_PROBE: file },
   });
   // The first burst is for the JavaScript engine's compiler.
   const once = async (label: string): Promise<LoopDelays> => {

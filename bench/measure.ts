@@ -2,12 +2,21 @@ import { join } from 'node:path';
 import { HomeLan } from '../src/lab/home-lan.ts';
 import { parseCidr, type Cidr } from '../src/base/cidr.ts';
 import { invariant } from '../src/base/invariant.ts';
+import type { JsonObject } from '../src/base/json.ts';
 import type { Bench } from './batch.ts';
 import { Driver } from './driver.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { measureBursts, type BurstSize } from './measure-bursts.ts';
 import { measureFootprint, type Footprint } from './measure-footprint.ts';
 import { measureLoop, type LoopDelays } from './measure-loop.ts';
+import {
+  measureRenewals,
+  renewalTimers,
+  RENEWAL_LEASE,
+  type Kept,
+  type RenewalSize,
+} from './measure-renewals.ts';
+import { measureRestarts, type Restarts } from './measure-restart.ts';
 import { measureSequence, type Sequence } from './measure-sequence.ts';
 import { measureStarts, type Starts } from './measure-starts.ts';
 import type { Options } from './options.ts';
@@ -28,6 +37,8 @@ export type Measured = {
   readonly bursts: readonly BurstSize[];
   readonly loop: LoopDelays;
   readonly footprint: Pair<Footprint>;
+  readonly renewals: { readonly sizes: readonly RenewalSize[]; readonly kept: Pair<Kept> };
+  readonly restarts: Restarts;
   readonly seconds: number;
 };
 
@@ -46,10 +57,18 @@ function cidr(text: string): Cidr {
   return parsed;
 }
 
-async function useKea(lan: HomeLan, bench: Bench): Promise<Bench> {
+type KeaSettings = { readonly leaseSeconds?: number; readonly timers?: JsonObject };
+
+async function useKea(
+  lan: HomeLan,
+  bench: Bench,
+  control: string,
+  { leaseSeconds, timers }: KeaSettings = {},
+): Promise<Bench> {
   await lan.server.stop();
-  const control = join(lan.folder, 'kea.sock');
-  await lan.startServer({ kind: 'kea', persist: false, dhcp4: await keaControl(control) }, bench.signal);
+  const dhcp4 = { ...(await keaControl(control)), ...timers };
+  const lease = leaseSeconds === undefined ? {} : { leaseSeconds };
+  await lan.startServer({ kind: 'kea', persist: false, dhcp4, ...lease }, bench.signal);
   return { ...bench, leased: keaPairs(control) };
 }
 
@@ -76,15 +95,25 @@ export async function measure(parts: MeasureParts): Promise<Measured> {
   const withDnsmasq = { driver, conf: sides.conf, leased: dnsmasqPairs(lan), signal };
   const sequence = await measureSequence(withDnsmasq, sides, pods, plan.sequence);
   say('many at once, with Kea');
-  const withKea = await useKea(lan, withDnsmasq);
+  const control = join(lan.folder, 'kea.sock');
+  const withKea = await useKea(lan, withDnsmasq, control);
   const bursts = await measureBursts(withKea, sides, pods, plan.bursts);
   await sides.stop();
   say("the daemon's event loop");
   const loop = await measureLoop(withKea, { lan, root, pods, burst: plan.loopBurst });
   say('what fresh daemons take of the machine');
   const fresh = await startSides(lan, programs, 'fresh');
-  const footprint = await measureFootprint({ ...withKea, conf: fresh.conf }, fresh, pods, plan.leaseSteps);
+  const footprint = await measureFootprint({ ...withKea, conf: fresh.conf }, fresh, pods, plan);
   await fresh.stop();
+  say('restarts with many leases');
+  const restarts = await measureRestarts(
+    { ...withKea, conf: fresh.conf },
+    { lan, root, pods, control, plan: plan.restart },
+  );
+  say('renewals of short leases');
+  const timers = renewalTimers();
+  const short = await useKea(lan, withDnsmasq, control, { leaseSeconds: RENEWAL_LEASE.seconds, timers });
+  const renewals = await measureRenewals(short, { lan, programs, pods, control, plan: plan.renewals });
   const seconds = (performance.now() - begun) / 1000;
-  return { plan, machine, starts, sequence, bursts, loop, footprint, seconds };
+  return { plan, machine, starts, sequence, bursts, loop, footprint, renewals, restarts, seconds };
 }

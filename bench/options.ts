@@ -13,7 +13,7 @@ export type Options = {
 
 export const USAGE = `make bench [BENCH_ARGS="--quick --output FILE"]
 
-  --quick        one to two minutes instead of five to ten; the report goes to dist/benchmarks-quick.md
+  --quick        about three minutes instead of about ten; the report goes to dist/benchmarks-quick.md
   --output FILE  where the report goes; docs/benchmarks.md by default
 `;
 

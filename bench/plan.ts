@@ -10,6 +10,16 @@ export type Plan = {
   readonly starts: { readonly rounds: number; readonly perRound: number };
   /** DELs at once while the event loop is watched. */
   readonly loopBurst: number;
+  /** Pairs of A then B: each side holds so many leases, and is watched for so long while they are renewed. */
+  readonly renewals: {
+    readonly pairs: number;
+    readonly leases: readonly number[];
+    readonly seconds: number;
+  };
+  /** How long daemons are watched that have nothing to do. */
+  readonly idleSeconds: number;
+  /** Starts after a kill with so many leases, and then with `copies` stored leases for each of them. */
+  readonly restart: { readonly rounds: number; readonly leases: number; readonly copies: number };
 };
 
 export const FULL: Plan = {
@@ -19,6 +29,9 @@ export const FULL: Plan = {
   leaseSteps: [0, 100, 1000],
   starts: { rounds: 10, perRound: 30 },
   loopBurst: 250,
+  renewals: { pairs: 3, leases: [100, 500], seconds: 9 },
+  idleSeconds: 30,
+  restart: { rounds: 3, leases: 1000, copies: 10 },
 };
 
 export const QUICK: Plan = {
@@ -33,10 +46,14 @@ export const QUICK: Plan = {
   leaseSteps: [0, 20, 100],
   starts: { rounds: 3, perRound: 30 },
   loopBurst: 250,
+  renewals: { pairs: 2, leases: [50], seconds: 6 },
+  idleSeconds: 5,
+  restart: { rounds: 2, leases: 100, copies: 10 },
 };
 
 /** The namespaces that all of it needs. */
 export function podsNeeded(plan: Plan): number {
-  const { sequence, bursts, leaseSteps, loopBurst } = plan;
-  return Math.max(sequence.perRound, loopBurst, ...bursts.map(({ size }) => size), ...leaseSteps);
+  const { sequence, bursts, leaseSteps, loopBurst, renewals, restart } = plan;
+  const most = [sequence.perRound, loopBurst, restart.leases, ...renewals.leases, ...leaseSteps];
+  return Math.max(...most, ...bursts.map(({ size }) => size));
 }

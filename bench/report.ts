@@ -1,6 +1,9 @@
-import { goalsOf, verdict } from './goals.ts';
+import { verdict } from './goal.ts';
+import { goalsOf } from './goals.ts';
 import { figure, markdownTable } from './markdown.ts';
 import type { Measured } from './measure.ts';
+import { RENEWAL_LEASE } from './measure-renewals.ts';
+import { idleTable, keptText, renewalTable, restartTable, restartText } from './tables-daemon.ts';
 import { burstTable, footprintTable, leftAfter, loopTable, sequenceTable, startsTable } from './tables.ts';
 
 const MAX_EXAMPLES = 3;
@@ -42,7 +45,7 @@ function examples(who: string, failures: readonly string[]): string {
   return `- ${who}: ${failures.length} failed, for example\n${lines.join('\n')}\n`;
 }
 
-function failuresText({ sequence, bursts, loop, footprint }: Measured): string {
+function failuresText({ sequence, bursts, loop, footprint, renewals, restarts }: Measured): string {
   const of = (side: 'leasehold' | 'go'): readonly string[] => [
     ...sequence[side].failures,
     ...bursts.flatMap((burst) =>
@@ -50,6 +53,9 @@ function failuresText({ sequence, bursts, loop, footprint }: Measured): string {
     ),
     ...(side === 'leasehold' ? loop.failures : []),
     ...footprint[side].failures,
+    ...renewals.sizes.flatMap((size) => size[side].failures),
+    ...renewals.kept[side].failures,
+    ...(side === 'leasehold' ? restarts.failures : []),
   ];
   const text = examples('Leasehold', of('leasehold')) + examples('Go plugins', of('go'));
   return text === '' ? 'Nothing failed on either side.\n' : text;
@@ -100,9 +106,31 @@ ${loopTable(measured)}
 
 ## What the daemons take of the machine
 
-Fresh daemons; containers are added 20 at once.
+Fresh daemons; containers are added 20 at once, and looked at when their addresses have been probed and announced.
 
 ${footprintTable(measured)}
+
+## Daemons that only wait
+
+Watched for ${plan.idleSeconds} s. A wake-up is a voluntary context switch; processor time is the scheduler's own count of all threads.
+
+${idleTable(measured)}
+
+## Renewals (Kea, leases of ${RENEWAL_LEASE.seconds} s with T1 = ${RENEWAL_LEASE.t1} s)
+
+${plan.renewals.pairs} times Leasehold, then the Go daemon, each with so many new leases, watched for ${plan.renewals.seconds} s after some that do
+not count. Renewals are the ACKs that the server sent; CPU is the daemon's utime and stime, all threads.
+
+${renewalTable(measured)}
+
+${keptText(measured)}
+
+## Restarts
+
+The daemon is killed (SIGKILL) and started again on its records; worst of ${plan.restart.rounds} starts. ${restartText(measured)}
+The Go daemon has no records: after a restart it knows 0 leases.
+
+${restartTable(measured)}
 
 ## The plugin's own cost
 

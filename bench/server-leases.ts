@@ -1,13 +1,12 @@
 import { readdir } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { JsonObject } from '../src/base/json.ts';
 import { isErrno } from '../src/lab/errno.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
+import { nowSeconds } from '../src/lab/server.ts';
+import { askKea } from './kea-socket.ts';
 
-const ANSWER_LIMIT_MS = 10_000;
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** Kea's state of a lease in use. */
 const STATE_DEFAULT = 0;
 /** Kea's result when there are no leases at all. */
@@ -46,40 +45,74 @@ export async function keaControl(socket: string): Promise<JsonObject> {
   };
 }
 
-/** Sends one command and gives the whole answer; Kea ends the connection after it. */
-async function ask(socket: string, command: string): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const parts: Buffer[] = [];
-  let length = 0;
-  const connection = connect(socket, () => connection.write(JSON.stringify({ command })));
-  connection.setTimeout(ANSWER_LIMIT_MS, () => connection.destroy(new Error(`Kea: no answer to ${command}`)));
-  connection.on('data', (part) => {
-    const bytes = Buffer.from(part);
-    length += bytes.length;
-    if (length > MAX_ANSWER_BYTES) connection.destroy(new Error('Kea: the answer is too long'));
-    parts.push(bytes);
-  });
-  connection.on('error', reject);
-  connection.on('end', () => resolve(Buffer.concat(parts).toString('utf8')));
-  return await promise;
-}
-
 const answerSchema = v.object({
   result: v.number(),
   text: v.optional(v.string(), ''),
   arguments: v.optional(
     v.object({
-      leases: v.array(v.object({ 'ip-address': v.string(), 'hw-address': v.string(), state: v.number() })),
+      leases: v.array(
+        v.object({
+          'ip-address': v.string(),
+          'hw-address': v.string(),
+          state: v.number(),
+          /** Seconds since 1970 of the last ACK, and how long it was for. */
+          cltt: v.number(),
+          'valid-lft': v.number(),
+        }),
+      ),
     }),
   ),
 });
 
+type KeaLease = NonNullable<v.InferOutput<typeof answerSchema>['arguments']>['leases'][number];
+
 /** Through Kea's lease commands (kea-admin manual, lease4-get-all). */
+async function keaLeases(socket: string): Promise<readonly KeaLease[]> {
+  const answer = v.parse(answerSchema, await askKea(socket, 'lease4-get-all'));
+  if (answer.result !== 0 && answer.result !== RESULT_EMPTY) throw new Error(`Kea: ${answer.text}`);
+  return (answer.arguments?.leases ?? []).filter(({ state }) => state === STATE_DEFAULT);
+}
+
 export function keaPairs(socket: string): LeasedPairs {
+  return async () =>
+    new Set((await keaLeases(socket)).map((lease) => pairOf(lease['ip-address'], lease['hw-address'])));
+}
+
+/** Only leases whose time has not passed: Kea keeps the others too until it finds the time to reclaim them. */
+export function keaPairsInForce(socket: string): LeasedPairs {
   return async () => {
-    const answer = v.parse(answerSchema, JSON.parse(await ask(socket, 'lease4-get-all')));
-    if (answer.result !== 0 && answer.result !== RESULT_EMPTY) throw new Error(`Kea: ${answer.text}`);
-    const inUse = (answer.arguments?.leases ?? []).filter(({ state }) => state === STATE_DEFAULT);
-    return new Set(inUse.map((lease) => pairOf(lease['ip-address'], lease['hw-address'])));
+    const now = nowSeconds();
+    const inForce = (await keaLeases(socket)).filter(({ cltt, 'valid-lft': valid }) => cltt + valid > now);
+    return new Set(inForce.map((lease) => pairOf(lease['ip-address'], lease['hw-address'])));
   };
+}
+
+/** Kea's packet counters: what it heard and what it said, whatever the clients claim. */
+const COUNTERS = {
+  received: 'pkt4-received',
+  acks: 'pkt4-ack-sent',
+  naks: 'pkt4-nak-sent',
+} as const;
+
+const samplesSchema = v.object({
+  result: v.literal(0),
+  // A list of [value, time] for each name; the newest comes first.
+  arguments: v.record(v.string(), v.array(v.tuple([v.number(), v.string()]))),
+});
+
+/** Packets of Kea's since it was started. */
+export type ServerCount = Readonly<Record<keyof typeof COUNTERS, number>>;
+
+/** Through statistic-get (Kea's manual, "Statistics"). A counter that was never touched is not there: 0. */
+export async function keaCount(socket: string): Promise<ServerCount> {
+  const read = async (name: string): Promise<number> => {
+    const answer = v.parse(samplesSchema, await askKea(socket, 'statistic-get', { name }));
+    return answer.arguments[name]?.[0]?.[0] ?? 0;
+  };
+  const [received, acks, naks] = await Promise.all([
+    read(COUNTERS.received),
+    read(COUNTERS.acks),
+    read(COUNTERS.naks),
+  ]);
+  return { received, acks, naks };
 }

@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startDaemon } from '../src/lab/daemon.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
 import { UPLINK } from '../src/lab/host.ts';
-import { stopProcess, type LongProcess } from '../src/lab/long-process.ts';
+import { signalProcess, stopProcess, type LongProcess } from '../src/lab/long-process.ts';
+import { waitFor } from '../src/lab/wait.ts';
 
 export type SideName = 'leasehold' | 'go';
 export type Pair<T> = Readonly<Record<SideName, T>>;
@@ -15,6 +16,8 @@ export type Side = {
   readonly plugin: string;
   readonly env: Readonly<Record<string, string>>;
   readonly daemon: LongProcess;
+  /** Kills the daemon on the spot (SIGKILL) and starts it again where it was; it is ready when this resolves. */
+  readonly killAndStart: () => Promise<Side>;
 };
 
 /** Where each side's programs are. */
@@ -34,28 +37,62 @@ function configuration(goSocket: string): string {
   });
 }
 
-/** `bin/leasehold daemon` in the node. */
+export type LeaseholdStart = {
+  readonly env?: Readonly<Record<string, string>>;
+  /** `socket`: started as soon as it takes connections, ready or not. */
+  readonly readiness?: 'http' | 'socket';
+};
+
+/** A daemon of ours: its API can be asked. */
+export type LeaseholdSide = Side & { readonly socket: string };
+
+const STATE = 'state';
+
+function leaseholdFolder(lan: HomeLan, label: string): string {
+  return join(lan.folder, `leasehold-${label}`);
+}
+
+/** Where the daemon with this label keeps its records, one file each. */
+export function recordsFolder(lan: HomeLan, label: string): string {
+  return join(leaseholdFolder(lan, label), STATE, 'leases');
+}
+
+/**
+ * SIGKILL: the daemon has no time to do anything. Waits until it is reaped: its first thread is a zombie before the
+ * others have ended and let go of the files that they share, the lock among them.
+ */
+export async function kill(daemon: LongProcess): Promise<void> {
+  signalProcess(daemon, 'SIGKILL');
+  await waitFor(`${daemon.name} to be gone`, () => daemon.ended() !== undefined, { everyMs: 1 });
+}
+
+/** `bin/leasehold daemon` in the node. The same label again is the same socket and the same stored leases. */
 export async function startLeasehold(
   lan: HomeLan,
   root: string,
   label: string,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Side> {
-  const folder = join(lan.folder, `leasehold-${label}`);
+  { env = {}, readiness = 'http' }: LeaseholdStart = {},
+): Promise<LeaseholdSide> {
+  const folder = leaseholdFolder(lan, label);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const socket = join(folder, 'leasehold.sock');
   const program = join(root, 'bin', 'leasehold');
   const daemon = await startDaemon(lan.node.namespace, {
-    command: [program, 'daemon', '--socket', socket, '--state-dir', join(folder, 'state')],
+    command: [program, 'daemon', '--socket', socket, '--state-dir', join(folder, STATE)],
     socket,
     logFile: join(folder, 'daemon.log'),
     name: 'leasehold daemon',
     env,
+    readiness,
     resources: lan.resources,
   });
   const bin = join(root, 'dist', 'cni');
   const own = { CNI_PATH: bin, LEASEHOLD_SOCKET: socket };
-  return { name: 'leasehold', plugin: join(bin, 'macvlan'), env: own, daemon };
+  const killAndStart = async (): Promise<Side> => {
+    await kill(daemon);
+    return await startLeasehold(lan, root, label, { env, readiness });
+  };
+  return { name: 'leasehold', plugin: join(bin, 'macvlan'), env: own, daemon, socket, killAndStart };
 }
 
 async function startGo(lan: HomeLan, plugins: string, socket: string, folder: string): Promise<Side> {
@@ -67,7 +104,13 @@ async function startGo(lan: HomeLan, plugins: string, socket: string, folder: st
     name: 'Go dhcp daemon',
     resources: lan.resources,
   });
-  return { name: 'go', plugin: join(plugins, 'macvlan'), env: { CNI_PATH: plugins }, daemon };
+  const killAndStart = async (): Promise<Side> => {
+    await kill(daemon);
+    // It does not start where a socket file is left.
+    await rm(socket, { force: true });
+    return await startGo(lan, plugins, socket, folder);
+  };
+  return { name: 'go', plugin: join(plugins, 'macvlan'), env: { CNI_PATH: plugins }, daemon, killAndStart };
 }
 
 /** Starts both daemons, each on its own socket. `label` keeps their folders apart from an earlier pair's. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseDriverOutput } from '../../bench/driver.ts';
-import { verdict, type Goal } from '../../bench/goals.ts';
+import { verdict, type Goal } from '../../bench/goal.ts';
 import { figure, markdownTable, times } from '../../bench/markdown.ts';
 
 function goal(bound: Goal['bound'], wanted: number, measured: number, unit = 'ms'): Goal {
