@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSysError, SysError } from '../base/sys-error.ts';
@@ -86,12 +86,30 @@ export class LeaseFiles {
       try {
         overwrite(fd, text);
         if (exchange(temporary, path)) this.#keepOld(temporary);
-        else renameSync(temporary, path);
+        else this.#moveInto(temporary, path, text);
       } catch (error) {
         await removeIfThere(temporary);
         throw error;
       }
     });
+  }
+
+  /** Where the folder of records is a file system of its own, nothing can be brought there from beside it. */
+  #moveInto(temporary: string, path: string, text: string): void {
+    try {
+      renameSync(temporary, path);
+    } catch (error) {
+      if (!isCode(error, 'EXDEV')) throw error;
+      unlinkSync(temporary);
+      const hidden = this.#hidden();
+      try {
+        overwrite(openSync(hidden, 'wx', OWNER_ONLY), text);
+        renameSync(hidden, path);
+      } catch (failed) {
+        rmSync(hidden, { force: true });
+        throw failed;
+      }
+    }
   }
 
   /** What was the record until now is what the next one is written into. */
@@ -237,12 +255,16 @@ function overwrite(fd: number, text: string): void {
   }
 }
 
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
 /** Undefined when the file, or for a new one its folder, is not there. */
 function openIfThere(path: string, flags: 'r+' | 'wx' = 'r+'): number | undefined {
   try {
     return openSync(path, flags, OWNER_ONLY);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (isCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }
@@ -251,8 +273,7 @@ async function removeIfThere(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    if (!gone) throw error;
+    if (!isCode(error, 'ENOENT')) throw error;
   }
 }
 
