@@ -142,6 +142,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   );
   ends.defer(() => links.close());
   await takeUpLeases(files, leases, log);
+  await lookAtLinks(host, leases, log);
   leases.watch();
   const spool = new SpoolWatch(
     socketPath,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readFile } from 'node:fs/promises';
 import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
@@ -69,6 +70,21 @@ export async function readIfThere(path: string): Promise<string> {
     if (isErrno(error, 'ENOENT')) return '';
     throw error;
   }
+}
+
+const SETTLE_MS = 5;
+const MOST_READS = 20;
+
+/** A file that its owner rewrites in place: read until it is whole, that is twice the same with a last line that ends. */
+export async function readSettled(path: string): Promise<string> {
+  let before = await readIfThere(path);
+  for (let reads = 1; reads < MOST_READS; reads++) {
+    await sleep(SETTLE_MS);
+    const now = await readIfThere(path);
+    if (now === before && (now === '' || now.endsWith('\n'))) break;
+    before = now;
+  }
+  return before;
 }
 
 /** What is in a log beyond its end of now: what an earlier process said there is no sign of the next one. */

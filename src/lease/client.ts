@@ -34,6 +34,8 @@ export type ClientParts = {
 
 /** A timer that fires so much too late: the machine slept, and all others are as late. */
 const LATE = seconds(1);
+/** As long as probing in the background takes (RFC 5227 1.1: 1 + 2 * 2 + 2 s), and a little. */
+const PROBING = seconds(10);
 
 /**
  * Runs the protocol machine of one lease: one timer, one socket while an exchange is under way, effects in order.
@@ -121,7 +123,7 @@ export class LeaseClient {
    */
   resume(pace: (work: () => void) => void): void {
     const { lease } = this;
-    if (lease !== undefined) this.#watch(lease, false);
+    if (lease !== undefined) this.#watch(lease, this.#isNew(lease));
     if (this.#state.kind === 'init') pace(() => this.dispatch({ type: 'start' }));
     else if ((wakeAt(this.#state) ?? Infinity) > this.#world.clock.now()) this.#arm();
     else this.#catchUp(pace);
@@ -157,9 +159,9 @@ export class LeaseClient {
     );
   }
 
-  /** Writes again what could not be written: a restart would go on with what was true before. */
-  storeAgain(): void {
-    if (this.#hands.unstored) this.#hands.store();
+  /** Does again what the disk or the kernel refused: a restart, or the pod, would go on with what was true before. */
+  again(): void {
+    this.#hands.again();
   }
 
   /** The lease as the pod should have it is put back where something of it is missing. */
@@ -285,6 +287,11 @@ export class LeaseClient {
     }
     this.#waiter.settle(ok(lease));
     this.#watch(lease, false);
+  }
+
+  /** So young that an earlier run may not have come to the end of its probes. */
+  #isNew({ acquiredAt }: Lease4): boolean {
+    return between(acquiredAt, this.#world.clock.now()) < PROBING;
   }
 
   #watch(lease: Lease4, probe: boolean): void {

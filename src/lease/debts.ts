@@ -83,6 +83,7 @@ export class Debts {
   /** What is written and removed under one name happens in order; only what is under way is here. */
   readonly #tails = new Map<string, Promise<void>>();
   #closed = false;
+  #held = false;
 
   constructor(world: DebtsWorld, inbox: ArpEars, { isInUse, most = MOST_DEBTS }: DebtsOptions) {
     this.#world = world;
@@ -164,8 +165,20 @@ export class Debts {
     this.#due(entry);
   }
 
+  /** Nothing is sent until `begin`: while not all leases are known, nobody can tell what is in use. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  begin(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    for (const entry of this.#entries.values()) if (entry.phase === 'waiting') this.#due(entry);
+  }
+
   /** Its time has come: it waits for its turn, unless it is seen already that it would be in vain. */
   #due(entry: Entry): void {
+    if (this.#held) return;
     if (this.#isOver(entry)) return;
     const lan = lanOf(this.#world, entry);
     if (lan.ok) this.#queue(entry);

@@ -1,10 +1,17 @@
 import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
+import { isSysError } from '../base/sys-error.ts';
+import { later, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { changeOf, configurationOf, withdrawalOf } from './configuration.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { InterfaceConfiguration, LeaseWorld, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
+
+/** Between tries to take a lost address off the interface. */
+const INSIST_PAUSES = [millis(100), millis(1000)];
+/** The namespace or the interface is gone, and what was on it went along. */
+const PLACE_GONE = ['ENODEV', 'ENXIO', 'ENOENT', 'ENOTNS'];
 
 /**
  * Carries out in the running pod and in the store what the machine of one lease decided, one thing after another. A
@@ -18,7 +25,10 @@ export class LeaseHands {
   #underWay = 0;
   #removing = 0;
   #wanted = true;
+  /** The last write failed: what is on disk is older than what is true. */
   #unstored = false;
+  /** What could not be taken off the interface. */
+  #undone: InterfaceConfiguration | undefined;
 
   /** `record` gives what is to be stored at that moment. */
   constructor(world: LeaseWorld, identity: LeaseIdentity, record: () => LeaseRecord) {
@@ -34,11 +44,6 @@ export class LeaseHands {
 
   get busy(): boolean {
     return this.#underWay > 0;
-  }
-
-  /** The last write failed: what is on disk is older than what is true. */
-  get unstored(): boolean {
-    return this.#unstored;
   }
 
   /** Resolves when all that was asked for is done. */
@@ -99,11 +104,37 @@ export class LeaseHands {
 
   #takeOff(change: InterfaceConfiguration): void {
     this.#removing += 1;
-    this.later('remove the address', () => this.#inPod((pod) => pod.configure(this.#index, change)));
+    this.later('remove the address', () => this.#insist(change));
     this.later('store that the lease is lost', async () => {
       this.#removing -= 1;
       await this.#store();
     });
+  }
+
+  /** An address that is lost must go: a kernel that is too busy for it is asked again, then at each look at the pod. */
+  async #insist(change: InterfaceConfiguration): Promise<void> {
+    const { clock, timers } = this.#world;
+    for (const pause of INSIST_PAUSES) {
+      try {
+        await this.#inPod((pod) => pod.configure(this.#index, change));
+        return;
+      } catch (error) {
+        if (!isSysError(error) || isSysError(error, ...PLACE_GONE)) throw error;
+      }
+      await new Promise<void>((resolve) => timers.at(later(clock.now(), pause), resolve));
+    }
+    this.#undone = change;
+    await this.#inPod((pod) => pod.configure(this.#index, change));
+    this.#undone = undefined;
+  }
+
+  /** Does again what failed: a write to the disk, or the removal of an address. */
+  again(): void {
+    if (this.#unstored) this.store();
+    const undone = this.#undone;
+    if (undone === undefined) return;
+    this.#undone = undefined;
+    this.#takeOff(undone);
   }
 
   #change(what: string, change: InterfaceConfiguration): void {

@@ -96,7 +96,10 @@ export class Keeper {
     }
     this.#listen(identity.uplinkIndex, lease);
     client.resume((work) => this.pace(work));
-    if (found.kind === 'there' && !found.link.hasAddress) client.restore();
+    if (found.kind !== 'there' || found.link.hasAddress || client.lease === undefined) return;
+    client.restore();
+    // It may have been taken away for a NAK that came just before the end of the earlier run.
+    this.pace(() => client.dispatch({ type: 'link-up', verify: true }));
   }
 
   #listen(uplinkIndex: number | undefined, lease: string): void {
@@ -137,7 +140,7 @@ export class Keeper {
   /** One pod of a round: is it there, and does it have what its lease says? */
   #look(client: LeaseClient): void {
     if (!client.settled || !this.#herd.has(client)) return;
-    client.storeAgain();
+    client.again();
     const found = locate(this.#world, client.record());
     const awaitsUplink = found.kind === 'link-gone' && this.#relinks.attend(client);
     const gone = found.kind === 'namespace-gone' || (found.kind === 'link-gone' && !awaitsUplink);

@@ -332,12 +332,14 @@ export class LeaseManager {
 
   /** Takes up what an earlier run stored: a lease, or a RELEASE that is still owed. */
   async resume(record: LeaseRecord): Promise<void> {
+    this.#debts.hold();
     if (record.owner === 'gone') this.#debts.resume(record);
     else await this.#keeper.takeUp(this.#newClient(record, record.state));
   }
 
-  /** To be called when all stored leases are taken up: from then on the pods are looked after. */
+  /** To be called when all stored leases are taken up: from then on the pods are looked after, and debts are settled. */
   watch(): void {
+    this.#debts.begin();
     this.#keeper.start();
   }
 

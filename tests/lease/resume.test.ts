@@ -107,6 +107,7 @@ async function rebooted(): Promise<{ world: FakeWorld; manager: LeaseManager; po
   const pod = world.addPod('a');
   const manager = managerOf(world);
   for (const record of stored(world)) await manager.resume(record);
+  manager.watch();
   return { world, manager, pod };
 }
 
@@ -117,6 +118,7 @@ describe('a reboot', () => {
     await world.time.run(2000);
     assert.deepEqual(world.server.released, [FIRST]);
     assert.deepEqual([manager.owed, world.files.size, pod.history], [0, 0, []]);
+    await manager.close();
     assert.equal(world.time.pending, 0);
   });
 
