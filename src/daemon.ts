@@ -116,7 +116,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const dispatcher = new CniDispatcher(services);
   let ready = false;
   const api = createApi({
-    dispatcher,
+    dispatcher: {
+      handle: async (request) => {
+        if (request.environment['CNI_COMMAND'] === 'ADD') await spool.settledFirst();
+        return dispatcher.handle(request);
+      },
+    },
     leases: { list: () => leases.list(), now },
     isReady: () => ready,
     counters: () => counters.snapshot(),

@@ -1,4 +1,4 @@
-import { mkdirSync, watch, type FSWatcher } from 'node:fs';
+import { mkdirSync, readdirSync, watch, type FSWatcher } from 'node:fs';
 import { settleSpool, spoolFolder, type RunSpooled, type SpoolLog } from './spool.ts';
 
 const OWNER_FOLDER = 0o700;
@@ -45,6 +45,15 @@ export class SpoolWatch {
     } while (this.#again && !this.#closed);
   }
 
+  /**
+   * For an ADD: what its runtime was told is done comes first. A DEL of the same container that was spooled in the last
+   * moment before the daemon was ready would take the new attachment away. As a rule there is nothing to wait for.
+   */
+  async settledFirst(): Promise<void> {
+    if (this.#closed || !isAnythingIn(spoolFolder(this.#socketPath))) return;
+    await this.settle();
+  }
+
   /** From now on by itself, until `close`. What came since the last settlement is done as well. */
   start(): void {
     const folder = spoolFolder(this.#socketPath);
@@ -77,5 +86,16 @@ export class SpoolWatch {
     clearInterval(this.#timer);
     this.#watcher?.close();
     await this.#running;
+  }
+}
+
+/** An entry that is being written does not count: nobody was told yet that it is done. */
+function isAnythingIn(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => !name.startsWith('.'));
+  } catch (error) {
+    // No folder, or none that can be read: the settlement tells of that.
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
   }
 }

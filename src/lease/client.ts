@@ -56,6 +56,8 @@ export class LeaseClient {
   readonly #parting: Send[] = [];
   /** An address that the pod has from an earlier life, until the machine has a lease for it. */
   #present: Cidr<Ipv4> | undefined;
+  /** Addresses that were given up because somebody else had them, since a lease was last extended. */
+  #conflicts = 0;
   /** `given-up`: a lease that still waits to be applied is not wanted any more. */
   #life: 'running' | 'closed' | 'given-up' = 'running';
 
@@ -226,6 +228,7 @@ export class LeaseClient {
       case 'extend':
         notes.answered(this.identity.lan?.name);
         this.#world.count('lease-extended');
+        this.#conflicts = 0;
         this.#hands.store();
         break;
       case 'withdraw':
@@ -306,7 +309,8 @@ export class LeaseClient {
       { lease: keyText(this.identity.key), address: lease?.address.address, by },
       'another host uses the address: it is declined, another one is asked for in 10 s',
     );
-    this.dispatch({ type: 'conflict' });
+    this.dispatch({ type: 'conflict', earlier: this.#conflicts });
+    this.#conflicts += 1;
   }
 
   /** An adopted address that the server does not grant is none. */

@@ -51,6 +51,8 @@ describe('another server', { skip: NEEDS_ROOT, concurrency: 6 }, () => {
         assert.equal(`${(await site.leaseOf(macIn(pod.result)))?.ip}/24`, address);
         assert.match((await routesOf(pod.pod.namespace)).join('\n'), /default via 192\.168\.2\.1/);
         assert.equal(await site.counter('nak'), server.kind === 'dnsmasq' ? 1 : 0);
+        // The runtime was told of the first address; CHECK goes by the lease.
+        await site.daemon.runtime.check(pod.network, pod.attachment);
         await site.del(pod);
         await site.waitForNoLease(macIn(pod.result));
       });

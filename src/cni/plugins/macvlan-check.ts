@@ -1,4 +1,6 @@
 import { formatCidr, networkOf } from '../../base/cidr.ts';
+import { isIpv4 } from '../../base/ip.ts';
+import type { Lease4 } from '../../protocol/dhcp4/lease.ts';
 import type { CheckCall } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { readPrevResult } from '../spec/conf.ts';
@@ -6,8 +8,16 @@ import { CniError } from '../spec/errors.ts';
 import type { CniResult } from '../spec/result.ts';
 import type { MacvlanConf } from './macvlan-conf.ts';
 
-/** Compares what is there with what the ADD reported; throws CniError 150 that names all differences. */
-export async function checkAttachment(call: CheckCall, pod: Pod, conf: MacvlanConf): Promise<void> {
+/**
+ * Compares what is there with what the ADD reported, or with the lease where that has another address by now: the
+ * runtime is not told of a change. Throws CniError 150 that names all differences.
+ */
+export async function checkAttachment(
+  call: CheckCall,
+  pod: Pod,
+  conf: MacvlanConf,
+  lease: Lease4 | undefined,
+): Promise<void> {
   const prev = readPrevResult(call.conf);
   if (!prev.ok) throw prev.error;
   if (prev.value === undefined) {
@@ -15,8 +25,25 @@ export async function checkAttachment(call: CheckCall, pod: Pod, conf: MacvlanCo
   }
   const { ifname } = call.env;
   const link = await pod.link(ifname);
-  const wrong = link === undefined ? [`${ifname} is gone`] : await differences(pod, link, conf, prev.value);
+  const wrong =
+    link === undefined
+      ? [`${ifname} is gone`]
+      : await differences(pod, link, conf, currentResult(prev.value, lease));
   if (wrong.length > 0) throw new CniError('check-mismatch', wrong.join('; '));
+}
+
+/** What the pod should have now. Routes that others of the chain added are for their own CHECK then. */
+function currentResult(result: CniResult, lease: Lease4 | undefined): CniResult {
+  if (lease === undefined) return result;
+  const leased = formatCidr(lease.address);
+  const at = result.ips.findIndex(({ address }) => isIpv4(address.address));
+  const old = result.ips[at];
+  if (old === undefined || formatCidr(old.address) === leased) return result;
+  return {
+    ...result,
+    ips: result.ips.map((ip, index) => (index === at ? { ...ip, address: lease.address } : ip)),
+    routes: [...result.routes.filter(({ dst }) => !isIpv4(dst.address)), ...lease.routes],
+  };
 }
 
 async function differences(

@@ -38,7 +38,8 @@ export function macvlanPlugin(services: PluginServices): Plugin {
       await services.operations.quiet(operationKey(leaseKey(call)));
       const pod = openPod(services, call.env);
       try {
-        await checkAttachment(call, pod, readMacvlanConf(call.conf, call.env.args));
+        const lease = services.leases.get(leaseKey(call))?.lease;
+        await checkAttachment(call, pod, readMacvlanConf(call.conf, call.env.args), lease);
       } finally {
         pod.close();
       }

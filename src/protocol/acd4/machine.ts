@@ -7,9 +7,8 @@ import { announcement, claims, probe, seeks } from './packets.ts';
 
 // Address conflict detection (RFC 5227), as a machine without clock, sockets or randomness of its own.
 //
-// MAX_CONFLICTS and RATE_LIMIT_INTERVAL (RFC 5227 2.1.1: after ten conflicts one new address a minute) are not held
-// here, because the machine knows one address and the owner seeks the next. The owner's pause of 10 s after a DECLINE
-// (RFC 2131 3.1) bounds what that rule is about: at most six addresses and eighteen probes a minute.
+// MAX_CONFLICTS and RATE_LIMIT_INTERVAL (RFC 5227 2.1.1: after ten conflicts one new address a minute) are held by the
+// DHCP client (protocol/dhcp4/client.ts), because this machine knows one address and that one seeks the next.
 
 /** RFC 5227 1.1. */
 const PROBE_WAIT = seconds(1);

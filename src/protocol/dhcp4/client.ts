@@ -25,6 +25,9 @@ import { verifyAgain } from './verify.ts';
 
 /** RFC 2131 3.1 step 5: wait at least ten seconds after a DECLINE. */
 const DECLINE_PAUSE = seconds(10);
+/** RFC 5227 1.1, 2.1.1: MAX_CONFLICTS, and RATE_LIMIT_INTERVAL from then on. */
+const MOST_CONFLICTS = 10;
+const CONFLICT_RATE_LIMIT = seconds(60);
 
 function onWake(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
   const due = wakeAt(state);
@@ -97,13 +100,13 @@ function onRelease(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
 }
 
 /** RFC 2131 3.1 step 5, 4.4.4: DECLINE by broadcast, as the address must not be used. */
-function onConflict(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
+function onConflict(config: Dhcp4Config, state: Dhcp4State, earlier: number, env: Env): Step {
   const lease = leaseOf(state);
   if (lease === undefined) return to(state);
   const pause: Dhcp4State = {
     kind: 'waiting',
     acquisition: newAcquisition(env.now, undefined),
-    until: later(env.now, DECLINE_PAUSE),
+    until: later(env.now, earlier < MOST_CONFLICTS ? DECLINE_PAUSE : CONFLICT_RATE_LIMIT),
   };
   return to(pause, tell(buildDecline(config, newXid(env), lease, 'address in use'), BROADCAST));
 }
@@ -121,7 +124,7 @@ function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, e
     case 'link-up':
       return onLinkUp(config, state, event.verify, env);
     case 'conflict':
-      return onConflict(config, state, env);
+      return onConflict(config, state, event.earlier ?? 0, env);
     case 'release':
       return onRelease(config, state, env);
     default:

@@ -30,7 +30,11 @@ export type Dhcp4Event =
    */
   | { readonly type: 'link-up'; readonly verify: boolean }
   /** Somebody else uses the leased address (RFC 5227): DECLINE, and begin again after a pause. */
-  | { readonly type: 'conflict' }
+  | {
+      readonly type: 'conflict';
+      /** How many addresses were given up for this before, in a row. */
+      readonly earlier?: number | undefined;
+    }
   /** The owner needs the address no longer: RELEASE what is held or was asked for, and stop. */
   | { readonly type: 'release' };
 

@@ -82,6 +82,16 @@ describe('a conflict', () => {
     t.hears(6, 'DHCPOFFER', {}, 'ignore unexpected-type').wake(15, '> DISCOVER').stillWorks();
   });
 
+  test('after ten in a row one address a minute (RFC 5227 2.1.1)', () => {
+    new Transcript()
+      .bound()
+      .silent(5)
+      .does({ type: 'conflict', earlier: 10 }, `withdraw ${ADDRESS}`, '> DECLINE')
+      .silent(64)
+      .wake(65, '> DISCOVER')
+      .stillWorks();
+  });
+
   test('in RENEWING and REBINDING as well', () => {
     new Transcript({}, exact)
       .bound()
