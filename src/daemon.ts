@@ -122,12 +122,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         return dispatcher.handle(request);
       },
     },
-    leases: { list: () => leases.list(), now },
+    leases: { list: () => leases.list(), debts: () => leases.debts(), now },
     isReady: () => ready,
     counters: () => counters.snapshot(),
     adopt: async (folder) =>
       adoptAll(await readResultCache(folder), (call, type) =>
-        new DhcpIpam(services, type === 'macvlan').adopt(call),
+        new DhcpIpam(services, type === 'macvlan').adoptFromGo(call),
       ),
   });
   ends.defer(() => closeApi(api));

@@ -1,5 +1,7 @@
 import { between, type Instant } from '../base/time.ts';
+import type { Debt } from '../lease/debts.ts';
 import type { ManagedLease } from '../lease/manager.ts';
+import { heldBy } from '../protocol/dhcp4/state.ts';
 
 /** A lease as the API shows it. */
 export type LeaseView = {
@@ -17,8 +19,25 @@ export type LeaseView = {
   readonly expiresInSeconds: number | null;
 };
 
+/** A RELEASE that a server has still to be told of. */
+export type DebtView = {
+  readonly containerId: string;
+  readonly network: string;
+  readonly ifname: string;
+  readonly address: string | null;
+  readonly server: string | null;
+  /** The interface of the node by which the server is reached. */
+  readonly lan: string | null;
+  /** What the last try failed for, or why it is owed. */
+  readonly why: string | null;
+  readonly tries: number;
+  /** Whole seconds; then the lease has ended by itself. */
+  readonly givenUpInSeconds: number;
+};
+
 export interface LeaseSource {
   list(): readonly ManagedLease[];
+  debts(): readonly Debt[];
   now(): Instant;
 }
 
@@ -35,4 +54,20 @@ export function leaseViews(source: LeaseSource): readonly LeaseView[] {
     expiresInSeconds:
       lease?.times === undefined ? null : Math.round(between(now, lease.times.expiresAt) / 1000),
   }));
+}
+
+export function debtViews(source: LeaseSource): readonly DebtView[] {
+  const now = source.now();
+  return source.debts().map(({ record, until, tries, why }) => {
+    const held = heldBy(record.state);
+    return {
+      ...record.key,
+      address: held?.address.address ?? null,
+      server: held?.serverId ?? null,
+      lan: record.lan?.name ?? null,
+      why: why ?? null,
+      tries,
+      givenUpInSeconds: Math.round(between(now, until) / 1000),
+    };
+  });
 }

@@ -3,7 +3,7 @@ import { isJsonObject, parseJson } from '../base/json.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
-import { leaseViews, type LeaseSource } from './lease-view.ts';
+import { debtViews, leaseViews, type LeaseSource } from './lease-view.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
 
 // Not by import: that reads every export, and one of http's brings in a WebSocket client of 10 MB.
@@ -76,6 +76,9 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
       break;
     case '/v1/leases':
       answer(response, 200, leaseViews(parts.leases));
+      break;
+    case '/v1/owed':
+      answer(response, 200, debtViews(parts.leases));
       break;
     case '/v1/counters':
       answer(response, 200, parts.counters());

@@ -34,11 +34,8 @@ export const adoptCommand: Command = {
       const list = await postJson(socket, '/v1/adopt', { folder });
       if (Array.isArray(list)) adopted.push(...list.filter(isJsonObject));
     }
-    const states = await confirmed(socket, adopted);
-    const rows = adopted.map((one): JsonObject => ({
-      ...one,
-      state: states.get(text(one['attachment'])) ?? null,
-    }));
+    const leases = await confirmed(socket, adopted);
+    const rows = adopted.map((one) => withLease(one, leases.get(text(one['attachment']))));
     if (values.json) console.log(JSON.stringify(rows, undefined, 2));
     else {
       printTable([
@@ -51,7 +48,7 @@ export const adoptCommand: Command = {
         ]),
       ]);
     }
-    return rows.some((row) => row['outcome'] === 'refused') ? 1 : 0;
+    return rows.some((row) => row['outcome'] === 'refused' || row['outcome'] === 'moved') ? 1 : 0;
   },
 };
 
@@ -59,30 +56,43 @@ function text(value: Json | undefined): string {
   return typeof value === 'string' ? value : '-';
 }
 
-/** The states of what was taken up, once servers have confirmed all of it, or after a while. */
+/** What became of one that was taken up: where the server gave another address, the pod has moved. */
+function withLease(adopted: JsonObject, lease: JsonObject | undefined): JsonObject {
+  const was = text(adopted['address']);
+  const address = text(lease?.['address']);
+  const moved = adopted['outcome'] === 'taken-up' && address !== '-' && !was.startsWith(`${address}/`);
+  return {
+    ...adopted,
+    outcome: moved ? 'moved' : (adopted['outcome'] ?? null),
+    why: moved ? `the server gave ${address} instead` : (adopted['why'] ?? null),
+    state: lease?.['state'] ?? null,
+  };
+}
+
+/** The leases by attachment, once servers have confirmed all that was taken up, or after a while. */
 async function confirmed(
   socket: string,
   adopted: readonly JsonObject[],
-): Promise<ReadonlyMap<string, string>> {
-  const ours = new Set(
-    adopted.filter(({ outcome }) => outcome === 'taken-up').map(({ attachment }) => text(attachment)),
-  );
+): Promise<ReadonlyMap<string, JsonObject>> {
+  const ours = adopted
+    .filter(({ outcome }) => outcome === 'taken-up')
+    .map(({ attachment }) => text(attachment));
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
-    const states = await statesOf(socket);
-    const all = [...ours].every((attachment) => states.get(attachment) === 'bound');
-    if (all || performance.now() >= until) return states;
+    const leases = await leasesOf(socket);
+    const all = ours.every((attachment) => leases.get(attachment)?.['state'] === 'bound');
+    if (all || performance.now() >= until) return leases;
     await sleep(LOOK_EVERY_MS);
   }
 }
 
-async function statesOf(socket: string): Promise<ReadonlyMap<string, string>> {
-  const leases = await getJson(socket, '/v1/leases');
-  const list = Array.isArray(leases) ? leases.filter(isJsonObject) : [];
+async function leasesOf(socket: string): Promise<ReadonlyMap<string, JsonObject>> {
+  const list = await getJson(socket, '/v1/leases');
+  const leases = Array.isArray(list) ? list.filter(isJsonObject) : [];
   return new Map(
-    list.map(({ containerId, network, ifname, state }) => [
-      `${text(containerId)}/${text(network)}/${text(ifname)}`,
-      text(state),
+    leases.map((lease) => [
+      `${text(lease['containerId'])}/${text(lease['network'])}/${text(lease['ifname'])}`,
+      lease,
     ]),
   );
 }

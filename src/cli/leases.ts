@@ -27,11 +27,23 @@ export const leasesCommand: Command = {
     const socket = socketOf(values.socket);
     const leases = await getJson(socket, '/v1/leases');
     if (!Array.isArray(leases)) throw new Error(`what answers at ${socket} gives no list of leases`);
-    if (values.json) console.log(JSON.stringify(leases, undefined, 2));
-    else printTable([HEADINGS, ...leases.map(rowOf)]);
+    if (values.json) {
+      console.log(JSON.stringify(leases, undefined, 2));
+      return 0;
+    }
+    printTable([HEADINGS, ...leases.map(rowOf)]);
+    const owed = await getJson(socket, '/v1/owed');
+    if (Array.isArray(owed)) for (const debt of owed) console.log(owedLine(debt));
     return 0;
   },
 };
+
+/** A lease of a pod that is gone, which its server has still to be told of. */
+function owedLine(debt: Json): string {
+  if (!isJsonObject(debt)) return '';
+  const text = (key: string): string => (typeof debt[key] === 'string' ? debt[key] : '-');
+  return `${text('address')} is to be released at ${text('server')}: ${text('why')}`;
+}
 
 function rowOf(lease: Json): readonly string[] {
   if (!isJsonObject(lease)) return [];

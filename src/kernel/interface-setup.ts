@@ -3,7 +3,14 @@ import { isIpv4, isIpv6 } from '../base/ip.ts';
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
-import { addAddressRequest, deleteAddressRequest, type NewAddress } from '../wire/netlink/address.ts';
+import type { Duration } from '../base/time.ts';
+import {
+  addAddressRequest,
+  deleteAddressRequest,
+  LONGEST_LIFETIME,
+  type NewAddress,
+  replaceAddressRequest,
+} from '../wire/netlink/address.ts';
 import { promoteSecondariesRequest } from '../wire/netlink/inet-conf.ts';
 import { setLinkRequest } from '../wire/netlink/link-requests.ts';
 import type { NetlinkRequest } from '../wire/netlink/message.ts';
@@ -13,10 +20,14 @@ import type { Rtnl } from './rtnl.ts';
 
 /** A network of 31 bits or more has no broadcast address (RFC 3021). */
 const LONGEST_PREFIX_WITH_BROADCAST = 30;
+const MS_PER_SECOND = 1000;
+/** The daemon takes an address off at the very end of its lease; the kernel, where nobody does, not before that. */
+const GRACE_SECONDS = 1;
 
 /** As lease/ports.ts has it. */
 export type InterfaceConfiguration = {
   readonly addresses: readonly Cidr[];
+  readonly validFor?: Duration | undefined;
   readonly routes: readonly RouteThrough[];
   readonly mtu?: number | undefined;
   readonly removeRoutes?: readonly RouteThrough[] | undefined;
@@ -34,9 +45,10 @@ export type SetupSite = {
 
 /**
  * Configures one interface. What is new comes first and what is old goes last, so that connections that can go on go
- * on; two hops to the kernel for all of it, one when nothing has to go. An address that is there stays; a route of this
- * interface to the same place is replaced, one of another interface is not touched. An MTU beyond what the device
- * below has becomes the device's own. Rejects with SysError; what is old is still there then.
+ * on; two hops to the kernel for all of it, one when nothing has to go. An address that is there stays and is valid for
+ * `validFor` from now on; a route of this interface to the same place is replaced, one of another interface is not
+ * touched. An MTU beyond what the device below has becomes the device's own. One thing that
+ * the kernel refuses, such as a route, does not stop the others: rejects with its SysError when all else is done.
  */
 export async function setUpInterface(
   site: SetupSite,
@@ -46,7 +58,7 @@ export async function setUpInterface(
   const { rtnl } = site;
   if (wanted.addresses.some(({ address }) => isIpv6(address))) await site.enableIpv6(index);
   const linkRequest = basics(index, wanted);
-  const addresses = wanted.addresses.map((address) => addAddressRequest(newAddress(index, address)));
+  const addresses = wanted.addresses.map((address) => addressRequest(index, address, wanted.validFor));
   const routes = wanted.routes.map((route) => newRoute(index, route, wanted.addresses));
   const announcement = announce(index, wanted);
   const removing = isRemoving(wanted);
@@ -57,13 +69,13 @@ export async function setUpInterface(
   if (refused !== undefined) await setHighestMtu(site, index, wanted, refused);
   const rest = outcomes.slice(linkRequest.length);
   const failed = rest.find((error) => error !== undefined && error.code !== 'EEXIST');
-  if (failed !== undefined) throw failed;
-  const rivalled = routes.filter((_, at) => rest[addresses.length + at] !== undefined);
+  const rivalled = routes.filter((_, at) => rest[addresses.length + at]?.code === 'EEXIST');
   for (const route of rivalled) await placeRoute(rtnl, index, route);
 
   if (removing) await clear(rtnl, index, wanted);
   // Switched on too late for the first time when the MTU was refused.
   if (removing || refused !== undefined) throwFirst(await batch(rtnl, announcement));
+  if (failed !== undefined) throw failed;
 }
 
 /** One that is there already is no error: false. */
@@ -128,6 +140,23 @@ function batch(rtnl: Rtnl, requests: readonly NetlinkRequest[]): Promise<readonl
 function throwFirst(outcomes: readonly (SysError | undefined)[], allowed: readonly string[] = []): void {
   const failed = outcomes.find((error) => error !== undefined && !allowed.includes(error.code));
   if (failed !== undefined) throw failed;
+}
+
+/**
+ * Of an IPv4 address that is there the kernel changes the lifetimes and nothing else (inet_rtm_newaddr): its place
+ * among the others, its routes and its connections stay. One of IPv6 would lose flags, and no lease has one.
+ */
+function addressRequest(index: number, cidr: Cidr, validFor: Duration | undefined): NetlinkRequest {
+  const address = newAddress(index, cidr);
+  if (!isIpv4(cidr.address)) return addAddressRequest(address);
+  return replaceAddressRequest({
+    ...address,
+    validSecs: validFor === undefined ? undefined : lifetimeOf(validFor),
+  });
+}
+
+function lifetimeOf(validFor: Duration): number {
+  return Math.min(Math.ceil(validFor / MS_PER_SECOND) + GRACE_SECONDS, LONGEST_LIFETIME);
 }
 
 function newAddress(index: number, cidr: Cidr): NewAddress {

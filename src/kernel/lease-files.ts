@@ -35,8 +35,8 @@ export function recordFileName(key: string): string {
 }
 
 /**
- * One JSON file per lease. Written under a temporary name and renamed, so that a crash at any instruction leaves the
- * old record or the new one. Not flushed to the disk: after a power cut the pods are gone and with them the leases.
+ * One JSON file per lease. Written under another name and exchanged with the record, so that a crash at any instruction
+ * leaves the old record or the new one. Not flushed to the disk: after a power cut the pods are gone and with them the leases.
  */
 export class LeaseFiles {
   readonly #folder: string;

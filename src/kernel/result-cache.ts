@@ -1,5 +1,5 @@
-import type { Dirent } from 'node:fs';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { constants, type Dirent } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromNodeError } from './errno.ts';
 
@@ -36,10 +36,13 @@ async function entriesOf(folder: string): Promise<readonly Dirent[]> {
 
 async function readOne(path: string): Promise<CacheFile> {
   try {
-    const stat = await lstat(path);
+    // A link is not followed, and a pipe not waited for.
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
+    await using file = await open(path, flags);
+    const stat = await file.stat();
     if (!stat.isFile()) return { name: path, problem: 'is not a regular file' };
     if (stat.size > MOST_BYTES) return { name: path, problem: `is larger than ${MOST_BYTES} bytes` };
-    return { name: path, text: await readFile(path, 'utf8') };
+    return { name: path, text: await file.readFile('utf8') };
   } catch (error) {
     return { name: path, problem: error instanceof Error ? error.message : String(error) };
   }

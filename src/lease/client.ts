@@ -1,4 +1,4 @@
-import type { Cidr } from '../base/cidr.ts';
+import { type Cidr, formatCidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { err, ok } from '../base/result.ts';
@@ -8,11 +8,11 @@ import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
+import { validFor } from './configuration.ts';
 import { Exchange } from './exchange.ts';
-import { AddressGuard } from './guard.ts';
+import { AddressGuard, type Checked } from './guard.ts';
 import { LeaseHands } from './hands.ts';
 import type { Inbox } from './inbox.ts';
-import { openPodOf } from './pod-of-lease.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
@@ -32,6 +32,8 @@ export type ClientParts = {
   readonly pace: (work: () => void) => void;
 };
 
+/** A lease time that many servers give, and the Go client where one gives none. */
+const ADOPTION_LIMIT = seconds(3600);
 /** A timer that fires so much too late: the machine slept, and all others are as late. */
 const LATE = seconds(1);
 /** As long as probing in the background takes (RFC 5227 1.1: 1 + 2 * 2 + 2 s), and a little. */
@@ -61,7 +63,13 @@ export class LeaseClient {
   /** `given-up`: a lease that still waits to be applied is not wanted any more. */
   #life: 'running' | 'closed' | 'given-up' = 'running';
 
-  constructor(parts: ClientParts, identity: LeaseIdentity, state: Dhcp4State) {
+  /** `earlier`: what a record of an earlier run says of the interface. */
+  constructor(
+    parts: ClientParts,
+    identity: LeaseIdentity,
+    state: Dhcp4State,
+    earlier: Pick<LeaseRecord, 'leftovers' | 'adopting'> = {},
+  ) {
     const { world, inbox, isCrowded } = parts;
     this.#parts = parts;
     this.#world = world;
@@ -73,7 +81,8 @@ export class LeaseClient {
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
     this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);
-    this.#hands = new LeaseHands(world, identity, () => this.record());
+    this.#hands = new LeaseHands(world, identity, () => this.record(), earlier.leftovers);
+    this.#present = earlier.adopting;
     this.#waiter = new Waiter(world);
     this.#sender = new Sender({ ...parts, exchange: this.#exchange, hands: this.#hands }, identity, {
       state: () => this.#state,
@@ -98,7 +107,13 @@ export class LeaseClient {
   }
 
   record(): LeaseRecord {
-    return { ...this.identity, state: storedState(this.#state) };
+    const { leftovers } = this.#hands;
+    return {
+      ...this.identity,
+      state: storedState(this.#state),
+      leftovers,
+      adopting: this.#present,
+    };
   }
 
   /**
@@ -112,10 +127,17 @@ export class LeaseClient {
     });
   }
 
-  /** Goes on with an address that the pod has already: asks the server for it, and obeys what it says. */
+  /**
+   * Goes on with an address that the pod has already. Until a server has confirmed it nobody knows how long it is good
+   * for: the kernel takes it away after an hour.
+   */
   adopt(present: Cidr<Ipv4>): void {
     this.#present = present;
-    this.#hands.store();
+    this.#hands.limit(present, ADOPTION_LIMIT);
+  }
+
+  /** Asks the server for the address that was adopted, and obeys what it says. */
+  begin(): void {
     this.dispatch({ type: 'start' });
   }
 
@@ -125,6 +147,8 @@ export class LeaseClient {
    */
   resume(pace: (work: () => void) => void): void {
     const { lease } = this;
+    this.#hands.doubtEnd();
+    this.#hands.clear();
     if (lease !== undefined) this.#watch(lease, this.#isNew(lease));
     if (this.#state.kind === 'init') pace(() => this.dispatch({ type: 'start' }));
     else if ((wakeAt(this.#state) ?? Infinity) > this.#world.clock.now()) this.#arm();
@@ -136,7 +160,7 @@ export class LeaseClient {
     const { lease } = this;
     if (lease?.times !== undefined && this.#world.clock.now() >= lease.times.expiresAt) {
       this.#state = { kind: 'init', last: lease.address.address };
-      this.#perform({ type: 'withdraw', lease });
+      this.#perform({ type: 'withdraw', lease }, lease);
       this.#armAt(undefined);
       pace(() => this.dispatch({ type: 'start' }));
       return;
@@ -197,7 +221,7 @@ export class LeaseClient {
     );
     for (const effect of next.effects) {
       try {
-        this.#perform(effect);
+        this.#perform(effect, leaseOf(before));
       } catch (error) {
         this.#hands.failed(`carry out "${effect.type}"`, error);
       }
@@ -205,7 +229,8 @@ export class LeaseClient {
     this.#arm();
   }
 
-  #perform(effect: Dhcp4Effect): void {
+  /** `before`: the lease until now. */
+  #perform(effect: Dhcp4Effect, before: Lease4 | undefined): void {
     const { notes } = this.#parts;
     const lease = keyText(this.identity.key);
     switch (effect.type) {
@@ -229,7 +254,7 @@ export class LeaseClient {
         notes.answered(this.identity.lan?.name);
         this.#world.count('lease-extended');
         this.#conflicts = 0;
-        this.#hands.store();
+        this.#hands.extend(before === undefined ? undefined : validFor(before, this.#world.clock.now()));
         break;
       case 'withdraw':
         this.#world.count('lease-withdrawn');
@@ -263,7 +288,7 @@ export class LeaseClient {
     if (!this.#waiter.settle(ok(lease))) {
       if (replaces !== undefined) this.#world.count('lease-changed');
       this.#hands.apply(lease, replaces);
-      if (this.#present !== undefined && this.#present.address === lease.address.address) {
+      if (this.#present !== undefined && formatCidr(this.#present) === formatCidr(lease.address)) {
         this.#present = undefined;
       }
       this.#dropPresent();
@@ -272,24 +297,17 @@ export class LeaseClient {
   }
 
   async #checkThenSettle(lease: Lease4): Promise<void> {
+    let found: Checked = 'free';
     try {
-      const pod = openPodOf(this.#world, this.identity);
-      try {
-        const found = await this.#guard.check(pod, lease.address.address);
-        if (this.#life !== 'running' || this.lease !== lease) return;
-        if (found !== 'free') {
-          this.#conflict(found.conflict);
-          return;
-        }
-      } finally {
-        pod.close();
-      }
+      found = await this.#guard.checkHere(lease.address.address);
     } catch (error) {
       this.#hands.failed('look whether the address is free', error);
-      if (this.#life !== 'running') return;
     }
-    this.#waiter.settle(ok(lease));
-    this.#watch(lease, false);
+    if (this.#life !== 'running' || this.lease !== lease) return;
+    if (found === 'free') {
+      this.#waiter.settle(ok(lease));
+      this.#watch(lease, false);
+    } else this.#conflict(found.conflict);
   }
 
   /** So young that an earlier run may not have come to the end of its probes. */
@@ -374,6 +392,7 @@ export class LeaseClient {
     this.#waiter.settle(err({ kind: 'cancelled' }));
     this.#guard.end();
     this.#exchange.end();
+    this.#hands.seal();
     await this.#hands.idle();
   }
 }

@@ -1,4 +1,5 @@
 import { formatCidr } from '../base/cidr.ts';
+import { between, type Duration, type Instant, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import type { InterfaceConfiguration, RouteSpec } from './ports.ts';
 import type { ApplyPolicy } from './record.ts';
@@ -17,10 +18,16 @@ function without(routes: readonly RouteSpec[], others: readonly RouteSpec[]): re
   return routes.filter((route) => !known.has(routeText(route)));
 }
 
+/** What is left of a lease at `now`, never less than nothing; undefined for one that has no end. */
+export function validFor({ times }: Lease4, now: Instant): Duration | undefined {
+  return times === undefined ? undefined : millis(Math.max(0, between(now, times.expiresAt)));
+}
+
 /** What a lease means for an interface that has nothing of it, or may have lost some. */
-export function configurationOf(lease: Lease4, policy: ApplyPolicy): InterfaceConfiguration {
+export function configurationOf(lease: Lease4, policy: ApplyPolicy, now: Instant): InterfaceConfiguration {
   return {
     addresses: [lease.address],
+    validFor: validFor(lease, now),
     routes: routesOf(lease, policy),
     mtu: policy.mtu ? lease.mtu : undefined,
   };
@@ -30,18 +37,29 @@ export function configurationOf(lease: Lease4, policy: ApplyPolicy): InterfaceCo
  * What has to change in a running pod from one lease to the next. Only the difference: what others did to the rest
  * (a plugin in the chain that took the default route away) is not undone.
  */
-export function changeOf(before: Lease4, after: Lease4, policy: ApplyPolicy): InterfaceConfiguration {
+export function changeOf(
+  before: Lease4,
+  after: Lease4,
+  policy: ApplyPolicy,
+  now: Instant,
+): InterfaceConfiguration {
   const old = routesOf(before, policy);
   const wanted = routesOf(after, policy);
   const sameAddress = formatCidr(before.address) === formatCidr(after.address);
   return {
     addresses: [after.address],
+    validFor: validFor(after, now),
     // With another address the kernel drops routes of its own accord, so all of them are said again.
     routes: sameAddress ? without(wanted, old) : wanted,
     mtu: policy.mtu && after.mtu !== before.mtu ? after.mtu : undefined,
     removeRoutes: without(old, wanted),
     removeAddresses: sameAddress ? [] : [before.address],
   };
+}
+
+/** The end of a lease that is the same in all but its end. */
+export function prolongationOf(lease: Lease4, now: Instant): InterfaceConfiguration {
+  return { addresses: [lease.address], routes: [], validFor: validFor(lease, now) };
 }
 
 /** Takes all of a lease off the interface; the link stays. */

@@ -74,6 +74,16 @@ export class AddressGuard {
     });
   }
 
+  /** The same with a namespace that is opened for it. Rejects with its SysError. */
+  async checkHere(address: Ipv4, signal?: AbortSignal): Promise<Checked> {
+    const pod = openPodOf(this.#world, this.#identity);
+    try {
+      return await this.check(pod, address, signal);
+    } finally {
+      pod.close();
+    }
+  }
+
   /** Looks after an address that is in use or is about to be. `probe`: nobody has looked yet whether it is free. */
   watch(address: Ipv4, { probe }: { readonly probe: boolean }): void {
     this.end();

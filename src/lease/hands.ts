@@ -1,16 +1,19 @@
-import type { Cidr } from '../base/cidr.ts';
+import { type Cidr, formatCidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import { isSysError } from '../base/sys-error.ts';
-import { later, millis } from '../base/time.ts';
+import { type Duration, type Instant, later, millis, seconds } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
-import { changeOf, configurationOf, withdrawalOf } from './configuration.ts';
+import { leaseOf } from '../protocol/dhcp4/state.ts';
+import { changeOf, configurationOf, prolongationOf, withdrawalOf } from './configuration.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { InterfaceConfiguration, LeaseWorld, PodNamespace } from './ports.ts';
-import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
+import { keyText, type LeaseIdentity, type LeaseRecord, MOST_LEFTOVERS } from './record.ts';
 
+/** Each pod is looked at more often than that, also when a look was missed. */
+const NEXT_LOOK = seconds(60);
 /** Between tries to take a lost address off the interface. */
 const INSIST_PAUSES = [millis(100), millis(1000)];
-/** The namespace or the interface is gone, and what was on it went along. */
+/** Not there for the moment, or for good: that is for the next look at the pod to find out. */
 const PLACE_GONE = ['ENODEV', 'ENXIO', 'ENOENT', 'ENOTNS'];
 
 /**
@@ -25,16 +28,41 @@ export class LeaseHands {
   #underWay = 0;
   #removing = 0;
   #wanted = true;
+  #sealed = false;
   /** The last write failed: what is on disk is older than what is true. */
   #unstored = false;
-  /** What could not be taken off the interface. */
-  #undone: InterfaceConfiguration | undefined;
+  /** The kernel may not know when the lease ends now. */
+  #unprolonged: boolean;
+  /** Addresses of ours that may be on the interface and have to go, by their text. */
+  readonly #leftovers = new Map<string, Cidr<Ipv4>>();
 
-  /** `record` gives what is to be stored at that moment. */
-  constructor(world: LeaseWorld, identity: LeaseIdentity, record: () => LeaseRecord) {
+  /** `record` gives what is to be stored at that moment; `leftovers` are those of an earlier run. */
+  constructor(
+    world: LeaseWorld,
+    identity: LeaseIdentity,
+    record: () => LeaseRecord,
+    leftovers: readonly Cidr<Ipv4>[] = [],
+  ) {
     this.#world = world;
     this.#identity = identity;
     this.#record = record;
+    // Whoever made the interface puts the first address on it; only the daemon itself says when that ends.
+    this.#unprolonged = !identity.link.owned;
+    for (const address of leftovers) this.#leave(address);
+  }
+
+  /** To be stored with the lease: whoever goes on after the end of this process removes them. */
+  get leftovers(): readonly Cidr<Ipv4>[] | undefined {
+    return this.#leftovers.size === 0 ? undefined : [...this.#leftovers.values()];
+  }
+
+  #leave(address: Cidr<Ipv4>): void {
+    if (this.#leftovers.size < MOST_LEFTOVERS) this.#leftovers.set(formatCidr(address), address);
+  }
+
+  /** Wanted again, or gone. */
+  #forgetLeftovers(addresses: readonly Cidr[]): void {
+    for (const address of addresses) this.#leftovers.delete(formatCidr(address));
   }
 
   /** An address is on its way out of the pod: what is sent without a source address waits (RFC 2131 4.1). */
@@ -56,7 +84,13 @@ export class LeaseHands {
     this.#wanted = false;
   }
 
+  /** Nothing more is begun; what is under way goes on. */
+  seal(): void {
+    this.#sealed = true;
+  }
+
   later(what: string, work: () => Promise<void> | void): void {
+    if (this.#sealed) return;
     this.#underWay += 1;
     this.#tail = this.#tail
       .then(work)
@@ -81,34 +115,68 @@ export class LeaseHands {
   /** A lease that was got while the pod runs; `before` is what it replaces there. */
   apply(lease: Lease4, before: Lease4 | undefined): void {
     const { apply } = this.#identity;
-    const wanted = before === undefined ? configurationOf(lease, apply) : changeOf(before, lease, apply);
+    if (before !== undefined) this.#leave(before.address);
+    this.#forgetLeftovers([lease.address]);
     this.later('store the new lease', () => this.#store());
-    this.#change('apply the new lease', { ...wanted, announce: this.#identity.link.mac });
+    this.#change('apply the new lease', (now) => ({
+      ...(before === undefined ? configurationOf(lease, apply, now) : changeOf(before, lease, apply, now)),
+      removeAddresses: this.leftovers ?? [],
+    }));
+  }
+
+  /**
+   * A lease of which nothing has changed but its end: stored, and told to the kernel. At the next look at the pod, if
+   * the end that the kernel knows is far enough away: `left` until then.
+   */
+  extend(left: Duration | undefined): void {
+    this.store();
+    if (left === undefined || left > NEXT_LOOK) this.#unprolonged = true;
+    else this.#prolong();
+  }
+
+  /** An earlier daemon may have stored a lease and died before it told the kernel: done at the next look at the pod. */
+  doubtEnd(): void {
+    this.#unprolonged = true;
   }
 
   /** Puts back what somebody took from the pod. */
   restore(lease: Lease4): void {
-    const wanted = configurationOf(lease, this.#identity.apply);
-    this.#change('restore the address', { ...wanted, announce: this.#identity.link.mac });
+    this.#forgetLeftovers([lease.address]);
+    this.#change('restore the address', (now) => configurationOf(lease, this.#identity.apply, now));
   }
 
-  /** Takes a lease's address and routes off the interface, then stores that the lease is lost. */
+  /** Stores that the lease is lost, then takes its address and routes off the interface. */
   withdraw(lease: Lease4): void {
+    this.#leave(lease.address);
     this.#takeOff(withdrawalOf(lease, this.#identity.apply));
   }
 
   /** The same for an address of which nothing else is known. */
   withdrawAddress(address: Cidr<Ipv4>): void {
+    this.#leave(address);
     this.#takeOff({ addresses: [], routes: [], removeAddresses: [address] });
+  }
+
+  /** Tells the kernel the end of an address that another DHCP client gave none. */
+  limit(address: Cidr<Ipv4>, validFor: Duration): void {
+    this.later('give the address an end', () =>
+      this.#inPod((pod) => pod.configure(this.#index, { addresses: [address], routes: [], validFor })),
+    );
   }
 
   #takeOff(change: InterfaceConfiguration): void {
     this.#removing += 1;
-    this.later('remove the address', () => this.#insist(change));
-    this.later('store that the lease is lost', async () => {
-      this.#removing -= 1;
-      await this.#store();
+    // First, so that the next run removes what this one could not.
+    this.later('store what has to go', () => this.#store());
+    this.later('remove the address', async () => {
+      try {
+        await this.#insist(change);
+        this.#forgetLeftovers(change.removeAddresses ?? []);
+      } finally {
+        this.#removing -= 1;
+      }
     });
+    this.later('store that it is gone', () => this.#store());
   }
 
   /** An address that is lost must go: a kernel that is too busy for it is asked again, then at each look at the pod. */
@@ -123,26 +191,50 @@ export class LeaseHands {
       }
       await new Promise<void>((resolve) => timers.at(later(clock.now(), pause), resolve));
     }
-    this.#undone = change;
     await this.#inPod((pod) => pod.configure(this.#index, change));
-    this.#undone = undefined;
   }
 
-  /** Does again what failed: a write to the disk, or the removal of an address. */
+  /** Takes off what has still to go. */
+  clear(): void {
+    const { leftovers } = this;
+    if (leftovers !== undefined) this.#takeOff({ addresses: [], routes: [], removeAddresses: leftovers });
+  }
+
+  /** Does again what failed: a write to the disk, the end of the lease, or the removal of an address. */
   again(): void {
-    if (this.#unstored) this.store();
-    const undone = this.#undone;
-    if (undone === undefined) return;
-    this.#undone = undefined;
-    this.#takeOff(undone);
+    if (this.#leftovers.size > 0) this.clear();
+    else if (this.#unstored) this.store();
+    if (this.#unprolonged) this.#prolong();
   }
 
-  #change(what: string, change: InterfaceConfiguration): void {
+  #change(what: string, changeAt: (now: Instant) => InterfaceConfiguration): void {
     this.later(what, async () => {
+      const change = { ...changeAt(this.#world.clock.now()), announce: this.#identity.link.mac };
       // What is not wanted any more is not put there, but what should go still goes.
       const { removeRoutes, removeAddresses } = change;
       const wanted = this.#wanted ? change : { addresses: [], routes: [], removeRoutes, removeAddresses };
+      // It would know the end only if all of this went well.
+      this.#unprolonged = true;
       await this.#inPod((pod) => pod.configure(this.#index, wanted));
+      this.#unprolonged = false;
+      if (this.#leftovers.size === 0) return;
+      this.#forgetLeftovers(removeAddresses ?? []);
+      await this.#store();
+    });
+  }
+
+  /** The kernel is told when the lease of that moment ends: it takes the address off then, if nobody is there to. */
+  #prolong(): void {
+    this.later('prolong the address', async () => {
+      const lease = leaseOf(this.#record().state);
+      this.#unprolonged = this.#wanted && lease !== undefined;
+      if (!this.#wanted || lease === undefined) return;
+      await this.#inPod(async (pod) => {
+        // Not there yet, or taken away. A look at the pod puts it back with its routes; alone it would hide their loss.
+        if (pod.sight(this.#index, lease.address.address)?.hasAddress !== true) return;
+        await pod.configure(this.#index, prolongationOf(lease, this.#world.clock.now()));
+        this.#unprolonged = false;
+      });
     });
   }
 

@@ -3,15 +3,17 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
-import { between, type Duration, later, millis } from '../base/time.ts';
+import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
 import { LeaseClient } from './client.ts';
-import { Debts } from './debts.ts';
+import { validFor } from './configuration.ts';
+import { type Debt, Debts } from './debts.ts';
 import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
 import { hintFor, remember } from './past.ts';
+import { carrierComes, comes } from './patience.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodNamespace } from './ports.ts';
 import {
@@ -25,10 +27,9 @@ import {
   RECORD_SCHEMA,
 } from './record.ts';
 import { ServerNotes } from './server-notes.ts';
+import { twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 
-const CARRIER_POLL = millis(50);
-const LEASE_POLL = millis(25);
 /** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
 const FEW_PODS = 16;
 
@@ -79,7 +80,9 @@ export class LeaseManager {
       (event) => world.count(event),
     );
     this.#notes = new ServerNotes(world);
-    this.#debts = new Debts(world, this.#inbox, { isInUse: (record) => this.#isInUse(record) });
+    this.#debts = new Debts(world, this.#inbox, {
+      isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
+    });
     this.#keeper = new Keeper(
       world,
       this.#inbox,
@@ -102,9 +105,19 @@ export class LeaseManager {
     return this.#debts.size;
   }
 
+  /** The same, one by one. */
+  debts(): readonly Debt[] {
+    return this.#debts.list();
+  }
+
   get(key: LeaseKey): ManagedLease | undefined {
     const client = this.#clients.get(keyText(key));
     return client === undefined ? undefined : { record: client.record(), lease: client.lease };
+  }
+
+  /** How long a lease is good for from now on; undefined: for ever. */
+  leftOf(lease: Lease4): Duration | undefined {
+    return validFor(lease, this.#world.clock.now());
   }
 
   list(): readonly ManagedLease[] {
@@ -117,14 +130,8 @@ export class LeaseManager {
   }
 
   /** Waits until there is a lease; undefined when there is none in time. */
-  async awaitLease(key: LeaseKey, limit: Duration): Promise<Lease4 | undefined> {
-    const { clock, timers } = this.#world;
-    const until = later(clock.now(), limit);
-    for (;;) {
-      const lease = this.#clients.get(keyText(key))?.lease;
-      if (lease !== undefined || clock.now() >= until) return lease;
-      await new Promise<void>((resolve) => timers.at(later(clock.now(), LEASE_POLL), resolve));
-    }
+  awaitLease(key: LeaseKey, limit: Duration): Promise<Lease4 | undefined> {
+    return comes(this.#world, () => this.#clients.get(keyText(key))?.lease, limit);
   }
 
   /**
@@ -140,12 +147,14 @@ export class LeaseManager {
     await this.#debts.forget(request.key);
 
     const started = this.#world.clock.now();
-    if (!(await this.#carrier(request, signal))) {
+    if (!(await carrierComes(this.#world, request, this.#defaults.carrierWait, signal))) {
       return err(signal.aborted ? { kind: 'cancelled' } : { kind: 'no-carrier' });
     }
     const listening = this.#listen(request.uplinkIndex);
     if (listening !== undefined) return err({ kind: 'send-failed', error: listening });
     const client = this.#newClient(this.#identityOf(request), { kind: 'init', last: undefined });
+    const twin = twinOf(this.#clients.values(), client);
+    if (twin !== undefined) this.#notes.twins(keyText(request.key), keyText(twin.identity.key));
     const left = millis(this.#defaults.deadline - between(started, this.#world.clock.now()));
     let failure: Failure | undefined;
     try {
@@ -162,13 +171,25 @@ export class LeaseManager {
 
   /**
    * Takes over an address that the interface has from another DHCP client: the server is asked for it (INIT-REBOOT),
-   * and what it says is done in the running pod. False when this attachment has a lease already.
+   * and what it says is done in the running pod. Stored when this resolves. False when this attachment has a lease
+   * already. Rejects with SysError when it cannot be stored: then nothing has changed.
    */
-  adopt(request: AcquireRequest, present: Cidr<Ipv4>): boolean {
-    if (this.#clients.has(keyText(request.key))) return false;
+  async adopt(request: AcquireRequest, present: Cidr<Ipv4>): Promise<boolean> {
+    const text = keyText(request.key);
+    // What is owed in the name of a pod that lives would take its lease away.
+    if (!this.#clients.has(text)) await this.#debts.forget(request.key);
+    if (this.#clients.has(text)) return false;
     this.#listen(request.uplinkIndex);
     const client = this.#newClient(this.#identityOf(request), { kind: 'init', last: present.address });
-    this.#keeper.pace(() => client.adopt(present));
+    client.adopt(present);
+    try {
+      await this.#world.store.put(client.record());
+    } catch (error) {
+      await client.close();
+      if (this.#clients.get(text) === client) this.#clients.delete(text);
+      throw error;
+    }
+    this.#keeper.pace(() => client.begin());
     return true;
   }
 
@@ -203,7 +224,11 @@ export class LeaseManager {
     };
   }
 
-  #newClient(identity: LeaseIdentity, state: Dhcp4State): LeaseClient {
+  #newClient(
+    identity: LeaseIdentity,
+    state: Dhcp4State,
+    earlier: Pick<LeaseRecord, 'leftovers' | 'adopting'> = {},
+  ): LeaseClient {
     const parts = {
       world: this.#world,
       inbox: this.#inbox,
@@ -211,7 +236,7 @@ export class LeaseManager {
       isCrowded: () => this.#clients.size > FEW_PODS,
       pace: (work: () => void) => this.#keeper.pace(work),
     };
-    const client = new LeaseClient(parts, identity, state);
+    const client = new LeaseClient(parts, identity, state, earlier);
     this.#clients.set(keyText(identity.key), client);
     return client;
   }
@@ -219,7 +244,9 @@ export class LeaseManager {
   /** The same lease goes on under another identity. Nothing else may be done for its attachment meanwhile. */
   async #replace(client: LeaseClient, identity: LeaseIdentity): Promise<LeaseClient> {
     await client.close();
-    return this.#newClient(identity, client.record().state);
+    const record = client.record();
+    // On the new interface there is nothing of an earlier time.
+    return this.#newClient(identity, record.state);
   }
 
   /** The lease is on disk before anybody is told of it. */
@@ -232,19 +259,6 @@ export class LeaseManager {
       throw error;
     }
     return signal.aborted ? { kind: 'cancelled' } : undefined;
-  }
-
-  /** Waits for the carrier: a port that is only just plugged in loses everything that is sent before. */
-  async #carrier({ pod, link }: AcquireRequest, signal: AbortSignal): Promise<boolean> {
-    const { clock, timers } = this.#world;
-    const until = later(clock.now(), this.#defaults.carrierWait);
-    let current: LinkState | undefined = link;
-    while (current !== undefined && !current.lowerUp) {
-      if (signal.aborted || clock.now() >= until) return false;
-      await new Promise<void>((resolve) => timers.at(later(clock.now(), CARRIER_POLL), resolve));
-      current = await pod.link(link.name);
-    }
-    return current !== undefined;
   }
 
   /** Ends a client and what it holds. Whatever happens, it is forgotten; what the server has not heard stays owed. */
@@ -305,6 +319,8 @@ export class LeaseManager {
     try {
       const link = client.sight(pod);
       if (link === undefined) await this.#releaseFromHost(client, 'the interface is gone');
+      else if (userOf(this.#clients.values(), whole(client), client) !== undefined)
+        await this.#leave(client, pod, linkGoes);
       else if (!link.lowerUp) await this.#releaseFromHost(client, `${link.name} has no carrier`);
       else await this.#giveBack(client, pod, linkGoes);
     } finally {
@@ -318,28 +334,39 @@ export class LeaseManager {
     await Promise.all([remember(this.#world, record), this.#forget(client, { record, why })]);
   }
 
-  /** Whether somebody on this node lives by the address or under the name that a RELEASE would take away. */
-  #isInUse(record: LeaseRecord): boolean {
-    const address = heldBy(record.state)?.address.address;
-    const { clientId, chaddr } = record.config;
-    return [...this.#clients.values()].some(({ identity, state }) => {
-      if (keyText(identity.key) === keyText(record.key)) return false;
-      const { config } = identity;
-      const sameClient = clientId === undefined ? config.chaddr === chaddr : config.clientId === clientId;
-      return sameClient || (address !== undefined && heldBy(state)?.address.address === address);
-    });
+  /** The address goes, the lease stays: another pod of this node lives by it, under the same identity. */
+  async #leave(client: LeaseClient, pod: PodNamespace, linkGoes: boolean): Promise<void> {
+    this.#world.count('release-unneeded');
+    this.#world.log.warn(
+      { lease: keyText(client.identity.key), address: client.lease?.address.address },
+      'a lease is not released: another pod of the same identity has it',
+    );
+    const address = client.lease?.address;
+    try {
+      await client.close();
+      if (address !== undefined && !linkGoes) await pod.removeAddress(client.identity.link.index, address);
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+    } finally {
+      await this.#forget(client, undefined);
+    }
   }
 
   /** Takes up what an earlier run stored: a lease, or a RELEASE that is still owed. */
   async resume(record: LeaseRecord): Promise<void> {
     this.#debts.hold();
     if (record.owner === 'gone') this.#debts.resume(record);
-    else await this.#keeper.takeUp(this.#newClient(record, record.state));
+    else await this.#keeper.takeUp(this.#newClient(record, record.state, record));
   }
 
-  /** To be called when all stored leases are taken up: from then on the pods are looked after, and debts are settled. */
-  watch(): void {
+  /** To be called when all stored leases are taken up: from then on debts are settled. */
+  settleDebts(): void {
     this.#debts.begin();
+  }
+
+  /** The same, and from then on the pods are looked after. */
+  watch(): void {
+    this.settleDebts();
     this.#keeper.start();
   }
 
@@ -357,11 +384,6 @@ export class LeaseManager {
     await this.#debts.close();
     this.#inbox.close();
   }
-}
-
-/** With the state as it is, and not only what has to survive of it: a server may hold what was only asked for. */
-function whole(client: LeaseClient): LeaseRecord {
-  return { ...client.identity, state: client.state };
 }
 
 /** The same interface of the same namespace, in this boot. */

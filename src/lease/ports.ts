@@ -44,6 +44,11 @@ export interface RouteSpec {
 /** What one interface has to be configured with, and what it must not have any more. */
 export interface InterfaceConfiguration {
   readonly addresses: readonly Cidr[];
+  /**
+   * The kernel takes the addresses off by itself once this is over and up to three seconds more have passed, so that
+   * none outlives its lease when the daemon is dead. Undefined: for ever. One that is there is changed accordingly.
+   */
+  readonly validFor?: Duration | undefined;
   readonly routes: readonly RouteSpec[];
   readonly mtu?: number | undefined;
   /** Removed after everything new is there; no error for what is gone already. */

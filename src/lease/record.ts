@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Cidr } from '../base/cidr.ts';
 import { parseIpv4, type Ipv4 } from '../base/ipv4.ts';
 import type { Json } from '../base/json.ts';
 import { parseMac, type Mac } from '../base/mac.ts';
@@ -20,6 +21,9 @@ export function keyText(key: LeaseKey): string {
 
 /** Bumped when a stored record can no longer be read by older code; a record of the future is left alone. */
 export const RECORD_SCHEMA = 1;
+
+/** Each change of address leaves at most one, and the next look at the pod removes them. */
+export const MOST_LEFTOVERS = 16;
 
 /** How a lease is put onto the interface. */
 export type ApplyPolicy = {
@@ -73,10 +77,14 @@ export type LeaseRecord = {
   readonly owner: 'pod' | 'gone';
   readonly config: Dhcp4Config;
   readonly state: Dhcp4State;
+  /** Addresses that may still be on the interface on our behalf and have to go; written before anything changes. */
+  readonly leftovers?: readonly Cidr<Ipv4>[] | undefined;
+  /** An address that another DHCP client got, and that no server has confirmed to us yet. */
+  readonly adopting?: Cidr<Ipv4> | undefined;
 };
 
 /** All of a record that does not change while the lease lives. */
-export type LeaseIdentity = Omit<LeaseRecord, 'state'>;
+export type LeaseIdentity = Omit<LeaseRecord, 'state' | 'leftovers' | 'adopting'>;
 
 const Ipv4Text = v.custom<Ipv4>(
   (value) => typeof value === 'string' && parseIpv4(value) !== undefined,
@@ -179,6 +187,8 @@ const Record = v.object({
     broadcast: v.picklist(['auto', 'always', 'never']),
   }),
   state: State,
+  leftovers: v.optional(v.pipe(v.array(Net4), v.maxLength(MOST_LEFTOVERS))),
+  adopting: v.optional(Net4),
 });
 
 /** A record as it was stored, or where it is not one: "state.lease.address: Invalid type ...". */

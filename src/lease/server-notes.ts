@@ -73,6 +73,15 @@ export class ServerNotes {
     );
   }
 
+  /** To a server two pods of one identity are one client, which has one address. */
+  twins(lease: string, other: string): void {
+    this.#world.count('identity-shared');
+    this.#world.log.warn(
+      { lease, other },
+      'two pods of this node have one client identifier: the server takes them for one and gives them one address',
+    );
+  }
+
   refused(lease: string, { server, text }: Refused): void {
     this.#world.count('nak');
     this.#world.log.warn({ lease, server, text }, 'the server refused (DHCPNAK)');

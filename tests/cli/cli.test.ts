@@ -32,9 +32,10 @@ const LEASE = {
 };
 const SEEKING = { ...LEASE, containerId: 'b', state: 'selecting', address: null, expiresInSeconds: null };
 
-async function daemonWith(t: TestContext, leases: unknown): Promise<string> {
+async function daemonWith(t: TestContext, leases: unknown, owed: unknown = []): Promise<string> {
   return await fakeDaemon(t, (request, response) => {
     if (request.url === '/v1/leases') response.end(JSON.stringify(leases));
+    else if (request.url === '/v1/owed') response.end(JSON.stringify(owed));
     else response.writeHead(404).end('{}');
   });
 }
@@ -98,6 +99,16 @@ test('leases as a table', async (t) => {
       ['c0ffeec0ffeec0ffeec0ffee', 'lan', 'eth0', '192.168.2.50', LEASE.mac, 'bound', '11 h 59 min'],
       ['b', 'lan', 'eth0', '-', LEASE.mac, 'selecting', '-'],
     ],
+  );
+});
+
+test('what servers have still to hear stands below the leases', async (t) => {
+  const owed = { address: '192.168.2.61', server: '192.168.2.1', why: 'eth0 has no carrier' };
+  const socket = await daemonWith(t, [], [owed]);
+  const { stdout } = await leasehold(['leases', '--socket', socket]);
+  assert.equal(
+    stdout.trimEnd().split('\n')[1],
+    '192.168.2.61 is to be released at 192.168.2.1: eth0 has no carrier',
   );
 });
 

@@ -27,6 +27,8 @@ const LEASE_SECONDS = 24;
 const TIMERS = { 'renew-timer': 2, 'rebind-timer': 10, 'calculate-tee-times': false };
 const SHORT_LEASE_SECONDS = 4;
 const PATIENCE_MS = 20_000;
+/** So many names made by a hash that one lies before any given one, and one behind. */
+const COPIES = 4096;
 const OTHER_BOOT = '01234567-89ab-cdef-0123-456789abcdef';
 
 async function removeNamespace(site: LanSite, pod: Pod): Promise<void> {
@@ -151,7 +153,7 @@ test(
     }
     // What the pod had before the reboot, under the identity that it has now; found before and after its own record.
     const own = readRecord(site, again.pod);
-    const copies = Array.from({ length: 16 }, (_, at) => copiedFor(`before${at}`, own)).toSorted((a, b) =>
+    const copies = Array.from({ length: COPIES }, (_, at) => copiedFor(`before${at}`, own)).toSorted((a, b) =>
       a.name < b.name ? -1 : 1,
     );
     const [first, last] = [copies.at(0), copies.at(-1)];

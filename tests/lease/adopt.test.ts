@@ -22,10 +22,15 @@ async function foreign(): Promise<{ world: FakeWorld; manager: LeaseManager; pod
   return { world, manager: managerOf(world), pod };
 }
 
-function adopt(world: FakeWorld, manager: LeaseManager, pod: PodModel, address: Ipv4 = FIRST): boolean {
+async function adopt(
+  world: FakeWorld,
+  manager: LeaseManager,
+  pod: PodModel,
+  address: Ipv4 = FIRST,
+): Promise<boolean> {
   const request = requestFor(world, pod);
   try {
-    return manager.adopt(request, { address, prefix: 16 });
+    return await manager.adopt(request, { address, prefix: 16 });
   } finally {
     request.pod.close();
   }
@@ -34,7 +39,7 @@ function adopt(world: FakeWorld, manager: LeaseManager, pod: PodModel, address: 
 describe('a lease of another daemon', () => {
   test('is asked for by INIT-REBOOT and goes on; the pod is not touched', async () => {
     const { world, manager, pod } = await foreign();
-    assert.equal(adopt(world, manager, pod), true);
+    assert.equal(await adopt(world, manager, pod), true);
     const lease = await world.time.until(manager.awaitLease(keyOf(pod), seconds(5)));
     assert.equal(lease?.address.address, FIRST);
     await world.time.run(100);
@@ -44,14 +49,14 @@ describe('a lease of another daemon', () => {
       stored(world).map(({ state }) => state.kind),
       ['bound'],
     );
-    assert.equal(adopt(world, manager, pod), false, 'a second time it is known');
+    assert.equal(await adopt(world, manager, pod), false, 'a second time it is known');
     await manager.close();
   });
 
   test('the server refuses it: the address leaves the pod, another one comes', async () => {
     const { world, manager, pod } = await foreign();
     world.server.rebind(OTHER);
-    adopt(world, manager, pod);
+    await adopt(world, manager, pod);
     await world.time.run(3000);
     assert.deepEqual(pod.history, [`-${FIRST}/16`, `+${OTHER}/16`]);
     assert.deepEqual(
@@ -64,7 +69,7 @@ describe('a lease of another daemon', () => {
   test('the server is away: the pod keeps its address, and it is asked for until somebody answers', async () => {
     const { world, manager, pod } = await foreign();
     world.server.mood = 'silent';
-    adopt(world, manager, pod);
+    await adopt(world, manager, pod);
     assert.equal(await world.time.until(manager.awaitLease(keyOf(pod), seconds(4))), undefined);
     await world.time.run(60_000);
     assert.deepEqual(pod.history, []);
@@ -81,7 +86,7 @@ describe('a lease of another daemon', () => {
   test('a restart in the middle of it goes on asking', async () => {
     const { world, manager, pod } = await foreign();
     world.server.mood = 'silent';
-    adopt(world, manager, pod);
+    await adopt(world, manager, pod);
     await world.time.run(2000);
     await manager.close();
     world.server.mood = 'sane';

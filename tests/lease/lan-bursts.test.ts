@@ -47,6 +47,7 @@ describe(`${PODS} leases at once`, () => {
   test('a daemon that was away for longer than all leases: addresses go at once, the search is paced', async (t) => {
     const sim = await crowd(t);
     await sim.restart('kill', 2 * HOUR_MS);
+    await sim.run(1);
     assert.equal(addresses(sim), 0);
     await assertPaced(sim);
     assert.equal(sim.node.counts.get('lease-withdrawn'), PODS);

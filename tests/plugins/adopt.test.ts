@@ -132,3 +132,32 @@ describe('the leases of a Go dhcp daemon are taken over', { skip: NEEDS_ROOT }, 
     assert.match(stderr, /folder: must be the absolute path of a folder/);
   });
 });
+
+describe('whatever the defaults of the daemon are', { skip: NEEDS_ROOT }, () => {
+  const site = useSite({ dhcp: { clientId: 'pod', hostname: '{pod}' } });
+
+  test('to the server it is the client that the Go daemon was', async () => {
+    const { socket: daemonSocketPath, process: go } = await startGoDhcp(site());
+    const runtime = new CniRuntime({ place: site().node, binDirs: [DEBIAN_CNI_BIN] });
+    const pod = await site().pod();
+    const { result } = await runtime.add(networkOf([macvlan({}, { daemonSocketPath })]), pod.attachment);
+    const address = addressIn(result);
+    signalProcess(go, 'SIGKILL');
+    await waitFor('the Go daemon to end', () => go.ended());
+    const folder = join(site().lan.folder, 'results');
+    const { containerId } = pod.attachment;
+    // The Go plugin passes over keys that it does not know.
+    await writeCache(folder, { containerId, conf: macvlan({}, { clientId: 'mac' }), result });
+    const { status, rows } = await adopt(site(), folder);
+    assert.deepEqual(
+      rows.map((row) => [row['outcome'], row['state'], row['address']]),
+      [['taken-up', 'bound', `${address}/24`]],
+    );
+    assert.equal(status, 0);
+    assert.equal(await site().counter('nak'), 0);
+    assert.deepEqual(await addressesOf(pod.namespace), [`${address}/24`]);
+    assert.equal((await site().lan.server.leases()).length, 1);
+    await site().daemon.runtime.del(networkOf([macvlan()]), pod.attachment);
+    await site().waitForNoLease(macIn(result));
+  });
+});

@@ -1,5 +1,6 @@
 import { formatCidr, type Cidr } from '../../base/cidr.ts';
 import { isIpv4 } from '../../base/ip.ts';
+import { isSysError } from '../../base/sys-error.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { CheckCall, PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
@@ -60,7 +61,12 @@ async function takeUp(
   const { uplinkIndex, lan } = await pod.hostLan(link);
   const made = owned && lan !== undefined ? madeOf(link, lan.name) : undefined;
   const request = requestFor(call, { pod, link: withMac(link), owned, made, uplinkIndex, lan });
-  if (!services.leases.adopt(request, present)) return { kind: 'known' };
+  try {
+    if (!(await services.leases.adopt(request, present))) return { kind: 'known' };
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    return { kind: 'refused', why: `it could not be stored: ${error.message}` };
+  }
   return { kind: 'taken-up', address: formatCidr(present) };
 }
 

@@ -34,6 +34,12 @@ const ipamShape = v.object({
 const GO_KEYS: ReadonlySet<string> = new Set(['type', 'request', ...Object.keys(ipamShape.entries)]);
 const OWN_KEYS: readonly string[] = DHCP_KEYS.filter((key) => !GO_KEYS.has(key));
 
+/** The configuration as the Go plugin reads it, which does not know our keys. */
+export function goKeysOnly(conf: NetConf): NetConf {
+  if (conf.ipam === undefined) return conf;
+  return { ...conf, ipam: Object.fromEntries(Object.entries(conf.ipam).filter(([key]) => GO_KEYS.has(key))) };
+}
+
 /** Something that was wanted and could not be had: `event` is what it is counted as. */
 export type ConfNote = { readonly event: 'identity-without-pod' | 'name-without-pod'; readonly text: string };
 

@@ -5,7 +5,8 @@ import { readopt, type Readoption, type RequestFor } from '../adopt/readopt.ts';
 import type { AddCall, CheckCall, DelCall, NodeCall, PluginServices } from '../context.ts';
 import { CniError } from '../spec/errors.ts';
 import { EMPTY_RESULT } from '../spec/result.ts';
-import { type DhcpConf, readDhcpConf } from './dhcp-conf.ts';
+import { NO_KEYS } from '../dhcp/keys.ts';
+import { type DhcpConf, goKeysOnly, readDhcpConf } from './dhcp-conf.ts';
 import { leaseResult } from './dhcp-result.ts';
 import { leaseError } from './failures.ts';
 import { type Allocation, type Ipam, type IpamTarget, leaseKey } from './ipam.ts';
@@ -48,7 +49,10 @@ export class DhcpIpam implements Ipam {
       this.#services.count(event);
       this.#services.log.warn({ lease: keyText(key), why: text }, 'an identity is not what was configured');
     }
-    const lease = await this.#services.leases.acquire(this.#request(call, target), signal);
+    const lease = await this.#services.leases.acquire(
+      this.#request(call, target, this.#confOf(call)),
+      signal,
+    );
     if (!lease.ok) throw leaseError(lease.error, env.ifname, signal);
     // The network wants to be without IPv4 (RFC 8925): there is nothing to configure, and nothing has failed.
     if (lease.value === undefined) return { result: EMPTY_RESULT, mtu: undefined };
@@ -56,11 +60,12 @@ export class DhcpIpam implements Ipam {
     return {
       result: leaseResult(lease.value, apply.metric ?? 0),
       mtu: mtu === undefined || !apply.mtu || mtu >= target.link.mtu ? undefined : mtu,
+      validFor: this.#services.leases.leftOf(lease.value),
     };
   }
 
-  #request(call: AddCall | CheckCall, target: Target): AcquireRequest {
-    const { clientFor, apply, conflictCheck, remember } = this.#confOf(call);
+  #request(call: AddCall | CheckCall, target: Target, conf: DhcpConf): AcquireRequest {
+    const { clientFor, apply, conflictCheck, remember } = conf;
     const client = clientFor(target.link.mac);
     return {
       key: leaseKey(call),
@@ -105,7 +110,18 @@ export class DhcpIpam implements Ipam {
 
   /** Goes on with the address that a running container has, as `readopt` says. */
   adopt(call: CheckCall): Promise<Readoption> {
-    const requestFor: RequestFor = (_, target) => this.#request(call, target);
+    const requestFor: RequestFor = (_, target) => this.#request(call, target, this.#confOf(call));
+    return readopt(this.#services, call, requestFor, this.#linkGoes);
+  }
+
+  /**
+   * The same for one that a Go daemon served: as the client that that one was, whatever this daemon's own defaults and
+   * keys are. To the server another identifier would be another client, and it would refuse the address.
+   */
+  adoptFromGo(call: CheckCall): Promise<Readoption> {
+    const settings = { ...this.#services.dhcp, defaults: NO_KEYS };
+    const conf = readDhcpConf(goKeysOnly(call.conf), call.env, settings);
+    const requestFor: RequestFor = (_, target) => this.#request(call, target, conf);
     return readopt(this.#services, call, requestFor, this.#linkGoes);
   }
 

@@ -9,7 +9,11 @@ import { releaseStale } from './gc.ts';
 import { leaseKey, operationKey, withMac } from './ipam.ts';
 import { openPod } from './pod.ts';
 
-/** `dhcp` on its own: the IPAM of another main plugin, which made the interface and will configure the address. */
+/**
+ * `dhcp` on its own: the IPAM of another main plugin, which made the interface and will configure the address. A CNI
+ * result cannot tell it when the lease ends, so the kernel learns that when the daemon looks at the pod the next time;
+ * one that is killed before leaves an address that can outlive its lease.
+ */
 export function dhcpPlugin(services: PluginServices): Plugin {
   const ipam = new DhcpIpam(services, false);
   async function add(call: AddCall, signal: AbortSignal): Promise<CniResult> {

@@ -4,6 +4,7 @@ import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import type { CniResult } from '../spec/result.ts';
 import type { Mac } from '../../base/mac.ts';
+import type { Duration } from '../../base/time.ts';
 
 /** The interface that an address is wanted for. */
 export type IpamTarget = {
@@ -18,8 +19,14 @@ export type IpamTarget = {
   readonly made?: LinkMade | undefined;
 };
 
-/** What an IPAM gave; `mtu` is what the network wants the link to have, if it says so and it is less than it has. */
-export type Allocation = { readonly result: CniResult; readonly mtu: number | undefined };
+/** What an IPAM gave. */
+export type Allocation = {
+  readonly result: CniResult;
+  /** What the network wants the link to have, if it says so and it is less than it has. */
+  readonly mtu: number | undefined;
+  /** How long the addresses are good for, from now on and if nobody extends them; undefined: for ever. */
+  readonly validFor?: Duration | undefined;
+};
 
 /** Who gives the addresses. Errors are thrown as CniError. */
 export interface Ipam {

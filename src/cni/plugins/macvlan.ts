@@ -163,10 +163,15 @@ async function configure(
   signal: AbortSignal,
 ): Promise<CniResult> {
   const { link } = target;
-  const { result, mtu } = await ipam.add(call, target, signal);
+  const { result, mtu, validFor } = await ipam.add(call, target, signal);
   signal.throwIfAborted();
   try {
-    await pod.configure(link.index, { ...interfaceConfiguration(result), mtu, announce: link.mac });
+    await pod.configure(link.index, {
+      ...interfaceConfiguration(result),
+      validFor,
+      mtu,
+      announce: link.mac,
+    });
   } catch (error) {
     const kind = isSysError(error) && error.op.startsWith('RTM_NEWROUTE') ? 'route-failed' : 'address-failed';
     throw kernelError(kind, `${link.name} cannot be configured with what its IPAM gave`, error);

@@ -40,7 +40,7 @@ export type Question = {
   readonly requestedAt: Instant;
   /** The server that gave the lease in use, where there is one. */
   readonly leasedBy: Ipv4 | undefined;
-  /** Networks that no route of the answer may lead into. */
+  /** Networks that no route and no address of the answer may lie in. */
   readonly protect: readonly Cidr<Ipv4>[];
 };
 

@@ -1,4 +1,4 @@
-import { networkOf, type Cidr } from '../../base/cidr.ts';
+import { DEFAULT_V4, networkOf, type Cidr } from '../../base/cidr.ts';
 import { IPV4_ANY, type Ipv4, ipv4ToNumber } from '../../base/ipv4.ts';
 import type { ClasslessRoute } from '../../wire/dhcp4/codec-address.ts';
 
@@ -18,21 +18,22 @@ function staticRoutePrefix(dst: Ipv4): number {
   return networkOf({ address: dst, prefix: natural }).address === dst ? natural : 32;
 }
 
-/** The default route and the classful ones, as routes: what options 3 and 33 mean together. */
+/**
+ * The default routes and the classful ones: what options 3 and 33 mean together. There is a default route for each
+ * router, in order of preference (RFC 2132 3.5); the first one that can be used counts.
+ */
 export function oldStyleRoutes(
   routers: readonly Ipv4[],
   pairs: readonly { readonly destination: Ipv4; readonly router: Ipv4 }[],
 ): readonly LeaseRoute[] {
   // RFC 2132 5.8: the default route is no legal destination of option 33, so 0.0.0.0 falls out here.
-  const routes: LeaseRoute[] = pairs
+  const routes = pairs
     .filter(({ destination }) => destination !== IPV4_ANY)
     .map(({ destination, router }) => ({
       dst: networkOf({ address: destination, prefix: staticRoutePrefix(destination) }),
       router,
     }));
-  const [first] = routers;
-  if (first !== undefined) routes.push({ dst: { address: IPV4_ANY, prefix: 0 }, router: first });
-  return routes;
+  return [...routes, ...routers.map((router) => ({ dst: DEFAULT_V4, router }))];
 }
 
 /** RFC 3442: a router of 0.0.0.0 means that the destination is on the link. */

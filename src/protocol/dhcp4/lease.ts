@@ -1,12 +1,13 @@
 import type { Cidr } from '../../base/cidr.ts';
-import { type Ipv4, isHostIpv4, prefixFromMask } from '../../base/ipv4.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { type OptionRead, readOption } from '../../wire/dhcp4/options.ts';
-import { classfulPrefix, classlessStyleRoutes, type LeaseRoute, oldStyleRoutes } from './lease-routes.ts';
+import { classlessStyleRoutes, type LeaseRoute, oldStyleRoutes } from './lease-routes.ts';
 import { type LeaseTimes, leaseTimes } from './lease-times.ts';
-import { policeRoutes } from './police-routes.ts';
+import { readOwnNetwork } from './own-network.ts';
+import { policeRoutes, routerFault } from './police-routes.ts';
 import type { IgnoreReason } from './reasons.ts';
 
 /** What the server granted, and until when. Plain JSON, so that it can be stored as it is. */
@@ -17,6 +18,7 @@ export type Lease4 = {
   readonly acquiredAt: Instant;
   /** Undefined for an infinite lease (RFC 2131 3.3). */
   readonly times: LeaseTimes | undefined;
+  /** Option 3 without what can be no router here. */
   readonly routers: readonly Ipv4[];
   /** What the pod's routing table gets: option 121, else 249, else 33 and a default route by option 3 (RFC 3442). */
   readonly routes: readonly LeaseRoute[];
@@ -36,17 +38,9 @@ const DEFAULT_LEASE_SECONDS = 3600;
 /** RFC 791: every host must take 576 bytes. A smaller option 26 is a mistake or an attack. */
 const SMALLEST_MTU = 576;
 
-function readPrefix(message: Dhcp4Message): Result<number, IgnoreReason> {
-  const mask = readOption(message.options, 'subnet-mask');
-  if (mask.kind === 'malformed') return err('malformed-subnet-mask');
-  if (mask.kind === 'absent') return ok(classfulPrefix(message.yiaddr));
-  const prefix = prefixFromMask(mask.value);
-  return prefix === undefined || prefix === 0 ? err('malformed-subnet-mask') : ok(prefix);
-}
-
 /**
  * The lease that an ACK grants. `requestedAt` is when the REQUEST (or, with rapid commit, the DISCOVER) was sent;
- * no route leads into a network of `protect`.
+ * no route of it, nor its own network, leads into a network of `protect`.
  * What is needed and wrong is a reason to ignore the message; what is optional and wrong is listed in `malformed`.
  */
 export function leaseFromAck(
@@ -55,14 +49,12 @@ export function leaseFromAck(
   requestedAt: Instant,
   protect: readonly Cidr<Ipv4>[],
 ): Result<Lease4, IgnoreReason> {
-  const own = message.yiaddr;
-  if (!isHostIpv4(own)) return err('bad-address');
+  const own = readOwnNetwork(message, serverId, protect);
+  if (!own.ok) return own;
   const leaseTime = readOption(message.options, 'dhcp-lease-time');
   if (leaseTime.kind === 'malformed') return err('malformed-lease-time');
   const leaseSecs = leaseTime.kind === 'value' ? leaseTime.value : DEFAULT_LEASE_SECONDS;
   if (leaseSecs === 0) return err('zero-lease-time');
-  const prefix = readPrefix(message);
-  if (!prefix.ok) return prefix;
 
   const malformed: string[] = [];
   const take = <T>(name: string, option: OptionRead<T>): T | undefined => {
@@ -70,9 +62,7 @@ export function leaseFromAck(
     return option.kind === 'value' ? option.value : undefined;
   };
   const { options } = message;
-  const routers = (take('routers', readOption(options, 'routers')) ?? []).filter(
-    (router) => isHostIpv4(router) && router !== own,
-  );
+  const named = take('routers', readOption(options, 'routers')) ?? [];
   const classless =
     take('rfc3442-classless-static-routes', readOption(options, 'rfc3442-classless-static-routes')) ??
     take('ms-classless-static-routes', readOption(options, 'ms-classless-static-routes'));
@@ -81,15 +71,15 @@ export function leaseFromAck(
   const t1 = take('dhcp-renewal-time', readOption(options, 'dhcp-renewal-time'));
   const t2 = take('dhcp-rebinding-time', readOption(options, 'dhcp-rebinding-time'));
   // RFC 3442: who gets option 121 MUST ignore option 3, and 33 with it.
-  const offered = classless === undefined ? oldStyleRoutes(routers, pairs) : classlessStyleRoutes(classless);
-  const { routes, refused } = policeRoutes(own, protect, offered);
+  const offered = classless === undefined ? oldStyleRoutes(named, pairs) : classlessStyleRoutes(classless);
+  const { routes, refused } = policeRoutes(own.value, protect, offered);
 
   return ok({
-    address: { address: own, prefix: prefix.value },
+    address: own.value,
     serverId,
     acquiredAt: requestedAt,
     times: leaseTimes(requestedAt, leaseSecs, t1, t2),
-    routers,
+    routers: named.filter((router) => routerFault(own.value, router) === undefined),
     routes,
     refusedRoutes: refused,
     dnsServers: take('domain-name-servers', readOption(options, 'domain-name-servers')) ?? [],

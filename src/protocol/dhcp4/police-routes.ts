@@ -1,6 +1,7 @@
-import { cidr, cidrContains, type Cidr, equalNetwork, formatCidr } from '../../base/cidr.ts';
+import { cidr, cidrContains, type Cidr, equalNetwork, formatCidr, networkOf } from '../../base/cidr.ts';
 import { type Ipv4, isHostIpv4 } from '../../base/ipv4.ts';
 import type { LeaseRoute } from './lease-routes.ts';
+import { endOfNetwork, LINK_LOCAL } from './own-network.ts';
 
 /** A lease carries at most so many routes; the rest is cut, so that a server cannot fill the pod's table. */
 export const MOST_ROUTES = 256;
@@ -14,7 +15,7 @@ export const MOST_REFUSED_ROUTES = 16;
  */
 const NEVER_ROUTED: readonly (readonly [Cidr, string])[] = [
   [cidr('127.0.0.0/8'), 'loopback'],
-  [cidr('169.254.0.0/16'), 'link-local'],
+  [LINK_LOCAL, 'link-local'],
   [cidr('224.0.0.0/4'), 'multicast'],
   [cidr('240.0.0.0/4'), 'reserved'],
   [cidr('224.0.0.0/3'), 'multicast and reserved'],
@@ -26,17 +27,29 @@ function leadsInto(network: Cidr, dst: Cidr): boolean {
   return dst.prefix >= network.prefix && cidrContains(network, dst.address);
 }
 
+/**
+ * Why `router` cannot be one for an interface with the address `own`, in words; undefined where it can. The kernel
+ * refuses such gateways ("Nexthop has invalid gateway"), and one bad route must not cost the lease.
+ */
+export function routerFault(own: Cidr<Ipv4>, router: Ipv4): string | undefined {
+  if (router === own.address) return 'the router is the leased address itself';
+  if (!isHostIpv4(router)) return 'the router is no address that a host can have';
+  const end = endOfNetwork(own, router);
+  return end === undefined ? undefined : `the router is the ${end} address of ${formatCidr(networkOf(own))}`;
+}
+
 /** Undefined for a route that an interface with the address `own` may have. */
-function refusal(own: Ipv4, protect: readonly Cidr<Ipv4>[], { dst, router }: LeaseRoute): string | undefined {
+function refusal(
+  own: Cidr<Ipv4>,
+  protect: readonly Cidr<Ipv4>[],
+  { dst, router }: LeaseRoute,
+): string | undefined {
   const never = NEVER_ROUTED.find(([network]) => leadsInto(network, dst));
   if (never !== undefined) return never[1];
   const guarded = protect.find((network) => leadsInto(network, dst));
   if (guarded !== undefined) return `inside the protected network ${formatCidr(guarded)}`;
-  if (equalNetwork(dst, { address: own, prefix: 32 })) return 'the leased address itself';
-  // The kernel refuses such gateways, and one bad route must not cost the lease.
-  if (router !== undefined && router === own) return 'the router is the leased address itself';
-  if (router !== undefined && !isHostIpv4(router)) return 'the router is no address that a host can have';
-  return undefined;
+  if (equalNetwork(dst, { address: own.address, prefix: 32 })) return 'the leased address itself';
+  return router === undefined ? undefined : routerFault(own, router);
 }
 
 function describe({ dst, router }: LeaseRoute): string {
@@ -48,7 +61,7 @@ function describe({ dst, router }: LeaseRoute): string {
  * it does not get is told in words, at most MOST_REFUSED_ROUTES lines (a later route to the same place is not told).
  */
 export function policeRoutes(
-  own: Ipv4,
+  own: Cidr<Ipv4>,
   protect: readonly Cidr<Ipv4>[],
   offered: readonly LeaseRoute[],
 ): { readonly routes: readonly LeaseRoute[]; readonly refused: readonly string[] } {

@@ -17,12 +17,14 @@ export const IGNORE_REASONS = {
   'malformed-server-id': 'option 54 (dhcp-server-identifier) is malformed',
   'other-server': 'it comes from another server than the one that was chosen',
   'server-not-allowed': 'it comes from a server that is not on the list of allowed servers',
-  'bad-address': 'yiaddr is not an address that a host can have',
+  'bad-address':
+    'yiaddr is not an address that a host can have (link-local, an end of its own subnet, the address of the server, or none)',
+  'protected-network': 'yiaddr lies in a network that the configuration protects ("protect")',
   'other-address': 'the server offers another address than the one that was asked for',
   'malformed-lease-time': 'option 51 (dhcp-lease-time) is malformed',
   'zero-lease-time': 'option 51 (dhcp-lease-time) is 0',
   'lease-over': 'the lease that it grants had ended before it came',
-  'malformed-subnet-mask': 'option 1 (subnet-mask) is malformed or not contiguous',
+  'malformed-subnet-mask': 'option 1 (subnet-mask) is malformed or not contiguous, or shorter than /8',
 } as const;
 
 export type IgnoreReason = keyof typeof IGNORE_REASONS;

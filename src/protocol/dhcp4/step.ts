@@ -62,7 +62,7 @@ export type Env = {
   readonly now: Instant;
   /** Numbers in [0, 1). */
   readonly random: () => number;
-  /** Networks that no route of a lease may lead into: service networks, the node. */
+  /** Networks that no route and no address of a lease may lie in: service networks, the node. */
   readonly protect: readonly Cidr<Ipv4>[];
 };
 

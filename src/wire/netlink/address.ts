@@ -43,6 +43,8 @@ export const IFA_F_NOPREFIXROUTE = 0x200;
 const IFA_CACHEINFO_LENGTH = 16;
 /** A lifetime of all ones never ends (INFINITY_LIFE_TIME in the kernel's net/addrconf.h). */
 const LIFETIME_FOREVER = 0xffffffff;
+/** Seconds; the longest lifetime that ends. */
+export const LONGEST_LIFETIME = LIFETIME_FOREVER - 1;
 
 /** An address to be set. `flags` are IFA_F_*; `metric` is that of the prefix route. */
 export type NewAddress = {

@@ -81,6 +81,7 @@ export class SimNode {
       if (!life.alive) return;
     }
     if (this.looksAfterPods) manager.watch();
+    else manager.settleDebts();
     this.ready = true;
     for (const attachment of this.#spool.splice(0)) this.#background(() => this.#delete(attachment));
   }

@@ -3,6 +3,7 @@ import type { Cidr } from '../../../src/base/cidr.ts';
 import { IPV4_ANY, type Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
+import type { Duration } from '../../../src/base/time.ts';
 import type { ArpPacket } from '../../../src/wire/arp.ts';
 import type {
   ArpPort,
@@ -33,6 +34,9 @@ export class PodModel {
   readonly inode: string;
   readonly link: { index: number; name: string; mac: Mac; mtu: number; up: boolean; lowerUp: boolean };
   addresses: Cidr[] = [];
+  /** How long they are valid, as it was said last, and how often it was. */
+  validFor: Duration | undefined;
+  saidValid = 0;
   routes: RouteSpec[] = [];
   /** Datagrams stay with the kernel, as when nobody answers ARP. */
   stuck = false;
@@ -180,6 +184,10 @@ export class FakePod implements PodNamespace {
   async configure(index: number, wanted: InterfaceConfiguration): Promise<void> {
     this.#check('configure', index);
     for (const address of wanted.addresses) await this.ensureAddress(index, address);
+    if (wanted.addresses.length > 0) {
+      this.#model.validFor = wanted.validFor;
+      this.#model.saidValid += 1;
+    }
     for (const route of wanted.routes) {
       this.#model.routes = [...this.#model.routes.filter((own) => !samePlace(own, route)), route];
     }

@@ -3,7 +3,7 @@ import { IPV4_ANY } from '../../../src/base/ipv4.ts';
 import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
 import type { DhcpMessageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import type { OptionName } from '../../../src/wire/dhcp4/options.ts';
-import { ADDRESS, CONFIG, OTHER_ADDRESS, OTHER_SERVER, SERVER } from './messages.ts';
+import { ADDRESS, CONFIG, net, OTHER_ADDRESS, OTHER_SERVER, SERVER } from './messages.ts';
 
 /** What happens: our timer, time that passes, a message (to the transaction under way, or nearly), the owner's will. */
 export type Happening =
@@ -19,6 +19,10 @@ export type Happening =
       readonly v6Only: number | undefined;
       readonly server: string;
       readonly yiaddr: string;
+      /** Bits; undefined for the usual mask. */
+      readonly mask: number | undefined;
+      /** Of option 3. */
+      readonly router: string;
       readonly xidOff: number;
       readonly rapid: boolean;
       readonly mangled: Partial<Record<OptionName, readonly number[]>>;
@@ -38,6 +42,9 @@ const MANGLED: readonly OptionName[] = [
   'v6-only-preferred',
 ];
 const SECONDS = [0, 1, 2, 10, 120, 3600, 86_400, 0xfffffffe, 0xffffffff] as const;
+/** With the usual mask no lease may come of them; of the last ones, in PROTECTED, with none. */
+const UNUSABLE = [IPV4_ANY, SERVER, '192.168.1.255', '169.254.7.7', '10.96.0.7', '10.111.255.254'] as const;
+export const PROTECTED = [net('10.96.0.0/12')];
 const timer = fc.option(fc.constantFrom(...SECONDS), { nil: undefined });
 const mangled = fc.dictionary(
   fc.constantFrom(...MANGLED),
@@ -72,7 +79,24 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
       t2: timer,
       v6Only: fc.constantFrom(undefined, undefined, undefined, 0, 400),
       server: fc.constantFrom<string>(SERVER, SERVER, SERVER, OTHER_SERVER),
-      yiaddr: fc.constantFrom<string>(ADDRESS, ADDRESS, ADDRESS, OTHER_ADDRESS, IPV4_ANY),
+      yiaddr: fc.oneof(
+        { weight: 6, arbitrary: fc.constantFrom<string>(ADDRESS, ADDRESS, ADDRESS, OTHER_ADDRESS) },
+        { weight: 1, arbitrary: fc.constantFrom(...UNUSABLE) },
+      ),
+      mask: fc.oneof(
+        { weight: 5, arbitrary: fc.constant(undefined) },
+        { weight: 1, arbitrary: fc.integer({ min: 0, max: 32 }) },
+      ),
+      router: fc.constantFrom(
+        SERVER,
+        SERVER,
+        SERVER,
+        SERVER,
+        '192.168.1.0',
+        '192.168.1.255',
+        ADDRESS,
+        IPV4_ANY,
+      ),
       xidOff: fc.constantFrom(0, 0, 0, 0, 1),
       rapid: fc.boolean(),
       mangled: fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: mangled }),

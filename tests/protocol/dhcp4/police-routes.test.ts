@@ -39,6 +39,16 @@ describe('routes that are refused, and in which words', () => {
       '255.255.255.255',
       '10.3.0.0/16 via 255.255.255.255: the router is no address that a host can have',
     ],
+    [
+      '10.4.0.0/16',
+      '192.168.1.0',
+      '10.4.0.0/16 via 192.168.1.0: the router is the network address of 192.168.1.0/24',
+    ],
+    [
+      '0.0.0.0/0',
+      '192.168.1.255',
+      '0.0.0.0/0 via 192.168.1.255: the router is the broadcast address of 192.168.1.0/24',
+    ],
   ];
   for (const [dst, router, words] of rows) {
     test(words, () => {
@@ -88,13 +98,19 @@ describe('routes that are taken', () => {
     assert.deepEqual(refusedRoutes, []);
   });
 
-  test('where everything is protected, not even those', () => {
+  test('the half of everything that is protected is left out, the whole is taken', () => {
     const options = {
-      'rfc3442-classless-static-routes': [{ destination: net('128.0.0.0/1'), router: SERVER }],
+      'rfc3442-classless-static-routes': ['0.0.0.0/1', '128.0.0.0/1', '0.0.0.0/0'].map((dst) => ({
+        destination: net(dst),
+        router: SERVER,
+      })),
     };
-    const lease = leaseFromAck(reply('DHCPACK', 1, { options }), SERVER, instant(0), [net('0.0.0.0/0')]);
+    const lease = leaseFromAck(reply('DHCPACK', 1, { options }), SERVER, instant(0), [net('0.0.0.0/1')]);
     assert.ok(lease.ok);
-    assert.deepEqual(lease.value.routes, []);
+    assert.deepEqual(
+      lease.value.routes.map(({ dst }) => dst),
+      [net('128.0.0.0/1'), net('0.0.0.0/0')],
+    );
   });
 
   test('the first of each destination, and a good one after a bad one', () => {

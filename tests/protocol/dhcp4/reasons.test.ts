@@ -4,7 +4,7 @@ import { IPV4_ANY, ipv4 } from '../../../src/base/ipv4.ts';
 import { mac } from '../../../src/base/mac.ts';
 import { IGNORE_REASONS, type IgnoreReason } from '../../../src/protocol/dhcp4/reasons.ts';
 import type { DhcpMessageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
-import { reply, type Reply, SANE } from './messages.ts';
+import { net, reply, type Reply, SANE, SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
 
 type Bad = { readonly name: string; readonly how: Reply; readonly reason: IgnoreReason };
@@ -40,6 +40,15 @@ const BAD: readonly Bad[] = [
   { name: 'no address', how: { yiaddr: IPV4_ANY }, reason: 'bad-address' },
   { name: 'a multicast address', how: { yiaddr: ipv4('239.1.2.3') }, reason: 'bad-address' },
   { name: 'loopback', how: { yiaddr: ipv4('127.0.0.1') }, reason: 'bad-address' },
+  { name: 'a link-local address', how: { yiaddr: ipv4('169.254.7.7') }, reason: 'bad-address' },
+  { name: 'the network address', how: { yiaddr: ipv4('192.168.1.0') }, reason: 'bad-address' },
+  { name: 'the broadcast address', how: { yiaddr: ipv4('192.168.1.255') }, reason: 'bad-address' },
+  { name: 'the address of the server', how: { yiaddr: SERVER }, reason: 'bad-address' },
+  {
+    name: 'an address of a protected network',
+    how: { yiaddr: ipv4('10.96.0.7') },
+    reason: 'protected-network',
+  },
   {
     name: 'a lease time of three bytes',
     how: { raw: { 'dhcp-lease-time': [0, 0, 9] } },
@@ -49,6 +58,11 @@ const BAD: readonly Bad[] = [
   {
     name: 'a mask with a hole',
     how: { raw: { 'subnet-mask': [255, 0, 255, 0] } },
+    reason: 'malformed-subnet-mask',
+  },
+  {
+    name: 'a mask of 7 bits',
+    how: { raw: { 'subnet-mask': [254, 0, 0, 0] } },
     reason: 'malformed-subnet-mask',
   },
   { name: 'a mask of 0', how: { raw: { 'subnet-mask': [0, 0, 0, 0] } }, reason: 'malformed-subnet-mask' },
@@ -62,7 +76,9 @@ function hear(t: Transcript, type: DhcpMessageTypeName, how: Reply, expected: st
 describe('a message that is not taken', () => {
   for (const { name, how, reason } of BAD) {
     test(`${name}: ${reason}, in SELECTING and in REQUESTING`, () => {
-      const t = new Transcript().start('> DISCOVER');
+      const t = new Transcript();
+      t.protect = [net('10.96.0.0/12')];
+      t.start('> DISCOVER');
       hear(t, 'DHCPOFFER', how, `ignore ${reason}`);
       t.is('selecting').hears(0, 'DHCPOFFER', {}, '> REQUEST');
       hear(t, 'DHCPACK', how, `ignore ${reason}`);

@@ -50,7 +50,7 @@ export class Transcript {
   readonly config: Dhcp4Config;
   readonly #random: () => number;
   state: Dhcp4State = { kind: 'init', last: undefined };
-  /** Networks that no route may lead into. */
+  /** Networks that no route and no address may lie in. */
   protect: readonly Cidr<Ipv4>[] = [];
   now: Instant = instant(ORIGIN);
   last: readonly Dhcp4Effect[] = [];

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { type Instant, instant } from '../../../src/base/time.ts';
-import { ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
+import { type Cidr, cidrContains, formatCidr } from '../../../src/base/cidr.ts';
+import { ipv4, type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '../../../src/base/ipv4.ts';
 import { step } from '../../../src/protocol/dhcp4/client.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../../../src/protocol/dhcp4/step.ts';
 import { dhcp4Size, emitDhcp4, MAX_DHCP4_BYTES, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
-import type { Happening } from './happenings.ts';
+import { type Happening, PROTECTED } from './happenings.ts';
 import { ADDRESS, reply } from './messages.ts';
 
 /** Nobody may be flooded: not by a server that answers everything at once or refuses everything, not by a flapping link. */
@@ -23,9 +24,31 @@ function numbers(seed: number): () => number {
   };
 }
 
+/** The first and the last address of a network. */
+function endsOf({ address, prefix }: Cidr<Ipv4>): readonly Ipv4[] {
+  const mask = ipv4ToNumber(maskFromPrefix(prefix));
+  const first = (ipv4ToNumber(address) & mask) >>> 0;
+  return [ipv4FromNumber(first), ipv4FromNumber((first | ~mask) >>> 0)];
+}
+
 /** What is left of a value in a file: keys that are undefined are gone. */
 function asJson(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
+}
+
+/** The kernel takes the address and its routes, and nothing leads into what is protected. */
+function checkNetwork({ address: own, serverId, routes, routers }: Lease4): void {
+  const ends = own.prefix > 30 ? [] : endsOf(own);
+  assert.ok(own.prefix >= 8 && own.address !== serverId && !ends.includes(own.address), formatCidr(own));
+  for (const router of [...routers, ...routes.map((route) => route.router)]) {
+    if (router !== undefined) assert.ok(router !== own.address && !ends.includes(router), router);
+  }
+  for (const network of PROTECTED) {
+    assert.ok(!cidrContains(network, own.address), formatCidr(own));
+    for (const { address, prefix } of [own, ...routes.map(({ dst }) => dst)]) {
+      assert.ok(prefix < network.prefix || !cidrContains(network, address), `${address}/${prefix}`);
+    }
+  }
 }
 
 /** One client, watched: every step is checked against what must hold whatever happens. */
@@ -48,7 +71,7 @@ export class Watched {
     const before = this.state;
     const seed = this.#seed + ++this.#steps;
     const run = (state: Dhcp4State) =>
-      step(this.config, state, event, { now: this.now, random: numbers(seed), protect: [] });
+      step(this.config, state, event, { now: this.now, random: numbers(seed), protect: PROTECTED });
     const next = run(before);
     assert.deepEqual(run(before), next, 'the same input gives the same step');
     const stored = asJson(before) as Dhcp4State;
@@ -92,6 +115,7 @@ export class Watched {
     assert.ok(lease.times === undefined || lease.times.expiresAt > this.now, 'it has not ended already');
     const { servers } = this.config;
     assert.ok(servers.length === 0 || servers.includes(lease.serverId), 'from an allowed server');
+    checkNetwork(lease);
     this.#installed = lease;
   }
 
@@ -146,6 +170,8 @@ export class Watched {
           options: {
             'dhcp-lease-time': what.lease,
             'dhcp-server-identifier': ipv4(what.server),
+            routers: [ipv4(what.router)],
+            ...(what.mask === undefined ? {} : { 'subnet-mask': maskFromPrefix(what.mask) }),
             ...(what.rapid ? { 'rapid-commit': true } : {}),
             ...(what.t1 === undefined ? {} : { 'dhcp-renewal-time': what.t1 }),
             ...(what.t2 === undefined ? {} : { 'dhcp-rebinding-time': what.t2 }),

@@ -1,0 +1,40 @@
+import { heldBy } from '../protocol/dhcp4/state.ts';
+import type { LeaseClient } from './client.ts';
+import type { LeaseRecord } from './record.ts';
+
+/**
+ * Who of `clients` lives by the address or under the name that a RELEASE for `record` would take away; `but` is who
+ * asks. An identifier means something within its network, an address within its LAN.
+ */
+export function userOf(
+  clients: Iterable<LeaseClient>,
+  record: Pick<LeaseRecord, 'config' | 'key' | 'lan' | 'state'>,
+  but?: LeaseClient,
+): LeaseClient | undefined {
+  const address = heldBy(record.state)?.address.address;
+  for (const client of clients) {
+    if (client === but) continue;
+    if (isSameClient(client, record)) return client;
+    const theirs = heldBy(client.state)?.address.address;
+    const sameLan = client.identity.lan?.name === record.lan?.name;
+    if (address !== undefined && theirs === address && sameLan) return client;
+  }
+  return undefined;
+}
+
+/** Another one of the same identity: to the server the two are one client, which has one address. */
+export function twinOf(clients: Iterable<LeaseClient>, one: LeaseClient): LeaseClient | undefined {
+  for (const client of clients) if (client !== one && isSameClient(client, one.identity)) return client;
+  return undefined;
+}
+
+function isSameClient({ identity }: LeaseClient, other: Pick<LeaseRecord, 'config' | 'key'>): boolean {
+  if (identity.key.network !== other.key.network) return false;
+  const { clientId, chaddr } = other.config;
+  return clientId === undefined ? identity.config.chaddr === chaddr : identity.config.clientId === clientId;
+}
+
+/** With the state as it is, and not only what has to survive of it: a server may hold what was only asked for. */
+export function whole(client: LeaseClient): LeaseRecord {
+  return { ...client.identity, state: client.state };
+}
