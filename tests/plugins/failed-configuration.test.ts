@@ -5,8 +5,8 @@ import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { linksOf } from './support/kernel-view.ts';
 import { macIn, macvlan, networkOf, useSite } from './support/site.ts';
 
-/** The broadcast address of the network: no address alone is wrong with it, but the kernel refuses it as a gateway. */
-const BAD_ROUTER = '192.168.2.255';
+/** Outside of the network, so that it is taken to be on the link: as an address of the pod's own the kernel refuses it. */
+const BAD_ROUTER = '10.66.0.1';
 
 describe('a lease that the pod cannot be configured with', { skip: NEEDS_ROOT }, () => {
   const site = useSite({ server: { kind: 'dnsmasq', dhcpOptions: [`3,${BAD_ROUTER}`] } });
@@ -14,6 +14,7 @@ describe('a lease that the pod cannot be configured with', { skip: NEEDS_ROOT },
   test('the ADD fails with the reason, and the lease is given back', async () => {
     const chaddr = '02:5e:00:53:06:01';
     const pod = await site().pod();
+    await pod.namespace.ip('addr', 'add', `${BAD_ROUTER}/32`, 'dev', 'lo');
     await assert.rejects(site().attach(networkOf([macvlan({ mac: chaddr })]), pod), {
       code: 109,
       msg: /^eth0 cannot be configured with what its IPAM gave: .*0\.0\.0\.0\/0/,

@@ -40,6 +40,7 @@ export class Checks {
   readonly #uses = new Map<Attachment, Ipv4>();
   readonly #clashes = new Map<Attachment, Clash>();
   readonly #perLease = new Map<Mac, Traffic>();
+  readonly #lostAt = new WeakMap<Attachment, number>();
   readonly inAll = new Traffic(WINDOWS_MS);
   readonly mostPerLease = WINDOWS_MS.map(() => 0);
   /** Since when nothing is wrong with the network; Infinity while something is. */
@@ -116,7 +117,10 @@ export class Checks {
       if (users?.size === 0) this.#users.delete(before);
       this.#uses.delete(attachment);
     }
-    if (address === undefined) return;
+    if (address === undefined) {
+      this.#lostAt.set(attachment, this.#lan.time.now());
+      return;
+    }
     this.#uses.set(attachment, address);
     const users = this.#users.get(address) ?? new Set();
     this.#users.set(address, users.add(attachment));
@@ -163,7 +167,9 @@ export class Checks {
     if (manager === undefined || !ready) return;
     for (const attachment of this.#node.attachments.values()) {
       this.#checkPod(attachment);
-      const from = Math.max(this.calmSince, attachment.since, this.#node.startedAt);
+      // A server that forgot or changed its pool refuses at the next renewal, long after it did so.
+      const lostAt = this.#lostAt.get(attachment) ?? 0;
+      const from = Math.max(this.calmSince, attachment.since, this.#node.startedAt, lostAt);
       if (attachment.phase === 'gone' || now - from < PATIENCE_MS) continue;
       const name = this.#name(attachment);
       assert.equal(
