@@ -1,23 +1,18 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isSysError } from './base/sys-error.ts';
 import { type LeaseFiles, recordFileName } from './kernel/lease-files.ts';
+import { Slices } from './kernel/slices.ts';
 import type { LeaseManager } from './lease/manager.ts';
 import { readStored } from './lease/stored.ts';
 import type { createLog } from './observe/log.ts';
 
 type Log = ReturnType<typeof createLog>;
 
-/** So long at a time, so that whoever asks for the daemon's health meanwhile is answered. */
-const SLICE_MS = 5;
-
 /** Reads what an earlier run stored. A file that cannot be read is moved aside and named; the others go on. */
 export async function takeUpLeases(files: LeaseFiles, leases: LeaseManager, log: Log): Promise<void> {
-  let resumeAt = performance.now() + SLICE_MS;
+  // Whoever asks for the daemon's health meanwhile is answered.
+  const slices = new Slices();
   for (const file of await files.load()) {
-    if (performance.now() >= resumeAt) {
-      await nextTurn();
-      resumeAt = performance.now() + SLICE_MS;
-    }
+    await slices.pause();
     const record =
       'text' in file
         ? readStored(file.name, file.text, recordFileName)

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { getJson, postJson } from '../api/client.ts';
-import { isJsonObject, type Json, type JsonObject } from '../base/json.ts';
+import { isJsonObject, type JsonObject } from '../base/json.ts';
 import type { Command } from './command.ts';
 import { parseOptions, socketOf } from './options.ts';
-import { printTable } from './table.ts';
+import { cell, printTable } from './table.ts';
 
 /** Where libcni, and with it containerd, CRI-O and podman, keeps the results of ADDs unless told otherwise. */
 const RESULTS = '/var/lib/cni/results';
@@ -35,16 +35,16 @@ export const adoptCommand: Command = {
       if (Array.isArray(list)) adopted.push(...list.filter(isJsonObject));
     }
     const leases = await confirmed(socket, adopted);
-    const rows = adopted.map((one) => withLease(one, leases.get(text(one['attachment']))));
+    const rows = adopted.map((one) => withLease(one, leases.get(cell(one['attachment']))));
     if (values.json) console.log(JSON.stringify(rows, undefined, 2));
     else {
       printTable([
         ['CONTAINER/NETWORK/INTERFACE', 'ADDRESS', 'OUTCOME', 'STATE'],
         ...rows.map((row) => [
-          text(row['attachment']),
-          text(row['address']),
-          text(row['outcome']),
-          text(row['why'] ?? row['state']),
+          cell(row['attachment']),
+          cell(row['address']),
+          cell(row['outcome']),
+          cell(row['why'] ?? row['state']),
         ]),
       ]);
     }
@@ -52,14 +52,10 @@ export const adoptCommand: Command = {
   },
 };
 
-function text(value: Json | undefined): string {
-  return typeof value === 'string' ? value : '-';
-}
-
 /** What became of one that was taken up: where the server gave another address, the pod has moved. */
 function withLease(adopted: JsonObject, lease: JsonObject | undefined): JsonObject {
-  const was = text(adopted['address']);
-  const address = text(lease?.['address']);
+  const was = cell(adopted['address']);
+  const address = cell(lease?.['address']);
   const moved = adopted['outcome'] === 'taken-up' && address !== '-' && !was.startsWith(`${address}/`);
   return {
     ...adopted,
@@ -76,7 +72,7 @@ async function confirmed(
 ): Promise<ReadonlyMap<string, JsonObject>> {
   const ours = adopted
     .filter(({ outcome }) => outcome === 'taken-up')
-    .map(({ attachment }) => text(attachment));
+    .map(({ attachment }) => cell(attachment));
   const until = performance.now() + PATIENCE_MS;
   for (;;) {
     const leases = await leasesOf(socket);
@@ -91,7 +87,7 @@ async function leasesOf(socket: string): Promise<ReadonlyMap<string, JsonObject>
   const leases = Array.isArray(list) ? list.filter(isJsonObject) : [];
   return new Map(
     leases.map((lease) => [
-      `${text(lease['containerId'])}/${text(lease['network'])}/${text(lease['ifname'])}`,
+      `${cell(lease['containerId'])}/${cell(lease['network'])}/${cell(lease['ifname'])}`,
       lease,
     ]),
   );

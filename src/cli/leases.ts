@@ -4,7 +4,7 @@ import { isJsonObject, type Json } from '../base/json.ts';
 import { formatDuration, seconds } from '../base/time.ts';
 import type { Command } from './command.ts';
 import { parseOptions, socketOf } from './options.ts';
-import { printTable } from './table.ts';
+import { cell, printTable } from './table.ts';
 
 const HEADINGS = ['CONTAINER', 'NETWORK', 'INTERFACE', 'ADDRESS', 'MAC', 'STATE', 'LEFT'] as const;
 const LONGEST_ID = 24;
@@ -41,13 +41,13 @@ export const leasesCommand: Command = {
 /** A lease of a pod that is gone, which its server has still to be told of. */
 function owedLine(debt: Json): string {
   if (!isJsonObject(debt)) return '';
-  const text = (key: string): string => (typeof debt[key] === 'string' ? debt[key] : '-');
+  const text = (key: string): string => cell(debt[key]);
   return `${text('address')} is to be released at ${text('server')}: ${text('why')}`;
 }
 
 function rowOf(lease: Json): readonly string[] {
   if (!isJsonObject(lease)) return [];
-  const text = (key: string): string => (typeof lease[key] === 'string' ? lease[key] : '-');
+  const text = (key: string): string => cell(lease[key]);
   const left = lease['expiresInSeconds'];
   return [
     text('containerId').slice(0, LONGEST_ID),

@@ -1,3 +1,10 @@
+import type { Json } from '../base/json.ts';
+
+/** A text of an answer as a cell; what is no text is "-". */
+export function cell(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '-';
+}
+
 /** Prints rows as columns, the first row as headings. */
 export function printTable(rows: readonly (readonly string[])[]): void {
   const columns = Math.max(0, ...rows.map(({ length }) => length));
@@ -7,7 +14,7 @@ export function printTable(rows: readonly (readonly string[])[]): void {
   for (const row of rows) {
     console.log(
       row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .map((shown, column) => shown.padEnd(widths[column] ?? 0))
         .join('  ')
         .trimEnd(),
     );

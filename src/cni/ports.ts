@@ -57,8 +57,6 @@ export interface Pod extends PodNamespace {
   /** What can be told at once, without waiting for the kernel's lock: not the kind. */
   peek(name: string): LinkState | undefined;
   setSysctls(settings: readonly InterfaceSysctl[]): void;
-  /** The device below this link if it is one of the node's own; undefined for a veth, or a link within the pod. */
-  hostUplink(link: PodLink): Promise<number | undefined>;
   /** Never an index that counts elsewhere: what is in a namespace other than the daemon's is undefined. */
   hostLan(link: PodLink): Promise<HostLan>;
 }

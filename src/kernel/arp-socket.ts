@@ -4,13 +4,13 @@ import { mac } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { type ArpPacket, emitArpFrame, ETHERTYPE_ARP, parseArpFrame } from '../wire/arp.ts';
 import { arpAboutProgram, arpProgram, encodeBpf } from '../wire/bpf.ts';
-import { check, lastError, orClose } from './errno.ts';
-import { bind, closeOffLoop, recv, sendto } from './ffi.ts';
+import { lastError } from './errno.ts';
+import { closeOffLoop, recv, sendto } from './ffi.ts';
 import { slowLane } from './lanes.ts';
 import type { NetNs } from './netns.ts';
-import { AF_PACKET, attachFilter, sockaddrLl } from './packet-socket.ts';
+import { attachFilter, openPacketSocket, sockaddrLl } from './packet-socket.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
-import { MSG_DONTWAIT, MSG_TRUNC, openSocket, setReceiveBuffer, SOCK_RAW } from './socket-options.ts';
+import { MSG_DONTWAIT, MSG_TRUNC } from './socket-options.ts';
 
 const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
 /** An ARP frame with VLAN tags and the padding of Ethernet; longer ones are cut, and nothing is lost with that. */
@@ -105,14 +105,8 @@ export class ArpSocket implements AsyncDisposable {
 export function openArp(netns: NetNs, ifindex: number): ArpSocket {
   const op = `open ARP on #${ifindex}`;
   return netns.run(() => {
-    // Protocol 0 receives nothing until bind: no unfiltered frame gets in, and socket(2) costs no grace period.
-    const fd = openSocket(op, AF_PACKET, SOCK_RAW, 0);
-    return orClose(fd, () => {
-      attachFilter(op, fd, encodeBpf(arpProgram()));
-      setReceiveBuffer(op, fd, RECEIVE_BUFFER);
-      const address = sockaddrLl(ETHERTYPE_ARP, ifindex);
-      check(op, bind(fd, address, address.length));
-      return new ArpSocket(fd, ifindex);
-    });
+    const filter = encodeBpf(arpProgram());
+    const options = { protocol: ETHERTYPE_ARP, ifindex, filter, receiveBuffer: RECEIVE_BUFFER };
+    return new ArpSocket(openPacketSocket(op, options), ifindex);
   });
 }

@@ -1,12 +1,21 @@
 import { concat } from '../base/bytes.ts';
 import { SysError } from '../base/sys-error.ts';
-import { addressOf } from './ffi.ts';
-import { intBytes, setBytesOption, SO_ATTACH_FILTER, SOL_SOCKET } from './socket-options.ts';
+import { check, orClose } from './errno.ts';
+import { addressOf, bind } from './ffi.ts';
+import {
+  intBytes,
+  openSocket,
+  setBytesOption,
+  setReceiveBuffer,
+  SO_ATTACH_FILTER,
+  SOCK_RAW,
+  SOL_SOCKET,
+} from './socket-options.ts';
 
 // What packet sockets have in common: linux/socket.h, linux/if_packet.h, linux/if_ether.h, linux/filter.h.
 export const AF_PACKET = 17;
 /** struct sockaddr_ll: family, protocol in network order, interface index; the rest is for cooked sockets. */
-const SOCKADDR_LL_LENGTH = 20;
+export const SOCKADDR_LL_LENGTH = 20;
 /** struct sock_fprog: u16 count, pointer; and struct sock_filter. */
 const SOCK_FPROG_LENGTH = 16;
 const SOCK_FILTER_LENGTH = 8;
@@ -32,4 +41,30 @@ export function attachFilter(op: string, fd: number, program: Uint8Array): void 
   bytes.set(new Uint8Array(Uint16Array.of(program.length / SOCK_FILTER_LENGTH).buffer), 0);
   fprog[1] = addressOf(instructions);
   setBytesOption(op, fd, SOL_SOCKET, SO_ATTACH_FILTER, bytes);
+}
+
+export type PacketSocketOptions = {
+  /** An EtherType, or ETH_P_ALL. */
+  readonly protocol: number;
+  readonly ifindex: number;
+  /** A classic BPF program, in force before the first frame. */
+  readonly filter: Uint8Array;
+  readonly receiveBuffer: number;
+  /** Further options, set before it hears anything. */
+  readonly tune?: (fd: number) => void;
+};
+
+/** A raw packet socket that hears one interface of the namespace where the thread is. Throws SysError. */
+export function openPacketSocket(op: string, options: PacketSocketOptions): number {
+  const { protocol, ifindex, filter, receiveBuffer, tune } = options;
+  // Protocol 0 receives nothing until bind: no unfiltered frame gets in, and socket(2) costs no grace period.
+  const fd = openSocket(op, AF_PACKET, SOCK_RAW, 0);
+  return orClose(fd, () => {
+    attachFilter(op, fd, filter);
+    tune?.(fd);
+    setReceiveBuffer(op, fd, receiveBuffer);
+    const address = sockaddrLl(protocol, ifindex);
+    check(op, bind(fd, address, address.length));
+    return fd;
+  });
 }

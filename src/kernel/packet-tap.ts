@@ -1,35 +1,20 @@
 import { invariant } from '../base/invariant.ts';
 import { SysError } from '../base/sys-error.ts';
-import { check, errnoName, lastError, orClose } from './errno.ts';
-import { addressOf, bind, closeOffLoop, errno, getsockname, getsockopt, recv } from './ffi.ts';
+import { check, errnoName } from './errno.ts';
+import { closeOffLoop, errno, getsockname, getsockopt, recv } from './ffi.ts';
 import { slowLane } from './lanes.ts';
+import { openPacketSocket, SOCKADDR_LL_LENGTH } from './packet-socket.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
-import {
-  intBytes,
-  MSG_DONTWAIT,
-  MSG_TRUNC,
-  openSocket,
-  setBytesOption,
-  setIntOption,
-  setReceiveBuffer,
-  SO_ATTACH_FILTER,
-  SOCK_RAW,
-  SOL_SOCKET,
-} from './socket-options.ts';
+import { intBytes, MSG_DONTWAIT, MSG_TRUNC, setIntOption } from './socket-options.ts';
 
-// linux/socket.h, linux/if_packet.h, linux/if_ether.h
-const AF_PACKET = 17;
+// linux/if_packet.h, linux/if_ether.h
 const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
 const PACKET_VNET_HDR = 15;
 const PACKET_IGNORE_OUTGOING = 23;
 const ETH_P_ALL = 0x0003;
-/** struct sockaddr_ll: family, protocol in network order, interface index, and more that bind(2) ignores. */
-const SOCKADDR_LL_LENGTH = 20;
+/** Where struct sockaddr_ll has the interface's index. */
 const SLL_IFINDEX_WORD = 1;
-/** linux/filter.h: struct sock_fprog {u16 count; pointer} and struct sock_filter. */
-const SOCK_FPROG_LENGTH = 16;
-const SOCK_FILTER_LENGTH = 8;
 // linux/virtio_net.h
 const VIRTIO_NET_HDR_LENGTH = 10;
 const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
@@ -49,16 +34,6 @@ export type FrameHandler = (frame: Uint8Array, info: FrameInfo) => void;
 
 /** ENETDOWN: the interface went down or away. The tap goes on when it is up again, unless it is no longer `attached`. */
 export type TapErrorHandler = (error: SysError) => void;
-
-function attachFilter(op: string, fd: number, program: Uint8Array): void {
-  // A copy: its memory stays where it is until the kernel has read it, which it does in the call.
-  const instructions = program.slice();
-  const fprog = new BigUint64Array(SOCK_FPROG_LENGTH / BigUint64Array.BYTES_PER_ELEMENT);
-  const bytes = new Uint8Array(fprog.buffer);
-  bytes.set(new Uint8Array(Uint16Array.of(program.length / SOCK_FILTER_LENGTH).buffer), 0);
-  fprog[1] = addressOf(instructions);
-  setBytesOption(op, fd, SOL_SOCKET, SO_ATTACH_FILTER, bytes);
-}
 
 // Only for reads that end before the next begins.
 const receiveBytes = new Uint8Array(VIRTIO_NET_HDR_LENGTH + FRAME_MAX);
@@ -144,21 +119,15 @@ export class PacketTap {
  */
 export function openTap(ifindex: number, filterProgram: Uint8Array): PacketTap {
   const op = `open packet tap on #${ifindex}`;
-  if (filterProgram.length === 0 || filterProgram.length % SOCK_FILTER_LENGTH !== 0) {
-    throw new SysError(op, 'EINVAL', 'the filter program is not a list of instructions');
-  }
-  // Protocol 0 receives nothing until bind: no unfiltered frame gets in, and socket(2) costs no grace period.
-  const fd = openSocket(op, AF_PACKET, SOCK_RAW, 0);
-  return orClose(fd, () => {
-    attachFilter(op, fd, filterProgram);
-    setIntOption(op, fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-    setIntOption(op, fd, SOL_PACKET, PACKET_VNET_HDR, 1);
-    setReceiveBuffer(op, fd, RECEIVE_BUFFER);
-    const address = new Uint8Array(SOCKADDR_LL_LENGTH);
-    address.set(new Uint8Array(Uint16Array.of(AF_PACKET).buffer), 0);
-    address.set([ETH_P_ALL >> 8, ETH_P_ALL & 0xff], 2);
-    address.set(intBytes(ifindex), 4);
-    if (bind(fd, address, address.length) < 0) throw lastError(op);
-    return new PacketTap(fd);
+  const fd = openPacketSocket(op, {
+    protocol: ETH_P_ALL,
+    ifindex,
+    filter: filterProgram,
+    receiveBuffer: RECEIVE_BUFFER,
+    tune: (socket) => {
+      setIntOption(op, socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
+      setIntOption(op, socket, SOL_PACKET, PACKET_VNET_HDR, 1);
+    },
   });
+  return new PacketTap(fd);
 }

@@ -168,10 +168,6 @@ export class PodNetwork {
     );
   }
 
-  async hostUplink(link: { readonly index: number }): Promise<number | undefined> {
-    return (await this.hostLan(link)).uplinkIndex;
-  }
-
   hostLan(link: { readonly index: number }): Promise<HostLan> {
     return hostLan(this.#rtnl, this.#host, link.index);
   }

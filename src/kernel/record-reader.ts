@@ -1,12 +1,14 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { Slices } from './slices.ts';
 
+/** For open(2) where somebody else may have put what lies there: no link is followed, no pipe waited for. */
+export const READ_WARILY =
+  constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 /** A record is a few kilobytes; what is larger was not written by us. */
 const MOST_BYTES = 256 * 1024;
 /** S_IWGRP | S_IWOTH */
 const WRITABLE_BY_OTHERS = 0o022;
-/** How long the loop may be kept before others get their turn. */
-const SLICE_MS = 5;
 
 /** A file that was found at start: its content, or why it is not taken for a record. */
 export type StoredFile =
@@ -20,12 +22,9 @@ export type StoredFile =
 export async function readRecords(folder: string, names: readonly string[]): Promise<readonly StoredFile[]> {
   const buffer = Buffer.allocUnsafe(MOST_BYTES);
   const files: StoredFile[] = [];
-  let sliceEnd = performance.now() + SLICE_MS;
+  const slices = new Slices();
   for (const name of names) {
-    if (performance.now() >= sliceEnd) {
-      await turn();
-      sliceEnd = performance.now() + SLICE_MS;
-    }
+    await slices.pause();
     files.push(readRecord(folder, name, buffer));
   }
   return files;
@@ -34,9 +33,7 @@ export async function readRecords(folder: string, names: readonly string[]): Pro
 function readRecord(folder: string, name: string, buffer: Buffer): StoredFile {
   let fd: number;
   try {
-    // A link is not followed, and a pipe not waited for.
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
-    fd = openSync(join(folder, name), flags);
+    fd = openSync(join(folder, name), READ_WARILY);
   } catch (error) {
     return { name, problem: reasonOf(error) };
   }
@@ -77,10 +74,4 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (!('code' in error)) return error.message;
   return error.code === 'ELOOP' ? 'is a symbolic link' : error.message;
-}
-
-function turn(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setImmediate(resolve);
-  return promise;
 }

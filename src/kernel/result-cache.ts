@@ -1,7 +1,8 @@
-import { constants, type Dirent } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromNodeError } from './errno.ts';
+import { READ_WARILY } from './record-reader.ts';
 
 /** A runtime with more attachments than that on one node has not been seen. */
 const MOST_FILES = 16_384;
@@ -36,9 +37,7 @@ async function entriesOf(folder: string): Promise<readonly Dirent[]> {
 
 async function readOne(path: string): Promise<CacheFile> {
   try {
-    // A link is not followed, and a pipe not waited for.
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
-    await using file = await open(path, flags);
+    await using file = await open(path, READ_WARILY);
     const stat = await file.stat();
     if (!stat.isFile()) return { name: path, problem: 'is not a regular file' };
     if (stat.size > MOST_BYTES) return { name: path, problem: `is larger than ${MOST_BYTES} bytes` };

@@ -4,6 +4,7 @@ import { maskFromPrefix } from '../base/ipv4.ts';
 import { parseDnsmasqLeases } from './lease-files.ts';
 import { waitUntilReady } from './long-process.ts';
 import {
+  DEFAULT_LEASE_SECONDS,
   listensForDhcp,
   nowSeconds,
   readSettled,
@@ -14,7 +15,6 @@ import {
 
 /** Home names end in it (RFC 8375). */
 export const HOME_DOMAIN = 'home.arpa';
-const DEFAULT_LEASE_SECONDS = 43_200;
 /** dnsmasq's own bound is 1,000; bursts of pods need more. */
 const MAX_LEASES = 65_536;
 

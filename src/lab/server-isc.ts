@@ -5,6 +5,7 @@ import { maskFromPrefix } from '../base/ipv4.ts';
 import { parseIscLeases } from './lease-file-isc.ts';
 import { waitUntilReady } from './long-process.ts';
 import {
+  DEFAULT_LEASE_SECONDS,
   listensForDhcp,
   logSince,
   nowSeconds,
@@ -13,8 +14,6 @@ import {
   type DhcpServer,
   type ServerSite,
 } from './server.ts';
-
-const DEFAULT_LEASE_SECONDS = 43_200;
 
 export type IscOptions = {
   readonly kind: 'isc';

@@ -5,6 +5,7 @@ import type { Json, JsonObject } from '../base/json.ts';
 import { parseKeaLeases } from './lease-files.ts';
 import { waitUntilReady } from './long-process.ts';
 import {
+  DEFAULT_LEASE_SECONDS,
   listensForDhcp,
   logSince,
   nowSeconds,
@@ -13,8 +14,6 @@ import {
   type DhcpServer,
   type ServerSite,
 } from './server.ts';
-
-const DEFAULT_LEASE_SECONDS = 43_200;
 
 export type KeaOptions = {
   readonly kind: 'kea';

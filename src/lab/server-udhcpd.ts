@@ -5,10 +5,15 @@ import { isErrno } from './errno.ts';
 import { parseUdhcpdLeases } from './lease-file-udhcpd.ts';
 import type { ServerLease } from './lease-files.ts';
 import { isRunning, signalProcess, waitUntilReady, type LongProcess } from './long-process.ts';
-import { listensForDhcp, nowSeconds, serverOf, type DhcpServer, type ServerSite } from './server.ts';
+import {
+  DEFAULT_LEASE_SECONDS,
+  listensForDhcp,
+  nowSeconds,
+  serverOf,
+  type DhcpServer,
+  type ServerSite,
+} from './server.ts';
 import { waitFor } from './wait.ts';
-
-const DEFAULT_LEASE_SECONDS = 43_200;
 
 export type UdhcpdOptions = {
   readonly kind: 'udhcpd';

@@ -72,6 +72,8 @@ export async function readIfThere(path: string): Promise<string> {
   }
 }
 
+/** Twelve hours, as home routers give. */
+export const DEFAULT_LEASE_SECONDS = 43_200;
 const SETTLE_MS = 5;
 const MOST_READS = 20;
 

@@ -142,22 +142,24 @@ export class LeaseClient {
   }
 
   /**
-   * Goes on from a stored state. What has ended is withdrawn now; what else is overdue is done in its turn by `pace`.
+   * Goes on from a stored state. What has ended is withdrawn now; what else is overdue is done in its turn.
    * A lease that was lost is sought again.
    */
-  resume(pace: (work: () => void) => void): void {
+  resume(): void {
     const { lease } = this;
+    const { pace } = this.#parts;
     this.#hands.doubtEnd();
     this.#hands.clear();
     if (lease !== undefined) this.#watch(lease, this.#isNew(lease));
     if (this.#state.kind === 'init') pace(() => this.dispatch({ type: 'start' }));
     else if ((wakeAt(this.#state) ?? Infinity) > this.#world.clock.now()) this.#arm();
-    else this.#catchUp(pace);
+    else this.#catchUp();
   }
 
   /** What is overdue is so for many leases at once. An address that has ended goes now, what is sent has its turn. */
-  #catchUp(pace: (work: () => void) => void): void {
+  #catchUp(): void {
     const { lease } = this;
+    const { pace } = this.#parts;
     if (lease?.times !== undefined && this.#world.clock.now() >= lease.times.expiresAt) {
       this.#state = { kind: 'init', last: lease.address.address };
       this.#perform({ type: 'withdraw', lease }, lease);
@@ -355,7 +357,7 @@ export class LeaseClient {
 
   #wake(due: Instant): void {
     if (between(due, this.#world.clock.now()) < LATE) this.dispatch({ type: 'wake' });
-    else this.#catchUp(this.#parts.pace);
+    else this.#catchUp();
   }
 
   /** The interface as it is now; undefined when it is gone. Throws a SysError when the namespace is. */

@@ -75,10 +75,10 @@ export class AddressGuard {
   }
 
   /** The same with a namespace that is opened for it. Rejects with its SysError. */
-  async checkHere(address: Ipv4, signal?: AbortSignal): Promise<Checked> {
+  async checkHere(address: Ipv4): Promise<Checked> {
     const pod = openPodOf(this.#world, this.#identity);
     try {
-      return await this.check(pod, address, signal);
+      return await this.check(pod, address);
     } finally {
       pod.close();
     }

@@ -4,6 +4,7 @@ import { isMulticastMac, isZeroMac, type Mac, mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { later, millis } from '../base/time.ts';
+import { probe } from '../protocol/acd4/packets.ts';
 import { buildRelease } from '../protocol/dhcp4/build.ts';
 import { type Held, leaseOf } from '../protocol/dhcp4/state.ts';
 import { newXid } from '../protocol/dhcp4/step.ts';
@@ -20,7 +21,6 @@ const DHCP_SERVER_PORT = 67;
 const QUESTIONS = 3;
 const QUESTION_PAUSE = millis(100);
 const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
-const UNKNOWN_MAC = mac('00:00:00:00:00:00');
 
 /** What has to be given back, and where the LAN is. */
 export type Owed = {
@@ -88,17 +88,6 @@ export function lanOf(
 function nextHop({ record, held }: Owed): Ipv4 | undefined {
   if (cidrContains(held.address, held.serverId)) return held.serverId;
   return leaseOf(record.state)?.routers[0];
-}
-
-/** A probe as RFC 5227 2.1.1 forms it: without a sender's IP address, so that no cache learns anything wrong. */
-function probe(from: Mac, address: Ipv4): Uint8Array {
-  return emitArpFrame(from, BROADCAST_MAC, {
-    op: 'request',
-    senderMac: from,
-    senderIp: IPV4_ANY,
-    targetMac: UNKNOWN_MAC,
-    targetIp: address,
-  });
 }
 
 /** An address that is asked for, and the first good answer. */
@@ -198,7 +187,9 @@ async function askAround(
       if (owner.answer === owed.record.config.chaddr) owner.askAgain();
       for (const question of questions) {
         if (question.answer !== undefined) continue;
-        const failed = world.frames.send(lan.index, probe(lan.mac, question.address));
+        // Without a sender's IP address no cache learns anything wrong.
+        const frame = emitArpFrame(lan.mac, BROADCAST_MAC, probe(question.address, lan.mac));
+        const failed = world.frames.send(lan.index, frame);
         if (failed !== undefined) return { kind: 'unreachable', why: failed.message };
       }
       await pause(world, signal);

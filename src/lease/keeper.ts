@@ -79,7 +79,7 @@ export class Keeper {
       case 'namespace-gone':
       case 'link-gone':
         if (found.kind === 'link-gone' && this.#relinks.attend(client)) {
-          client.resume((work) => this.pace(work));
+          client.resume();
           return;
         }
         this.#world.count('pod-gone');
@@ -95,7 +95,7 @@ export class Keeper {
         break;
     }
     this.#listen(identity.uplinkIndex, lease);
-    client.resume((work) => this.pace(work));
+    client.resume();
     if (found.kind !== 'there' || found.link.hasAddress || client.lease === undefined) return;
     client.restore();
     // It may have been taken away for a NAK that came just before the end of the earlier run.

@@ -77,7 +77,7 @@ class Room {
       inode: this.inode,
       link,
       peek: () => this.link,
-      hostUplink: () => Promise.resolve(this.uplinkOfLink),
+      hostLan: () => Promise.resolve({ uplinkIndex: this.uplinkOfLink, lan: undefined }),
       createMacvlan: (spec) => {
         this.asked.push(spec);
         const { name, mtu = UPLINK.mtu } = spec;
@@ -93,7 +93,6 @@ class Room {
       close: () => {
         this.open -= 1;
       },
-      hostLan: unused,
       addresses: unused,
       routes: unused,
       addRoute: unused,

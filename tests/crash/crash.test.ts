@@ -4,13 +4,14 @@ import { waitFor } from '../../src/lab/wait.ts';
 import { keaSite } from '../daemon/support/kea-site.ts';
 import { NETWORK } from '../daemon/support/lan.ts';
 import { logText } from '../daemon/support/site.ts';
+import { Random } from '../lease/sim/random.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { compareAll } from './support/compare.ts';
 import { readJournal, type Account } from './support/journal.ts';
 import { Slot, type Life } from './support/load.ts';
 import { Namespaces } from './support/namespaces.ts';
 import { MortalDaemon } from './support/mortal-daemon.ts';
-import { nextMoment, numbersFrom, seedOf } from './support/moments.ts';
+import { nextMoment, seedOf } from './support/moments.ts';
 
 const LEASE_SECONDS = 10;
 /** Pods that stay for the whole test and have to keep their address. */
@@ -31,7 +32,7 @@ test(
   async (t) => {
     const seed = seedOf();
     t.diagnostic(`SEED=${seed}`);
-    const random = numbersFrom(seed);
+    const random = new Random(seed).next;
     const site = await keaSite(t, LEASE_SECONDS);
     const daemon = await MortalDaemon.prepare(site);
     await daemon.live();
@@ -42,7 +43,7 @@ test(
     const slots = Array.from(
       { length: STAYERS + CHURNERS },
       (_, at) =>
-        new Slot(site, { namespaces, isReady: () => daemon.isReady, random: numbersFrom(seed + at) }),
+        new Slot(site, { namespaces, isReady: () => daemon.isReady, random: new Random(seed + at).next }),
     );
     await using ends = new AsyncDisposableStack();
     // After a failure the load must not go on while its LAN is taken down.

@@ -51,7 +51,7 @@ async function makeIn(
   const there = await pod.link(ifname);
   if (there !== undefined) {
     const isOurs = there.kind === 'macvlan' && there.mac === link.mac;
-    return isOurs && (await pod.hostUplink(there)) === uplink.index
+    return isOurs && (await pod.hostLan(there)).uplinkIndex === uplink.index
       ? { kind: 'made', index: there.index }
       : { kind: 'taken', why: `the container has another interface ${ifname} now` };
   }

@@ -78,6 +78,7 @@ static void *next(const char *name) {
 typedef int open_type(const char *, int, ...);
 typedef int path_type(const char *);
 typedef int paths_type(const char *, const char *);
+typedef int exchange_type(int, const char *, int, const char *, unsigned int);
 typedef int truncate_type(int, off_t);
 typedef ssize_t write_type(int, const void *, size_t);
 typedef ssize_t writev_type(int, const struct iovec *, int);
@@ -93,34 +94,48 @@ static const char *kind_of(int fd) {
     return S_ISREG(status.st_mode) ? "file" : S_ISSOCK(status.st_mode) ? "answer" : "";
 }
 
-int open(const char *path, int flags, ...) {
-    REAL(open_type, "open");
-    va_list list;
-    va_start(list, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;
-    va_end(list);
+static int open_by(open_type *real, const char *path, int flags, mode_t mode) {
     enum when when = (flags & O_CREAT) != 0 ? arrive("create") : NEVER;
     int result = real(path, flags, mode);
     leave(when);
     return result;
 }
 
+/* The mode is there only when a file may be made. */
+#define MODE_OF(flags, mode) \
+    mode_t mode = 0; \
+    if (((flags) & (O_CREAT | O_TMPFILE)) != 0) { \
+        va_list list; \
+        va_start(list, flags); \
+        mode = va_arg(list, mode_t); \
+        va_end(list); \
+    }
+
+int open(const char *path, int flags, ...) {
+    REAL(open_type, "open");
+    MODE_OF(flags, mode)
+    return open_by(real, path, flags, mode);
+}
+
 int open64(const char *path, int flags, ...) {
     REAL(open_type, "open64");
-    va_list list;
-    va_start(list, flags);
-    mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, mode_t) : 0;
-    va_end(list);
-    enum when when = (flags & O_CREAT) != 0 ? arrive("create") : NEVER;
-    int result = real(path, flags, mode);
-    leave(when);
-    return result;
+    MODE_OF(flags, mode)
+    return open_by(real, path, flags, mode);
 }
 
 int rename(const char *from, const char *to) {
     REAL(paths_type, "rename");
     enum when when = arrive("rename");
     int result = real(from, to);
+    leave(when);
+    return result;
+}
+
+/* A record that is there already is exchanged with its successor. */
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned int flags) {
+    REAL(exchange_type, "renameat2");
+    enum when when = arrive("rename");
+    int result = real(from_folder, from, to_folder, to, flags);
     leave(when);
     return result;
 }

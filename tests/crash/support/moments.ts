@@ -5,17 +5,6 @@ export type Moment =
   | { readonly kind: 'starting' | 'ready'; readonly afterMs: number }
   | { readonly kind: 'call'; readonly at: string };
 
-/** mulberry32: small, and the same numbers for the same seed. Each is in [0, 1). */
-export function numbersFrom(seed: number): () => number {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** SEED=... repeats a run, as far as two processes and a kernel can be repeated. */
 export function seedOf(): number {
   const wanted = Number(process.env['SEED']);

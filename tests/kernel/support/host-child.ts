@@ -26,7 +26,7 @@ try {
 async function uplinkOf(of: PodNetwork, name: string): Promise<number | null> {
   const link = await of.link(name);
   if (link === undefined) throw new Error(`there is no ${name}`);
-  return (await of.hostUplink(link)) ?? null;
+  return (await of.hostLan(link)).uplinkIndex ?? null;
 }
 
 async function lanOf(of: PodNetwork, name: string): Promise<unknown> {
