@@ -30,7 +30,9 @@ export const LAYERS: Rules = {
   kernel: { layers: ['wire', 'base'], node: 'any', packages: { koffi: ['ffi.ts', 'poll.ts'] } },
   observe: { layers: ['base'], packages: { pino: ['*'] } },
   api: { layers: ['cni', 'lease', 'node', 'protocol', 'wire', 'observe', 'base'] },
-  cli: { layers: ['api', 'base'] },
+  doctor: { layers: ['cni', 'node', 'protocol', 'wire', 'base'], packages: { valibot: ['*'] } },
+  install: { layers: ['base'] },
+  cli: { layers: ['api', 'doctor', 'install', 'base'] },
   lab: { layers: ['api', 'base'], node: 'any', packages: { valibot: ['*'] } },
   [ROOT_LAYER]: { layers: ['*'], packages: { valibot: ['*'] } },
 };
