@@ -46,5 +46,10 @@ format: build
 bench: build
 	@sh scripts/bench.sh $(BENCH_ARGS)
 
+# A tarball with its own Node, for hosts that have none.
+.PHONY: dist
+dist: build
+	@sh scripts/dist.sh
+
 clean:
 	rm -rf dist node_modules

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The benchmark against the Go plugins, side by side. Called by `make bench`, which has built Leasehold.
 #   scripts/bench.sh [--quick] [--output FILE]
+#   scripts/bench.sh --last-hop     what the last hop costs, alone
 set -eu
 cd "$(dirname "$0")/.."
 root=$(pwd)
@@ -13,6 +14,12 @@ go_plugins=dist/go-plugins
   echo 'bench: needs root for network namespaces' >&2
   exit 1
 }
+case " $* " in
+*' --last-hop '*)
+  sh scripts/install-debian.sh iproute2 nftables iperf3
+  exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/last-hop.ts
+  ;;
+esac
 sh scripts/install-debian.sh iproute2 dnsmasq-base kea-dhcp4-server kea-common containernetworking-plugins
 
 # Static, as the project's own releases are built.

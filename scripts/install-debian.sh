@@ -8,7 +8,7 @@ fail() {
   exit 1
 }
 
-[ $# -gt 0 ] || set -- iproute2 dnsmasq-base udhcpc iputils-ping
+[ $# -gt 0 ] || set -- iproute2 dnsmasq-base udhcpc iputils-ping nftables
 
 for package in "$@"; do
   case $package in

@@ -11,10 +11,12 @@ import { DHCP_KEYS, readDhcpKeys } from './cni/dhcp/keys.ts';
 import { MAC_POLICIES } from './cni/identity/pod-mac.ts';
 import { CniError, quoted } from './cni/spec/errors.ts';
 import { readShape } from './cni/spec/schema.ts';
-import { nearest } from './wire/dhcp4/nearest.ts';
+import { nearest } from './base/nearest.ts';
 
 /** Networks that routes are kept out of: services, nodes, other clusters. Each is compared with every route. */
 const MOST_PROTECTED = 256;
+/** A cluster has one service network of each family, or a few. Each pod has a route to each. */
+const MOST_SERVICES = 16;
 /** The longest DNS name (RFC 1035 2.3.4): more than any cluster or node is called. */
 const MAX_NAME = 253;
 const MAX_KEY = 1024;
@@ -45,7 +47,7 @@ const protectedNetwork = v.pipe(
       return NEVER;
     }
     if (network.prefix === 0) {
-      addIssue({ message: `${quoted(value)} would refuse every route, the default route with them` });
+      addIssue({ message: `${quoted(value)} is every network, the default route with it` });
       return NEVER;
     }
     return networkOf({ address: network.address, prefix: network.prefix });
@@ -68,6 +70,10 @@ const entries = {
     v.pipe(v.array(protectedNetwork), v.maxLength(MOST_PROTECTED, `has more than ${MOST_PROTECTED} entries`)),
     [],
   ),
+  services: v.optional(
+    v.pipe(v.array(protectedNetwork), v.maxLength(MOST_SERVICES, `has more than ${MOST_SERVICES} entries`)),
+    [],
+  ),
   node: v.optional(textUpTo(MAX_NAME)),
 };
 
@@ -87,6 +93,8 @@ export type DaemonConfig = {
   readonly dhcp: DhcpSettings;
   /** Networks that no route of a lease may lead into; host bits cleared. */
   readonly protect: readonly Cidr<Ipv4>[];
+  /** Networks of the cluster's services, which pods reach through the node; host bits cleared. */
+  readonly services: readonly Cidr<Ipv4>[];
 };
 
 /** Without a file: the defaults. Throws an Error that names file and key. */
@@ -100,6 +108,13 @@ export function loadConfig(path: string | undefined): DaemonConfig {
   }
 }
 
+/** A network as a command line has it. Throws an Error that names the flag. */
+export function readServiceFlag(text: string): Cidr<Ipv4> {
+  const network = v.safeParse(protectedNetwork, text);
+  if (network.success) return network.output;
+  throw new Error(`--service-cidr ${network.issues[0].message}`);
+}
+
 /** Throws CniError that names the key. */
 function read(file: JsonObject): DaemonConfig {
   refuseUnknown(file, Object.keys(entries), '');
@@ -111,7 +126,7 @@ function read(file: JsonObject): DaemonConfig {
   }
   const shaped = readShape(Shape, file);
   if (!shaped.ok) throw shaped.error;
-  const { dhcp, identity: who, protect, node } = shaped.value;
+  const { dhcp, identity: who, protect, services, node } = shaped.value;
   const dhcpKeys = file['dhcp'];
   const cluster = who.cluster ?? '';
   return {
@@ -124,6 +139,7 @@ function read(file: JsonObject): DaemonConfig {
       identity: { cluster, key: who.key ?? cluster, node: node ?? hostname() },
     },
     protect,
+    services,
   };
 }
 

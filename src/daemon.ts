@@ -7,8 +7,9 @@ import { isSysError } from './base/sys-error.ts';
 import { CniDispatcher } from './cni/dispatch.ts';
 import { KeyedOperations } from './cni/keyed.ts';
 import type { PluginServices } from './cni/context.ts';
-import { loadConfig } from './daemon-config.ts';
+import { type DaemonConfig, loadConfig, readServiceFlag } from './daemon-config.ts';
 import { runDelegate } from './daemon-delegate.ts';
+import { openHostSide, watchGuard } from './daemon-host.ts';
 import { takeUpLeases } from './daemon-leases.ts';
 import { linkMaker } from './cni/plugins/link-maker.ts';
 import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
@@ -16,10 +17,12 @@ import { adoptAll } from './cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from './kernel/clock.ts';
 import { lockFile, type FileLock } from './kernel/file-lock.ts';
 import { HostFrameSender } from './kernel/frame-sender.ts';
+import { AddDiagnoses } from './doctor/add-diagnosis.ts';
 import { HostNetwork } from './kernel/host-network.ts';
+import { probePorts } from './kernel/probe-ports.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
-import { watchLinks } from './kernel/link-watch.ts';
 import { namespaceAt } from './kernel/namespace-at.ts';
+import { watchNetwork } from './kernel/network-watch.ts';
 import { openTap } from './kernel/packet-tap.ts';
 import { PastAddresses } from './kernel/past-addresses.ts';
 import { PodNetwork } from './kernel/pod-network.ts';
@@ -27,6 +30,7 @@ import { readResultCache } from './kernel/result-cache.ts';
 import { sdNotify } from './kernel/sd-notify.ts';
 import { openTimers } from './kernel/timers.ts';
 import { LeaseManager } from './lease/manager.ts';
+import type { LeaseKey } from './lease/record.ts';
 import { recordStore } from './lease/stored.ts';
 import { listenOn } from './listen.ts';
 import { Counters } from './observe/counters.ts';
@@ -38,6 +42,8 @@ export type DaemonOptions = {
   readonly stateDir: string;
   readonly configPath: string | undefined;
   readonly logLevel: LogLevel;
+  /** Networks of the cluster's services, beside those of the configuration. */
+  readonly serviceCidrs: readonly string[];
 };
 
 const OWNER_FOLDER = 0o700;
@@ -55,6 +61,7 @@ type Log = ReturnType<typeof createLog>;
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { socketPath, stateDir } = options;
   const config = loadConfig(options.configPath);
+  const flagged = options.serviceCidrs.map(readServiceFlag);
   const log = createLog(options.logLevel);
   // Ended last to first, after a start that fails as well: one timer or socket left would keep the process, and with
   // it the lock, for ever.
@@ -80,6 +87,17 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     );
   });
   ends.defer(() => timers.close());
+  const { side: hostSide, services: networks } = await openHostSide({
+    stateDir,
+    host,
+    timers,
+    log,
+    count,
+    leaseAddress: (key) => leases.get(key)?.lease?.address.address,
+  });
+  ends.defer(() => hostSide.close());
+  networks.set('config', config.services);
+  networks.set('flag', flagged);
   const world = {
     clock: { now, bootId: bootId() },
     timers,
@@ -94,9 +112,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       send: (ifindex: number, frame: Uint8Array) => frames.send(ifindex, frame),
       link: (name: string) => host.peek(name),
     },
-    protect: config.protect,
+    get protect() {
+      return [...config.protect, ...networks.all];
+    },
     count,
+    changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };
+  const diagnoses = new AddDiagnoses(probePorts(host.rtnl, timers), {
+    warn: (fields, message) => log.warn(fields, message),
+  });
+  ends.defer(() => diagnoses.close());
   const operations = new KeyedOperations();
   const maker = linkMaker({ operations, host, openPod: world.openPod, log });
   const { deadline, carrierWait } = config;
@@ -107,6 +132,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     operations,
     host,
     openPod: world.openPod,
+    hostSide,
+    diagnose: diagnoses.diagnose,
     runDelegate,
     dhcp: config.dhcp,
     store: files,
@@ -125,6 +152,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     leases: { list: () => leases.list(), debts: () => leases.debts(), now },
     isReady: () => ready,
     counters: () => counters.snapshot(),
+    host: () => hostSide.status(),
     adopt: async (folder) =>
       adoptAll(await readResultCache(folder), (call, type) =>
         new DhcpIpam(services, type === 'macvlan').adoptFromGo(call),
@@ -141,13 +169,25 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   // The socket first: where another daemon answers, nothing is done for the leases. Until ready all hear 503.
   await listenOn(api, socketPath);
   // Before the leases, so that no change between a look and the watch is missed.
-  const links = watchLinks(
-    (change) => leases.linkChanged(change),
-    () => void lookAtLinks(host, leases, log),
-  );
-  ends.defer(() => links.close());
+  const watch = watchNetwork({
+    onLink: (change) => leases.linkChanged(change),
+    onNotice: (notice) => hostSide.notice(notice),
+    wantsNeighbours: (index) => hostSide.isShim(index),
+    onLost: () => {
+      hostSide.noticesLost();
+      void lookAtLinks(host, leases, log);
+    },
+  });
+  ends.defer(() => watch.close());
+  const guard = watchGuard(hostSide, log);
+  ends.defer(() => guard?.close());
   await takeUpLeases(files, leases, log);
   await lookAtLinks(host, leases, log);
+  await hostSide.start();
+  const stopReloading = onReload(options.configPath, log, ({ services: again }) =>
+    networks.set('config', again),
+  );
+  ends.defer(stopReloading);
   leases.watch();
   const spool = new SpoolWatch(
     socketPath,
@@ -175,6 +215,21 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ready = false;
   notify('STOPPING=1');
   log.info({ signal }, 'leasehold stops; leases stay');
+}
+
+/** SIGHUP: the configuration is read again. What cannot be read changes nothing. */
+function onReload(path: string | undefined, log: Log, take: (config: DaemonConfig) => void): () => void {
+  const reload = (): void => {
+    try {
+      take(loadConfig(path));
+      log.info({ path }, 'the service networks are read again; other keys count from the next start on');
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      log.error({ error: error.message }, 'the configuration cannot be read again; nothing changes');
+    }
+  };
+  process.on('SIGHUP', reload);
+  return () => void process.removeListener('SIGHUP', reload);
 }
 
 /** Takes no more connections, and waits for the answers that are still owed. */

@@ -4,11 +4,24 @@ import { fileURLToPath } from 'node:url';
 import { parseJson, isJsonObject } from './base/json.ts';
 import { adoptCommand } from './cli/adopt.ts';
 import { type Command, UsageError } from './cli/command.ts';
+import { conflistCommand } from './cli/conflist.ts';
 import { daemonCommand } from './cli/daemon.ts';
+import { installCommand } from './cli/install.ts';
+import { doctorCommand } from './cli/doctor.ts';
+import type { DoctorParts } from './cli/doctor-parts.ts';
 import { leasesCommand } from './cli/leases.ts';
+import { uninstallCommand } from './cli/uninstall.ts';
+import { installParts } from './host-install.ts';
 import { isLogLevel, LOG_LEVELS } from './observe/log.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+async function openDoctor(): Promise<DoctorParts> {
+  const { openDoctorParts } = await import('./doctor-parts.ts');
+  return openDoctorParts(ROOT);
+}
+
+const INSTALL = installParts(ROOT, version, openDoctor);
 
 /** The subcommands. What is heavy is imported when it is asked for. */
 const COMMANDS: readonly Command[] = [
@@ -18,9 +31,19 @@ const COMMANDS: readonly Command[] = [
   }),
   leasesCommand,
   adoptCommand,
+  doctorCommand(openDoctor),
+  conflistCommand(openDoctor),
+  installCommand(INSTALL),
+  uninstallCommand({
+    ...INSTALL,
+    undoHost: async (stateDir) => {
+      const { undoHost } = await import('./host-undo.ts');
+      return undoHost(stateDir);
+    },
+  }),
   {
     name: 'lab',
-    usage: '[--keep] | shell NAME | attach NAME | detach NAME | status | down',
+    usage: '[--keep] | shell NAME | attach NAME | detach NAME | status | break [NAME] | heal [NAME] | down',
     summary: 'a home LAN in network namespaces, with pods that get their leases',
     run: async (argv) => {
       const { runLab } = await import('./lab/lab.ts');
@@ -32,12 +55,17 @@ const COMMANDS: readonly Command[] = [
     usage: '',
     summary: 'print the version',
     run: () => {
-      const json = parseJson(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-      console.log(json.ok && isJsonObject(json.value) ? json.value['version'] : 'unknown');
+      console.log(version());
       return Promise.resolve(0);
     },
   },
 ];
+
+function version(): string {
+  const json = parseJson(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const text = json.ok && isJsonObject(json.value) ? json.value['version'] : undefined;
+  return typeof text === 'string' ? text : 'unknown';
+}
 
 function usage(commands: readonly Command[]): string {
   const lines = commands.map(

@@ -69,7 +69,7 @@ describe('the check itself', () => {
       ['base/x.ts', `import x from 'node:fs';`, /does not know the OS/],
       ['api/x.ts', `process.getBuiltinModule('node:child_process')`, /only kernel\/ and lab\//],
       ['kernel/links.ts', `import koffi from 'koffi';`, /koffi: not a package for kernel\/links\.ts/],
-      ['node/x.ts', `import * as v from 'valibot';`, /valibot: not a package/],
+      ['wire/x.ts', `import * as v from 'valibot';`, /valibot: not a package/],
       ['kube/x.ts', `import { x } from './y.ts';`, /kube\/ is in no row/],
       ['main.ts', `import { x } from '../tests/x.ts';`, /outside of src/],
     ] as const;

@@ -4,6 +4,8 @@ import { isSysError } from '../base/sys-error.ts';
 import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
 import { debtViews, leaseViews, type LeaseSource } from './lease-view.ts';
+import { hostView } from './host-view.ts';
+import type { HostStatus } from '../node/host/host-side.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
 
 // Not by import: that reads every export, and one of http's brings in a WebSocket client of 10 MB.
@@ -25,6 +27,8 @@ export interface ApiParts {
   readonly leases: LeaseSource;
   readonly isReady: () => boolean;
   readonly counters: () => Readonly<Record<string, number>>;
+  /** The node's side of the pods. */
+  readonly host: () => HostStatus;
   /** Takes over the leases of the containers in a runtime's cache of results. */
   readonly adopt: (folder: string) => Promise<readonly Adoption[]>;
   /** How long a request may take to arrive, head and body; 30 s. What is done with it has its own deadlines. */
@@ -79,6 +83,9 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
       break;
     case '/v1/owed':
       answer(response, 200, debtViews(parts.leases));
+      break;
+    case '/v1/host':
+      answer(response, 200, hostView(parts.host()));
       break;
     case '/v1/counters':
       answer(response, 200, parts.counters());

@@ -9,6 +9,7 @@ type DaemonArguments = {
   readonly stateDir: string;
   readonly configPath: string | undefined;
   readonly logLevel: string;
+  readonly serviceCidrs: readonly string[];
 };
 
 /** `leasehold daemon`: the node daemon in the foreground. `start` is the composition root's. */
@@ -18,7 +19,7 @@ export function daemonCommand(
 ): Command {
   return {
     name: 'daemon',
-    usage: '[--socket PATH] [--state-dir DIR] [--config FILE] [--log-level LEVEL]',
+    usage: '[--socket PATH] [--state-dir DIR] [--config FILE] [--service-cidr CIDR]... [--log-level LEVEL]',
     summary: 'run the node daemon in the foreground',
     async run(argv) {
       const { values } = parseOptions(() =>
@@ -28,6 +29,7 @@ export function daemonCommand(
             socket: { type: 'string', default: DEFAULT_SOCKET },
             'state-dir': { type: 'string', default: DEFAULT_STATE_DIR },
             config: { type: 'string' },
+            'service-cidr': { type: 'string', multiple: true, default: [] },
             'log-level': { type: 'string', default: 'info' },
           },
         }),
@@ -41,6 +43,7 @@ export function daemonCommand(
         stateDir: values['state-dir'],
         configPath: values.config,
         logLevel,
+        serviceCidrs: values['service-cidr'],
       });
       return 0;
     },

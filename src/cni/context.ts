@@ -1,5 +1,6 @@
 import type { SysError } from '../base/sys-error.ts';
 import type { LeaseManager } from '../lease/manager.ts';
+import type { HostSide } from '../node/host/host-side.ts';
 import type { UplinkSource } from '../node/ports.ts';
 import type { DhcpKeys } from './dhcp/keys.ts';
 import type { MacPolicy } from './identity/pod-mac.ts';
@@ -18,6 +19,8 @@ export interface PluginServices {
   readonly host: UplinkSource & { readonly inode: string };
   /** Throws SysError ENOENT, or ENOTNS for a path that is no network namespace. */
   openPod(path: string): Pod & UplinkSource;
+  /** The node's part of a pod: how the two reach each other, and the pod its services. */
+  readonly hostSide: Pick<HostSide, 'begin' | 'ended' | 'attach' | 'detach' | 'attachmentsOf' | 'has'>;
   readonly runDelegate: RunDelegate;
   /** What the operator set for every DHCP client. */
   readonly dhcp: DhcpSettings;
@@ -26,6 +29,11 @@ export interface PluginServices {
     /** Undefined when a lease could be stored now. */
     writable(): Promise<SysError | undefined>;
   };
+  /**
+   * Why nobody answers on a LAN: a sentence of cause and one of remedy. At most two seconds, and shared between callers;
+   * undefined when nothing was found. Never rejects.
+   */
+  readonly diagnose?: (lan: { readonly index: number; readonly name: string }) => Promise<string | undefined>;
   readonly log: { warn(fields: object, message: string): void };
   /** Adds one to a counter. */
   count(event: string): void;

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../base/json.ts';
 import type { Call, Plugin, PluginServices } from './context.ts';
 import { dhcpPlugin } from './plugins/dhcp.ts';
+import { leaseholdPlugin } from './plugins/leasehold.ts';
 import { macvlanPlugin } from './plugins/macvlan.ts';
 import { routeOverridePlugin } from './plugins/route-override.ts';
 import { answerVersion, decodeConf, type NetConf } from './spec/conf.ts';
@@ -26,6 +27,7 @@ export type CniAnswer = { readonly ok: boolean; readonly body: JsonObject | unde
 function pluginsOf(services: PluginServices): ReadonlyMap<string, Plugin> {
   return new Map([
     ['dhcp', dhcpPlugin(services)],
+    ['leasehold', leaseholdPlugin(services)],
     ['macvlan', macvlanPlugin(services)],
     ['route-override', routeOverridePlugin(services)],
   ]);

@@ -1,4 +1,5 @@
 import type { Cidr } from '../base/cidr.ts';
+import type { Ip } from '../base/ip.ts';
 import type { Mac } from '../base/mac.ts';
 import type { LinkState, PodNamespace, RouteSpec } from '../lease/ports.ts';
 import type { InterfaceRoute } from './route-override/routes.ts';
@@ -48,8 +49,10 @@ export interface Pod extends PodNamespace {
   /** No error when it is gone already. */
   deleteLink(index: number): Promise<void>;
   addresses(index: number): Promise<readonly Cidr[]>;
-  /** The unicast routes of the main table through this interface, both families. */
-  routes(index: number): Promise<readonly InterfaceRoute[]>;
+  /** The unicast routes of one table through this interface, both families; of the main table if none is named. */
+  routes(index: number, table?: number): Promise<readonly InterfaceRoute[]>;
+  /** The tables that our rules look up for what comes from this address. */
+  lookups(address: Ip): Promise<readonly number[]>;
   /** EEXIST when there is one to the same destination. */
   addRoute(index: number, route: RouteSpec): Promise<void>;
   /** No error when it is gone already. */

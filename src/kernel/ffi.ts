@@ -35,6 +35,10 @@ export const recv: Sync<[fd: Fd, bytes: Bytes, length: number, flags: number]> =
 export const recvfrom: Sync<
   [fd: Fd, bytes: Bytes, length: number, flags: number, from: Bytes, fromLength: Bytes]
 > = libc.func('long recvfrom(int, void *, size_t, int, void *, void *)');
+/** The header is a struct msghdr, whose pointers lead to memory that the caller keeps alive. */
+export const recvmsg: Sync<[fd: Fd, header: Bytes, flags: number]> = libc.func(
+  'long recvmsg(int, void *, int)',
+);
 export const setns: Sync<[fd: Fd, type: number]> = libc.func('int setns(int, int)');
 export const closeFd: Sync<[fd: Fd]> = libc.func('int close(int)');
 /** Variadic in C, but its third argument travels like a fixed one on Linux's x86-64 and arm64. */
@@ -46,6 +50,8 @@ export const flock: Sync<[fd: Fd, operation: number]> = libc.func('int flock(int
 export const clockGettime: Sync<[clock: number, timespec: Bytes]> = libc.func(
   'int clock_gettime(int, void *)',
 );
+/** A struct timex of zeroes asks for nothing to be changed. Gives the clock's state, TIME_*. */
+export const adjtimex: Sync<[timex: Bytes]> = libc.func('int adjtimex(void *)');
 export const timerfdCreate: Sync<[clock: number, flags: number]> = libc.func('int timerfd_create(int, int)');
 /** The last argument, where the old setting would go, is always NULL. */
 export const timerfdSettime: Sync<[fd: Fd, flags: number, value: Bytes, old: null]> = libc.func(

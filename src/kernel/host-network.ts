@@ -32,6 +32,10 @@ export class HostNetwork {
     return this.rtnl.links.get(index);
   }
 
+  links(): Promise<readonly Link[]> {
+    return this.rtnl.links.list();
+  }
+
   defaultRoutes(): Promise<readonly Route[]> {
     return defaultRoutes(this.rtnl);
   }

@@ -7,6 +7,7 @@ import type { Duration } from '../base/time.ts';
 import {
   addAddressRequest,
   deleteAddressRequest,
+  IFA_F_NOPREFIXROUTE,
   LONGEST_LIFETIME,
   type NewAddress,
   replaceAddressRequest,
@@ -15,6 +16,7 @@ import { promoteSecondariesRequest } from '../wire/netlink/inet-conf.ts';
 import { setLinkRequest } from '../wire/netlink/link-requests.ts';
 import type { NetlinkRequest } from '../wire/netlink/message.ts';
 import { addRouteRequest } from '../wire/netlink/route-requests.ts';
+import { addressRuleRequest, noAddressRuleRequest } from './address-rules.ts';
 import { isSameRoute, newRoute, placeRoute, routeRemovals, type RouteThrough } from './pod-routes.ts';
 import type { Rtnl } from './rtnl.ts';
 
@@ -24,10 +26,15 @@ const MS_PER_SECOND = 1000;
 /** The daemon takes an address off at the very end of its lease; the kernel, where nobody does, not before that. */
 const GRACE_SECONDS = 1;
 
+/** What is gone already; EOPNOTSUPP is a kernel without rules (CONFIG_IP_MULTIPLE_TABLES), which has none of ours. */
+const GONE = ['ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'ENOENT', 'EOPNOTSUPP'];
+
 /** As lease/ports.ts has it. */
 export type InterfaceConfiguration = {
   readonly addresses: readonly Cidr[];
   readonly validFor?: Duration | undefined;
+  readonly prefixRoute?: boolean | undefined;
+  readonly lookup?: number | undefined;
   readonly routes: readonly RouteThrough[];
   readonly mtu?: number | undefined;
   readonly removeRoutes?: readonly RouteThrough[] | undefined;
@@ -58,11 +65,12 @@ export async function setUpInterface(
   const { rtnl } = site;
   if (wanted.addresses.some(({ address }) => isIpv6(address))) await site.enableIpv6(index);
   const linkRequest = basics(index, wanted);
-  const addresses = wanted.addresses.map((address) => addressRequest(index, address, wanted.validFor));
+  const addresses = wanted.addresses.map((address) => addressRequest(index, address, wanted));
+  const rules = rulesOf(wanted);
   const routes = wanted.routes.map((route) => newRoute(index, route, wanted.addresses));
   const announcement = announce(index, wanted);
   const removing = isRemoving(wanted);
-  const requests = [...linkRequest, ...addresses, ...routes.map(addRouteRequest)];
+  const requests = [...linkRequest, ...addresses, ...routes.map(addRouteRequest), ...rules];
   const outcomes = await batch(rtnl, removing ? requests : [...requests, ...announcement]);
 
   const refused = linkRequest.length > 0 ? outcomes[0] : undefined;
@@ -112,6 +120,10 @@ async function setHighestMtu(
   throwFirst(await batch(site.rtnl, basics(index, { ...wanted, mtu: highest })));
 }
 
+function rulesOf({ addresses, lookup }: InterfaceConfiguration): readonly NetlinkRequest[] {
+  return lookup === undefined ? [] : addresses.map(({ address }) => addressRuleRequest(address, lookup));
+}
+
 function isRemoving({ removeRoutes = [], removeAddresses = [] }: InterfaceConfiguration): boolean {
   return removeRoutes.length > 0 || removeAddresses.length > 0;
 }
@@ -129,8 +141,20 @@ async function clear(rtnl: Rtnl, index: number, wanted: InterfaceConfiguration):
       : [
           promoteSecondariesRequest(index),
           ...oldAddresses.map((cidr) => deleteAddressRequest({ index, cidr })),
+          ...oldRules(oldAddresses, wanted),
         ];
-  throwFirst(await batch(rtnl, [...routes, ...addresses]), ['ESRCH', 'EADDRNOTAVAIL', 'ENODEV']);
+  throwFirst(await batch(rtnl, [...routes, ...addresses]), GONE);
+}
+
+/** Of ours only, if there are any; the same address may stay with another prefix, and its rule then too. */
+function oldRules(
+  old: readonly Cidr[],
+  { addresses, lookup }: InterfaceConfiguration,
+): readonly NetlinkRequest[] {
+  return old
+    .filter(({ address }) => isIpv4(address))
+    .filter(({ address }) => lookup === undefined || !addresses.some((kept) => kept.address === address))
+    .map(({ address }) => noAddressRuleRequest(address));
 }
 
 function batch(rtnl: Rtnl, requests: readonly NetlinkRequest[]): Promise<readonly (SysError | undefined)[]> {
@@ -146,8 +170,15 @@ function throwFirst(outcomes: readonly (SysError | undefined)[], allowed: readon
  * Of an IPv4 address that is there the kernel changes the lifetimes and nothing else (inet_rtm_newaddr): its place
  * among the others, its routes and its connections stay. One of IPv6 would lose flags, and no lease has one.
  */
-function addressRequest(index: number, cidr: Cidr, validFor: Duration | undefined): NetlinkRequest {
-  const address = newAddress(index, cidr);
+function addressRequest(
+  index: number,
+  cidr: Cidr,
+  { validFor, prefixRoute }: InterfaceConfiguration,
+): NetlinkRequest {
+  const address = {
+    ...newAddress(index, cidr),
+    ...(prefixRoute === false ? { flags: IFA_F_NOPREFIXROUTE } : {}),
+  };
   if (!isIpv4(cidr.address)) return addAddressRequest(address);
   return replaceAddressRequest({
     ...address,

@@ -35,7 +35,7 @@ export function recordFileName(key: string): string {
 }
 
 /**
- * One JSON file per lease. Written under another name and exchanged with the record, so that a crash at any instruction
+ * One JSON file per lease, or per something else that has a folder of its own. Written under another name and exchanged with the record, so that a crash at any instruction
  * leaves the old record or the new one. Not flushed to the disk: after a power cut the pods are gone and with them the leases.
  */
 export class LeaseFiles {
@@ -48,18 +48,18 @@ export class LeaseFiles {
   #sparesToCome = 0;
   #counter = 0;
 
-  private constructor(stateDir: string) {
-    this.#folder = join(stateDir, 'leases');
+  private constructor(stateDir: string, folder: string, spares: string) {
+    this.#folder = join(stateDir, folder);
     this.#aside = new AsideFolder(join(stateDir, ASIDE));
-    this.#spareFolder = join(stateDir, 'spare');
+    this.#spareFolder = join(stateDir, spares);
   }
 
   /**
    * Makes the folders. Rejects with SysError when they cannot be made or written, and with EPERM when somebody else
    * may write there: records say which interfaces are removed and what is sent in whose name.
    */
-  static async open(stateDir: string): Promise<LeaseFiles> {
-    const files = new LeaseFiles(stateDir);
+  static async open(stateDir: string, folder = 'leases', spares = 'spare'): Promise<LeaseFiles> {
+    const files = new LeaseFiles(stateDir, folder, spares);
     const op = `open ${files.#folder}`;
     const aside = join(stateDir, ASIDE);
     await attempt(op, async () => {

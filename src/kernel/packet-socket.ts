@@ -41,6 +41,8 @@ export function attachFilter(op: string, fd: number, program: Uint8Array): void 
   bytes.set(new Uint8Array(Uint16Array.of(program.length / SOCK_FILTER_LENGTH).buffer), 0);
   fprog[1] = addressOf(instructions);
   setBytesOption(op, fd, SOL_SOCKET, SO_ATTACH_FILTER, bytes);
+  // Mentioned after the call: what nobody mentions any more may be collected, pointers to it or not.
+  instructions.fill(0);
 }
 
 export type PacketSocketOptions = {

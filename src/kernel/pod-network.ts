@@ -1,9 +1,11 @@
 import type { Cidr } from '../base/cidr.ts';
+import type { Ip } from '../base/ip.ts';
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { Link, MacvlanMode } from '../wire/netlink/link.ts';
 import type { Route } from '../wire/netlink/route.ts';
+import { addressLookups } from './address-rules.ts';
 import { type ArpSocket, openArp } from './arp-socket.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
@@ -69,6 +71,10 @@ export class PodNetwork {
 
   link(name: string): Promise<Link | undefined> {
     return this.#rtnl.links.get(name);
+  }
+
+  links(): Promise<readonly Link[]> {
+    return this.#rtnl.links.list();
   }
 
   linkByIndex(index: number): Promise<Link | undefined> {
@@ -148,8 +154,13 @@ export class PodNetwork {
     return defaultRoutes(this.#rtnl);
   }
 
-  routes(index: number): Promise<readonly InterfaceRoute[]> {
-    return routesThrough(this.#rtnl, index);
+  routes(index: number, table?: number): Promise<readonly InterfaceRoute[]> {
+    return routesThrough(this.#rtnl, index, table);
+  }
+
+  /** The tables that our rules look up for what comes from this address, in their order. */
+  lookups(address: Ip): Promise<readonly number[]> {
+    return addressLookups(this.#rtnl, address);
   }
 
   async addRoute(index: number, route: RouteThrough): Promise<void> {

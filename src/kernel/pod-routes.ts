@@ -3,7 +3,13 @@ import { type Ip, isIpv4 } from '../base/ip.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { NetlinkRequest } from '../wire/netlink/message.ts';
 import { deleteRouteRequest } from '../wire/netlink/route-requests.ts';
-import { type NewRoute, type Route, RTN_UNICAST, RTPROT_KERNEL } from '../wire/netlink/route.ts';
+import {
+  type NewRoute,
+  type Route,
+  RT_TABLE_MAIN,
+  RTN_UNICAST,
+  RTPROT_KERNEL,
+} from '../wire/netlink/route.ts';
 import { RT_SCOPE_LINK } from '../wire/netlink/rtnetlink.ts';
 import type { Rtnl } from './rtnl.ts';
 
@@ -12,6 +18,8 @@ export type RouteThrough = {
   readonly dst: Cidr;
   readonly gateway?: Ip | undefined;
   readonly metric?: number | undefined;
+  /** The main table if left out. */
+  readonly table?: number | undefined;
 };
 
 /** A route through one interface as it is found. */
@@ -26,13 +34,18 @@ export async function defaultRoutes(rtnl: Rtnl): Promise<readonly Route[]> {
   return all.filter((route) => route.dst.prefix === 0 && route.type === RTN_UNICAST).flatMap(ways);
 }
 
-/** The unicast routes of the main table through one interface. */
-export async function routesThrough(rtnl: Rtnl, index: number): Promise<readonly InterfaceRoute[]> {
-  return (await listThrough(rtnl, index, [4, 6])).map(({ dst, gateway, scope, metric }) => ({
+/** The unicast routes of one table, the main one if none is named, through one interface. */
+export async function routesThrough(
+  rtnl: Rtnl,
+  index: number,
+  table: number = RT_TABLE_MAIN,
+): Promise<readonly InterfaceRoute[]> {
+  return (await listThrough(rtnl, index, [4, 6], table)).map(({ dst, gateway, scope, metric }) => ({
     dst,
     gateway,
     scope: scope === RT_SCOPE_LINK ? 'link' : 'global',
     metric,
+    ...(table === RT_TABLE_MAIN ? {} : { table }),
   }));
 }
 
@@ -40,10 +53,11 @@ async function listThrough(
   rtnl: Rtnl,
   index: number,
   families: readonly (4 | 6)[],
+  table: number,
 ): Promise<readonly Route[]> {
   const found: Route[] = [];
   for (const family of families) {
-    const routes = (await rtnl.routes.list(family)).flatMap(ways);
+    const routes = (await rtnl.routes.list(family, table)).flatMap(ways);
     found.push(...routes.filter((route) => route.type === RTN_UNICAST && route.index === index));
   }
   return found;
@@ -51,10 +65,11 @@ async function listThrough(
 
 /** The first that fits; a metric that is left out fits any. No error when it is gone already. */
 export async function deleteRoute(rtnl: Rtnl, index: number, route: RouteThrough): Promise<void> {
-  const { dst, gateway, metric } = route;
+  const { dst, gateway, metric, table } = route;
   await deleteOne(rtnl, {
     dst,
     index,
+    table,
     ...(gateway === undefined ? {} : { gateway }),
     ...(metric === undefined ? {} : { metric }),
   });
@@ -74,7 +89,7 @@ export function newRoute(
   route: RouteThrough,
   addresses: readonly Cidr[] | undefined,
 ): NewRoute {
-  const { dst, gateway, metric } = route;
+  const { dst, gateway, metric, table } = route;
   const offLink =
     gateway !== undefined && addresses?.some((address) => cidrContains(address, gateway)) === false;
   return {
@@ -82,6 +97,7 @@ export function newRoute(
     index,
     ...(gateway === undefined ? { scope: RT_SCOPE_LINK } : { gateway }),
     ...(metric === undefined ? {} : { metric }),
+    ...(table === undefined ? {} : { table }),
     ...(offLink ? { onlink: true } : {}),
   };
 }
@@ -91,7 +107,7 @@ export function newRoute(
  * others. The pod's first network keeps its default route when a second one comes.
  */
 export async function placeRoute(rtnl: Rtnl, index: number, route: NewRoute): Promise<void> {
-  const rivals = (await listThrough(rtnl, index, [familyOf(route)])).filter(
+  const rivals = (await listThrough(rtnl, index, [familyOf(route)], tableOf(route))).filter(
     (other) =>
       equalNetwork(other.dst, route.dst) &&
       // A route that states no metric may have got one from the kernel.
@@ -117,14 +133,23 @@ export async function routeRemovals(
   index: number,
   routes: readonly RouteThrough[],
 ): Promise<readonly NetlinkRequest[]> {
-  const found = await listThrough(rtnl, index, [...new Set(routes.map(familyOf))]);
+  const families = [...new Set(routes.map(familyOf))];
+  const found: Route[] = [];
+  for (const table of new Set(routes.map(tableOf))) {
+    found.push(...(await listThrough(rtnl, index, families, table)));
+  }
   return found
     .filter((other) => isMade(other) && routes.some((route) => isSameRoute(other, route)))
     .map((other) => deleteRouteRequest(exactly(other)));
 }
 
 export function isSameRoute(a: RouteThrough, b: RouteThrough): boolean {
-  return equalNetwork(a.dst, b.dst) && a.gateway === b.gateway && metricOf(a) === metricOf(b);
+  return (
+    equalNetwork(a.dst, b.dst) &&
+    a.gateway === b.gateway &&
+    metricOf(a) === metricOf(b) &&
+    tableOf(a) === tableOf(b)
+  );
 }
 
 /** The kernel's own route to the network of an address comes and goes with the address. */
@@ -132,8 +157,12 @@ function isMade(route: Route): boolean {
   return route.protocol !== RTPROT_KERNEL;
 }
 
-function exactly({ dst, index, gateway, metric, scope, protocol }: Route): NewRoute {
-  return { dst, index, gateway, metric, scope, protocol };
+function exactly({ dst, index, gateway, metric, scope, protocol, table }: Route): NewRoute {
+  return { dst, index, gateway, metric, scope, protocol, table };
+}
+
+function tableOf({ table }: { readonly table?: number | undefined }): number {
+  return table ?? RT_TABLE_MAIN;
 }
 
 function metricOf(route: RouteThrough): number {

@@ -4,15 +4,19 @@ import { decodeNsid, getNsidRequest, RTM_NEWNSID } from '../wire/netlink/nsid.ts
 import { Addresses } from './addresses.ts';
 import { Links } from './links.ts';
 import { decodeAll } from './netlink-fd.ts';
+import { Neighbours } from './neighbours.ts';
 import { NetlinkSocket } from './netlink-socket.ts';
 import type { NetNs } from './netns.ts';
 import { Routes } from './routes.ts';
+import { Rules } from './rules.ts';
 
-/** Links, addresses and routes of one namespace over one netlink socket. */
+/** Links, addresses, routes, rules and neighbours of one namespace over one netlink socket. */
 export class Rtnl implements AsyncDisposable {
   readonly links: Links;
   readonly addresses: Addresses;
   readonly routes: Routes;
+  readonly neighbours: Neighbours;
+  readonly rules: Rules;
   readonly #socket: NetlinkSocket;
 
   private constructor(socket: NetlinkSocket) {
@@ -20,6 +24,8 @@ export class Rtnl implements AsyncDisposable {
     this.links = new Links(socket);
     this.addresses = new Addresses(socket);
     this.routes = new Routes(socket);
+    this.neighbours = new Neighbours(socket);
+    this.rules = new Rules(socket);
   }
 
   /** In the daemon's own namespace if none is given. */

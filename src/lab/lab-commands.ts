@@ -1,17 +1,16 @@
+import { checkDaemonRuns, healBeforeDown } from './lab-break.ts';
 import { detachFromLab, attachToLab, hostNamespace, openLab, podNameProblem } from './lab-handle.ts';
+import { showNodeSide } from './lab-node.ts';
 import type { Output } from './lab-output.ts';
-import { podRows, showPods, showReachability } from './lab-show.ts';
+import { showPods, showReachability } from './lab-show.ts';
 import { listLabs, pathsOf, folderOf, readPods, type LabState, type PodState } from './lab-state.ts';
+import { LabUsageError } from './lab-usage-error.ts';
 import { deleteNamespace } from './namespace-name.ts';
+import { podRows } from './pod-row.ts';
 import { runInteractive, systemEnv } from './process.ts';
 import { Resources } from './resources.ts';
 
 const HOSTS: ReadonlySet<string> = new Set(['router', 'node', 'laptop']);
-
-/** A command that cannot be done as asked; the text says why, and what to do. */
-export class LabUsageError extends Error {
-  override readonly name = 'LabUsageError';
-}
 
 /**
  * The lab of this id, or the only one. With several up none is guessed: on a shared machine the newest may be another
@@ -45,6 +44,7 @@ export async function labStatus(state: LabState, output: Output): Promise<boolea
   output.write(`${output.style.bold(`Lab ${state.id}`)}, files in ${lab.paths.folder}\n\n`);
   await showPods(output, lab, rows);
   output.write('\n');
+  await showNodeSide(output, lab);
   return await showReachability(output, lab, rows);
 }
 
@@ -52,6 +52,7 @@ export async function labAttach(state: LabState, name: string, output: Output): 
   const problem = podNameProblem(name);
   if (problem !== undefined) throw new LabUsageError(`cannot attach ${name}: ${problem}`);
   const lab = await openLab(state);
+  checkDaemonRuns(lab);
   if (readPods(lab.paths).some((pod) => pod.name === name)) {
     throw new LabUsageError(`pod ${name} is there already; "leasehold lab detach ${name}" takes it away`);
   }
@@ -65,6 +66,7 @@ export async function labAttach(state: LabState, name: string, output: Output): 
 
 export async function labDetach(state: LabState, name: string, output: Output): Promise<void> {
   const lab = await openLab(state);
+  checkDaemonRuns(lab);
   const pod = podNamed(state, name);
   const [row] = podRows(lab, [pod]);
   const ms = await detachFromLab(lab, pod);
@@ -89,6 +91,7 @@ export async function labShell(state: LabState, name: string, command: readonly 
 /** Takes a lab down, whoever started it and in whatever state it is. */
 export async function labDown(state: LabState, output: Output): Promise<void> {
   const paths = pathsOf(folderOf(state.id));
+  await healBeforeDown(state, output);
   const pods = readPods(paths);
   for (const pod of pods) {
     try {

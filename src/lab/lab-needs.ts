@@ -10,6 +10,8 @@ const NEEDED: readonly (readonly [command: string, debianPackage: string])[] = [
   ['flock', 'util-linux'],
   ['ping', 'iputils-ping'],
   ['dnsmasq', 'dnsmasq-base'],
+  ['nft', 'nftables'],
+  ['bash', 'bash'],
 ];
 /** The smallest one, without a service. */
 const DHCP_CLIENT_PACKAGE = 'udhcpc';

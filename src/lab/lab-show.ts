@@ -1,27 +1,14 @@
 import { formatCidr } from '../base/cidr.ts';
 import type { Ip } from '../base/ip.ts';
 import { formatDuration } from '../base/time.ts';
-import { viewResult, type ResultView } from './cni-result.ts';
-import { readInterface, UPLINK } from './host.ts';
-import { hostNamespace, podOf, type LabHandle } from './lab-handle.ts';
+import type { LabHandle } from './lab-handle.ts';
 import { leasesLeft, type LeaseLeft } from './lab-leases.ts';
+import { hasHostSide, measure, type Reached } from './lab-matrix.ts';
 import type { Output } from './lab-output.ts';
-import type { PodState } from './lab-state.ts';
-import { reachability, type Matrix, type Station } from './ping.ts';
+import type { PodRow } from './pod-row.ts';
 import { renderMatrix, renderTable } from './table.ts';
 
-const TRIES = 3;
 const NONE = '-';
-
-/** A pod as the table shows it. */
-export type PodRow = { readonly pod: PodState; readonly view: ResultView };
-
-export function podRows(lab: LabHandle, pods: readonly PodState[]): readonly PodRow[] {
-  return pods.map((pod) => {
-    const result = lab.runtime.cachedResult(lab.network, podOf(lab, pod).attachment);
-    return { pod, view: viewResult(result ?? {}) };
-  });
-}
 
 /** `strictly` without an end is said as such; an address that no lease names gets a dash. */
 function leftText(address: Ip | undefined, leases: readonly LeaseLeft[]): string {
@@ -58,56 +45,66 @@ function isParentAndChild(from: string, to: string, pods: ReadonlySet<string>): 
   return (from === 'node' && pods.has(to)) || (pods.has(from) && to === 'node');
 }
 
-async function stationsOf(lab: LabHandle, rows: readonly PodRow[]): Promise<readonly Station[]> {
-  const hosts: Station[] = [];
-  for (const name of ['laptop', 'node']) {
-    const namespace = hostNamespace(lab.prefix, name);
-    const address = (await readInterface(namespace, UPLINK))?.address?.address;
-    if (address !== undefined) hosts.push({ name, namespace, address });
-  }
-  const router = {
-    name: 'router',
-    namespace: hostNamespace(lab.prefix, 'router'),
-    address: lab.routerAddress.address,
-  };
-  const pods = rows.flatMap(({ pod, view }) =>
-    view.address === undefined
-      ? []
-      : [{ name: pod.name, namespace: podOf(lab, pod).namespace, address: view.address.address }],
-  );
-  return [router, ...hosts, ...pods];
-}
-
-function unreached(names: readonly string[], matrix: Matrix): readonly (readonly [string, string])[] {
-  return names.flatMap((from, row) =>
-    names.flatMap((to, column) => (matrix[row]?.[column] === false ? [[from, to] as const] : [])),
+function unreached({ rows, columns, matrix }: Reached): readonly (readonly [string, string])[] {
+  return rows.flatMap((from, row) =>
+    columns.flatMap((to, column) => (matrix[row]?.[column] === false ? [[from, to] as const] : [])),
   );
 }
 
-/** Prints who can ping whom; true when everything that ought to be reached was. */
+/** "laptop to pod1, pod2; pod1 to laptop". */
+function summaryOf(pairs: readonly (readonly [string, string])[]): string {
+  const byFrom = Map.groupBy(pairs, ([from]) => from);
+  return [...byFrom].map(([from, all]) => `${from} to ${all.map(([, to]) => to).join(', ')}`).join('; ');
+}
+
+/** What the columns are that are no machines. */
+function showLegend({ style, write }: Output, { services, clientKept }: Reached): void {
+  if (services.length === 0) return;
+  const width = Math.max(...services.map(({ name }) => name.length));
+  const where = services.map(({ address, port }) => `${address}:${port}`);
+  const longest = Math.max(...where.map(({ length }) => length));
+  for (const [at, { name, what }] of services.entries())
+    write(`  ${name.padEnd(width)}  ${(where[at] ?? '').padEnd(longest)}  ${what}\n`);
+  if (clientKept)
+    write(style.dim(`  (the web server sees the laptop by the laptop's own address, not the node's)\n`));
+}
+
+/** Asks everybody, and prints who reaches whom; true when everything that ought to be reached was. */
 export async function showReachability(
   output: Output,
   lab: LabHandle,
   rows: readonly PodRow[],
   signal?: AbortSignal,
 ): Promise<boolean> {
+  return printReached(output, lab, rows, await measure(lab, rows, { signal }), true);
+}
+
+/** True when everything that ought to be reached was. `legend`: with what the services are. */
+export function printReached(
+  output: Output,
+  lab: LabHandle,
+  rows: readonly PodRow[],
+  reached: Reached,
+  legend: boolean,
+): boolean {
+  const { style, write } = output;
   const pods = new Set(rows.map(({ pod }) => pod.name));
-  const stations = await stationsOf(lab, rows);
-  const names = stations.map(({ name }) => name);
-  const matrix = await reachability(stations, { tries: TRIES, signal });
-  const expected = (from: string, to: string): boolean => !isParentAndChild(from, to, pods);
-  output.write(renderMatrix(names, matrix, expected, output.style));
-  const failed = unreached(names, matrix);
+  const apart = !hasHostSide(lab);
+  const expected = (from: string, to: string): boolean => !(apart && isParentAndChild(from, to, pods));
+  const how = reached.services.length === 0 ? 'by ping' : 'by ping; services by an HTTP request';
+  write(`${style.bold('Who reaches whom')} (${how})\n`);
+  write(renderMatrix(reached, expected, style));
+  if (legend) showLegend(output, reached);
+  const failed = unreached(reached);
   if (failed.some(([from, to]) => !expected(from, to))) {
-    output.write(
-      output.style.warn(
+    write(
+      style.warn(
         'node and pods do not reach each other: the kernel keeps a macvlan child apart from the interface below it.\n' +
-          'That is how it is in this release; a later one closes the gap.\n',
+          'The plugin "leasehold" brings them together, the plugin "macvlan" does not.\n',
       ),
     );
   }
   const wrong = failed.filter(([from, to]) => expected(from, to));
-  for (const [from, to] of wrong)
-    output.write(output.style.bad(`${from} ought to reach ${to}, and does not\n`));
+  if (wrong.length > 0) write(style.bad(`does not work: ${summaryOf(wrong)}\n`));
   return wrong.length === 0;
 }

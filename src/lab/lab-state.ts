@@ -13,7 +13,8 @@ const STATE_FILE = 'lab.json';
 const ID_BYTES = 2;
 const ID_TRIES = 20;
 
-const resourceSchema = v.variant('kind', [
+/** Something made on the machine, as state files have it. */
+export const resourceSchema = v.variant('kind', [
   v.object({ kind: v.literal('namespace'), name: v.string() }),
   v.object({
     kind: v.literal('process'),
@@ -53,10 +54,15 @@ export type LabPaths = {
   readonly folder: string;
   readonly socket: string;
   readonly daemonState: string;
+  readonly daemonConfig: string;
   readonly daemonLog: string;
+  /** What runtimes call /etc/cni/net.d. */
+  readonly netD: string;
   readonly conflist: string;
   readonly cache: string;
   readonly pods: string;
+  /** One file per fault that was made by `lab break`. */
+  readonly breaks: string;
   readonly lan: string;
   readonly leaseFile: string;
   readonly resolvConf: string;
@@ -67,10 +73,13 @@ export function pathsOf(folder: string): LabPaths {
     folder,
     socket: join(folder, 'leasehold.sock'),
     daemonState: join(folder, 'state'),
+    daemonConfig: join(folder, 'daemon.json'),
     daemonLog: join(folder, 'daemon.log'),
-    conflist: join(folder, 'network.conflist'),
+    netD: join(folder, 'net.d'),
+    conflist: join(folder, 'net.d', '10-lan.conflist'),
     cache: join(folder, 'cni-cache'),
     pods: join(folder, 'pods'),
+    breaks: join(folder, 'breaks'),
     lan: join(folder, 'lan'),
     leaseFile: join(folder, 'lan', 'router', 'dnsmasq.leases'),
     resolvConf: join(folder, 'resolv.conf'),
@@ -92,14 +101,15 @@ export async function newLabFolder(): Promise<{ readonly id: string; readonly pa
       if (isErrno(error, 'EEXIST')) continue;
       throw error;
     }
-    await Promise.all([paths.pods, paths.lan, paths.daemonState].map((path) => mkdir(path, { mode: 0o700 })));
+    const inside = [paths.netD, paths.pods, paths.breaks, paths.lan, paths.daemonState];
+    await Promise.all(inside.map((path) => mkdir(path, { mode: 0o700 })));
     return { id, paths };
   }
   throw new Error(`no free name for a lab in ${RUN_ROOT}; take some down with "leasehold lab down"`);
 }
 
 /** Written whole or not at all, and before what it names is used: a killed lab can still be taken down. */
-function writeJson(path: string, value: unknown): void {
+export function writeJson(path: string, value: unknown): void {
   writeFileSync(`${path}.tmp`, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.tmp`, path);
 }
@@ -116,7 +126,8 @@ export function writePod(paths: LabPaths, pod: PodState): void {
   writeJson(join(paths.pods, `${pod.name}.json`), pod);
 }
 
-function entries(folder: string): readonly string[] {
+/** Names in a folder, sorted; none when there is no folder. */
+export function entries(folder: string): readonly string[] {
   try {
     return readdirSync(folder).toSorted();
   } catch (error) {
@@ -125,7 +136,8 @@ function entries(folder: string): readonly string[] {
   }
 }
 
-function readJson<S extends v.GenericSchema>(schema: S, path: string): v.InferOutput<S> | undefined {
+/** Undefined when there is no such file; throws when it is not what it ought to be. */
+export function readJson<S extends v.GenericSchema>(schema: S, path: string): v.InferOutput<S> | undefined {
   try {
     return v.parse(schema, JSON.parse(readFileSync(path, 'utf8')));
   } catch (error) {

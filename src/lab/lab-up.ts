@@ -1,20 +1,27 @@
-import { copyFile, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { formatCidr } from '../base/cidr.ts';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { startDaemon } from './daemon.ts';
 import { findDhcpClient } from './dhcp-client.ts';
 import { HomeLan } from './home-lan.ts';
 import { attachToLab, detachFromLab, openLab, type LabHandle } from './lab-handle.ts';
+import { hasHostSide } from './lab-matrix.ts';
+import { showNodeSide } from './lab-node.ts';
 import { Steps, type Output } from './lab-output.ts';
 import type { LabParts } from './lab-parts.ts';
-import { podRows, showPods, showReachability } from './lab-show.ts';
+import { startServices } from './lab-services.ts';
+import { showPods, showReachability } from './lab-show.ts';
 import { newLabFolder, writeState, type LabPaths, type PodState } from './lab-state.ts';
 import { logTail } from './long-process.ts';
+import { podRows, type PodRow } from './pod-row.ts';
 import { Resources } from './resources.ts';
 import { HOME_DOMAIN } from './server-dnsmasq.ts';
 
-const STEPS = 4;
+/** Without the services, and without the last one, which takes it down. */
+const STEPS = 3;
+/** A configuration of more characters is not one line of the output. */
+const SHORT = 100;
 const PODS = ['pod1', 'pod2', 'pod3'] as const;
+/** In place of a minute: a person is waiting. */
+export const ADD_DEADLINE_SECONDS = 5;
 const ROUTER = '192.168.2.1/24';
 
 export type UpOptions = {
@@ -26,8 +33,7 @@ export type UpOptions = {
 
 async function buildHome(
   steps: Steps,
-  prefix: string,
-  paths: LabPaths,
+  { prefix, paths }: LabHandle,
   resources: Resources,
   signal: AbortSignal,
 ): Promise<HomeLan> {
@@ -50,8 +56,9 @@ async function buildHome(
 async function startNode(steps: Steps, lan: HomeLan, paths: LabPaths, options: UpOptions): Promise<void> {
   steps.next('The Leasehold daemon, on the node');
   const { parts, signal } = options;
+  await writeFile(paths.daemonConfig, JSON.stringify({ dhcp: { deadlineSeconds: ADD_DEADLINE_SECONDS } }));
   await startDaemon(lan.node.namespace, {
-    command: parts.daemon(paths.socket, paths.daemonState),
+    command: parts.daemon(paths),
     socket: paths.socket,
     readiness: parts.readiness,
     logFile: paths.daemonLog,
@@ -68,9 +75,9 @@ async function attachPods(
   options: UpOptions,
   resources: Resources,
 ): Promise<readonly PodState[]> {
-  steps.next(
-    `Three pods on the node, attached with ${basename(options.parts.conflist)} as a container runtime does it`,
-  );
+  steps.next('Three pods on the node, attached as a container runtime does it, by this configuration');
+  const conf = (await readFile(lab.paths.conflist, 'utf8')).replaceAll(/\s+/g, ' ').trim();
+  steps.note(conf.length <= SHORT ? conf : options.parts.conflist);
   const pods: PodState[] = [];
   for (const name of PODS) {
     options.signal.throwIfAborted();
@@ -83,13 +90,28 @@ async function attachPods(
   return pods;
 }
 
+/** The node becomes a small cluster: two services and a node port, as kube-proxy makes them. */
+async function addServices(
+  steps: Steps,
+  lab: LabHandle,
+  rows: readonly PodRow[],
+  options: UpOptions,
+  resources: Resources,
+): Promise<void> {
+  const [first] = rows;
+  if (first?.view.address === undefined) return;
+  steps.next('Services of a cluster on the node, by rules as kube-proxy writes them');
+  await startServices(lab, first, resources, options.signal);
+  steps.note(`a web server in ${first.pod.name}, and one on the node that stands for the API server`);
+}
+
 /** Prints what there is and gives whether it is as it ought to be. */
-async function report(lab: LabHandle, pods: readonly PodState[], options: UpOptions): Promise<boolean> {
+async function report(lab: LabHandle, rows: readonly PodRow[], options: UpOptions): Promise<boolean> {
   const { output, signal } = options;
-  const rows = podRows(lab, pods);
   output.write('\n');
   await showPods(output, lab, rows);
-  output.write(`\n${output.style.bold('Who can ping whom')}\n`);
+  output.write('\n');
+  await showNodeSide(output, lab);
   const reached = await showReachability(output, lab, rows, signal);
   const without = rows.filter(({ view }) => view.address === undefined);
   for (const { pod } of without) output.write(output.style.bad(`${pod.name} did not get an address\n`));
@@ -101,7 +123,7 @@ function whatNext(lab: LabHandle, keep: boolean, { style }: Output): string {
   if (!keep) {
     return (
       `\n${style.bold('What next')}\n` +
-      command('leasehold lab --keep', 'the same home, and it stays up for you to look around')
+      command('leasehold lab --keep', 'the same home, and it stays up for you to look around and to break')
     );
   }
   return (
@@ -109,6 +131,7 @@ function whatNext(lab: LabHandle, keep: boolean, { style }: Output): string {
     command('leasehold lab shell laptop', 'a shell on the laptop: ping a pod; also node, router, pod1 ...') +
     command('leasehold lab attach NAME', 'one more pod') +
     command('leasehold lab detach NAME', 'the pod leaves and its lease goes back to the router') +
+    command('leasehold lab break', 'faults to try, and what "leasehold doctor" says of each') +
     command('leasehold lab status', 'the tables again') +
     command('leasehold lab down', 'everything goes')
   );
@@ -119,25 +142,17 @@ async function takeDown(steps: Steps, lab: LabHandle, pods: readonly PodState[])
   steps.note(`${pods.length} pods detached; daemon, router, laptop and their files are removed`);
 }
 
-async function build(
-  resources: Resources,
-  id: string,
-  prefix: string,
-  paths: LabPaths,
-  options: UpOptions,
-): Promise<boolean> {
-  const { parts, keep, output, signal } = options;
-  const steps = new Steps(output, keep ? STEPS - 1 : STEPS);
-  const lan = await buildHome(steps, prefix, paths, resources, signal);
+async function build(resources: Resources, lab: LabHandle, options: UpOptions): Promise<boolean> {
+  const { keep, output, signal } = options;
+  const withServices = hasHostSide(lab);
+  const steps = new Steps(output, STEPS + (withServices ? 1 : 0) + (keep ? 0 : 1));
+  const lan = await buildHome(steps, lab, resources, signal);
   signal.throwIfAborted();
-  await startNode(steps, lan, paths, options);
-  await copyFile(parts.conflist, paths.conflist);
-  const lab = await openLab(
-    { id, prefix, binDir: parts.binDir, routerAddress: formatCidr(lan.routerAddress) },
-    signal,
-  );
+  await startNode(steps, lan, lab.paths, options);
   const pods = await attachPods(steps, lab, options, resources);
-  const good = await report(lab, pods, options);
+  const rows = podRows(lab, pods);
+  if (withServices) await addServices(steps, lab, rows, options, resources);
+  const good = await report(lab, rows, options);
   output.write(`${whatNext(lab, keep, output)}\n`);
   if (!keep) {
     steps.next('Taking it down');
@@ -165,7 +180,8 @@ export async function labUp(options: UpOptions): Promise<boolean> {
     `${output.style.bold('Leasehold lab')}: a home network inside this machine, in namespaces of its own. Your own network is not touched.\n\n`,
   );
   try {
-    const good = await build(resources, id, prefix, paths, options);
+    await copyFile(parts.conflist, paths.conflist);
+    const good = await build(resources, await openLab(state, options.signal), options);
     if (options.keep) resources.keep();
     return good;
   } catch (error) {

@@ -1,19 +1,13 @@
 import { parseArgs } from 'node:util';
 import { isErrno } from './errno.ts';
-import {
-  chooseLab,
-  labAttach,
-  labDetach,
-  labDown,
-  labShell,
-  labStatus,
-  LabUsageError,
-} from './lab-commands.ts';
+import { labBreak, labHeal, showBreaks } from './lab-break.ts';
+import { chooseLab, labAttach, labDetach, labDown, labShell, labStatus } from './lab-commands.ts';
 import { isRoot, meetNeeds } from './lab-needs.ts';
 import type { Output } from './lab-output.ts';
 import { missingPart, partsOf, type LabParts } from './lab-parts.ts';
 import { listLabs } from './lab-state.ts';
 import { labUp } from './lab-up.ts';
+import { LabUsageError } from './lab-usage-error.ts';
 import { styleFor } from './style.ts';
 
 const EXIT_FAILED = 1;
@@ -29,6 +23,9 @@ const USAGE = `leasehold lab: a home network inside this machine, to see Leaseho
   leasehold lab shell NAME [-- COMMAND...]   a shell on router, node, laptop or in a pod
   leasehold lab attach NAME                  one more pod
   leasehold lab detach NAME                  one pod less
+  leasehold lab break [NAME]                 make a fault: what a person sees, and what "leasehold doctor" says
+                                             (without NAME: those there are)
+  leasehold lab heal [NAME]                  put it right again
   leasehold lab list                         labs that are up
   leasehold lab down [--all]                 take it down
 
@@ -70,8 +67,12 @@ function oneName(names: readonly string[], command: string): string {
   return name;
 }
 
+function partsFor(options: LabOptions): LabParts {
+  return options.parts ?? partsOf(options.root);
+}
+
 async function up(values: Arguments['values'], options: LabOptions, output: Output): Promise<number> {
-  const known = options.parts ?? partsOf(options.root);
+  const known = partsFor(options);
   const parts = values.conflist === undefined ? known : { ...known, conflist: values.conflist };
   const missing = await missingPart(parts);
   if (missing !== undefined) throw new LabUsageError(`${missing} is not there; run "make build" first`);
@@ -116,6 +117,12 @@ async function dispatch(
       return 0;
     case 'shell':
       return await labShell(chooseLab(values.id), oneName(rest.slice(0, 1), command), rest.slice(1));
+    case 'break':
+      if (rest.length === 0) showBreaks(output);
+      else await labBreak(chooseLab(values.id), oneName(rest, command), partsFor(options), output);
+      return 0;
+    case 'heal':
+      return (await labHeal(chooseLab(values.id), rest, output)) ? 0 : EXIT_FAILED;
     case 'down':
       for (const lab of values.all ? listLabs() : [chooseLab(values.id)]) await labDown(lab, output);
       return 0;

@@ -2,7 +2,8 @@ import type { Ip } from '../base/ip.ts';
 import type { Namespace } from './namespace.ts';
 import { mapParallel } from './parallel.ts';
 
-const WIDTH = 8;
+/** At a time; those that are not answered only wait. */
+const WIDTH = 16;
 /** ping's own limit is one second; this one only catches a ping that hangs. */
 const TIMEOUT_MS = 5000;
 

@@ -38,20 +38,19 @@ export function renderTable(
 }
 
 /**
- * Who can ping whom: rows are senders, columns receivers. `expected` says for each pair whether an answer is wanted;
- * "yes" and "no" are words and not signs, so that they survive logs and screen readers.
+ * Who reaches whom: rows are those who ask, columns those who are asked. `expected` says for each pair whether an answer
+ * is wanted; "yes" and "no" are words and not signs, so that they survive logs and screen readers.
  */
 export function renderMatrix(
-  names: readonly string[],
-  matrix: Matrix,
+  asked: { readonly rows: readonly string[]; readonly columns: readonly string[]; readonly matrix: Matrix },
   expected: (from: string, to: string) => boolean,
   style: Style = PLAIN,
 ): string {
-  const columns = [{ title: 'from \\ to' }, ...names.map((title) => ({ title }))];
-  const rows = names.map((from, row) => [
+  const columns = [{ title: 'from \\ to' }, ...asked.columns.map((title) => ({ title }))];
+  const rows = asked.rows.map((from, row) => [
     from,
-    ...names.map((to, column): Cell => {
-      const answered = matrix[row]?.[column];
+    ...asked.columns.map((to, column): Cell => {
+      const answered = asked.matrix[row]?.[column];
       if (answered === undefined) return { text: '-', paint: style.dim };
       if (answered) return { text: 'yes', paint: style.good };
       return { text: 'no', paint: expected(from, to) ? style.bad : style.warn };

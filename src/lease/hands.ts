@@ -172,6 +172,7 @@ export class LeaseHands {
       try {
         await this.#insist(change);
         this.#forgetLeftovers(change.removeAddresses ?? []);
+        this.#world.changed?.(this.#identity.key);
       } finally {
         this.#removing -= 1;
       }
@@ -217,6 +218,7 @@ export class LeaseHands {
       this.#unprolonged = true;
       await this.#inPod((pod) => pod.configure(this.#index, wanted));
       this.#unprolonged = false;
+      this.#world.changed?.(this.#identity.key);
       if (this.#leftovers.size === 0) return;
       this.#forgetLeftovers(removeAddresses ?? []);
       await this.#store();
@@ -232,7 +234,10 @@ export class LeaseHands {
       await this.#inPod(async (pod) => {
         // Not there yet, or taken away. A look at the pod puts it back with its routes; alone it would hide their loss.
         if (pod.sight(this.#index, lease.address.address)?.hasAddress !== true) return;
-        await pod.configure(this.#index, prolongationOf(lease, this.#world.clock.now()));
+        await pod.configure(
+          this.#index,
+          prolongationOf(lease, this.#identity.apply, this.#world.clock.now()),
+        );
         this.#unprolonged = false;
       });
     });

@@ -14,7 +14,7 @@ import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
 import { hintFor, remember } from './past.ts';
 import { carrierComes, comes } from './patience.ts';
-import { openPodOf } from './pod-of-lease.ts';
+import { dropRule, openPodOf } from './pod-of-lease.ts';
 import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodNamespace } from './ports.ts';
 import {
   type ApplyPolicy,
@@ -308,6 +308,7 @@ export class LeaseManager {
   async release(key: LeaseKey, linkGoes = false): Promise<boolean> {
     const client = this.#clients.get(keyText(key));
     if (client === undefined) return false;
+    const before = whole(client);
     let pod: PodNamespace;
     try {
       pod = openPodOf(this.#world, client.identity);
@@ -323,6 +324,7 @@ export class LeaseManager {
         await this.#leave(client, pod, linkGoes);
       else if (!link.lowerUp) await this.#releaseFromHost(client, `${link.name} has no carrier`);
       else await this.#giveBack(client, pod, linkGoes);
+      if (linkGoes) await dropRule(pod, before);
     } finally {
       pod.close();
     }

@@ -1,4 +1,5 @@
-import { SysError } from '../base/sys-error.ts';
+import { isSysError, SysError } from '../base/sys-error.ts';
+import { heldBy } from '../protocol/dhcp4/state.ts';
 import type { LeaseWorld, PodNamespace } from './ports.ts';
 import type { LeaseRecord } from './record.ts';
 
@@ -16,4 +17,19 @@ export function openPodOf(
   if (pod.inode === netns.inode) return pod;
   pod.close();
   throw new SysError(op, 'ENOENT', 'the pod is gone, another namespace is there');
+}
+
+/** A link that goes takes its address and routes along, but not the rule of the address, which is the namespace's. */
+export async function dropRule(
+  pod: PodNamespace,
+  { apply, state, link }: Pick<LeaseRecord, 'apply' | 'state' | 'link'>,
+): Promise<void> {
+  const held = heldBy(state);
+  if (apply.table === undefined || held === undefined) return;
+  try {
+    await pod.removeAddress(link.index, held.address);
+  } catch (error) {
+    // Then a rule stays for an address that nobody has: it does nothing.
+    if (!isSysError(error)) throw error;
+  }
 }

@@ -39,6 +39,8 @@ export interface RouteSpec {
   readonly dst: Cidr;
   readonly gateway?: Ip | undefined;
   readonly metric?: number | undefined;
+  /** The main table if left out. */
+  readonly table?: number | undefined;
 }
 
 /** What one interface has to be configured with, and what it must not have any more. */
@@ -49,6 +51,10 @@ export interface InterfaceConfiguration {
    * none outlives its lease when the daemon is dead. Undefined: for ever. One that is there is changed accordingly.
    */
   readonly validFor?: Duration | undefined;
+  /** False: the kernel makes no route of its own to the network of an address (IFA_F_NOPREFIXROUTE). */
+  readonly prefixRoute?: boolean | undefined;
+  /** What comes from one of the addresses is looked up here first: a rule that goes when its address goes. */
+  readonly lookup?: number | undefined;
   readonly routes: readonly RouteSpec[];
   readonly mtu?: number | undefined;
   /** Removed after everything new is there; no error for what is gone already. */
@@ -180,6 +186,8 @@ export interface LeaseWorld {
   readonly protect: readonly Cidr<Ipv4>[];
   /** Adds one to a counter: why something was dropped, or what was done. */
   count(event: string): void;
+  /** What a running pod has of its lease was changed: the address, the routes with it, or the interface. */
+  readonly changed?: (key: LeaseKey) => void;
 }
 
 /** What became of an attempt to make a link again. */

@@ -25,10 +25,21 @@ export const RECORD_SCHEMA = 1;
 /** Each change of address leaves at most one, and the next look at the pod removes them. */
 export const MOST_LEFTOVERS = 16;
 
+/**
+ * What becomes of the routes: `all` that the lease has; `subnet`, only the one to the network of the address; `none`,
+ * the address alone.
+ */
+export const ROUTE_USES = ['all', 'subnet', 'none'] as const;
+
+export type RouteUse = (typeof ROUTE_USES)[number];
+
 /** How a lease is put onto the interface. */
 export type ApplyPolicy = {
   /** Of every route of the lease. */
   readonly metric: number | undefined;
+  readonly routes: RouteUse;
+  /** Where its routes go, that to the network of its address with them; undefined: the main table. */
+  readonly table: number | undefined;
   /** Whether the interface follows the network's MTU; not where the configuration states one. */
   readonly mtu: boolean;
 };
@@ -171,7 +182,16 @@ const Record = v.object({
   uplinkIndex: maybe(Whole),
   // What follows was not known to the first records.
   lan: maybe(v.object({ index: Whole, name: v.string() })),
-  apply: v.optional(v.object({ metric: maybe(Whole), mtu: v.boolean() }), { metric: null, mtu: true }),
+  apply: v.optional(
+    v.object({
+      metric: maybe(Whole),
+      mtu: v.boolean(),
+      // Later still.
+      routes: v.optional(v.picklist(ROUTE_USES), 'all'),
+      table: maybe(Whole),
+    }),
+    { metric: null, mtu: true, table: null },
+  ),
   conflictCheck: v.optional(v.picklist(['off', 'background', 'before']), 'off'),
   remember: v.optional(v.boolean(), false),
   owner: v.optional(v.picklist(['pod', 'gone']), 'pod'),

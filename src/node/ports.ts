@@ -10,10 +10,19 @@ export interface UplinkState {
   readonly lowerUp: boolean;
 }
 
+/** One of all links, with what tells whether it can be an uplink. */
+export interface LinkSeen extends UplinkState {
+  /** "macvlan", "veth", "bridge" ...; absent for physical devices. */
+  readonly kind?: string | undefined;
+  /** IFLA_MASTER: the bridge or bond that it is a port of. */
+  readonly controllerIndex?: number | undefined;
+}
+
 /** What uplink detection needs of a namespace: the node's, or the pod's with `linkInContainer`. */
 export interface UplinkSource {
   link(name: string): Promise<UplinkState | undefined>;
   linkByIndex(index: number): Promise<UplinkState | undefined>;
+  links(): Promise<readonly LinkSeen[]>;
   defaultRoutes(): Promise<readonly DefaultRoute[]>;
 }
 

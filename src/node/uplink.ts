@@ -1,5 +1,15 @@
 import { err, ok, type Result } from '../base/result.ts';
-import type { UplinkSource, UplinkState } from './ports.ts';
+import { matches } from './name-pattern.ts';
+import type { DefaultRoute, LinkSeen, UplinkSource, UplinkState } from './ports.ts';
+
+/** Which interface of the node the pods' links stand on, as a configuration says it. */
+export type MasterChoice =
+  /** The one with the default route. */
+  | { readonly kind: 'auto' }
+  /** The first of them that can be used. */
+  | { readonly kind: 'names'; readonly names: readonly string[] }
+  /** With `*` for any characters and `?` for one. */
+  | { readonly kind: 'pattern'; readonly pattern: string };
 
 export type UplinkProblem =
   | { readonly kind: 'missing'; readonly text: string }
@@ -21,16 +31,82 @@ export async function findUplink(
         : `master "${name}" does not exist`;
     return err({ kind: 'missing', text });
   }
-  if (!link.up)
-    return err({ kind: 'down', text: `master "${link.name}" is down: ip link set ${link.name} up` });
-  return ok(link);
+  return link.up ? ok(link) : err(isDown(link));
+}
+
+/** What stands on another device, and what leads to a pod or to nowhere: no pattern means these. */
+const NO_UPLINKS: ReadonlySet<string> = new Set(['macvlan', 'macvtap', 'ipvlan', 'ipvtap', 'veth', 'dummy']);
+
+/**
+ * The interface that a configuration chooses. Of several names it is the first that is up and has a carrier, else the
+ * first that is up. A pattern is for the interface with the default route if it fits, else for the first one (by index)
+ * that can be an uplink: no port of a bridge, no link of a pod.
+ */
+export function chooseMaster(
+  source: UplinkSource,
+  choice: MasterChoice,
+): Promise<Result<UplinkState, UplinkProblem>> {
+  switch (choice.kind) {
+    case 'auto':
+      return findUplink(source, undefined);
+    case 'names':
+      return ofNames(source, choice.names);
+    case 'pattern':
+      return ofPattern(source, choice.pattern);
+  }
+}
+
+async function ofNames(
+  source: UplinkSource,
+  names: readonly string[],
+): Promise<Result<UplinkState, UplinkProblem>> {
+  const problems: UplinkProblem[] = [];
+  const links: UplinkState[] = [];
+  for (const name of names) {
+    const found = await findUplink(source, name);
+    if (found.ok) links.push(found.value);
+    else problems.push(found.error);
+  }
+  const link = best(links);
+  if (link !== undefined) return ok(link);
+  const kind = problems.some((problem) => problem.kind === 'down') ? 'down' : 'missing';
+  return err({ kind, text: problems.map(({ text }) => text).join('; ') });
+}
+
+async function ofPattern(source: UplinkSource, pattern: string): Promise<Result<UplinkState, UplinkProblem>> {
+  const fitting = (await source.links()).filter(({ name }) => name !== 'lo' && matches(pattern, name));
+  const routes = byMetric(await source.defaultRoutes());
+  const routed = routes.flatMap(({ index }) => fitting.filter((link) => link.index === index));
+  const others = fitting.filter(canBeUplink).toSorted((a, b) => a.index - b.index);
+  const link = best([...routed, ...others].filter(({ up }) => up));
+  if (link !== undefined) return ok(link);
+  const [down] = [...routed, ...others];
+  if (down !== undefined) return err(isDown(down));
+  const text = `no interface that can be an uplink matches master "${pattern}"`;
+  return err({ kind: 'missing', text });
+}
+
+function canBeUplink({ kind, controllerIndex }: LinkSeen): boolean {
+  return controllerIndex === undefined && (kind === undefined || !NO_UPLINKS.has(kind));
+}
+
+/** Of links that are up, in their order. */
+function best(links: readonly UplinkState[]): UplinkState | undefined {
+  return links.find(({ lowerUp }) => lowerUp) ?? links[0];
+}
+
+function isDown({ name }: UplinkState): UplinkProblem {
+  return { kind: 'down', text: `master "${name}" is down: ip link set ${name} up` };
 }
 
 async function linkOfDefaultRoute(source: UplinkSource): Promise<UplinkState | undefined> {
-  const routes = await source.defaultRoutes();
-  const best = routes
-    .filter((route) => route.index !== undefined)
-    .toSorted((a, b) => (a.metric ?? 0) - (b.metric ?? 0))
-    .at(0);
-  return best?.index === undefined ? undefined : source.linkByIndex(best.index);
+  const [first] = byMetric(await source.defaultRoutes());
+  return first === undefined ? undefined : source.linkByIndex(first.index);
+}
+
+/** Those that name an interface; the lowest metric first, IPv4 first of equals. */
+function byMetric(routes: readonly DefaultRoute[]): readonly (DefaultRoute & { readonly index: number })[] {
+  return routes
+    .flatMap((route) => (route.index === undefined ? [] : [{ ...route, index: route.index }]))
+    .toSorted((a, b) => (a.metric ?? 0) - (b.metric ?? 0));
 }

@@ -70,11 +70,18 @@ const IP_FRAGMENT_AT = IP_AT + 6;
 const IP_PROTOCOL_AT = IP_AT + 9;
 const UDP_DST_PORT = 2;
 const ETHERTYPE_IPV4 = 0x0800;
+const IP_PROTO_ICMP = 1;
 const IP_PROTO_UDP = 17;
+/** Destination unreachable (RFC 792). */
+const ICMP_UNREACHABLE = 3;
 /** More Fragments and the offset (RFC 791 3.1): a first fragment is refused too. */
 const IP_FRAGMENT_MASK = 0x3fff;
 export const DHCP_CLIENT_PORT = 68;
 const ARP_AT = 14;
+/** 01:80:c2:00:00:00, to which bridges send BPDUs (IEEE 802.1D 7.12.3), as a word and a half word. */
+const BRIDGE_GROUP = 0x0180_c200;
+const BRIDGE_GROUP_END = 0;
+const GROUP_BIT = 1;
 /** VLAN 0 is none: such a tag has a priority only (IEEE 802.1Q 9.6). */
 const VLAN_ID_MASK = 0x0fff;
 
@@ -202,5 +209,40 @@ export function arpAboutProgram(address: Ipv4): readonly BpfInstruction[] {
     ifEqual(0, 'next', 'refuse'),
     load(BPF.W | BPF.ABS, ARP_AT + ARP_FIELD.targetIp),
     ifEqual(number, 'accept', 'refuse'),
+  ]);
+}
+
+const ICMP_ERRORS: readonly Line[] = [
+  { code: BPF.LDX | BPF.B | BPF.MSH, k: IP_AT },
+  load(BPF.B | BPF.IND, IP_AT),
+  ifEqual(ICMP_UNREACHABLE, 'accept', 'refuse'),
+];
+
+const IPV4_FOR_PROBE: readonly Line[] = [
+  load(BPF.B | BPF.ABS, IP_PROTOCOL_AT),
+  ifEqual(IP_PROTO_ICMP, 'next', ICMP_ERRORS.length),
+  ...ICMP_ERRORS,
+  ...UDP_TO_CLIENT,
+];
+
+const GROUP_FRAMES: readonly Line[] = [load(BPF.B | BPF.ABS, 0), ifAny(GROUP_BIT, 'accept', 'refuse')];
+
+/**
+ * What a probe of the LAN hears: UDP to port 68, ICMP "unreachable", all ARP, BPDUs, and of other VLANs the frames to
+ * groups. The traffic of the node and its pods, which is most of it, wakes nobody.
+ */
+export function probeProgram(): readonly BpfInstruction[] {
+  return assemble([
+    load(BPF.W | BPF.ABS, BPF_VLAN_TAG),
+    ifAny(VLAN_ID_MASK, 'next', GROUP_FRAMES.length),
+    ...GROUP_FRAMES,
+    ETHERTYPE,
+    ifEqual(ETHERTYPE_IPV4, 'next', IPV4_FOR_PROBE.length),
+    ...IPV4_FOR_PROBE,
+    ifEqual(ETHERTYPE_ARP, 'accept', 'next'),
+    load(BPF.W | BPF.ABS, 0),
+    ifEqual(BRIDGE_GROUP, 'next', 'refuse'),
+    load(BPF.H | BPF.ABS, 4),
+    ifEqual(BRIDGE_GROUP_END, 'accept', 'refuse'),
   ]);
 }

@@ -16,6 +16,14 @@ const PARTS: ApiParts = {
   leases: { list: () => [], debts: () => [], now: () => instant(0) },
   isReady: () => true,
   counters: () => ({ nak: 2 }),
+  host: () => ({
+    uplinks: [],
+    services: [],
+    attachments: 0,
+    guard: { problem: undefined },
+    repairs: 0,
+    fights: [],
+  }),
   adopt: () => Promise.resolve([]),
 };
 

@@ -28,7 +28,7 @@ function identity(made: Partial<NonNullable<LeaseIdentity['link']['made']>> = {}
     },
     uplinkIndex: 3,
     lan: { index: 3, name: 'eth0' },
-    apply: { metric: undefined, mtu: true },
+    apply: { metric: undefined, routes: 'all', table: undefined, mtu: true },
     conflictCheck: 'off',
     remember: false,
     owner: 'pod',
@@ -95,6 +95,8 @@ class Room {
       },
       addresses: unused,
       routes: unused,
+      lookups: unused,
+      links: unused,
       addRoute: unused,
       deleteRoute: unused,
       sight: unused,
@@ -115,7 +117,7 @@ function existing(change: Partial<PodLink> = {}): PodLink {
   return { ...link, kind: 'macvlan', ...change };
 }
 
-test('made as it was, and told to announce its IPv6 addresses', async () => {
+test('made as it was, with the same sysctls', async () => {
   const room = new Room();
   const of = identity({ mode: 'private', mtu: 1400, bcQueueLen: 5 });
   assert.deepEqual(await room.maker.makeAgain(of, UPLINK), { kind: 'made', index: 5 });
@@ -130,7 +132,7 @@ test('made as it was, and told to announce its IPv6 addresses', async () => {
       bcQueueLen: 5,
     },
   ]);
-  assert.deepEqual([room.sysctls, room.open], [['eth0 ndisc_notify'], 0]);
+  assert.deepEqual([room.sysctls, room.open], [['eth0 ndisc_notify', 'eth0 arp_ignore'], 0]);
 });
 
 test('an uplink that carries less than the one before', async () => {

@@ -22,6 +22,7 @@ const DEFAULTS: DaemonConfig = {
   carrierWait: seconds(5),
   dhcp: { defaults: NO_KEYS, mac: 'random', identity: { cluster: '', key: '', node: hostname() } },
   protect: [],
+  services: [],
 };
 
 test('without a file, and with an empty one: the defaults', (t) => {
@@ -88,7 +89,7 @@ test('what cannot be used is named, with the file', (t) => {
     ['{"identity":[]}', /identity: must be an object/],
     [
       '{"dhcpp":{}}',
-      /dhcpp: is no key: did you mean "dhcp"\? \(keys of the file: dhcp, identity, protect, node\)/,
+      /dhcpp: is no key: did you mean "dhcp"\? \(keys of the file: dhcp, identity, protect, services, node\)/,
     ],
     ['{"__proto__":{}}', /__proto__: is no key/],
     ['{"a\\u001bb":{}}', /"a\\u001bb": is no key/],
@@ -114,7 +115,7 @@ test('what cannot be used is named, with the file', (t) => {
     ['{"protect":"10.0.0.0/8"}', /protect: expected Array/],
     ['{"protect":["10.0.0.0"]}', /protect\[0\]: "10\.0\.0\.0" is not an IPv4 network/],
     ['{"protect":["10.0.0.0/8","fd00::/8"]}', /protect\[1\]: "fd00::\/8" is not an IPv4 network/],
-    ['{"protect":["0.0.0.0/0"]}', /protect\[0\]: .*would refuse every route/],
+    ['{"protect":["0.0.0.0/0"]}', /protect\[0\]: .*is every network/],
     [
       JSON.stringify({ protect: Array.from({ length: 257 }, () => '10.0.0.0/8') }),
       /protect: has more than 256/,

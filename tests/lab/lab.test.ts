@@ -40,7 +40,8 @@ async function fakeParts(t: TestContext, plugin: string): Promise<LabParts> {
     binDir,
     conflist,
     readiness: 'http',
-    daemon: (socket) => [process.execPath, '-e', DAEMON, socket],
+    doctor: () => ['echo', '{"findings":[]}'],
+    daemon: ({ socket }) => [process.execPath, '-e', DAEMON, socket],
   };
 }
 
@@ -118,6 +119,24 @@ test('an interface without an address is a failure', options, async (t) => {
   const { status, text } = await lab(await fakeParts(t, plugin));
   assert.equal(status, 1);
   assert.match(text, /pod1 did not get an address/);
+});
+
+test('a fault that cannot be made leaves nothing of itself', options, async (t) => {
+  const parts = await fakeParts(t, MACVLAN);
+  const id = idOf((await lab(parts, '--keep')).text);
+  t.after(async () => await lab(parts, 'down', '--id', id));
+  const before = await namespacesOf(id);
+  // This plugin has an address for pod1 and the like only: the guest's ADD fails.
+  const { status, text } = await lab(parts, 'break', 'rogue-server', '--id', id);
+  assert.equal(status, 1);
+  assert.match(text, /plugin macvlan failed \(ADD/);
+  assert.deepEqual(await namespacesOf(id), before);
+  assert.match((await lab(parts, 'heal', '--id', id)).text, /nothing is broken/);
+  // dnsmasq was stopped for a moment and goes on: it is asked for the name.
+  const asked = await lab(parts, 'shell', 'laptop', '--id', id, '--', 'ping', '-qc1', '-W2', 'router');
+  assert.equal(asked.status, 0);
+  const needs = await lab(parts, 'break', 'asymmetric', '--id', id);
+  assert.deepEqual([needs.status, /has the plugin "leasehold"/.test(needs.text)], [2, true]);
 });
 
 test('wrong usage is told', options, async (t) => {

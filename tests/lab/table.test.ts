@@ -34,6 +34,7 @@ test('the matrix: rows are senders; a missing answer is red only where one was e
     [false, false, undefined],
   ];
   const names = ['node', 'laptop', 'pod'];
+  const asked = { rows: names, columns: names, matrix };
   const golden = [
     'from \\ to  node  laptop  pod',
     'node       -     yes     no',
@@ -41,8 +42,8 @@ test('the matrix: rows are senders; a missing answer is red only where one was e
     'pod        no    no      -',
     '',
   ];
-  assert.equal(renderMatrix(names, matrix, expected), golden.join('\n'));
-  const painted = renderMatrix(names, matrix, expected, COLOURED).split('\n');
+  assert.equal(renderMatrix(asked, expected), golden.join('\n'));
+  const painted = renderMatrix(asked, expected, COLOURED).split('\n');
   assert.ok(painted[1]?.includes(COLOURED.warn('no')));
   assert.ok(painted[3]?.includes(COLOURED.bad('no')));
 });

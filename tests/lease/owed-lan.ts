@@ -182,7 +182,7 @@ export class OwedLan implements DebtsWorld, ArpEars {
       link: { index: 12, mac: POD_MAC, owned: true },
       uplinkIndex: LAN.index,
       lan: LAN,
-      apply: { metric: undefined, mtu: true },
+      apply: { metric: undefined, routes: 'all', table: undefined, mtu: true },
       conflictCheck: 'off',
       remember: false,
       owner: 'pod',

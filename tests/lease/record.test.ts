@@ -20,7 +20,7 @@ function recordOf(state: Dhcp4State, changes: Partial<LeaseRecord> = {}): LeaseR
     link: { index: 7, mac: OUR_MAC, owned: true },
     uplinkIndex: 2,
     lan: { index: 2, name: 'uplink0' },
-    apply: { metric: undefined, mtu: true },
+    apply: { metric: undefined, routes: 'all', table: undefined, mtu: true },
     conflictCheck: 'background',
     remember: false,
     owner: 'pod',
@@ -88,6 +88,17 @@ describe('a record', () => {
   test('of a lease that was lost comes back, too', () => {
     const record = recordOf({ kind: 'init', last: SERVER });
     assert.deepEqual(parseRecord(JSON.parse(JSON.stringify(record)) as Json), { ok: true, value: record });
+  });
+
+  test('of an older version has the routes that all had then', () => {
+    const record = recordOf({ kind: 'init', last: SERVER });
+    const stored = JSON.parse(JSON.stringify(record)) as JsonObject;
+    const { apply: _, ...first } = stored;
+    for (const older of [first, { ...stored, apply: { mtu: true } }]) {
+      assert.deepEqual(parseRecord(older), { ok: true, value: record });
+    }
+    const value = recordOf(record.state, { apply: { ...record.apply, routes: 'none', table: 7 } });
+    assert.deepEqual(parseRecord(JSON.parse(JSON.stringify(value)) as Json), { ok: true, value });
   });
 
   test('that is anything else is refused, and never throws', () => {

@@ -18,7 +18,7 @@ import { readSend, type SentOptions } from './send.ts';
 const MOST_SERVERS = 64;
 
 const BROADCAST = ['auto', 'always', 'never'] as const satisfies readonly Dhcp4Config['broadcast'][];
-const CONFLICT_CHECKS = ['off', 'background', 'before'] as const satisfies readonly ConflictCheck[];
+export const CONFLICT_CHECKS = ['off', 'background', 'before'] as const satisfies readonly ConflictCheck[];
 
 /** What a network's configuration and the daemon's may both say of a DHCP client. Undefined: not said here. */
 export type DhcpKeys = {
@@ -51,7 +51,8 @@ const serverAddress = v.pipe(
   }),
 );
 
-const entries = {
+/** The schema of each key by itself; what is opaque here is read further below. */
+export const dhcpEntries = {
   clientId: maybe(v.string()),
   hostname: maybe(v.string()),
   fqdn: maybe(v.custom<Json>(() => true)),
@@ -66,9 +67,9 @@ const entries = {
   rapidCommit: maybe(v.boolean()),
 };
 
-const shape = v.object(entries);
+const shape = v.object(dhcpEntries);
 
-export const DHCP_KEYS: readonly string[] = Object.keys(entries);
+export const DHCP_KEYS: readonly string[] = Object.keys(dhcpEntries);
 
 /** Reads what of `raw` is a key of DHCP; other keys are not looked at. Throws CniError 7 naming the key from `at` on. */
 export function readDhcpKeys(raw: JsonObject, at: string): DhcpKeys {

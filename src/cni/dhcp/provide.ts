@@ -1,23 +1,30 @@
+import * as v from 'valibot';
 import { toHex } from '../../base/bytes.ts';
 import { encodeOptionText } from '../../wire/dhcp4/option-text.ts';
 import type { CniArgs } from '../spec/args.ts';
+import { listOf, optionalText } from '../spec/schema.ts';
 import { invalid, sendableRow } from './option-row.ts';
 import type { SentOptions } from './send.ts';
 
-export type ProvideEntry = {
-  readonly option: string;
-  readonly value?: string | undefined;
-  readonly fromArg?: string | undefined;
-};
+/** The schema of the key `provide`. */
+export const provideList = listOf(
+  v.object({ option: v.string(), value: optionalText, fromArg: optionalText }),
+);
+
+type ProvideEntry = v.InferOutput<typeof provideList>[number];
 
 /**
  * The Go plugin's `provide`: text or `0x` and hex digits, or the value of a key of CNI_ARGS, which wins if it is
- * there. Empty values are left out. The identifier (61) goes on the wire as it is written.
+ * there. Empty values are left out. The identifier (61) goes on the wire as it is written. `path` is that of the key.
  */
-export function readProvide(entries: readonly ProvideEntry[], args: CniArgs): SentOptions {
+export function readProvide(
+  entries: readonly ProvideEntry[],
+  args: CniArgs,
+  path = 'ipam.provide',
+): SentOptions {
   const sent = new Map<number, string>();
   for (const [i, entry] of entries.entries()) {
-    const at = `ipam.provide[${i}]`;
+    const at = `${path}[${i}]`;
     const row = sendableRow(entry.option, `${at}.option`);
     const fromArg = entry.fromArg === undefined ? undefined : args.values.get(entry.fromArg);
     const value = fromArg ?? entry.value;

@@ -3,7 +3,7 @@ import { ipv4ToBytes, parseIpv4 } from '../../base/ipv4.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { parseHexText } from '../../wire/dhcp4/codec-text.ts';
-import { nearest } from '../../wire/dhcp4/nearest.ts';
+import { nearest } from '../../base/nearest.ts';
 import { encodeOptionText } from '../../wire/dhcp4/option-text.ts';
 import type { OptionRow } from '../../wire/dhcp4/options.ts';
 import { quoted } from '../spec/errors.ts';

@@ -1,7 +1,7 @@
 import { toHex, utf8 } from '../../base/bytes.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { parseHexText } from '../../wire/dhcp4/codec-text.ts';
-import { nearest } from '../../wire/dhcp4/nearest.ts';
+import { nearest } from '../../base/nearest.ts';
 import { quoted } from '../spec/errors.ts';
 import { CLIENT_ID_POLICIES, type ClientIdPolicy, MAX_IDENTIFIER_TEXT, textId } from './client-id.ts';
 

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../../base/result.ts';
-import { nearest } from '../../wire/dhcp4/nearest.ts';
+import { nearest } from '../../base/nearest.ts';
 import { quoted } from '../spec/errors.ts';
 
 export const PLACEHOLDERS = ['pod', 'namespace', 'container', 'ifname', 'node', 'network'] as const;

@@ -3,14 +3,15 @@ import type { JsonObject } from '../../base/json.ts';
 import type { Mac } from '../../base/mac.ts';
 import type { ApplyPolicy, ConflictCheck, LeaseKey } from '../../lease/record.ts';
 import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
-import { nearest } from '../../wire/dhcp4/nearest.ts';
+import { nearest } from '../../base/nearest.ts';
 import type { DhcpSettings } from '../context.ts';
 import { DHCP_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
 import { namesSent } from '../dhcp/names-sent.ts';
 import { CLIENT_IDENTIFIER, invalid } from '../dhcp/option-row.ts';
 import { overlay } from '../dhcp/overlay.ts';
-import { readProvide } from '../dhcp/provide.ts';
+import { provideList, readProvide } from '../dhcp/provide.ts';
 import { NO_REQUEST, parameterRequest } from '../dhcp/request.ts';
+import { ALL_ROUTES, readRoutesKey } from '../dhcp/routes-key.ts';
 import { wantedAddress } from '../dhcp/wanted-address.ts';
 import { clientIdOf, type ClientIdPolicy } from '../identity/client-id.ts';
 import { type Attached, type Subject, subjectOf } from '../identity/subject.ts';
@@ -18,7 +19,7 @@ import type { PlaceholderValues } from '../identity/template.ts';
 import { podOf } from '../spec/args.ts';
 import type { NetConf } from '../spec/conf.ts';
 import { quoted } from '../spec/errors.ts';
-import { listOf, maybe, optionalText, readShape, uint32 } from '../spec/schema.ts';
+import { maybe, optionalText, readShape, uint32 } from '../spec/schema.ts';
 
 /** What is left of an Ethernet frame beside the fixed fields and the options of the exchange itself. */
 const MAX_SENT_BYTES = 1000;
@@ -27,12 +28,12 @@ const DEFAULT_CONFLICT_CHECK: ConflictCheck = 'background';
 
 /** The Go plugin's own keys; `request` is read with those that the daemon's configuration has too. */
 const ipamShape = v.object({
-  provide: listOf(v.object({ option: v.string(), value: optionalText, fromArg: optionalText })),
+  provide: provideList,
   priority: maybe(uint32),
   daemonSocketPath: optionalText,
 });
 const GO_KEYS: ReadonlySet<string> = new Set(['type', 'request', ...Object.keys(ipamShape.entries)]);
-const OWN_KEYS: readonly string[] = DHCP_KEYS.filter((key) => !GO_KEYS.has(key));
+const OWN_KEYS: readonly string[] = [...DHCP_KEYS.filter((key) => !GO_KEYS.has(key)), 'routes'];
 
 /** The configuration as the Go plugin reads it, which does not know our keys. */
 export function goKeysOnly(conf: NetConf): NetConf {
@@ -93,7 +94,7 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   const scope = settings.identity;
   return {
     clientFor: (mac) => ({ ...common, clientId: clientIdOf(policy, { key, subject, scope, mac }) }),
-    apply: { metric: priority === 0 ? undefined : priority, mtu: !statesMtu(conf) },
+    apply: applyPolicy(conf, raw, priority),
     conflictCheck: keys.conflictCheck ?? DEFAULT_CONFLICT_CHECK,
     remember: policy.kind !== 'container' && !isOfContainer(policy, subject),
     notes: [
@@ -152,6 +153,22 @@ function identityNotes(policy: ClientIdPolicy, subject: Subject): readonly ConfN
   if (!isOfContainer(policy, subject)) return [];
   const text = `clientId: the runtime names no pod (CNI_ARGS K8S_POD_NAME); "${policy.kind}" is made from the container`;
   return [{ event: 'identity-without-pod', text }];
+}
+
+/** Of the routes `priority` says what `routes.metric` does: two of them would be one too many. */
+function applyPolicy(conf: NetConf, raw: JsonObject, priority: number | undefined): ApplyPolicy {
+  const value = raw['routes'] ?? [];
+  // A list is another plugin's key of the same name (`static`, `host-local`), which the Go plugin passes over too.
+  const { use, metric, table } = Array.isArray(value) ? ALL_ROUTES : readRoutesKey(value, 'ipam.routes');
+  if (metric !== undefined && priority !== undefined && priority !== 0) {
+    throw invalid('ipam.priority: is the metric of the routes, as routes.metric is: remove one of them');
+  }
+  return {
+    metric: priority === 0 ? metric : (priority ?? metric),
+    routes: use,
+    table,
+    mtu: !statesMtu(conf),
+  };
 }
 
 /** Then the link has that MTU, whatever the network says. */

@@ -1,4 +1,5 @@
 import { formatDuration, seconds } from '../../base/time.ts';
+import { addressing, isUsual } from '../../lease/configuration.ts';
 import type { AcquireRequest } from '../../lease/manager.ts';
 import { keyText } from '../../lease/record.ts';
 import { readopt, type Readoption, type RequestFor } from '../adopt/readopt.ts';
@@ -8,6 +9,7 @@ import { EMPTY_RESULT } from '../spec/result.ts';
 import { NO_KEYS } from '../dhcp/keys.ts';
 import { type DhcpConf, goKeysOnly, readDhcpConf } from './dhcp-conf.ts';
 import { leaseResult } from './dhcp-result.ts';
+import { diagnosed } from './diagnosed.ts';
 import { leaseError } from './failures.ts';
 import { type Allocation, type Ipam, type IpamTarget, leaseKey } from './ipam.ts';
 
@@ -37,6 +39,7 @@ export class DhcpIpam implements Ipam {
     const known = this.#confs.get(call);
     if (known !== undefined) return known;
     const conf = readDhcpConf(call.conf, call.env, this.#services.dhcp);
+    if (!this.#linkGoes && !isUsual(conf.apply)) throw notHere();
     this.#confs.set(call, conf);
     return conf;
   }
@@ -53,14 +56,18 @@ export class DhcpIpam implements Ipam {
       this.#request(call, target, this.#confOf(call)),
       signal,
     );
-    if (!lease.ok) throw leaseError(lease.error, env.ifname, signal);
+    if (!lease.ok) {
+      const failed = leaseError(lease.error, env.ifname, signal);
+      throw await diagnosed(failed, this.#services, target.lan, signal);
+    }
     // The network wants to be without IPv4 (RFC 8925): there is nothing to configure, and nothing has failed.
     if (lease.value === undefined) return { result: EMPTY_RESULT, mtu: undefined };
     const { mtu } = lease.value;
     return {
-      result: leaseResult(lease.value, apply.metric ?? 0),
+      result: leaseResult(lease.value, apply),
       mtu: mtu === undefined || !apply.mtu || mtu >= target.link.mtu ? undefined : mtu,
       validFor: this.#services.leases.leftOf(lease.value),
+      addressing: addressing(apply),
     };
   }
 
@@ -144,4 +151,13 @@ export class DhcpIpam implements Ipam {
   gc(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Another main plugin puts the address on, with the kernel's own route, and no result can tell it not to. */
+function notHere(): CniError {
+  return new CniError(
+    'invalid-config',
+    'ipam.routes: "none", a table and a metric of "subnet" need an interface that this daemon configures: ' +
+      'use "leasehold" or its own "macvlan" as the type of the network, or leave them out',
+  );
 }

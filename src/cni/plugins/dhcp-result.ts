@@ -1,4 +1,6 @@
 import { IPV4_ANY } from '../../base/ipv4.ts';
+import { routesOf } from '../../lease/configuration.ts';
+import type { ApplyPolicy } from '../../lease/record.ts';
 import type { Lease4 } from '../../protocol/dhcp4/lease.ts';
 import { type CniResult, type CniRoute, withoutUndefined } from '../spec/result.ts';
 
@@ -6,14 +8,13 @@ import { type CniResult, type CniRoute, withoutUndefined } from '../spec/result.
 const SCOPE_LINK = 253;
 
 /**
- * A lease as IPAM result. A route on the link itself carries the gateway 0.0.0.0: a main plugin takes a missing one
+ * A lease as IPAM result, with the routes that the policy leaves of it. A route on the link itself carries the gateway 0.0.0.0: a main plugin takes a missing one
  * for "the gateway of the address".
  */
-export function leaseResult(lease: Lease4, priority: number): CniResult {
-  const metric = priority === 0 ? undefined : priority;
-  const routes = lease.routes.map(({ dst, router }): CniRoute => {
-    const target = router === undefined ? { gw: IPV4_ANY, scope: SCOPE_LINK } : { gw: router };
-    return withoutUndefined({ dst, ...target, priority: metric });
+export function leaseResult(lease: Lease4, policy: ApplyPolicy): CniResult {
+  const routes = routesOf(lease, policy).map(({ dst, gateway, metric, table }): CniRoute => {
+    const target = gateway === undefined ? { gw: IPV4_ANY, scope: SCOPE_LINK } : { gw: gateway };
+    return withoutUndefined({ dst, ...target, priority: metric, table });
   });
   return {
     interfaces: [],

@@ -1,3 +1,4 @@
+import type { InterfaceConfiguration } from '../../lease/ports.ts';
 import { keyText, type LeaseKey, type LinkMade } from '../../lease/record.ts';
 import type { AddCall, CheckCall, DelCall, NodeCall } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
@@ -26,6 +27,8 @@ export type Allocation = {
   readonly mtu: number | undefined;
   /** How long the addresses are good for, from now on and if nobody extends them; undefined: for ever. */
   readonly validFor?: Duration | undefined;
+  /** What the kernel shall not do of its own accord with the addresses, and a rule that goes with them. */
+  readonly addressing?: Pick<InterfaceConfiguration, 'prefixRoute' | 'lookup'> | undefined;
 };
 
 /** Who gives the addresses. Errors are thrown as CniError. */

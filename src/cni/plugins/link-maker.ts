@@ -5,7 +5,7 @@ import type { PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { operationKey } from './ipam.ts';
-import { announceIpv6 } from './macvlan-announce.ts';
+import { setLinkSysctls } from './link-sysctls.ts';
 
 type Parts = Pick<PluginServices, 'operations' | 'openPod' | 'log'> & {
   readonly host: { sight(index: number): unknown };
@@ -77,6 +77,6 @@ async function checked(pod: Pod, { key, link }: LeaseIdentity, log: PluginServic
     await pod.deleteLink(made.index);
     return { kind: 'taken', why: `${ifname} would have the MAC address ${made.mac ?? 'of nobody'}` };
   }
-  announceIpv6(pod, ifname, log);
+  setLinkSysctls(pod, ifname, log);
   return { kind: 'made', index: made.index };
 }

@@ -1,11 +1,13 @@
 import { formatCidr, networkOf } from '../../base/cidr.ts';
 import { isIpv4 } from '../../base/ip.ts';
-import type { Lease4 } from '../../protocol/dhcp4/lease.ts';
+import type { ManagedLease } from '../../lease/manager.ts';
+import type { ApplyPolicy } from '../../lease/record.ts';
 import type { CheckCall } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { readPrevResult } from '../spec/conf.ts';
 import { CniError } from '../spec/errors.ts';
 import type { CniResult } from '../spec/result.ts';
+import { leaseResult } from './dhcp-result.ts';
 import type { MacvlanConf } from './macvlan-conf.ts';
 
 /**
@@ -16,7 +18,7 @@ export async function checkAttachment(
   call: CheckCall,
   pod: Pod,
   conf: MacvlanConf,
-  lease: Lease4 | undefined,
+  managed: ManagedLease | undefined,
 ): Promise<void> {
   const prev = readPrevResult(call.conf);
   if (!prev.ok) throw prev.error;
@@ -28,13 +30,23 @@ export async function checkAttachment(
   const wrong =
     link === undefined
       ? [`${ifname} is gone`]
-      : await differences(pod, link, conf, currentResult(prev.value, lease));
+      : [
+          ...(await differences(
+            pod,
+            link,
+            conf,
+            currentResult(prev.value, managed),
+            managed?.record.apply.table,
+          )),
+          ...(await missingLookup(pod, managed)),
+        ];
   if (wrong.length > 0) throw new CniError('check-mismatch', wrong.join('; '));
 }
 
 /** What the pod should have now. Routes that others of the chain added are for their own CHECK then. */
-function currentResult(result: CniResult, lease: Lease4 | undefined): CniResult {
-  if (lease === undefined) return result;
+function currentResult(result: CniResult, managed: ManagedLease | undefined): CniResult {
+  const lease = managed?.lease;
+  if (managed === undefined || lease === undefined) return result;
   const leased = formatCidr(lease.address);
   const at = result.ips.findIndex(({ address }) => isIpv4(address.address));
   const old = result.ips[at];
@@ -42,7 +54,10 @@ function currentResult(result: CniResult, lease: Lease4 | undefined): CniResult 
   return {
     ...result,
     ips: result.ips.map((ip, index) => (index === at ? { ...ip, address: lease.address } : ip)),
-    routes: [...result.routes.filter(({ dst }) => !isIpv4(dst.address)), ...lease.routes],
+    routes: [
+      ...result.routes.filter(({ dst }) => !isIpv4(dst.address)),
+      ...leaseResult(lease, managed.record.apply).routes,
+    ],
   };
 }
 
@@ -51,6 +66,7 @@ async function differences(
   link: PodLink,
   conf: MacvlanConf,
   result: CniResult,
+  table: ApplyPolicy['table'],
 ): Promise<readonly string[]> {
   const wrong: string[] = [];
   const { name } = link;
@@ -70,10 +86,35 @@ async function differences(
     const text = formatCidr(ip.address);
     if (ours && !present.has(text)) wrong.push(`${name} does not have the address ${text}`);
   }
-  const destinations = new Set((await pod.routes(link.index)).map(({ dst }) => formatCidr(networkOf(dst))));
-  for (const { dst } of result.routes) {
-    const text = formatCidr(networkOf(dst));
-    if (!destinations.has(text)) wrong.push(`the route to ${text} is gone`);
-  }
+  wrong.push(...(await missingRoutes(pod, link, result, table)));
   return wrong;
+}
+
+/** A result of before CNI 1.1 does not say which table a route is in: then it is the lease's, or the main one. */
+async function missingRoutes(
+  pod: Pod,
+  link: PodLink,
+  { routes }: CniResult,
+  leaseTable: number | undefined,
+): Promise<readonly string[]> {
+  const tables = new Map<number | undefined, ReadonlySet<string>>();
+  for (const table of new Set([undefined, leaseTable, ...routes.map((route) => route.table)])) {
+    const found = await pod.routes(link.index, table);
+    tables.set(table, new Set(found.map(({ dst }) => formatCidr(networkOf(dst)))));
+  }
+  const isIn = (table: number | undefined, text: string): boolean => tables.get(table)?.has(text) ?? false;
+  return routes.flatMap(({ dst, table }) => {
+    const text = formatCidr(networkOf(dst));
+    const found = isIn(table, text) || (table === undefined && isIn(leaseTable, text));
+    return found ? [] : [`the route to ${text} is gone${table === undefined ? '' : ` from table ${table}`}`];
+  });
+}
+
+/** The rule by which what comes from the leased address finds its table. */
+async function missingLookup(pod: Pod, managed: ManagedLease | undefined): Promise<readonly string[]> {
+  const table = managed?.record.apply.table;
+  const address = managed?.lease?.address.address;
+  if (table === undefined || address === undefined) return [];
+  const tables = await pod.lookups(address);
+  return tables.includes(table) ? [] : [`the rule "from ${address} lookup ${table}" is gone`];
 }

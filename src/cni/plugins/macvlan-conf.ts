@@ -1,11 +1,12 @@
 import * as v from 'valibot';
-import { isMulticastMac, isZeroMac, type Mac, parseMac } from '../../base/mac.ts';
-import { MAC_POLICIES, type MacPolicy } from '../identity/pod-mac.ts';
+import type { Mac } from '../../base/mac.ts';
+import type { MacPolicy } from '../identity/pod-mac.ts';
 import type { MacvlanMode } from '../ports.ts';
 import type { CniArgs } from '../spec/args.ts';
 import type { NetConf } from '../spec/conf.ts';
 import { CniError, quoted } from '../spec/errors.ts';
 import { maybe, objectAt, optionalText, readShape, uint32 } from '../spec/schema.ts';
+import { readMac, readMacKey } from './mac-key.ts';
 
 const MODES: readonly MacvlanMode[] = ['bridge', 'private', 'vepa', 'passthru'];
 
@@ -78,24 +79,9 @@ function wantedMac(
     if (typeof text !== 'string') throw invalid(`${at}: must be text`);
     return readMac(at, text);
   }
-  const stated = configured ?? ofPod?.byDefault ?? 'random';
-  const policy = MAC_POLICIES.find((known) => known === stated);
-  if (policy === undefined) return readMac('mac', stated, `, nor one of ${MAC_POLICIES.join(', ')}`);
-  return policy === 'pod' ? ofPod?.make() : undefined;
-}
-
-function readMac(at: string, text: string, nor = ''): Mac {
-  const mac = parseMac(text);
-  if (mac === undefined) {
-    throw invalid(
-      `${at}: ${quoted(text)} is not an Ethernet address of six bytes ("02:00:5e:10:00:01")${nor}`,
-    );
-  }
-  if (isMulticastMac(mac)) {
-    throw invalid(`${at}: ${text} is a multicast address: the first byte must be even`);
-  }
-  if (isZeroMac(mac)) throw invalid(`${at}: ${text} is no interface's address`);
-  return mac;
+  const stated = readMacKey('mac', configured ?? ofPod?.byDefault ?? 'random');
+  if (stated === 'random') return undefined;
+  return stated === 'pod' ? ofPod?.make() : stated;
 }
 
 function invalid(text: string): CniError {

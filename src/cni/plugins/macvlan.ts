@@ -4,7 +4,7 @@ import type { InterfaceConfiguration, LinkState } from '../../lease/ports.ts';
 import { keyText } from '../../lease/record.ts';
 import type { UplinkSource, UplinkState } from '../../node/ports.ts';
 import { findUplink } from '../../node/uplink.ts';
-import type { AddCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
+import type { AddCall, CheckCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { type CniResult, withoutUndefined } from '../spec/result.ts';
@@ -12,7 +12,7 @@ import { kernelError } from './failures.ts';
 import { isLinkOf, isOwnLink, releaseStale, removeLink } from './gc.ts';
 import { ipamOf } from './ipam-of.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
-import { announceIpv6 } from './macvlan-announce.ts';
+import { setLinkSysctls } from './link-sysctls.ts';
 import { checkAttachment } from './macvlan-check.ts';
 import { type MacvlanConf, readMacvlanConf } from './macvlan-conf.ts';
 import { podMacSource } from './pod-mac-source.ts';
@@ -22,29 +22,11 @@ import { openPod } from './pod.ts';
 export function macvlanPlugin(services: PluginServices): Plugin {
   return {
     add: (call) =>
-      services.operations.add(operationKey(leaseKey(call)), call.env.netns, call.hangUp, async (signal) => {
-        const conf = readMacvlanConf(call.conf, call.env.args, podMacSource(services, call));
-        const ipam = ipamOf(services, call.conf);
-        ipam.verify(call);
-        const pod = openPod(services, call.env);
-        try {
-          return await add(services, call, { conf, ipam, pod }, signal);
-        } finally {
-          pod.close();
-        }
-      }),
-    del: (call) => services.operations.del(operationKey(leaseKey(call)), () => del(services, call)),
-    check: async (call) => {
-      await services.operations.quiet(operationKey(leaseKey(call)));
-      const pod = openPod(services, call.env);
-      try {
-        const lease = services.leases.get(leaseKey(call))?.lease;
-        await checkAttachment(call, pod, readMacvlanConf(call.conf, call.env.args), lease);
-      } finally {
-        pod.close();
-      }
-      await ipamOf(services, call.conf).check(call);
-    },
+      services.operations.add(operationKey(leaseKey(call)), call.env.netns, call.hangUp, (signal) =>
+        attachMacvlan(services, call, signal),
+      ),
+    del: (call) => services.operations.del(operationKey(leaseKey(call)), () => detachMacvlan(services, call)),
+    check: (call) => checkMacvlan(services, call),
     gc: async (call) => {
       await releaseStale(services, call, 'macvlan');
       await ipamOf(services, call.conf).gc(call);
@@ -53,7 +35,45 @@ export function macvlanPlugin(services: PluginServices): Plugin {
   };
 }
 
-type AddParts = { readonly conf: MacvlanConf; readonly ipam: Ipam; readonly pod: Pod & UplinkSource };
+/** What may be begun as soon as there is a link: the address takes longer. */
+type LinkMade = (pod: Pod, link: PodLink) => void;
+
+/** The ADD; nothing else may be done for this attachment meanwhile. */
+export async function attachMacvlan(
+  services: PluginServices,
+  call: AddCall,
+  signal: AbortSignal,
+  linkMade?: LinkMade,
+): Promise<CniResult> {
+  const conf = readMacvlanConf(call.conf, call.env.args, podMacSource(services, call));
+  const ipam = ipamOf(services, call.conf);
+  ipam.verify(call);
+  const pod = openPod(services, call.env);
+  try {
+    return await add(services, call, { conf, ipam, pod, linkMade }, signal);
+  } finally {
+    pod.close();
+  }
+}
+
+export async function checkMacvlan(services: PluginServices, call: CheckCall): Promise<void> {
+  await services.operations.quiet(operationKey(leaseKey(call)));
+  const pod = openPod(services, call.env);
+  try {
+    const managed = services.leases.get(leaseKey(call));
+    await checkAttachment(call, pod, readMacvlanConf(call.conf, call.env.args), managed);
+  } finally {
+    pod.close();
+  }
+  await ipamOf(services, call.conf).check(call);
+}
+
+type AddParts = {
+  readonly conf: MacvlanConf;
+  readonly ipam: Ipam;
+  readonly pod: Pod & UplinkSource;
+  readonly linkMade?: LinkMade | undefined;
+};
 
 async function add(
   services: PluginServices,
@@ -84,7 +104,9 @@ async function add(
   if (known !== undefined) return attach(known);
   await makeLink(call, parts, uplink);
   try {
-    return await attach(announcing(services, call, pod, uplink));
+    const link = announcing(services, call, pod, uplink);
+    parts.linkMade?.(pod, link);
+    return await attach(link);
   } catch (error) {
     await undo(services, call, parts);
     throw error;
@@ -132,7 +154,7 @@ async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkSt
 /** The new link as it is, told to announce itself. */
 function announcing(services: PluginServices, call: AddCall, pod: Pod, uplink: UplinkState): PodLink {
   const { ifname } = call.env;
-  announceIpv6(pod, ifname, services.log);
+  setLinkSysctls(pod, ifname, services.log);
   const link = pod.peek(ifname);
   if (link === undefined) throw new CniError('link-failed', `${ifname} was made and is gone again`);
   // The kernel needs a moment to see that the carrier of a new link is that of its master.
@@ -163,11 +185,12 @@ async function configure(
   signal: AbortSignal,
 ): Promise<CniResult> {
   const { link } = target;
-  const { result, mtu, validFor } = await ipam.add(call, target, signal);
+  const { result, mtu, validFor, addressing } = await ipam.add(call, target, signal);
   signal.throwIfAborted();
   try {
     await pod.configure(link.index, {
       ...interfaceConfiguration(result),
+      ...addressing,
       validFor,
       mtu,
       announce: link.mac,
@@ -199,9 +222,9 @@ function interfaceConfiguration(result: CniResult): InterfaceConfiguration {
       ?.gateway;
   return {
     addresses: result.ips.map((ip) => ip.address),
-    routes: result.routes.map(({ dst, gw, priority }) => {
+    routes: result.routes.map(({ dst, gw, priority, table }) => {
       const gateway = gw ?? gatewayFor(dst.address);
-      return { dst, gateway: gateway === IPV4_ANY ? undefined : gateway, metric: priority };
+      return { dst, gateway: gateway === IPV4_ANY ? undefined : gateway, metric: priority, table };
     }),
   };
 }
@@ -227,8 +250,11 @@ async function undo(services: PluginServices, call: AddCall, { ipam, pod }: AddP
   }
 }
 
-/** IPAM first, while the link is there; a namespace that is gone has taken the link with it. */
-async function del(services: PluginServices, call: DelCall): Promise<void> {
+/**
+ * The DEL; nothing else may be done for this attachment meanwhile. IPAM first, while the link is there; a namespace that
+ * is gone has taken the link with it.
+ */
+export async function detachMacvlan(services: PluginServices, call: DelCall): Promise<void> {
   const { netns, ifname } = call.env;
   const known = services.leases.get(leaseKey(call))?.record;
   await ipamOf(services, call.conf).del(call);

@@ -126,6 +126,17 @@ export const ERRORS = {
     meaning: 'The daemon lacks the right to do this.',
     remedy: 'Run the daemon as root, or with CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN.',
   },
+  'host-side-failed': {
+    code: 112,
+    meaning: 'The pod has its address, but the node cannot be made to reach it, or the pod its services.',
+    remedy:
+      'See the reason in the message and leasehold doctor; "hostAccess": false attaches the pod to the LAN alone.',
+  },
+  'not-chainable': {
+    code: 113,
+    meaning: 'The interface that the plugin before made is none that the node can be connected to.',
+    remedy: 'Chain "leasehold" behind a macvlan of mode bridge on an interface of this node.',
+  },
 
   'dhcp-no-answer': {
     code: 120,

@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '../../base/result.ts';
 import type { CodecValue } from './codec.ts';
 import { opaque } from './codec-text.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../../base/nearest.ts';
 import type { OptionSpec } from './option-spec.ts';
 import { LATER_OPTIONS } from './options-later.ts';
 import { RFC2132_OPTIONS } from './options-rfc2132.ts';

@@ -37,6 +37,8 @@ const IFA_BROADCAST = 4;
 const IFA_CACHEINFO = 6;
 const IFA_FLAGS = 8;
 const IFA_RT_PRIORITY = 9;
+/** Another address of the same network came first. */
+export const IFA_F_SECONDARY = 0x01;
 export const IFA_F_NODAD = 0x02;
 export const IFA_F_NOPREFIXROUTE = 0x200;
 /** struct ifa_cacheinfo: preferred, valid, created, updated. */

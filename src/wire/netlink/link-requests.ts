@@ -1,4 +1,4 @@
-import { concat } from '../../base/bytes.ts';
+import { concat, utf8 } from '../../base/bytes.ts';
 import { unreachable } from '../../base/invariant.ts';
 import { macToBytes, type Mac } from '../../base/mac.ts';
 import { attr, nestedAttr, optional, textAttr, u32Attr } from './attributes.ts';
@@ -7,6 +7,7 @@ import {
   IFINFOMSG_LENGTH,
   IFLA_ADDRESS,
   IFLA_EXT_MASK,
+  IFLA_IFALIAS,
   IFLA_IFNAME,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
@@ -71,6 +72,8 @@ export type LinkChange = {
   readonly controllerIndex?: number | undefined;
   /** The sysctl net.ipv4.conf.NAME.arp_notify, which netlink sets without a look-up among all namespaces' names. */
   readonly arpNotify?: boolean | undefined;
+  /** A remark for people, of at most 255 bytes (IFALIASZ); empty takes it away. A link cannot be born with one. */
+  readonly alias?: string | undefined;
 };
 
 /** struct ifinfomsg. The change mask holds just IFF_UP: no other flag is ever set from here. */
@@ -136,6 +139,7 @@ export function setLinkRequest(change: LinkChange): NetlinkRequest {
       ...basicAttributes(change),
       ...optional(change.controllerIndex, (index) => u32Attr(IFLA_MASTER, index)),
       ...optional(change.arpNotify, arpNotifyAttr),
+      ...optional(change.alias, (alias) => attr(IFLA_IFALIAS, utf8(alias))),
     ]),
   };
 }

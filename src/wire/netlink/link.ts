@@ -21,6 +21,7 @@ export const IFLA_LINK = 5;
 export const IFLA_MASTER = 10;
 export const IFLA_OPERSTATE = 16;
 export const IFLA_LINKINFO = 18;
+export const IFLA_IFALIAS = 20;
 export const IFLA_NET_NS_FD = 28;
 export const IFLA_EXT_MASK = 29;
 export const IFLA_LINK_NETNSID = 37;
@@ -71,6 +72,8 @@ export type Link = {
   readonly linkNetnsId?: number;
   /** IFLA_MASTER: the bridge or bond that this link is a port of. */
   readonly controllerIndex?: number;
+  /** IFLA_IFALIAS: what somebody wrote on it. */
+  readonly alias?: string;
 };
 
 function present<K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } {
@@ -118,6 +121,7 @@ export function decodeLink(payload: Uint8Array): Result<Link, NetlinkProblem> {
       ...present('masterIndex', attributes.u32(IFLA_LINK)),
       ...present('linkNetnsId', attributes.i32(IFLA_LINK_NETNSID)),
       ...present('controllerIndex', attributes.u32(IFLA_MASTER)),
+      ...present('alias', attributes.text(IFLA_IFALIAS)),
     };
   });
 }

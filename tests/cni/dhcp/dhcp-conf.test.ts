@@ -6,6 +6,9 @@ import { DEFAULT_REQUEST } from '../../../src/cni/dhcp/request.ts';
 import { attachedAs } from '../identity/support.ts';
 import { client, dhcpConf, NAMELESS, refused, settingsWith, WEB } from './support.ts';
 
+/** What an empty configuration makes of a lease. */
+const USUAL = { metric: undefined, routes: 'all', table: undefined, mtu: true } as const;
+
 function hex(text: string): string {
   return toHex(utf8(text));
 }
@@ -29,7 +32,7 @@ test("an empty section: the Go plugin's identity, no name, the defaults", () => 
   assert.deepEqual(
     { apply, conflictCheck, remember, notes },
     {
-      apply: { metric: undefined, mtu: true },
+      apply: USUAL,
       conflictCheck: 'background',
       remember: false,
       notes: [],
@@ -39,9 +42,9 @@ test("an empty section: the Go plugin's identity, no name, the defaults", () => 
 
 test("apply: the metric is `priority`, the MTU is the network's unless the configuration states one", () => {
   for (const [ipam, keys, apply] of [
-    [{ priority: 77 }, {}, { metric: 77, mtu: true }],
-    [{ priority: 0 }, { mtu: 0 }, { metric: undefined, mtu: true }],
-    [{}, { mtu: 1400 }, { metric: undefined, mtu: false }],
+    [{ priority: 77 }, {}, { ...USUAL, metric: 77 }],
+    [{ priority: 0 }, { mtu: 0 }, USUAL],
+    [{}, { mtu: 1400 }, { ...USUAL, mtu: false }],
   ] as const) {
     assert.deepEqual(dhcpConf(ipam, { keys }).apply, apply);
   }

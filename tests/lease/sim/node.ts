@@ -184,7 +184,7 @@ export class SimNode {
       owned: true,
       uplinkIndex: UPLINK,
       lan: { index: UPLINK, name: this.lan.uplink.name },
-      apply: { metric: undefined, mtu: true },
+      apply: { metric: undefined, routes: 'all', table: undefined, mtu: true },
       conflictCheck: wishes.conflictCheck,
       client: {
         clientId: Buffer.from(`\0${wishes.identity}`).toString('hex'),

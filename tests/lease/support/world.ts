@@ -271,7 +271,7 @@ export function requestFor(world: FakeWorld, pod: PodModel, overrides: Overrides
     owned: true,
     uplinkIndex: UPLINK,
     lan: { index: UPLINK, name: 'uplink0' },
-    apply: { metric: undefined, mtu: true },
+    apply: { metric: undefined, routes: 'all', table: undefined, mtu: true },
     conflictCheck: 'off',
     ...overrides,
     client,

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { utf8 } from '../../../src/base/bytes.ts';
 import type { Result } from '../../../src/base/result.ts';
-import { nearest } from '../../../src/wire/dhcp4/nearest.ts';
+import { nearest } from '../../../src/base/nearest.ts';
 import { encodeOptionText } from '../../../src/wire/dhcp4/option-text.ts';
 import { allOptions, optionByName } from '../../../src/wire/dhcp4/options.ts';
 import { hex, reasonOf, valueOf } from './results.ts';

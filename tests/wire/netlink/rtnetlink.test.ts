@@ -60,6 +60,17 @@ test('a link as the kernel sends it', () => {
   });
 });
 
+/** IFLA_IFALIAS as Linux 6.18 sends it: "leasehold: shim of eth0" with a NUL. */
+const ALIAS = '1c0014006c65617365686f6c643a207368696d206f66206574683000';
+
+test('a link has an alias where somebody gave it one', () => {
+  const link = decodeLink(Uint8Array.fromHex(MACVLAN + ALIAS));
+  assert.equal(link.ok && link.value.alias, 'leasehold: shim of eth0');
+  // Without the NUL, which would become a part of it; empty takes it away.
+  assert.equal(afterFamily(setLinkRequest({ index: 7, alias: 'mine' })).slice(24), '080014006d696e65');
+  assert.equal(afterFamily(setLinkRequest({ index: 7, alias: '' })).slice(24), '04001400');
+});
+
 test('an address as the kernel sends it', () => {
   assert.deepEqual(decodeAddress(Uint8Array.fromHex(ADDRESS)), {
     ok: true,

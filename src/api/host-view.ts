@@ -1,0 +1,24 @@
+import { formatCidr } from '../base/cidr.ts';
+import type { JsonObject } from '../base/json.ts';
+import type { HostStatus } from '../node/host/host-side.ts';
+
+/** `GET /v1/host`: the node's side as others read it. */
+export function hostView(status: HostStatus): JsonObject {
+  return {
+    uplinks: status.uplinks.map((uplink) => ({
+      name: uplink.name,
+      shim: uplink.shim,
+      ready: uplink.ready,
+      address: uplink.addresses[0] ?? null,
+      addresses: [...uplink.addresses],
+      pods: uplink.pods,
+      foreignAddresses: [...uplink.foreign],
+      problem: uplink.problem ?? null,
+    })),
+    services: status.services.map(formatCidr),
+    attachments: status.attachments,
+    guard: { problem: status.guard.problem ?? null },
+    repairs: status.repairs,
+    fights: status.fights.map(({ item, count }) => ({ item, count })),
+  };
+}

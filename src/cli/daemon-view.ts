@@ -1,0 +1,88 @@
+import { getJson } from '../api/client.ts';
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts';
+import type { DaemonView, HostView, NodeFacts } from '../doctor/local/ports.ts';
+
+/** More than these are not shown to anybody. */
+const MOST_ENTRIES = 256;
+
+/** What the daemon says of itself, or why it says nothing. Never rejects for what is answered. */
+export async function viewDaemon(socket: string, facts: NodeFacts): Promise<DaemonView> {
+  const spooled = (facts.list(`${socket}.spool`) ?? []).filter((name) => !name.startsWith('.')).length;
+  try {
+    const ready = await getJson(socket, '/readyz');
+    if (!isJsonObject(ready) || ready['status'] !== 'ready') {
+      return { socket, spooled, state: 'odd', said: `/readyz: ${JSON.stringify(ready).slice(0, 200)}` };
+    }
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    return { socket, spooled, said, state: stateOf(error, said) };
+  }
+  return { socket, spooled, state: 'ready', host: await viewHost(socket) };
+}
+
+function stateOf(error: unknown, said: string): 'absent' | 'starting' | 'odd' {
+  // What client.ts says of ENOENT and ECONNREFUSED has the system's error as its cause.
+  if (error instanceof Error && error.cause !== undefined) return 'absent';
+  return said.includes(' with 503: ') ? 'starting' : 'odd';
+}
+
+/** Undefined from a daemon of a release that does not tell. */
+async function viewHost(socket: string): Promise<HostView | undefined> {
+  let answer: Json;
+  try {
+    answer = await getJson(socket, '/v1/host');
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+  return isJsonObject(answer) ? readHost(answer) : undefined;
+}
+
+function readHost(answer: JsonObject): HostView {
+  return {
+    uplinks: objects(answer['uplinks']).flatMap((uplink) => {
+      const name = text(uplink['name']);
+      if (name === undefined) return [];
+      return [{ name, shim: text(uplink['shim']), address: text(uplink['address']) }];
+    }),
+    services: list(answer['services']).flatMap((service) => {
+      const network = isJsonObject(service) ? service['network'] : service;
+      return typeof network === 'string' ? [network] : [];
+    }),
+    problems: [
+      ...objects(answer['uplinks']).flatMap(({ name, problem }) => {
+        const said = text(problem);
+        return said === undefined ? [] : [`${text(name) ?? 'an uplink'}: ${said}`];
+      }),
+      ...objects([answer['guard'] ?? null]).flatMap(({ problem }) => {
+        const said = text(problem);
+        return said === undefined ? [] : [`nftables: ${said}`];
+      }),
+    ],
+    fights: objects(answer['fights']).flatMap((fight) => {
+      const item = text(fight['item']);
+      if (item === undefined) return [];
+      const { since, count } = fight;
+      return [
+        {
+          item,
+          by: text(fight['by']),
+          since: typeof since === 'number' ? new Date(since).toISOString() : text(since),
+          count: typeof count === 'number' ? count : undefined,
+        },
+      ];
+    }),
+  };
+}
+
+function list(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value.slice(0, MOST_ENTRIES) : [];
+}
+
+function objects(value: Json | undefined): readonly JsonObject[] {
+  return list(value).filter(isJsonObject);
+}
+
+function text(value: Json | undefined): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util';
+import { exitStatusOf, type Finding } from '../doctor/finding.ts';
+import { placesHere } from '../doctor/local/places.ts';
+import type { Command } from './command.ts';
+import { viewDaemon } from './daemon-view.ts';
+import { withParts, type DoctorParts, type OpenDoctor } from './doctor-parts.ts';
+import { findingLines, printable, tally, wantsColour, worstFirst } from './finding-text.ts';
+import { parseOptions, socketOf } from './options.ts';
+
+const LAN_SUBJECT = 'what the LAN answers: carrier, DHCP servers, MAC filters, VLANs';
+
+type Report = {
+  readonly uplink: string | undefined;
+  readonly findings: readonly Finding[];
+  readonly subjects: readonly string[];
+};
+
+/** `leasehold doctor`: what is wrong with this node and its LAN. Changes nothing, and needs no daemon and no pod. */
+export function doctorCommand(open: OpenDoctor): Command {
+  return {
+    name: 'doctor',
+    usage: '[--uplink NAME] [--quick] [--json] [--cni-conf DIR] [--cni-bin DIR]... [--socket PATH]',
+    summary: 'find out what is wrong with this node and its LAN; changes nothing',
+    async run(argv) {
+      const { values } = parseOptions(() =>
+        parseArgs({
+          args: [...argv],
+          options: {
+            uplink: { type: 'string' },
+            quick: { type: 'boolean', default: false },
+            json: { type: 'boolean', default: false },
+            'cni-conf': { type: 'string' },
+            'cni-bin': { type: 'string', multiple: true, default: [] },
+            socket: { type: 'string' },
+          },
+        }),
+      );
+      const socket = socketOf(values.socket);
+      return await withParts('doctor', open, async (parts) => {
+        const named = { cniConf: values['cni-conf'], cniBins: values['cni-bin'] };
+        const places = placesHere(parts.facts, parts.places, named);
+        const report = await examine({ ...parts, places }, socket, values.uplink, values.quick);
+        if (values.json) printJson(report);
+        else printText(report);
+        return exitStatusOf(report.findings);
+      });
+    },
+  };
+}
+
+async function examine(
+  { facts, places, lan }: DoctorParts,
+  socket: string,
+  uplink: string | undefined,
+  quick: boolean,
+): Promise<Report> {
+  // Heavy, and other commands start without it.
+  const { localFindings, viewNode } = await import('../doctor/local/local-findings.ts');
+  const view = await viewNode(facts, places, await viewDaemon(socket, facts), uplink);
+  const name = uplink ?? view.uplink?.name;
+  const [local, heard] = await Promise.all([localFindings(view), lan(name, quick)]);
+  return {
+    uplink: name,
+    findings: worstFirst([...heard, ...local.findings]),
+    subjects: [LAN_SUBJECT, ...local.subjects],
+  };
+}
+
+function printJson({ uplink, findings, subjects }: Report): void {
+  const status = exitStatusOf(findings);
+  console.log(JSON.stringify({ uplink: uplink ?? null, status, findings, subjects }, undefined, 2));
+}
+
+function printText({ uplink, findings, subjects }: Report): void {
+  const colour = wantsColour(process.stdout);
+  for (const finding of findings) {
+    console.log(findingLines(finding, colour).join('\n'));
+    console.log();
+  }
+  const on = uplink === undefined ? '' : ` Uplink: ${printable(uplink)}.`;
+  const found = tally(findings);
+  console.log(found === '' ? `Nothing is wrong.${on}` : `Found: ${found}.${on}`);
+  console.log(`Looked at: ${subjects.join('; ')}.`);
+}

@@ -1,0 +1,204 @@
+import { isSysError } from '../../base/sys-error.ts';
+import type { AttachRequest } from '../../node/host/host-side.ts';
+import type { AttachmentKey } from '../../node/host/record.ts';
+import { keyText } from '../../lease/record.ts';
+import type { AddCall, Call, CheckCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
+import { chooseUplink, masterComes } from '../leasehold/master.ts';
+import { type LeaseholdConf, readLeaseholdConf, toMacvlanConf } from '../leasehold/conf.ts';
+import type { Pod, PodLink } from '../ports.ts';
+import { readPrevResult } from '../spec/conf.ts';
+import { CniError } from '../spec/errors.ts';
+import type { CniResult } from '../spec/result.ts';
+import { chainedPlace, missingPrevResult } from './chained.ts';
+import { releaseStale } from './gc.ts';
+import { ipamOf } from './ipam-of.ts';
+import { leaseKey, operationKey, withMac } from './ipam.ts';
+import { attachMacvlan, checkMacvlan, detachMacvlan } from './macvlan.ts';
+import { kernelError } from './failures.ts';
+import { openPod } from './pod.ts';
+
+/**
+ * `leasehold`: the one plugin. A macvlan with its address from the LAN's DHCP server, and the node's part: pods, node
+ * and services reach each other. With `chained` only the node's part, for an interface that another plugin made.
+ */
+export function leaseholdPlugin(services: PluginServices): Plugin {
+  return {
+    add: (call) =>
+      services.operations.add(operationKey(leaseKey(call)), call.env.netns, call.hangUp, async (signal) => {
+        const conf = readLeaseholdConf(call.conf);
+        return conf.chained ? addChained(services, call, conf) : add(services, call, conf, signal);
+      }),
+    del: (call) => services.operations.del(operationKey(leaseKey(call)), () => del(services, call)),
+    check: (call) => check(services, call),
+    gc: (call) => gc(services, call),
+    status: (call) => status(services, call),
+  };
+}
+
+async function add(
+  services: PluginServices,
+  call: AddCall,
+  conf: LeaseholdConf,
+  signal: AbortSignal,
+): Promise<CniResult> {
+  const uplink = await masterComes(services.host, conf.master, signal);
+  const inner = { ...call, conf: toMacvlanConf(call.conf, conf, uplink.name) };
+  const isWithNode = needsNode(conf);
+  try {
+    const result = await attachMacvlan(services, inner, signal, (pod, link) => {
+      if (isWithNode) services.hostSide.begin(requestOf(call, conf, { pod, link, uplink: uplink.name }));
+    });
+    if (!isWithNode) return result;
+    return await withNode(services, call, conf, { result, inner, uplink: uplink.name }, signal);
+  } finally {
+    services.hostSide.ended(leaseKey(call));
+  }
+}
+
+type Lan = { readonly result: CniResult; readonly inner: AddCall; readonly uplink: string };
+
+/** The node's part of a pod that has its address. When it fails, the address goes back. */
+async function withNode(
+  services: PluginServices,
+  call: AddCall,
+  conf: LeaseholdConf,
+  { result, inner, uplink }: Lan,
+  signal: AbortSignal,
+): Promise<CniResult> {
+  try {
+    const pod = openPod(services, call.env);
+    try {
+      await connect(services, call, conf, { pod, link: linkIn(pod, call), uplink });
+    } finally {
+      pod.close();
+    }
+    signal.throwIfAborted();
+  } catch (error) {
+    await services.hostSide.detach(leaseKey(call));
+    await detachMacvlan(services, { ...inner, env: { ...call.env, command: 'DEL' } });
+    throw error;
+  }
+  return result;
+}
+
+/** A second interface that takes no default route has no part in how the pod reaches services and node. */
+function needsNode({ hostAccess, lastHop }: LeaseholdConf): boolean {
+  return hostAccess || lastHop;
+}
+
+function linkIn(pod: Pod, call: AddCall): PodLink {
+  const link = pod.peek(call.env.ifname);
+  if (link === undefined) throw new CniError('link-failed', `${call.env.ifname} was made and is gone again`);
+  return link;
+}
+
+type Place = { readonly pod: Pod; readonly link: PodLink; readonly uplink: string };
+
+async function connect(
+  services: PluginServices,
+  call: AddCall,
+  conf: LeaseholdConf,
+  place: Place,
+  addresses: AttachRequest['addresses'] = 'lease',
+): Promise<void> {
+  const { name } = place.link;
+  try {
+    await services.hostSide.attach({ ...requestOf(call, conf, place), addresses });
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    throw kernelError('host-side-failed', `${name} has its address, but not the node's side`, error);
+  }
+}
+
+function requestOf(call: AddCall, conf: LeaseholdConf, { pod, link, uplink }: Place): AttachRequest {
+  return {
+    key: leaseKey(call),
+    netns: { path: call.env.netns, inode: pod.inode },
+    mac: withMac(link).mac,
+    uplink,
+    hostAccess: conf.hostAccess,
+    services: servicesOf(conf),
+    lastHop: conf.lastHop,
+    addresses: 'lease',
+  };
+}
+
+/** Services answer through the node: who has no way to the node has none to them, and the first interface has it. */
+function servicesOf({ hostAccess, services, routes }: LeaseholdConf): LeaseholdConf['services'] {
+  const isSecond = routes.use !== 'all' || routes.table !== undefined;
+  return hostAccess && !(isSecond && services === 'auto') ? services : 'off';
+}
+
+async function addChained(services: PluginServices, call: AddCall, conf: LeaseholdConf): Promise<CniResult> {
+  const prev = readPrevResult(call.conf);
+  if (!prev.ok) throw prev.error;
+  if (prev.value === undefined) throw missingPrevResult();
+  const pod = openPod(services, call.env);
+  try {
+    const place = await chainedPlace(pod, call.env.ifname, prev.value);
+    const known = services.leases.get(leaseKey(call));
+    const isLeased = known?.lease !== undefined && known.record.netns.inode === pod.inode;
+    await connect(services, call, conf, { pod, ...place }, isLeased ? 'lease' : place.addresses);
+  } finally {
+    pod.close();
+  }
+  return prev.value;
+}
+
+/** Of the configuration only what DEL cannot do without: one that has become unreadable must not keep a pod. */
+function delCall<C extends Call<unknown>>(call: C): C {
+  return { ...call, conf: { ...call.conf, ipamType: 'dhcp', ipam: { type: 'dhcp' } } };
+}
+
+async function del(services: PluginServices, call: DelCall): Promise<void> {
+  // While the address is there: nothing of the node is sent to an address that is somebody else's by then.
+  await services.hostSide.detach(leaseKey(call));
+  if (call.conf.raw['chained'] !== true) await detachMacvlan(services, delCall(call));
+}
+
+async function check(services: PluginServices, call: CheckCall): Promise<void> {
+  const conf = readLeaseholdConf(call.conf);
+  await services.operations.quiet(operationKey(leaseKey(call)));
+  if (needsNode(conf) && !services.hostSide.has(leaseKey(call))) {
+    throw new CniError(
+      'check-mismatch',
+      `the node does not know ${call.env.ifname} of this container any more`,
+    );
+  }
+  if (conf.chained) return;
+  const uplink = await chooseUplink(services.host, conf.master);
+  await checkMacvlan(services, { ...call, conf: toMacvlanConf(call.conf, conf, uplink.name) });
+}
+
+async function gc(services: PluginServices, call: NodeCall): Promise<void> {
+  const { validAttachments, name, raw } = call.conf;
+  if (validAttachments === undefined) return;
+  const valid = new Set(
+    validAttachments.map(({ containerId, ifname }) => keyText({ containerId, network: name, ifname })),
+  );
+  const stale = services.hostSide.attachmentsOf(name).filter(({ key }) => !valid.has(keyText(key)));
+  for (const { key } of stale) await detachAlone(services, key);
+  if (raw['chained'] !== true) await releaseStale(services, call, 'macvlan');
+}
+
+async function detachAlone(services: PluginServices, key: AttachmentKey): Promise<void> {
+  await services.operations.del(operationKey(key), () => services.hostSide.detach(key));
+}
+
+async function status(services: PluginServices, call: NodeCall): Promise<void> {
+  const conf = readLeaseholdConf(call.conf);
+  if (conf.chained) return;
+  let name: string;
+  try {
+    const uplink = await chooseUplink(services.host, conf.master);
+    if (!uplink.lowerUp) {
+      throw new CniError('limited-connectivity', `master "${uplink.name}" has no carrier`);
+    }
+    ({ name } = uplink);
+  } catch (error) {
+    if (!(error instanceof CniError) || error.kind === 'limited-connectivity') throw error;
+    throw new CniError('not-available', error.message);
+  }
+  const inner = { ...call, conf: toMacvlanConf(call.conf, conf, name) };
+  await ipamOf(services, inner.conf).status(inner, name);
+}

@@ -1,0 +1,102 @@
+import { getRandomValues } from 'node:crypto';
+import { macFromBytes, type Mac } from './base/mac.ts';
+import { parseJson } from './base/json.ts';
+import { isSysError } from './base/sys-error.ts';
+import { bootId, now } from './kernel/clock.ts';
+import { HostGuard } from './kernel/guard.ts';
+import type { HostNetwork } from './kernel/host-network.ts';
+import { HostSideNetwork } from './kernel/host-side-network.ts';
+import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
+import { namespaceAt } from './kernel/namespace-at.ts';
+import { watchNftables } from './kernel/nft-watch.ts';
+import { openPodSide } from './kernel/pod-side.ts';
+import { HostSide } from './node/host/host-side.ts';
+import { formatHostRecord, hostRecordKey, parseHostRecord } from './node/host/record.ts';
+import { ServiceNetworks } from './node/host/service-networks.ts';
+import type { HostWorld } from './node/host/world.ts';
+
+const LOCAL_BIT = 0x02;
+const MULTICAST_BIT = 0x01;
+const MAC_LENGTH = 6;
+
+type Needs = Pick<HostWorld, 'timers' | 'leaseAddress' | 'log' | 'count'> & {
+  readonly stateDir: string;
+  readonly host: HostNetwork;
+};
+
+export type HostParts = { readonly side: HostSide; readonly services: ServiceNetworks };
+
+/** The node's side of the pods, with what an earlier run left; `start` of it comes when the leases are taken up. */
+export async function openHostSide(needs: Needs): Promise<HostParts> {
+  const { stateDir, host, log, ...world } = needs;
+  const files = await LeaseFiles.open(stateDir, 'host', 'host-spare');
+  const services = new ServiceNetworks();
+  const side = new HostSide(
+    {
+      ...world,
+      log,
+      clock: { now, bootId: bootId() },
+      kernel: new HostSideNetwork(host.rtnl),
+      guard: new HostGuard(),
+      openPodSide,
+      namespaceAt,
+      newMac,
+      store: {
+        put: (record) => files.put(recordFileName(hostRecordKey(record)), formatHostRecord(record)),
+        remove: (record) => files.remove(recordFileName(hostRecordKey(record))),
+      },
+    },
+    services,
+  );
+  await resumeAll(files, side, log);
+  return { side, services };
+}
+
+/** Uplinks before pods, which stand on them. A file that cannot be read is moved aside and named. */
+async function resumeAll(files: LeaseFiles, side: HostSide, log: HostWorld['log']): Promise<void> {
+  const records = [];
+  for (const file of await files.load()) {
+    const json = 'text' in file ? parseJson(file.text) : undefined;
+    const record = json?.ok === true ? parseHostRecord(json.value) : undefined;
+    if (record?.ok === true) records.push(record.value);
+    else await moveAside(files, file.name, log);
+  }
+  for (const record of records) if (record.kind === 'uplink') side.resume(record);
+  for (const record of records) if (record.kind === 'attachment') side.resume(record);
+}
+
+async function moveAside(files: LeaseFiles, name: string, log: HostWorld['log']): Promise<void> {
+  try {
+    log.error({ file: name, aside: await files.moveAside(name) }, 'a record of the host side cannot be read');
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    log.error(
+      { file: name, error: error.message },
+      'a record of the host side can neither be read nor moved',
+    );
+  }
+}
+
+/** Locally administered, unicast, random: shims of one LAN must not meet, and a cloned disk has the same machine id. */
+function newMac(): Mac {
+  const bytes = getRandomValues(new Uint8Array(MAC_LENGTH));
+  bytes[0] = ((bytes[0] ?? 0) | LOCAL_BIT) & ~MULTICAST_BIT;
+  return macFromBytes(bytes);
+}
+
+/** Tells the host side when somebody changes its nftables tables; undefined where the kernel has none. */
+export function watchGuard(
+  side: HostSide,
+  log: HostWorld['log'],
+): { readonly close: () => void } | undefined {
+  try {
+    return watchNftables(
+      () => side.guardChanged(),
+      () => side.guardChanged(),
+    );
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    log.warn({ error: error.message }, 'nftables cannot be watched');
+    return undefined;
+  }
+}

@@ -1,0 +1,81 @@
+import { formatCidr, type Cidr } from '../../base/cidr.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
+import type { JsonObject } from '../../base/json.ts';
+import type { Finding } from '../finding.ts';
+import type { LocalView } from '../local/check.ts';
+import type { FoundServiceNetwork } from '../local/service-networks.ts';
+import { checkConflist } from './check.ts';
+import { conflistNode } from './node.ts';
+
+/** What every runtime of today reads; not each reads 1.1.0. */
+const CNI_VERSION = '1.0.0';
+const NETWORK_NAME = 'lan';
+
+export type ConflistWish = {
+  readonly master: string | undefined;
+  /** Empty: those that are found. */
+  readonly services: readonly Cidr<Ipv4>[];
+};
+
+export type GeneratedConflist = {
+  readonly conflist: JsonObject;
+  /** What was found and what follows from it, one fact a line. */
+  readonly remarks: readonly string[];
+  readonly findings: readonly Finding[];
+};
+
+/** The shortest network configuration that is right on this node: a key stands there only where the default is not. */
+export function generateConflist(view: LocalView, wish: ConflistWish): GeneratedConflist {
+  const stated = wish.services.map((network): FoundServiceNetwork => ({ network, source: '--service-cidr' }));
+  const services = stated.length > 0 ? stated : view.services;
+  const conflist = {
+    cniVersion: CNI_VERSION,
+    name: NETWORK_NAME,
+    plugins: [
+      {
+        type: 'leasehold',
+        ...(wish.master === undefined ? {} : { master: wish.master }),
+        ...(services.length === 0 ? {} : { services: services.map(({ network }) => formatCidr(network)) }),
+      },
+    ],
+  };
+  const uplink =
+    wish.master === undefined ? view.uplink : view.links.find(({ name }) => name === wish.master);
+  const node = conflistNode({ ...view, uplink, services });
+  const report = checkConflist(JSON.stringify(conflist), node);
+  return {
+    conflist,
+    remarks: [uplinkRemark(view, wish.master, uplink), ...serviceRemarks(services), placeRemark(view)],
+    // Before "leasehold install" there is no program yet.
+    findings: [...report.findings, ...report.plugins.flatMap(({ findings }) => findings)].filter(
+      ({ id }) => id !== 'plugin-missing',
+    ),
+  };
+}
+
+function uplinkRemark(view: LocalView, master: string | undefined, uplink: LocalView['uplink']): string {
+  if (uplink === undefined) {
+    return master === undefined
+      ? 'no interface has a default route now: the daemon waits for one; name it with --master otherwise'
+      : `${master} does not exist on this node now`;
+  }
+  const route = view.routes.find(({ dst, index }) => dst.prefix === 0 && index === uplink.index);
+  const by = route?.gateway === undefined ? '' : `, default route by ${route.gateway}`;
+  const kind = uplink.wireless ? 'Wi-Fi adapter' : (uplink.kind ?? 'network adapter');
+  return master === undefined
+    ? `uplink ${uplink.name} (${kind}${by}): found by the default route, so "master" is not needed`
+    : `uplink ${uplink.name} (${kind}${by}): by --master`;
+}
+
+function serviceRemarks(services: readonly FoundServiceNetwork[]): readonly string[] {
+  if (services.length === 0) {
+    return [
+      'no service network was found in the files and processes of this node: the daemon decides ("services": "auto"); state one with --service-cidr',
+    ];
+  }
+  return services.map(({ network, source }) => `service network ${formatCidr(network)}: ${source}`);
+}
+
+function placeRemark({ places }: LocalView): string {
+  return `goes to ${places.cniConf}/05-leasehold.conflist; the first name in the alphabet wins`;
+}

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { concat, utf8 } from '../base/bytes.ts';
+import { IPV4_ANY, IPV4_BROADCAST } from '../base/ipv4.ts';
+import { mac, macFromBytes, macToBytes, type Mac } from '../base/mac.ts';
+import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
+import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
+import { emitDhcp4 } from '../wire/dhcp4/message.ts';
+import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
+import { emitUdp4Frame } from '../wire/ip/udp4.ts';
+import type { WayOfAsking } from './lan-facts.ts';
+
+/** RFC 2131 4.1 */
+export const DHCP_SERVER_PORT = 67;
+const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
+/** A type that is no hardware type (RFC 2132 9.14); the text tells an administrator who asked. */
+const CLIENT_ID_TYPE = 0;
+const CLIENT_ID_TEXT = 'leasehold-doctor';
+const LOCALLY_ADMINISTERED = 0x02;
+const GROUP = 0x01;
+
+/** Options 1, 3, 6, 51, 54: what a server's answer is judged by. */
+const PARAMETERS = [
+  DHCP4_OPTIONS['subnet-mask'].code,
+  DHCP4_OPTIONS['routers'].code,
+  DHCP4_OPTIONS['domain-name-servers'].code,
+  DHCP4_OPTIONS['dhcp-lease-time'].code,
+  DHCP4_OPTIONS['dhcp-server-identifier'].code,
+];
+
+/** A MAC as a pod could have it: locally administered, the same at every run on this uplink, and no other node's. */
+export function childMac(own: Mac): Mac {
+  const bytes = createHash('sha256').update(`${CLIENT_ID_TEXT} ${own}`).digest();
+  bytes[0] = ((bytes[0] ?? 0) | LOCALLY_ADMINISTERED) & ~GROUP;
+  return macFromBytes(bytes);
+}
+
+export type Asker = { readonly own: Mac; readonly child: Mac; readonly xid: number };
+
+/**
+ * A DHCPDISCOVER as a whole frame. Its client identifier is the same at every run, so that a server which sets offered
+ * addresses aside does so for two clients at most.
+ */
+export function discoverFrame(way: WayOfAsking, { own, child, xid }: Asker): Uint8Array {
+  const chaddr = way.chaddr === 'own' ? own : child;
+  const options = new Map<number, Uint8Array>([
+    [DHCP4_OPTIONS['dhcp-message-type'].code, Uint8Array.of(DHCP_MESSAGE_TYPE.DHCPDISCOVER)],
+  ]);
+  if (way.stranger) {
+    const id = concat([Uint8Array.of(CLIENT_ID_TYPE), utf8(CLIENT_ID_TEXT), macToBytes(chaddr)]);
+    options.set(DHCP4_OPTIONS['dhcp-client-identifier'].code, id);
+  }
+  options.set(DHCP4_OPTIONS['dhcp-parameter-request-list'].code, Uint8Array.from(PARAMETERS));
+  const payload = emitDhcp4({
+    op: 'request',
+    xid,
+    secs: 0,
+    broadcast: way.broadcast,
+    ciaddr: IPV4_ANY,
+    yiaddr: IPV4_ANY,
+    siaddr: IPV4_ANY,
+    giaddr: IPV4_ANY,
+    chaddr,
+    sname: '',
+    file: '',
+    options,
+  });
+  return emitUdp4Frame({
+    srcMac: way.source === 'own' ? own : child,
+    dstMac: BROADCAST,
+    src: IPV4_ANY,
+    dst: IPV4_BROADCAST,
+    srcPort: DHCP_CLIENT_PORT,
+    dstPort: DHCP_SERVER_PORT,
+    payload,
+  });
+}

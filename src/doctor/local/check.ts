@@ -1,0 +1,33 @@
+import type { Finding } from '../finding.ts';
+import type { FoundServiceNetwork } from './service-networks.ts';
+import type { DaemonView, Firewall, NodeAddress, NodeFacts, NodeLink, NodeRoute } from './ports.ts';
+import type { NodePlaces } from './places.ts';
+
+/** What every check may use: read once. */
+export type LocalView = {
+  readonly facts: NodeFacts;
+  readonly places: NodePlaces;
+  readonly links: readonly NodeLink[];
+  readonly addresses: readonly NodeAddress[];
+  readonly routes: readonly NodeRoute[];
+  readonly firewall: Firewall;
+  /** Undefined where there is none; other findings say so. */
+  readonly uplink: NodeLink | undefined;
+  readonly services: readonly FoundServiceNetwork[];
+  readonly daemon: DaemonView;
+};
+
+export type Check = {
+  /** What is looked at, for a person: "rp_filter of eth0 and the shims". */
+  readonly subject: string;
+  readonly look: (view: LocalView) => Promise<readonly Finding[]> | readonly Finding[];
+};
+
+/** The interfaces that Leasehold made, by what it writes on them. */
+export function shimsOf(view: LocalView): readonly NodeLink[] {
+  return view.links.filter(({ alias }) => alias?.startsWith('leasehold: shim of ') === true);
+}
+
+export function linkName(view: LocalView, index: number | undefined): string {
+  return view.links.find((link) => link.index === index)?.name ?? 'an interface that is gone';
+}

@@ -1,0 +1,94 @@
+import type { Finding } from '../finding.ts';
+import { bridgeNfCheck } from './bridge-nf.ts';
+import type { Check, LocalView } from './check.ts';
+import { clockCheck } from './clock.ts';
+import { cniBinCheck, multicallCheck, relayCheck } from './cni-bin.ts';
+import { cniConfCheck } from './cni-conf.ts';
+import { daemonCheck } from './daemon.ts';
+import { forwardCheck, guardCheck } from './firewall.ts';
+import { goDaemonCheck } from './go-daemon.ts';
+import { kernelCheck } from './kernel.ts';
+import type { NodePlaces } from './places.ts';
+import type { DaemonView, NodeFacts } from './ports.ts';
+import { rpFilterCheck } from './rp-filter.ts';
+import { serviceOverlapCheck } from './service-overlap.ts';
+import { allServiceNetworks } from './service-networks.ts';
+import { fightCheck, hostProblemCheck, shimCheck } from './shim.ts';
+import { uplinkKindCheck, uplinkOf } from './uplink.ts';
+
+const CHECKS: readonly Check[] = [
+  uplinkKindCheck,
+  daemonCheck,
+  cniConfCheck,
+  cniBinCheck,
+  multicallCheck,
+  relayCheck,
+  goDaemonCheck,
+  shimCheck,
+  guardCheck,
+  hostProblemCheck,
+  fightCheck,
+  forwardCheck,
+  bridgeNfCheck,
+  rpFilterCheck,
+  serviceOverlapCheck,
+  kernelCheck,
+  clockCheck,
+];
+
+export type LocalReport = {
+  readonly findings: readonly Finding[];
+  /** What was looked at, in words. */
+  readonly subjects: readonly string[];
+  /** The uplink's name; undefined when no interface has a default route. */
+  readonly uplink: string | undefined;
+};
+
+/** What all checks share, read once. Rejects with SysError when the kernel does not answer. */
+export async function viewNode(
+  facts: NodeFacts,
+  places: NodePlaces,
+  daemon: DaemonView,
+  uplink: string | undefined,
+): Promise<LocalView> {
+  const [links, addresses, routes, firewall] = await Promise.all([
+    facts.links(),
+    facts.addresses(),
+    facts.routes(),
+    facts.firewall(),
+  ]);
+  return {
+    facts,
+    places,
+    daemon,
+    links,
+    addresses,
+    routes,
+    firewall,
+    uplink: uplinkOf(links, routes, uplink),
+    services: allServiceNetworks(facts, places, daemon),
+  };
+}
+
+/** Everything that a node tells without a packet. A check that fails is a finding, and the others go on. */
+export async function localFindings(view: LocalView): Promise<LocalReport> {
+  const findings: Finding[] = [];
+  for (const check of CHECKS) {
+    try {
+      findings.push(...(await check.look(view)));
+    } catch (error) {
+      findings.push({
+        id: 'check-failed',
+        severity: 'note',
+        title: `this could not be looked at: ${check.subject}`,
+        evidence: [error instanceof Error ? error.message : String(error)],
+        remedy: ['run it as root, on the node itself'],
+      });
+    }
+  }
+  return {
+    findings,
+    subjects: CHECKS.map(({ subject }) => subject),
+    uplink: view.uplink?.name,
+  };
+}

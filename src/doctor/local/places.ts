@@ -1,0 +1,46 @@
+import type { NodeFacts } from './ports.ts';
+
+/** Where things lie on a node. */
+export type NodePlaces = {
+  readonly cniConf: string;
+  /** In the order in which they are searched. */
+  readonly cniBins: readonly string[];
+  /** The Go daemon's socket. */
+  readonly goSocket: string;
+  /** This release's own relay, to compare with; undefined where it is not known. */
+  readonly relay: string | undefined;
+  readonly apiServerManifest: string;
+  readonly k3sConfigs: readonly string[];
+  readonly k3sConfigFolders: readonly string[];
+  /** Where k3s, which brings its own runtime, has what others have in `cniConf` and `cniBins`. */
+  readonly k3sConf: string;
+  readonly k3sBins: readonly string[];
+};
+
+/** The folders that kubelet, containerd, CRI-O, k3s and Debian's package use. */
+export const DEFAULT_PLACES: NodePlaces = {
+  cniConf: '/etc/cni/net.d',
+  cniBins: ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'],
+  goSocket: '/run/cni/dhcp.sock',
+  relay: undefined,
+  apiServerManifest: '/etc/kubernetes/manifests/kube-apiserver.yaml',
+  k3sConfigs: ['/etc/rancher/k3s/config.yaml', '/etc/rancher/rke2/config.yaml'],
+  k3sConfigFolders: ['/etc/rancher/k3s/config.yaml.d', '/etc/rancher/rke2/config.yaml.d'],
+  k3sConf: '/var/lib/rancher/k3s/agent/etc/cni/net.d',
+  k3sBins: ['/var/lib/rancher/k3s/data/cni', '/var/lib/rancher/k3s/data/current/bin'],
+};
+
+/** The folders that count on this node: those that a person named, else those of k3s where it was installed. */
+export function placesHere(
+  facts: NodeFacts,
+  places: NodePlaces,
+  named: { readonly cniConf: string | undefined; readonly cniBins: readonly string[] },
+): NodePlaces {
+  const isK3s = facts.list(places.k3sConf) !== undefined;
+  const usual = isK3s ? [...places.k3sBins, ...places.cniBins] : places.cniBins;
+  return {
+    ...places,
+    cniConf: named.cniConf ?? (isK3s ? places.k3sConf : places.cniConf),
+    cniBins: named.cniBins.length > 0 ? named.cniBins : usual,
+  };
+}

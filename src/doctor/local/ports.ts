@@ -1,0 +1,131 @@
+import type { Cidr } from '../../base/cidr.ts';
+import type { Ip } from '../../base/ip.ts';
+import type { Mac } from '../../base/mac.ts';
+
+/** What the doctor looks at on a node. kernel/ implements it; it changes nothing. */
+export interface NodeFacts {
+  /** The text of a regular file of at most 1 MiB. Undefined: there is none, or it cannot be read. */
+  readText(path: string): string | undefined;
+  /** The names in a folder, in no order. Undefined: there is none, or it cannot be read. */
+  list(folder: string): readonly string[] | undefined;
+  /** A path itself, and what it leads to. Undefined when there is nothing. */
+  look(path: string): FileFact | undefined;
+  /** SHA-256 in hexadecimal of a file of at most 16 MiB; undefined for a larger one or none. */
+  digest(path: string): string | undefined;
+  /** Whether a file of at most 16 MiB holds this text. */
+  holds(path: string, text: string): boolean;
+  /** `['ipv4', 'conf', 'eth0', 'rp_filter']` below /proc/sys/net; undefined where the kernel has none. */
+  sysctl(key: readonly string[]): string | undefined;
+  links(): Promise<readonly NodeLink[]>;
+  addresses(): Promise<readonly NodeAddress[]>;
+  /** Unicast routes of the main table, both families. */
+  routes(): Promise<readonly NodeRoute[]>;
+  /** Those of this network namespace, as far as this process may look. */
+  processes(): readonly NodeProcess[];
+  /** Paths of UNIX sockets at which somebody listens. */
+  listeners(): ReadonlySet<string>;
+  /** The packet filter's chains at hook "forward", and the tables there are; by `nft`. */
+  firewall(): Promise<Firewall>;
+  /** The rules of a chain, or of a table when no chain is named, as JSON text of at most 4 MiB. */
+  rules(family: string, table: string, chain?: string): Promise<string | undefined>;
+  /** What the kernel itself says of its clock (adjtimex(2)); undefined when it says nothing. */
+  clockSynchronised(): boolean | undefined;
+  /** Milliseconds since 1970. */
+  wallClock(): number;
+  /** "6.1.0-18-amd64" */
+  kernelRelease(): string;
+}
+
+export interface FileFact {
+  readonly kind: 'file' | 'folder' | 'link' | 'socket' | 'other';
+  /** Of a link: what it says, and where it leads in the end; undefined when nothing is there. */
+  readonly target?: string | undefined;
+  readonly resolved?: string | undefined;
+  /** Of what it leads to: equal for two names of one file. */
+  readonly identity?: string | undefined;
+  /** Whether it, or what it leads to, is a regular file that root may execute. */
+  readonly executable: boolean;
+}
+
+export interface NodeLink {
+  readonly index: number;
+  readonly name: string;
+  readonly mac?: Mac | undefined;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly lowerUp: boolean;
+  /** "bridge", "bond", "macvlan" ...; none for hardware. */
+  readonly kind?: string | undefined;
+  /** Of a macvlan or VLAN: the link below. */
+  readonly masterIndex?: number | undefined;
+  /** The bridge or bond that it is a port of. */
+  readonly controllerIndex?: number | undefined;
+  readonly alias?: string | undefined;
+  readonly wireless: boolean;
+}
+
+export interface NodeAddress {
+  readonly index: number;
+  readonly cidr: Cidr;
+}
+
+export interface NodeRoute {
+  readonly dst: Cidr;
+  readonly index?: number | undefined;
+  readonly gateway?: Ip | undefined;
+  readonly metric?: number | undefined;
+  /** RTPROT_* */
+  readonly protocol: number;
+}
+
+export interface NodeProcess {
+  readonly pid: number;
+  /** The command line; empty for threads of the kernel. */
+  readonly argv: readonly string[];
+}
+
+export type Firewall =
+  | { readonly kind: 'unknown'; readonly why: string }
+  | {
+      readonly kind: 'known';
+      readonly forward: readonly ForwardChain[];
+      /** "inet leasehold" */
+      readonly tables: readonly string[];
+    };
+
+export interface ForwardChain {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly policy: string;
+}
+
+/** What the daemon says of itself. */
+export type DaemonView = {
+  readonly socket: string;
+  readonly state: 'absent' | 'starting' | 'ready' | 'odd';
+  /** What it, or the socket, answered that was not expected. */
+  readonly said?: string | undefined;
+  /** Requests that nobody has taken up yet. */
+  readonly spooled: number;
+  /** Undefined from a daemon that does not tell. */
+  readonly host?: HostView | undefined;
+};
+
+/** `GET /v1/host`, as far as the doctor reads it. */
+export type HostView = {
+  readonly uplinks: readonly {
+    readonly name: string;
+    readonly shim: string | undefined;
+    readonly address: string | undefined;
+  }[];
+  readonly services: readonly string[];
+  /** What it could not do: "eth0: ...". */
+  readonly problems: readonly string[];
+  readonly fights: readonly {
+    readonly item: string;
+    readonly by: string | undefined;
+    readonly since: string | undefined;
+    readonly count: number | undefined;
+  }[];
+};

@@ -1,0 +1,126 @@
+import { readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { CONFLIST_NAME } from './conflists.ts';
+import { type Entry, type Item, type Manifest, removeManifest, writeManifest } from './manifest.ts';
+import { hasCode, save, undo } from './place.ts';
+import { forgetService, stopService, type ServiceManager } from './service.ts';
+import { temporaryTreeOf } from './tree.ts';
+import { UNIT } from './unit.ts';
+
+export type Uninstalling = {
+  readonly base: string;
+  readonly stateDir: string;
+  readonly manifest: Manifest;
+  readonly service: ServiceManager | undefined;
+  /** Takes off what the daemon has made on the host (shim, routes, tables, sysctls); gives lines for a person. */
+  readonly undoHost: ((stateDir: string) => Promise<readonly string[]>) | undefined;
+  readonly say: (line: string) => void;
+  readonly before?: (what: string) => void;
+};
+
+/**
+ * Undoes an install, also one that stopped half-way; stopped itself, it can be run again. Gives the paths that were
+ * left because somebody has changed them since.
+ */
+export async function uninstall(options: Uninstalling): Promise<readonly string[]> {
+  const { base, stateDir, manifest, service, undoHost, say, before = () => undefined } = options;
+  before('manifest');
+  writeManifest(base, stateDir, { ...manifest, phase: 'removing' });
+  const entries = manifest.entries.toReversed();
+  const left: string[] = [];
+  const remove = (list: readonly Entry[]): void => {
+    for (const entry of list) {
+      before(entry.path);
+      if (!removeEntry(entry, manifest.phase !== 'installing', say)) left.push(entry.path);
+    }
+  };
+  // The network first: no pod may come while the rest goes.
+  remove(entries.filter(isNetwork));
+  const hasUnit = entries.some(({ path }) => basename(path) === UNIT);
+  if (service !== undefined && hasUnit) {
+    before('service');
+    await stopService(service);
+    say('the daemon is stopped');
+  }
+  if (undoHost !== undefined) {
+    before('host');
+    for (const line of await undoHost(stateDir)) say(line);
+  }
+  const items = entries.filter((entry) => entry.kind === 'item' && !isNetwork(entry));
+  remove(items);
+  if (service !== undefined && hasUnit) await forgetService(service);
+  remove(entries.filter(({ kind }) => kind === 'tree'));
+  const folders = entries.filter(({ kind }) => kind === 'folder');
+  const holdsManifest = ({ path }: Entry): boolean => `${stateDir}/`.startsWith(`${path}/`);
+  remove(folders.filter((entry) => !holdsManifest(entry)));
+  before('end');
+  removeManifest(stateDir);
+  for (const { path } of folders.filter(holdsManifest)) removeEmptyFolder(path);
+  return left;
+}
+
+function isNetwork({ path }: Entry): boolean {
+  return basename(path) === CONFLIST_NAME;
+}
+
+/** False for what was left. */
+function removeEntry(entry: Entry, complete: boolean, say: (line: string) => void): boolean {
+  switch (entry.kind) {
+    case 'folder':
+      removeEmptyFolder(entry.path);
+      return true;
+    case 'tree':
+      rmSync(temporaryTreeOf(entry.path), { recursive: true, force: true });
+      rmSync(entry.path, { recursive: true, force: true });
+      return true;
+    case 'item':
+      return removeItem(entry, complete, say);
+  }
+}
+
+function removeItem({ path, ours, kept }: Item, complete: boolean, say: (line: string) => void): boolean {
+  const outcome = undo(path, ours, kept ?? undefined);
+  switch (outcome) {
+    case 'nothing to do':
+      return true;
+    case 'removed':
+      say(`removed ${path}`);
+      return true;
+    case 'put back':
+      say(`put back ${path} as it was`);
+      return true;
+    case 'changed since': {
+      // An install that was interrupted had not come to this path: it is as it was.
+      if (!complete && kept === null) return true;
+      const name = basename(path);
+      if (name === CONFLIST_NAME || name === UNIT) {
+        say(`${path} was edited since: out of effect now, kept as ${save(path)}`);
+        return true;
+      }
+      say(
+        kept === null
+          ? `${path} was changed since: left as it is`
+          : `${path} was changed since: left as it is; what was there before install is ${kept}`,
+      );
+      return false;
+    }
+  }
+}
+
+function removeEmptyFolder(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (!hasCode(error, ['ENOTEMPTY', 'ENOENT', 'EBUSY', 'EEXIST'])) throw error;
+  }
+}
+
+/** How many leases the daemon has on record: for those pods nobody will renew. */
+export function leasesHeld(stateDir: string): number {
+  try {
+    return readdirSync(join(stateDir, 'leases')).filter((name) => name.endsWith('.json')).length;
+  } catch (error) {
+    if (hasCode(error, ['ENOENT', 'ENOTDIR'])) return 0;
+    throw error;
+  }
+}

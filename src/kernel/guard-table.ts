@@ -1,0 +1,119 @@
+import { utf8 } from '../base/bytes.ts';
+import type { Cidr } from '../base/cidr.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
+import {
+  counter,
+  load,
+  lookup,
+  meta,
+  NFT_META_OIFNAME,
+  rejectIcmp,
+  verdict,
+  type Expression,
+} from '../wire/nftables/expression.ts';
+import { intervalElements } from '../wire/nftables/intervals.ts';
+import {
+  hasIcmpType,
+  IFNAME,
+  IP_DADDR,
+  IPPROTO_ICMP,
+  IPV4_ADDR,
+  isIpv4,
+  isIpv4Frame,
+  isProtocol,
+} from '../wire/nftables/packet.ts';
+import {
+  HOOKS,
+  type ChainSpec,
+  type SetSpec,
+  type TableName,
+  type TableSpec,
+} from '../wire/nftables/table.ts';
+
+/** What node/host/ports.ts calls a GuardSpec. */
+export type GuardSpec = {
+  readonly networks: readonly Cidr<Ipv4>[];
+  readonly uplinks: readonly string[];
+  readonly shims: readonly string[];
+};
+
+export const GUARD_TABLE = 'leasehold';
+export const INET_TABLE: TableName = { family: 'inet', name: GUARD_TABLE };
+export const NETDEV_TABLE: TableName = { family: 'netdev', name: GUARD_TABLE };
+
+/** linux/netfilter_ipv4.h (NF_IP_PRI_FILTER): after kube-proxy's DNAT, beside other filters. */
+const PRIORITY_FILTER = 0;
+/** RFC 1812 5.2.7.1: communication administratively prohibited. */
+const ICMP_ADMIN_PROHIBITED = 13;
+/** RFC 792 */
+const ICMP_REDIRECT = 5;
+
+const IFNAMSIZ = 16;
+
+function nameElements(names: readonly string[]): SetSpec['elements'] {
+  return [...new Set(names)].map((name) => {
+    const key = new Uint8Array(IFNAMSIZ);
+    key.set(utf8(name));
+    return { key };
+  });
+}
+
+function networkSet(networks: GuardSpec['networks']): SetSpec {
+  return { name: 'networks', key: IPV4_ADDR, interval: true, elements: intervalElements(networks) };
+}
+
+const TO_SERVICE: readonly Expression[] = [load(IP_DADDR), lookup('networks')];
+
+const REJECT_SERVICE: readonly Expression[] = [
+  ...isIpv4(),
+  ...TO_SERVICE,
+  meta(NFT_META_OIFNAME),
+  lookup('uplinks'),
+  counter(),
+  rejectIcmp(ICMP_ADMIN_PROHIBITED),
+];
+
+/** A pod that goes by the shim to what is on the LAN would be told a shorter way, past the node. */
+const DROP_REDIRECT: readonly Expression[] = [
+  ...isIpv4(),
+  ...isProtocol(IPPROTO_ICMP),
+  ...hasIcmpType(ICMP_REDIRECT),
+  meta(NFT_META_OIFNAME),
+  lookup('shims'),
+  counter(),
+  verdict({ to: 'drop' }),
+];
+
+function hooked(name: 'forward' | 'output', rules: ChainSpec['rules']): ChainSpec {
+  return { name, hook: { number: HOOKS.inet[name], priority: PRIORITY_FILTER }, rules };
+}
+
+/** Refuses what the node itself would send, or route, to a service network by an uplink. */
+export function inetGuard(spec: GuardSpec): TableSpec {
+  return {
+    ...INET_TABLE,
+    comment: 'Leasehold: service networks never leave by the LAN',
+    sets: [
+      networkSet(spec.networks),
+      { name: 'uplinks', key: IFNAME, elements: nameElements(spec.uplinks) },
+      { name: 'shims', key: IFNAME, elements: nameElements(spec.shims) },
+    ],
+    chains: [hooked('forward', [REJECT_SERVICE]), hooked('output', [REJECT_SERVICE, DROP_REDIRECT])],
+  };
+}
+
+/** Drops what still comes to an uplink: frames of pods do, past the node's routes and chains. */
+export function egressGuard(spec: GuardSpec, devices: readonly string[]): TableSpec {
+  return {
+    ...NETDEV_TABLE,
+    comment: 'Leasehold: service networks never leave by the LAN, whoever sends',
+    sets: [networkSet(spec.networks)],
+    chains: [
+      {
+        name: 'egress',
+        hook: { number: HOOKS.netdev.egress, priority: PRIORITY_FILTER, devices: devices.toSorted() },
+        rules: [[...isIpv4Frame(), ...TO_SERVICE, counter(), verdict({ to: 'drop' })]],
+      },
+    ],
+  };
+}

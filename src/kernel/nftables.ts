@@ -1,0 +1,236 @@
+import { concat } from '../base/bytes.ts';
+import { isSysError, SysError } from '../base/sys-error.ts';
+import type { Result } from '../base/result.ts';
+import { textAttr, type NetlinkProblem } from '../wire/netlink/attributes.ts';
+import {
+  decodeMessages,
+  encodeRequest,
+  NLM_F_ACK,
+  NLMSG_ERROR,
+  type NetlinkMessage,
+  type NetlinkRequest,
+} from '../wire/netlink/message.ts';
+import {
+  countChains,
+  isTableAsSpecified,
+  nftAttributes,
+  type ChainCount,
+  type TableDump,
+} from '../wire/nftables/compare.ts';
+import { BATCH_BEGIN, BATCH_END, nftDump, NFTA_TABLE, nftType } from '../wire/nftables/message.ts';
+import {
+  getTableRequest,
+  isSameTable,
+  NFTA_SET_ELEM_LIST_SET,
+  putTableRequests,
+  removeTableRequests,
+  type TableName,
+  type TableSpec,
+} from '../wire/nftables/table.ts';
+import { errnoName } from './errno.ts';
+import { closeOffLoop, sendOffLoop } from './ffi.ts';
+import { Lane, quickLane } from './lanes.ts';
+import {
+  forgetOwnSocket,
+  noteOwnSocket,
+  openNetfilter,
+  ownSocketKey,
+  type NetfilterFd,
+} from './netfilter-fd.ts';
+import { NetlinkDumper } from './netlink-dump.ts';
+import { outcomeError, receive } from './netlink-fd.ts';
+import type { NetNs } from './netns.ts';
+
+/** Errors and acknowledgements of one batch: at most one for each of its messages, so far more than there can be. */
+const DRAIN_MAX = 4096;
+
+/**
+ * nf_tables in one namespace: whole tables put and removed, each as one transaction, and looked at. Everything leaves
+ * from the thread pool, closing too: the kernel makes a caller wait for whoever else changes that namespace's rules.
+ * An EOPNOTSUPP or EAFNOSUPPORT says that the kernel lacks nf_tables, a family or a hook; it becomes EOPNOTSUPP.
+ */
+export class Nftables implements AsyncDisposable {
+  readonly #socket: NetfilterFd;
+  readonly #key: string;
+  readonly #dumper: NetlinkDumper;
+  /** Dumps and batches share the descriptor, one at a time. */
+  readonly #turns = new Lane(1);
+  #seq = 0;
+  #closed: Promise<void> | undefined;
+
+  private constructor(netns: NetNs | undefined) {
+    this.#socket = unsupportedAsSuch(() => openNetfilter(netns));
+    this.#dumper = new NetlinkDumper(this.#socket.fd);
+    this.#key = ownSocketKey(this.#socket.portId, netns);
+    noteOwnSocket(this.#key);
+  }
+
+  /** Opened inside `netns`, or in the daemon's own namespace. Throws SysError. */
+  static open(netns?: NetNs): Nftables {
+    return new Nftables(netns);
+  }
+
+  /** Makes these tables what they should be, all of them or none; whatever is there of them goes. */
+  put(tables: readonly TableSpec[]): Promise<void> {
+    return this.#transact(tables.flatMap(requestsFor));
+  }
+
+  /** No error for a table that is not there. */
+  remove(tables: readonly TableName[]): Promise<void> {
+    return this.#transact(tables.flatMap(removeTableRequests));
+  }
+
+  /** Whether the table is there and just as specified: no rule, set or element more or less. */
+  async isAsSpecified(table: TableSpec): Promise<boolean> {
+    const sets = await this.#attributes('SET', table, [textAttr(NFTA_TABLE, table.name)]);
+    // None: the table is not there, which is what a new pod has. And the elements below would be asked of no set.
+    if (sets.length !== table.sets.length) return false;
+    const chains = await this.#attributes('CHAIN', table, []);
+    const rules = await this.#attributes('RULE', table, [textAttr(NFTA_TABLE, table.name)]);
+    const elements = new Map<string, readonly Uint8Array[]>();
+    for (const { name } of table.sets.filter((set) => set.elements !== undefined)) {
+      const which = [textAttr(NFTA_TABLE, table.name), textAttr(NFTA_SET_ELEM_LIST_SET, name)];
+      elements.set(name, await this.#attributes('SETELEM', table, which));
+    }
+    const dump: TableDump = { sets, chains, rules, elements };
+    return orThrow(`compare ${table.family} ${table.name}`, isTableAsSpecified(table, dump));
+  }
+
+  /** Whether there is a table of this name, with the same comment and as many chains and sets: at a glance. */
+  async isSame(table: TableSpec): Promise<boolean> {
+    const request = getTableRequest(table);
+    const answer = await this.#whileOpen(request.op, () => quickLane.run(() => this.#get(request)));
+    return answer !== undefined && orThrow(request.op, isSameTable(table, answer.payload));
+  }
+
+  /** What the counters of a table's chains say; of a table that is not there, nothing. */
+  async counters(table: TableName): Promise<readonly ChainCount[]> {
+    const rules = await this.#attributes('RULE', table, [textAttr(NFTA_TABLE, table.name)]);
+    return orThrow(`read counters of ${table.family} ${table.name}`, countChains(rules));
+  }
+
+  /** Waits for what is under way. */
+  close(): Promise<void> {
+    this.#closed ??= this.#turns.run(async () => {
+      forgetOwnSocket(this.#key);
+      await closeOffLoop(this.#socket.fd);
+    });
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #whileOpen<T>(op: string, work: () => Promise<T>): Promise<T> {
+    if (this.#closed !== undefined) {
+      return Promise.reject(new SysError(op, 'EBADF', 'the netfilter socket is closed'));
+    }
+    return this.#turns.run(work);
+  }
+
+  async #attributes(
+    what: 'SET' | 'CHAIN' | 'RULE' | 'SETELEM',
+    { family, name }: TableName,
+    which: readonly Uint8Array[],
+  ): Promise<readonly Uint8Array[]> {
+    const request = nftDump(`GET${what}`, family, name, which);
+    try {
+      const messages = await this.#whileOpen(request.op, () => this.#dumper.dump(request));
+      return messages
+        .filter(({ type }) => type === nftType(`NEW${what}`))
+        .map(({ payload }) => nftAttributes(payload));
+    } catch (error) {
+      if (isSysError(error, 'ENOENT')) return [];
+      throw asUnsupported(error);
+    }
+  }
+
+  #transact(requests: readonly NetlinkRequest[]): Promise<void> {
+    const op = requests[0]?.op ?? BATCH_BEGIN.op;
+    return this.#whileOpen(op, () => quickLane.run(() => this.#sendBatch(requests)));
+  }
+
+  async #sendBatch(requests: readonly NetlinkRequest[]): Promise<void> {
+    const last = requests.length - 1;
+    const ops = new Map<number, string>();
+    const bytes = [BATCH_BEGIN, ...requests, BATCH_END].map((request, at) => {
+      this.#seq = (this.#seq + 1) >>> 0;
+      ops.set(this.#seq, request.op);
+      // One acknowledgement says that there was an answer; what fails answers in any case.
+      return encodeRequest(request, this.#seq, at - 1 === last ? NLM_F_ACK : 0);
+    });
+    const { result, errno } = await sendOffLoop(this.#socket.fd, concat(bytes), 0);
+    const first = requests[0]?.op ?? BATCH_BEGIN.op;
+    if (result < 0) throw new SysError(first, errnoName(errno));
+    const error = this.#firstError(first, ops);
+    if (error !== undefined) throw asUnsupported(error);
+  }
+
+  /** The kernel answers inside send(2). After a first failure it goes on to look for others, and does nothing. */
+  #firstError(first: string, ops: ReadonlyMap<number, string>): SysError | undefined {
+    const answers = this.#drain().filter(({ seq, type }) => type === NLMSG_ERROR && ops.has(seq));
+    if (answers.length === 0) return new SysError(first, 'ENOBUFS', 'the answer was lost');
+    for (const answer of answers) {
+      const error = outcomeError(ops.get(answer.seq) ?? first, answer);
+      if (error !== undefined) return error;
+    }
+    return undefined;
+  }
+
+  /** The one answer to a question that is no dump; undefined for ENOENT. */
+  async #get(request: NetlinkRequest): Promise<NetlinkMessage | undefined> {
+    this.#seq = (this.#seq + 1) >>> 0;
+    const seq = this.#seq;
+    const { result, errno } = await sendOffLoop(this.#socket.fd, encodeRequest(request, seq), 0);
+    if (result < 0) throw new SysError(request.op, errnoName(errno));
+    const answer = this.#drain().find((message) => message.seq === seq);
+    if (answer === undefined) throw new SysError(request.op, 'ENOBUFS', 'the answer was lost');
+    const error = answer.type === NLMSG_ERROR ? outcomeError(request.op, answer) : undefined;
+    if (isSysError(error, 'ENOENT')) return undefined;
+    if (error !== undefined) throw asUnsupported(error);
+    return answer;
+  }
+
+  #drain(): readonly NetlinkMessage[] {
+    const messages: NetlinkMessage[] = [];
+    for (let count = 0; count < DRAIN_MAX; count++) {
+      const received = receive(this.#socket.fd);
+      if (received.kind === 'empty') break;
+      if (received.kind !== 'datagram') continue;
+      const some = decodeMessages(received.bytes);
+      if (some.ok) messages.push(...some.value);
+    }
+    return messages;
+  }
+}
+
+/** A pod's table is the same for every pod, and it takes longer to write down than the kernel takes to read it. */
+const written = new WeakMap<TableSpec, readonly NetlinkRequest[]>();
+
+function requestsFor(table: TableSpec): readonly NetlinkRequest[] {
+  const requests = written.get(table) ?? putTableRequests(table);
+  written.set(table, requests);
+  return requests;
+}
+
+/** What a kernel without nf_tables, without the family or without the hook says. */
+const UNSUPPORTED = ['EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EOPNOTSUPP'];
+
+function asUnsupported(error: unknown): unknown {
+  if (!isSysError(error, ...UNSUPPORTED)) return error;
+  return new SysError(error.op, 'EOPNOTSUPP', error.detail ?? 'the kernel lacks it');
+}
+
+function unsupportedAsSuch<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw asUnsupported(error);
+  }
+}
+
+function orThrow<T>(op: string, result: Result<T, NetlinkProblem>): T {
+  if (result.ok) return result.value;
+  throw new SysError(op, 'EBADMSG', `${result.error.kind}: ${result.error.what}`);
+}

@@ -1,0 +1,354 @@
+import type { Cidr } from '../../base/cidr.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
+import { isSysError } from '../../base/sys-error.ts';
+import { later, seconds } from '../../base/time.ts';
+import { Attachment } from './attachment.ts';
+import { GuardKeeper } from './guard-keeper.ts';
+import { PodSide } from './pod-side.ts';
+import type { HostNotice } from './ports.ts';
+import {
+  type AttachmentKey,
+  type AttachmentRecord,
+  attachmentText,
+  HOST_SCHEMA,
+  type HostRecord,
+  type UplinkRecord,
+} from './record.ts';
+import { type Fight, Repairs } from './repairs.ts';
+import { distinct, type ServiceNetworks } from './service-networks.ts';
+import { firstShimName, shimOf } from './shim.ts';
+import { UplinkSide, type UplinkSideOwner, type UplinkStatus } from './uplink-side.ts';
+import type { HostWorld } from './world.ts';
+
+/** How often it is looked whether pods went away without a DEL. */
+const SWEEP = seconds(30);
+
+/** What an ADD wants of the node. */
+export type AttachRequest = Omit<AttachmentRecord, 'kind' | 'schema' | 'bootId'>;
+
+export type HostStatus = {
+  readonly uplinks: readonly UplinkStatus[];
+  readonly services: readonly Cidr<Ipv4>[];
+  readonly attachments: number;
+  readonly guard: { readonly problem: string | undefined };
+  readonly repairs: number;
+  readonly fights: readonly Fight[];
+};
+
+/**
+ * The node's part of every pod on the LAN: a shim on each uplink, routes and neighbours of the pods, their way to the
+ * services, and the guard that keeps service traffic off the LAN. What others change of it is put back.
+ */
+export class HostSide {
+  readonly #world: HostWorld;
+  readonly #services: ServiceNetworks;
+  readonly #repairs = new Repairs();
+  readonly #guard: GuardKeeper;
+  readonly #sides = new Map<string, UplinkSide>();
+  /** Sides on their way: two first pods at once are one shim. */
+  readonly #coming = new Map<string, Promise<UplinkSide>>();
+  readonly #attachments = new Map<string, Attachment>();
+  readonly #begun = new Map<string, PodSide>();
+  /** Seen once without their namespace. */
+  readonly #missing = new Set<string>();
+  readonly #records: UplinkRecord[] = [];
+  #cancelSweep: (() => void) | undefined;
+  #closed = false;
+
+  constructor(world: HostWorld, services: ServiceNetworks) {
+    this.#world = world;
+    this.#services = services;
+    this.#guard = new GuardKeeper(world, this.#repairs, () => ({
+      networks: this.#guarded(),
+      uplinks: [...this.#sides.keys()].toSorted(),
+      shims: [...this.#sides.values()].map(({ shimName }) => shimName).toSorted(),
+    }));
+    services.onChange(() => void this.#servicesChanged());
+  }
+
+  /** What any pod of this node, or the node itself, takes for a service. */
+  #guarded(): readonly Cidr<Ipv4>[] {
+    const known = this.#services.all;
+    return distinct([...known, ...[...this.#attachments.values()].flatMap((one) => one.networks(known))]);
+  }
+
+  /** Takes up what an earlier run stored; `start` comes after all of them. */
+  resume(record: HostRecord): void {
+    if (record.kind === 'uplink') {
+      this.#records.push(record);
+      this.#sides.set(record.uplink, new UplinkSide(this.#world, this.#owner, record));
+      return;
+    }
+    const side = this.#sides.get(record.uplink);
+    const found = this.#world.namespaceAt(record.netns.path);
+    const isThere = 'inode' in found && found.inode === record.netns.inode;
+    const isGone = found.kind === 'gone' || ('inode' in found && !isThere);
+    if (side === undefined || record.bootId !== this.#world.clock.bootId || isGone) {
+      void this.#forget(record);
+      return;
+    }
+    const attachment = new Attachment(this.#world, record, side);
+    attachment.pod.takeUp();
+    this.#attachments.set(attachmentText(record.key), attachment);
+  }
+
+  /** Looks at the node and mends it; from then on pods are swept. Never rejects: what fails is tried again. */
+  async start(): Promise<void> {
+    for (const attachment of this.#attachments.values()) attachment.expect();
+    await Promise.all([...this.#sides.values()].map((side) => this.#trySide(side)));
+    await this.#guard.ensure();
+    this.#sweepLater();
+    void this.#applyInPods([...this.#attachments.values()]);
+  }
+
+  async #trySide(side: UplinkSide): Promise<void> {
+    try {
+      await side.ensure();
+    } catch (error) {
+      // The side has said what is wrong, and tries again.
+      if (!isSysError(error)) throw error;
+    }
+  }
+
+  /** Begins with what can be done before the pod has its address. Never fails: `attach` does what is missing. */
+  begin(request: AttachRequest): void {
+    const pod = new PodSide(this.#world, this.#recordOf(request));
+    pod.begin();
+    this.#begun.set(attachmentText(request.key), pod);
+    if (request.hostAccess)
+      void this.#sideOf(request.uplink).then(
+        (side) => this.#trySide(side),
+        () => undefined,
+      );
+  }
+
+  /** The ADD is over. Where it came to nothing, what was begun for it is taken back. */
+  ended(key: AttachmentKey): void {
+    const text = attachmentText(key);
+    const pod = this.#begun.get(text);
+    this.#begun.delete(text);
+    if (pod !== undefined && this.#attachments.get(text)?.pod !== pod) void pod.remove();
+  }
+
+  #recordOf(request: AttachRequest): AttachmentRecord {
+    return { kind: 'attachment', schema: HOST_SCHEMA, bootId: this.#world.clock.bootId, ...request };
+  }
+
+  /**
+   * Does the node's part for a pod: all of it is there when this resolves. Rejects with a SysError; then nothing is
+   * left of it. A repetition does what is missing.
+   */
+  async attach(request: AttachRequest): Promise<void> {
+    const text = attachmentText(request.key);
+    const record = this.#recordOf(request);
+    const side = await this.#sideOf(request.uplink);
+    const attachment = new Attachment(this.#world, record, side, this.#begun.get(text));
+    const before = this.#attachments.get(text);
+    this.#attachments.set(text, attachment);
+    try {
+      await this.#world.store.put(record);
+      if (record.hostAccess) await side.ensure();
+      await Promise.all([
+        attachment.follow(),
+        attachment.applyInPod(this.#services.all),
+        // Networks that only this pod has named are not on the guard yet.
+        typeof record.services === 'string' ? undefined : this.#guard.ensure(),
+      ]);
+      if (before !== undefined) await this.#dropOld(before, attachment);
+    } catch (error) {
+      await this.detach(request.key);
+      throw error;
+    }
+  }
+
+  /** What an attachment of the same name had before and this one has not. */
+  async #dropOld(before: Attachment, now: Attachment): Promise<void> {
+    const isSame = before.side === now.side && before.record.mac === now.record.mac;
+    if (!isSame) await before.leave();
+  }
+
+  /** Takes the node's part of a pod away. Never fails: what cannot be removed is in nobody's way. */
+  async detach(key: AttachmentKey): Promise<void> {
+    const text = attachmentText(key);
+    const attachment = this.#attachments.get(text);
+    if (attachment === undefined) return;
+    this.#attachments.delete(text);
+    this.#missing.delete(text);
+    try {
+      await attachment.leave();
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      this.#world.log.warn(
+        { attachment: text, error: error.message },
+        "the node's route to a pod could not be removed",
+      );
+    }
+    await this.#forget(attachment.record);
+  }
+
+  async #forget(record: AttachmentRecord): Promise<void> {
+    try {
+      await this.#world.store.remove(record);
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      this.#world.log.warn(
+        { attachment: attachmentText(record.key), error: error.message },
+        'the record of a pod that is gone could not be removed',
+      );
+    }
+  }
+
+  has(key: AttachmentKey): boolean {
+    return this.#attachments.has(attachmentText(key));
+  }
+
+  /** The attachments of one network. */
+  attachmentsOf(network: string): readonly AttachmentRecord[] {
+    return [...this.#attachments.values()]
+      .map(({ record }) => record)
+      .filter(({ key }) => key.network === network);
+  }
+
+  /** The address of a lease changed, came or went, or its interface was made again. */
+  leaseChanged(key: AttachmentKey): void {
+    const attachment = this.#attachments.get(attachmentText(key));
+    if (attachment?.record.addresses !== 'lease') return;
+    void this.#follow(attachment);
+  }
+
+  async #follow(attachment: Attachment): Promise<void> {
+    try {
+      await attachment.follow();
+      // With its last address the kernel drops all routes of an interface.
+      if (attachment.addresses.length > 0) await attachment.applyInPod(this.#services.all);
+    } catch (error) {
+      this.#failed(attachment, error);
+    }
+  }
+
+  #failed({ record }: Attachment, error: unknown): void {
+    if (!isSysError(error)) throw error;
+    this.#world.count('pod-side-failed');
+    this.#world.log.warn(
+      { attachment: attachmentText(record.key), error: error.message },
+      'a running pod could not be told of a change',
+    );
+  }
+
+  /** The kernel says that something changed on the node. */
+  notice(notice: HostNotice): void {
+    for (const side of this.#sides.values()) side.notice(notice);
+  }
+
+  /** Notices were lost: everything is looked at. */
+  noticesLost(): void {
+    for (const side of this.#sides.values()) side.look();
+    this.#guard.changed();
+  }
+
+  /** Whether a shim has this index: its neighbours are of interest. */
+  isShim(index: number): boolean {
+    return [...this.#sides.values()].some((side) => side.has(index));
+  }
+
+  /** Somebody else touched our nftables tables. */
+  guardChanged(): void {
+    this.#guard.changed();
+  }
+
+  async #servicesChanged(): Promise<void> {
+    // Away from the LAN first: a pod that learns a network late is only late.
+    await this.#guard.ensure();
+    await this.#applyInPods([...this.#attachments.values()]);
+  }
+
+  async #applyInPods(attachments: readonly Attachment[]): Promise<void> {
+    for (const attachment of attachments) {
+      if (this.#closed || this.#attachments.get(attachmentText(attachment.record.key)) !== attachment)
+        continue;
+      try {
+        await attachment.applyInPod(this.#services.all);
+      } catch (error) {
+        this.#failed(attachment, error);
+      }
+    }
+  }
+
+  readonly #owner: UplinkSideOwner = {
+    repairs: this.#repairs,
+    save: (record) => this.#world.store.put(record),
+    shimReady: (_side, isNew) => this.#guard.ensure(isNew),
+  };
+
+  #sideOf(uplink: string): Promise<UplinkSide> {
+    const known = this.#sides.get(uplink);
+    if (known !== undefined) return Promise.resolve(known);
+    const coming = this.#coming.get(uplink) ?? this.#newSide(uplink);
+    this.#coming.set(uplink, coming);
+    return coming.finally(() => this.#coming.delete(uplink));
+  }
+
+  async #newSide(uplink: string): Promise<UplinkSide> {
+    const { kernel, store, clock } = this.#world;
+    const links = await kernel.links();
+    const recorded = this.#records.map(({ shim }) => shim.name);
+    // One that is there although its record was lost: its name and MAC address are what pods know.
+    const left = shimOf(links, uplink);
+    const record: UplinkRecord = {
+      kind: 'uplink',
+      schema: HOST_SCHEMA,
+      uplink,
+      shim: { name: left?.name ?? firstShimName(links, recorded), mac: left?.mac ?? this.#world.newMac() },
+      sysctls: { bootId: clock.bootId, index: 0, saved: [] },
+    };
+    this.#records.push(record);
+    await store.put(record);
+    const side = new UplinkSide(this.#world, this.#owner, record);
+    this.#sides.set(uplink, side);
+    return side;
+  }
+
+  #sweepLater(): void {
+    const { timers, clock } = this.#world;
+    this.#cancelSweep = timers.at(later(clock.now(), SWEEP), () => void this.#sweep());
+  }
+
+  /** Two looks must agree that a pod is gone; one that cannot be seen is left alone. */
+  async #sweep(): Promise<void> {
+    for (const [text, { record }] of this.#attachments) {
+      const found = this.#world.namespaceAt(record.netns.path);
+      const isGone = 'inode' in found ? found.inode !== record.netns.inode : found.kind === 'gone';
+      if (!isGone) this.#missing.delete(text);
+      else if (this.#missing.has(text)) await this.detach(record.key);
+      else this.#missing.add(text);
+    }
+    if (!this.#closed) this.#sweepLater();
+  }
+
+  status(): HostStatus {
+    return {
+      uplinks: [...this.#sides.values()].map((side) => side.status()),
+      services: this.#services.all,
+      attachments: this.#attachments.size,
+      guard: { problem: this.#guard.problem },
+      repairs: this.#repairs.total,
+      fights: this.#repairs.fights(this.#world.clock.now()),
+    };
+  }
+
+  /** Takes everything off the node and puts back what was changed. Rejects with SysError. */
+  async remove(): Promise<void> {
+    await this.close();
+    await this.#world.guard.remove();
+    for (const side of this.#sides.values()) await side.remove();
+    for (const record of this.#records) await this.#world.store.remove(record);
+  }
+
+  /** Leaves all as it is: pods live on. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelSweep?.();
+    await this.#guard.close();
+    await Promise.all([...this.#sides.values()].map((side) => side.close()));
+  }
+}

@@ -1,0 +1,382 @@
+import type { Ipv4 } from '../../base/ipv4.ts';
+import type { Mac } from '../../base/mac.ts';
+import { isSysError, SysError } from '../../base/sys-error.ts';
+import { type Duration, type Instant, later, millis, seconds } from '../../base/time.ts';
+import { ChangeQueue } from './change-queue.ts';
+import { NodeAddresses } from './node-addresses.ts';
+import { contestedBy, isDisturbance } from './disturbance.ts';
+import { foreignAddresses, planShim, type ShimSeen, type ShimWanted } from './plan.ts';
+import type { HostChange, HostLink, HostNotice } from './ports.ts';
+import type { UplinkRecord } from './record.ts';
+import { RepairBook, type Repairs } from './repairs.ts';
+import { findShim, makeShim, shimAlias } from './shim.ts';
+import { SysctlKeeper } from './sysctl-keeper.ts';
+import { restoreSysctls } from './sysctls.ts';
+import type { HostWorld } from './world.ts';
+
+/** Notices come in bursts: so long others of the same burst are waited for. */
+const BURST: Duration = millis(3);
+/** Between two looks: whoever changes things in a loop does not keep the daemon busy. */
+const LOOK_GAP: Duration = millis(25);
+/** After a look that failed; doubled each time. */
+const FIRST_RETRY: Duration = millis(250);
+const LAST_RETRY: Duration = seconds(30);
+
+export interface UplinkSideOwner {
+  readonly repairs: Repairs;
+  /** The record changed: on disk when it resolves. */
+  save(record: UplinkRecord): Promise<void>;
+  /** The shim is as it should be; `isNew`: it, or its uplink, is another device than before, which the guard names. */
+  shimReady(side: UplinkSide, isNew: boolean): Promise<void>;
+}
+
+export type UplinkStatus = {
+  readonly name: string;
+  readonly shim: string;
+  /** There and up. */
+  readonly ready: boolean;
+  readonly addresses: readonly Ipv4[];
+  readonly pods: number;
+  /** Addresses on the shim that others put there. */
+  readonly foreign: readonly string[];
+  readonly problem: string | undefined;
+};
+
+/**
+ * One uplink's part of the node: its shim with the node's addresses, and a route and a neighbour for each pod. Looks at
+ * the kernel when something of that was changed by others, and mends it. Changes are made one batch after another.
+ */
+export class UplinkSide {
+  readonly #world: HostWorld;
+  readonly #owner: UplinkSideOwner;
+  #record: UplinkRecord;
+  readonly #hosts = new Map<Ipv4, Mac>();
+  readonly #addresses = new NodeAddresses();
+  readonly #book: RepairBook;
+  readonly #sysctls: SysctlKeeper;
+  #uplink: number | undefined;
+  #shim: number | undefined;
+  /** Uplink and shim at the last look, by index and name. */
+  #devices = '';
+  readonly #queue: ChangeQueue;
+  /** Pods to whom others have made a route. */
+  readonly #contested = new Set<Ipv4>();
+  #running: Promise<void> | undefined;
+  #lookWanted = false;
+  #timer: { readonly at: Instant; readonly cancel: () => void } | undefined;
+  #lastLook: Instant | undefined;
+  #retry: Duration = FIRST_RETRY;
+  #problem: string | undefined;
+  #foreign: readonly string[] = [];
+  #closed = false;
+
+  constructor(world: HostWorld, owner: UplinkSideOwner, record: UplinkRecord) {
+    this.#world = world;
+    this.#owner = owner;
+    this.#record = record;
+    this.#queue = new ChangeQueue(world.kernel);
+    this.#book = new RepairBook(world, owner.repairs, record.uplink);
+    this.#sysctls = new SysctlKeeper(world, this.#book, {
+      mayRepair: (item) => this.#mayRepair(item),
+      look: () => this.look(),
+    });
+  }
+
+  get name(): string {
+    return this.#record.uplink;
+  }
+
+  get shimName(): string {
+    return this.#record.shim.name;
+  }
+
+  get shimMac(): Mac {
+    return this.#record.shim.mac;
+  }
+
+  get isReady(): boolean {
+    return this.#shim !== undefined;
+  }
+
+  has(index: number): boolean {
+    return index === this.#shim;
+  }
+
+  status(): UplinkStatus {
+    return {
+      name: this.name,
+      shim: this.shimName,
+      ready: this.isReady,
+      addresses: this.#addresses.current,
+      pods: this.#hosts.size,
+      foreign: this.#foreign,
+      problem: this.#problem,
+    };
+  }
+
+  /** The shim is there when this resolves. Rejects with the SysError that keeps it from being made. */
+  async ensure(): Promise<void> {
+    if (this.#shim !== undefined) return;
+    this.#lookWanted = true;
+    await this.#run();
+    if (this.#shim === undefined) {
+      throw new SysError(`make ${this.shimName}`, 'ENODEV', this.#problem ?? `${this.name} is gone`);
+    }
+  }
+
+  /** A pod that the node is to reach: in the kernel when this resolves. Rejects with SysError. */
+  async addHost(address: Ipv4, mac: Mac): Promise<void> {
+    this.#hosts.set(address, mac);
+    await this.ensure();
+    const index = this.#shim;
+    if (index === undefined || this.#hosts.get(address) !== mac) return;
+    const source = this.#addresses.source;
+    await this.#enqueue([
+      { kind: 'put-route', index, to: address, source },
+      { kind: 'put-neighbour', index, address, mac },
+      ...(this.#uplink === undefined ? [] : [this.#forgetAstray(address, this.#uplink)]),
+    ]);
+    this.#book.made(`route to ${address}`, `neighbour ${address}`);
+  }
+
+  /**
+   * Without its route the node looked for the pod on the uplink, where nobody answers. What waits there for ARP would
+   * wait for its end, three seconds, and TCP sends nothing anew that has not left the host.
+   */
+  #forgetAstray(address: Ipv4, uplink: number): HostChange {
+    return { kind: 'remove-neighbour', index: uplink, address };
+  }
+
+  /** Known before a look, without one of its own: for a start with many pods. */
+  expectHost(address: Ipv4, mac: Mac): void {
+    this.#hosts.set(address, mac);
+  }
+
+  /** No error for what is gone already. Another pod that has the address by now keeps it. */
+  async removeHost(address: Ipv4, mac: Mac): Promise<void> {
+    if (this.#hosts.get(address) !== mac) return;
+    this.#hosts.delete(address);
+    this.#book.unmade(`route to ${address}`, `neighbour ${address}`);
+    const index = this.#shim;
+    if (index === undefined) return;
+    await this.#enqueue([
+      { kind: 'remove-route', index, to: address },
+      { kind: 'remove-neighbour', index, address },
+    ]);
+  }
+
+  /** Something changed on the node; looks at what it was when it concerns this uplink. */
+  notice(notice: HostNotice): void {
+    const contested = contestedBy(notice, { shim: this.#shim, hosts: this.#hosts });
+    if (contested !== undefined) this.#contested.add(contested);
+    const { wanted, source } = this.#addresses;
+    const view = {
+      uplink: { name: this.name, index: this.#uplink },
+      shim: { name: this.shimName, index: this.#shim },
+      hosts: this.#hosts,
+      addresses: wanted,
+      source,
+    };
+    if (contested !== undefined || isDisturbance(notice, view)) this.look();
+  }
+
+  /** Soon, with what else happens in this moment. */
+  look(): void {
+    const now = this.#world.clock.now();
+    const soon = later(now, BURST);
+    const rested = this.#lastLook === undefined ? soon : later(this.#lastLook, LOOK_GAP);
+    this.#lookAt(soon > rested ? soon : rested);
+  }
+
+  #lookAt(at: Instant): void {
+    if (this.#closed || (this.#timer !== undefined && this.#timer.at <= at)) return;
+    this.#timer?.cancel();
+    const cancel = this.#world.timers.at(at, () => {
+      this.#timer = undefined;
+      this.#lookWanted = true;
+      void this.#run();
+    });
+    this.#timer = { at, cancel };
+  }
+
+  /** One worker: what came while it was busy is done with it. Never rejects. */
+  #run(): Promise<void> {
+    this.#running ??= this.#work().finally(() => {
+      this.#running = undefined;
+      // Between the last test of the worker and here something may have come.
+      if (this.#hasWork) void this.#run();
+    });
+    return this.#running;
+  }
+
+  get #hasWork(): boolean {
+    return !this.#closed && (this.#lookWanted || !this.#queue.isEmpty);
+  }
+
+  async #work(): Promise<void> {
+    while (this.#hasWork) {
+      if (this.#lookWanted) {
+        this.#lookWanted = false;
+        await this.#tryLook();
+      }
+      await this.#queue.flush();
+    }
+  }
+
+  async #enqueue(changes: readonly HostChange[]): Promise<void> {
+    const done = this.#queue.add(changes);
+    void this.#run();
+    await done;
+  }
+
+  async #tryLook(): Promise<void> {
+    this.#lastLook = this.#world.clock.now();
+    try {
+      await this.#lookNow();
+      this.#problem = undefined;
+      this.#retry = FIRST_RETRY;
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Said once, tried again. A fault on one uplink must not end the daemon, and with it all leases. */
+  #failed(error: unknown): void {
+    const problem = isSysError(error) ? error.message : unexpected(error);
+    if (this.#problem !== problem) {
+      const fields = { uplink: this.name, shim: this.shimName, error: problem };
+      this.#world.log.error(fields, "the node's side of an uplink cannot be set up; it is tried again");
+    }
+    this.#problem = problem;
+    this.#world.count('host-repair-failed');
+    this.#lookAt(later(this.#world.clock.now(), this.#retry));
+    this.#retry = millis(Math.min(this.#retry * 2, LAST_RETRY));
+  }
+
+  async #lookNow(): Promise<void> {
+    const { kernel, clock } = this.#world;
+    const links = await kernel.links();
+    const uplink = links.find(({ name }) => name === this.name);
+    this.#uplink = uplink?.index;
+    if (uplink === undefined) {
+      // The shim went with it; when it is back the kernel says so.
+      this.#shim = undefined;
+      this.#foreign = [];
+      return;
+    }
+    const all = await kernel.addresses();
+    this.#addresses.update(
+      all.filter(({ index }) => index === uplink.index),
+      clock.now(),
+    );
+    const { nextEnd } = this.#addresses;
+    if (nextEnd !== undefined) this.#lookAt(nextEnd);
+    const found = findShim(links, uplink, this.#record.shim);
+    const link = found ?? (await this.#make(links, uplink));
+    if (link === undefined) return;
+    await this.#take(link);
+    await this.#mend(uplink, link, { addresses: all.filter(({ index }) => index === link.index) });
+  }
+
+  /** Undefined when it is left alone for a while, because somebody removes it again and again. */
+  async #make(links: readonly HostLink[], uplink: HostLink): Promise<HostLink | undefined> {
+    const item = 'the shim';
+    this.#shim = undefined;
+    if (!this.#mayRepair(item)) return undefined;
+    const link = await makeShim(this.#world.kernel, links, uplink, this.#record.shim);
+    this.#book.note(item);
+    return link;
+  }
+
+  /** After the loss of its record, or when somebody gave it another name, the shim is recognized by its alias. */
+  async #take(link: HostLink): Promise<void> {
+    this.#shim = link.index;
+    const { mac, name } = this.#record.shim;
+    if (link.name !== name) await this.#save({ ...this.#record, shim: { name: link.name, mac } });
+  }
+
+  async #mend(uplink: HostLink, link: HostLink, { addresses }: Pick<ShimSeen, 'addresses'>): Promise<void> {
+    const { kernel } = this.#world;
+    await this.#setSysctls(uplink, link);
+    const [routes, neighbours] = await Promise.all([
+      kernel.routes(link.index),
+      kernel.neighbours(link.index),
+    ]);
+    const seen: ShimSeen = { link, addresses, routes, neighbours };
+    this.#foreign = foreignAddresses(seen);
+    const wanted = { ...this.#wanted(uplink), contested: new Set(this.#contested) };
+    this.#contested.clear();
+    const steps = planShim(wanted, seen).filter(({ item }) => this.#mayRepair(item));
+    const changes = steps.map(({ change }) => change);
+    const astray = changes.flatMap((change) =>
+      change.kind === 'put-route' ? [this.#forgetAstray(change.to, uplink.index)] : [],
+    );
+    const outcomes = await kernel.apply([...changes, ...astray]);
+    for (const [at, { item }] of steps.entries()) if (outcomes[at] === undefined) this.#book.note(item);
+    this.#book.report();
+    const failed = outcomes.find((error) => error !== undefined);
+    if (failed !== undefined) throw failed;
+    // Below 1280 the kernel takes IPv6 off an interface, and gives it back, switched on.
+    if (changes.some((change) => change.kind === 'set-link' && change.mtu !== undefined)) {
+      await this.#setSysctls(uplink, link);
+    }
+    // The kernel takes routes along with an address or a link, in silence and perhaps after this look.
+    if (steps.length > 0) this.look();
+    this.#sysctls.watch(uplink.name, link.name);
+    const devices = `${uplink.index} ${link.index} ${link.name}`;
+    const isNew = devices !== this.#devices;
+    this.#devices = devices;
+    await this.#owner.shimReady(this, isNew);
+  }
+
+  #wanted(uplink: HostLink): Omit<ShimWanted, 'contested'> {
+    const { wanted: addresses, source } = this.#addresses;
+    const { mac } = this.#record.shim;
+    const { mtu, up } = uplink;
+    return { mac, mtu, up, alias: shimAlias(this.name), addresses, source, hosts: this.#hosts };
+  }
+
+  async #setSysctls(uplink: HostLink, link: HostLink): Promise<void> {
+    const record = this.#sysctls.saving(this.#record, uplink);
+    // First on disk, then changed: else a crash between the two would lose what was there.
+    if (record !== this.#record) await this.#save(record);
+    this.#sysctls.write(uplink.name, link.name);
+  }
+
+  async #save(record: UplinkRecord): Promise<void> {
+    this.#record = record;
+    await this.#owner.save(record);
+  }
+
+  /** False while this is left to whoever changes it back all the time; then it is looked at again later. */
+  #mayRepair(item: string): boolean {
+    const at = this.#book.notBefore(item);
+    if (at !== undefined) this.#lookAt(at);
+    return at === undefined;
+  }
+
+  /** Takes away all that was made, and puts back what was changed. */
+  async remove(): Promise<void> {
+    await this.close();
+    const { kernel, clock } = this.#world;
+    const links = await kernel.links();
+    const uplink = links.find(({ name }) => name === this.name);
+    if (uplink === undefined) return;
+    const link = findShim(links, uplink, this.#record.shim);
+    if (link !== undefined) await kernel.deleteLink(link.index);
+    restoreSysctls(kernel, this.#record, { bootId: clock.bootId, index: uplink.index });
+  }
+
+  /** Leaves all as it is: pods live on. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#sysctls.close();
+    await this.#running;
+    this.#queue.reject(new SysError(`set up ${this.shimName}`, 'ECANCELED', 'the daemon stops'));
+  }
+}
+
+function unexpected(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,43 @@
+import type { Ipv4 } from '../../base/ipv4.ts';
+import type { Mac } from '../../base/mac.ts';
+import { type Duration, type Instant, millis } from '../../base/time.ts';
+import type { GuardPort, HostKernel, PodSidePort } from './ports.ts';
+import type { AttachmentKey, HostRecord } from './record.ts';
+
+/** What the host side needs beside the kernel. The composition root hands it over, tests fake it. */
+export interface HostWorld {
+  readonly clock: {
+    /** CLOCK_BOOTTIME. */
+    now(): Instant;
+    readonly bootId: string;
+  };
+  readonly timers: {
+    /** Calls back once, not before `at`; returns what cancels it. */
+    at(at: Instant, callback: () => void): () => void;
+  };
+  readonly kernel: HostKernel;
+  readonly guard: GuardPort;
+  /** Throws SysError ENOENT, or ENOTNS for a path that is no network namespace. */
+  openPodSide(path: string): PodSidePort;
+  /** What is at this path, without opening it. */
+  namespaceAt(
+    path: string,
+  ): { readonly kind: 'namespace'; readonly inode: string } | { readonly kind: string };
+  /** The address that a pod's lease has now. */
+  leaseAddress(key: AttachmentKey): Ipv4 | undefined;
+  readonly store: {
+    put(record: HostRecord): Promise<void>;
+    remove(record: HostRecord): Promise<void>;
+  };
+  /** A locally administered unicast address that nobody has yet. */
+  newMac(): Mac;
+  readonly log: {
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+  };
+  count(event: string): void;
+}
+
+/** How long the shim keeps an address that its uplink has lost: a DHCP client that flushes and sets again is quicker. */
+export const ADDRESS_GRACE: Duration = millis(500);

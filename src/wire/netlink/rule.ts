@@ -1,0 +1,139 @@
+import { concat } from '../../base/bytes.ts';
+import { type Cidr, formatCidr, networkOf } from '../../base/cidr.ts';
+import { ipBits, ipFromBytes, ipToBytes, isIpv4, type Ip } from '../../base/ip.ts';
+import type { Result } from '../../base/result.ts';
+import {
+  attr,
+  Attributes,
+  decoding,
+  NetlinkFormatError,
+  optional,
+  StructReader,
+  u32Attr,
+  u32Bytes,
+  type NetlinkProblem,
+} from './attributes.ts';
+import { NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type NetlinkRequest } from './message.ts';
+import { AF_INET, AF_INET6 } from './rtnetlink.ts';
+
+// linux/rtnetlink.h
+export const RTM_NEWRULE = 32;
+export const RTM_DELRULE = 33;
+export const RTM_GETRULE = 34;
+
+// linux/fib_rules.h
+/** struct fib_rule_hdr: family, dst_len, src_len, tos, table, two reserved, action, flags. */
+const FIB_RULE_HDR_LENGTH = 12;
+const FRA_SRC = 2;
+const FRA_PRIORITY = 6;
+const FRA_TABLE = 15;
+const FRA_PROTOCOL = 21;
+const FR_ACT_TO_TBL = 1;
+
+const RT_TABLE_UNSPEC = 0;
+const TABLE_IN_HEADER_MAX = 255;
+
+/** "from SOURCE lookup TABLE". */
+export type NewRule = {
+  /** Host bits are cleared; a single address has all bits as its prefix. */
+  readonly from: Cidr;
+  readonly table: number;
+  /**
+   * The lower is asked first. Never left to the kernel, which would take another one for each (fib_default_rule_pref),
+   * so that the same rule could be there any number of times.
+   */
+  readonly priority: number;
+  /** RTPROT_*: who made it. Kernels before 4.17 do not keep it. */
+  readonly protocol?: number | undefined;
+};
+
+/** A rule to be deleted: what is left out matches anything. */
+export type OldRule = Omit<NewRule, 'priority'> & { readonly priority?: number | undefined };
+
+/** A rule as the kernel has it. */
+export type Rule = {
+  readonly family: 4 | 6;
+  /** Absent: from anywhere. */
+  readonly from?: Cidr;
+  readonly table: number;
+  /** FR_ACT_*: 1 looks the table up. */
+  readonly action: number;
+  readonly priority: number;
+  readonly protocol: number;
+};
+
+function header(family: number, sourceLength: number, table: number, action: number): Uint8Array {
+  // A table over 255 does not fit and is told by FRA_TABLE alone.
+  const shortTable = table > TABLE_IN_HEADER_MAX ? RT_TABLE_UNSPEC : table;
+  return concat([Uint8Array.of(family, 0, sourceLength, 0, shortTable, 0, 0, action), u32Bytes(0)]);
+}
+
+function familyOf(address: Ip): number {
+  return isIpv4(address) ? AF_INET : AF_INET6;
+}
+
+function payload(rule: OldRule): Uint8Array {
+  const { address, prefix } = networkOf(rule.from);
+  return concat([
+    header(familyOf(address), prefix, rule.table, FR_ACT_TO_TBL),
+    ...(prefix === 0 ? [] : [attr(FRA_SRC, ipToBytes(address))]),
+    u32Attr(FRA_TABLE, rule.table),
+    ...optional(rule.priority, (priority) => u32Attr(FRA_PRIORITY, priority)),
+    ...optional(rule.protocol, (protocol) => attr(FRA_PROTOCOL, Uint8Array.of(protocol))),
+  ]);
+}
+
+function request(name: string, type: number, flags: number, rule: OldRule): NetlinkRequest {
+  const op = `${name} from ${formatCidr(rule.from)} lookup ${rule.table}`;
+  return { op, type, flags: NLM_F_ACK | flags, payload: payload(rule) };
+}
+
+/** Fails with EEXIST when there is the very same rule. */
+export function addRuleRequest(rule: NewRule): NetlinkRequest {
+  return request('RTM_NEWRULE', RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
+}
+
+/** Deletes the first rule that has all that is given. ENOENT when there is none. */
+export function deleteRuleRequest(rule: OldRule): NetlinkRequest {
+  return request('RTM_DELRULE', RTM_DELRULE, 0, rule);
+}
+
+/** All rules of one family, in the order in which they are asked. */
+export function listRulesRequest(family: 4 | 6): NetlinkRequest {
+  return {
+    op: 'RTM_GETRULE',
+    type: RTM_GETRULE,
+    flags: NLM_F_DUMP,
+    payload: header(family === 4 ? AF_INET : AF_INET6, 0, RT_TABLE_UNSPEC, 0),
+  };
+}
+
+function readSource(attributes: Attributes, prefix: number): { readonly from?: Cidr } {
+  const bytes = attributes.bytes(FRA_SRC);
+  if (bytes === undefined) return {};
+  const address = ipFromBytes(bytes);
+  if (address === undefined || prefix > ipBits(address))
+    throw new NetlinkFormatError('bad-length', 'FRA_SRC');
+  return { from: { address, prefix } };
+}
+
+/** The payload of RTM_NEWRULE and RTM_DELRULE: struct fib_rule_hdr and FRA_* attributes. */
+export function decodeRule(bytes: Uint8Array): Result<Rule, NetlinkProblem> {
+  return decoding(() => {
+    const reader = new StructReader(bytes, 'fib_rule_hdr', FIB_RULE_HDR_LENGTH);
+    const family = reader.u8(0);
+    if (family !== AF_INET && family !== AF_INET6) {
+      throw new NetlinkFormatError('missing', `address family ${family} of fib_rule_hdr is not known here`);
+    }
+    const attributes = new Attributes(reader.after(FIB_RULE_HDR_LENGTH), 'fib_rule_hdr');
+    return {
+      family: family === AF_INET ? 4 : 6,
+      ...readSource(attributes, reader.u8(2)),
+      table: attributes.u32(FRA_TABLE) ?? reader.u8(4),
+      action: reader.u8(7),
+      // The kernel leaves out a priority of 0.
+      priority: attributes.u32(FRA_PRIORITY) ?? 0,
+      protocol: attributes.u8(FRA_PROTOCOL) ?? 0,
+    };
+  });
+}

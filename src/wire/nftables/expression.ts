@@ -1,0 +1,209 @@
+import { concat } from '../../base/bytes.ts';
+import { attr, nestedAttr, optional, textAttr } from '../netlink/attributes.ts';
+import { beU32Attr, beU64Attr } from './attributes.ts';
+
+/**
+ * The virtual machine's instructions (linux/netfilter/nf_tables.h): each reads and writes registers, and one that does
+ * not match ends its rule. Encoded as the elements of NFTA_RULE_EXPRESSIONS.
+ */
+export type Expression = Uint8Array;
+
+export const NFTA_LIST_ELEM = 1;
+export const NFTA_EXPR_NAME = 1;
+export const NFTA_EXPR_DATA = 2;
+
+// enum nft_registers. NFT_REG_1 is NFT_REG32_00 to 03 and so on; the kernel names the first of each so in dumps.
+const NFT_REG_VERDICT = 0;
+export const NFT_REG_1 = 1;
+export const NFT_REG_2 = 2;
+export const NFT_REG32_01 = 9;
+export const NFT_REG32_02 = 10;
+export const NFT_REG32_03 = 11;
+
+/** linux/netfilter.h and enum nft_verdicts, as 32 bits. */
+export const VERDICTS = { drop: 0, accept: 1, jump: -3, goto: -4, return: -5 } as const;
+export type Verdict =
+  | { readonly to: 'accept' | 'drop' | 'return' }
+  | { readonly to: 'jump' | 'goto'; readonly chain: string };
+
+// enum nft_data_attributes, enum nft_verdict_attributes
+export const NFTA_DATA_VALUE = 1;
+const NFTA_DATA_VERDICT = 2;
+const NFTA_VERDICT_CODE = 1;
+const NFTA_VERDICT_CHAIN = 2;
+
+export function expression(name: string, attributes: readonly Uint8Array[]): Expression {
+  return nestedAttr(NFTA_LIST_ELEM, [textAttr(NFTA_EXPR_NAME, name), nestedAttr(NFTA_EXPR_DATA, attributes)]);
+}
+
+export function dataValue(type: number, value: Uint8Array): Uint8Array {
+  return nestedAttr(type, [attr(NFTA_DATA_VALUE, value)]);
+}
+
+// enum nft_meta_keys
+export const NFT_META_PROTOCOL = 1;
+export const NFT_META_OIFNAME = 7;
+export const NFT_META_NFPROTO = 15;
+export const NFT_META_L4PROTO = 16;
+export const NFT_META_PKTTYPE = 19;
+// enum nft_meta_attributes
+const NFTA_META_DREG = 1;
+const NFTA_META_KEY = 2;
+
+export function meta(key: number, dreg = NFT_REG_1): Expression {
+  return expression('meta', [beU32Attr(NFTA_META_KEY, key), beU32Attr(NFTA_META_DREG, dreg)]);
+}
+
+// enum nft_cmp_ops
+export const NFT_CMP_EQ = 0;
+export const NFT_CMP_NEQ = 1;
+// enum nft_cmp_attributes
+const NFTA_CMP_SREG = 1;
+const NFTA_CMP_OP = 2;
+const NFTA_CMP_DATA = 3;
+
+/** Goes on when the register (the first by default) has, or has not, this value. */
+export function cmp(op: number, value: Uint8Array, sreg = NFT_REG_1): Expression {
+  return expression('cmp', [
+    beU32Attr(NFTA_CMP_SREG, sreg),
+    beU32Attr(NFTA_CMP_OP, op),
+    dataValue(NFTA_CMP_DATA, value),
+  ]);
+}
+
+// enum nft_payload_bases
+export const NFT_PAYLOAD_LL_HEADER = 0;
+export const NFT_PAYLOAD_NETWORK_HEADER = 1;
+export const NFT_PAYLOAD_TRANSPORT_HEADER = 2;
+// enum nft_payload_attributes
+const NFTA_PAYLOAD_DREG = 1;
+const NFTA_PAYLOAD_BASE = 2;
+const NFTA_PAYLOAD_OFFSET = 3;
+const NFTA_PAYLOAD_LEN = 4;
+const NFTA_PAYLOAD_SREG = 5;
+const NFTA_PAYLOAD_CSUM_TYPE = 6;
+const NFT_PAYLOAD_CSUM_NONE = 0;
+
+/** A field of a packet. */
+export type Field = { readonly base: number; readonly offset: number; readonly length: number };
+
+function fieldAttributes(field: Field): readonly Uint8Array[] {
+  return [
+    beU32Attr(NFTA_PAYLOAD_BASE, field.base),
+    beU32Attr(NFTA_PAYLOAD_OFFSET, field.offset),
+    beU32Attr(NFTA_PAYLOAD_LEN, field.length),
+  ];
+}
+
+/** Ends the rule where the packet is too short, or a fragment without the transport header. */
+export function load(field: Field, dreg = NFT_REG_1): Expression {
+  return expression('payload', [beU32Attr(NFTA_PAYLOAD_DREG, dreg), ...fieldAttributes(field)]);
+}
+
+/** Writes a field that no checksum covers. */
+export function store(field: Field, sreg: number): Expression {
+  return expression('payload', [
+    beU32Attr(NFTA_PAYLOAD_SREG, sreg),
+    ...fieldAttributes(field),
+    beU32Attr(NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_NONE),
+  ]);
+}
+
+// enum nft_bitwise_attributes
+const NFTA_BITWISE_SREG = 1;
+const NFTA_BITWISE_DREG = 2;
+const NFTA_BITWISE_LEN = 3;
+const NFTA_BITWISE_MASK = 4;
+const NFTA_BITWISE_XOR = 5;
+
+/** The first register AND `mask`, in place. */
+export function and(mask: Uint8Array): Expression {
+  return expression('bitwise', [
+    beU32Attr(NFTA_BITWISE_SREG, NFT_REG_1),
+    beU32Attr(NFTA_BITWISE_DREG, NFT_REG_1),
+    beU32Attr(NFTA_BITWISE_LEN, mask.length),
+    dataValue(NFTA_BITWISE_MASK, mask),
+    dataValue(NFTA_BITWISE_XOR, new Uint8Array(mask.length)),
+  ]);
+}
+
+// enum nft_lookup_attributes
+const NFTA_LOOKUP_SET = 1;
+const NFTA_LOOKUP_SREG = 2;
+const NFTA_LOOKUP_DREG = 3;
+
+/** Goes on when the key that begins in the first register is in the set; of a map the value goes to `dreg`. */
+export function lookup(set: string, dreg?: number): Expression {
+  return expression('lookup', [
+    textAttr(NFTA_LOOKUP_SET, set),
+    beU32Attr(NFTA_LOOKUP_SREG, NFT_REG_1),
+    ...optional(dreg, (register) => beU32Attr(NFTA_LOOKUP_DREG, register)),
+  ]);
+}
+
+/**
+ * enum nft_dynset_ops. `add` leaves an element that is there as it is; `update` sets its end of life, but not its value;
+ * `delete` does not care whether there is one. Of a map all three want a register for the value.
+ */
+export const DYNSET_OPS = { add: 0, update: 1, delete: 2 } as const;
+// enum nft_dynset_attributes
+const NFTA_DYNSET_SET_NAME = 1;
+const NFTA_DYNSET_OP = 3;
+const NFTA_DYNSET_SREG_KEY = 4;
+const NFTA_DYNSET_SREG_DATA = 5;
+const NFTA_DYNSET_TIMEOUT = 6;
+
+/** Changes a set by a packet: the key begins in the first register. Ends the rule when the set is full. */
+export function dynset(
+  op: keyof typeof DYNSET_OPS,
+  set: string,
+  options: { readonly dataReg?: number | undefined; readonly timeoutMs?: number | undefined } = {},
+): Expression {
+  return expression('dynset', [
+    textAttr(NFTA_DYNSET_SET_NAME, set),
+    beU32Attr(NFTA_DYNSET_OP, DYNSET_OPS[op]),
+    beU32Attr(NFTA_DYNSET_SREG_KEY, NFT_REG_1),
+    ...optional(options.dataReg, (register) => beU32Attr(NFTA_DYNSET_SREG_DATA, register)),
+    ...optional(options.timeoutMs, (ms) => beU64Attr(NFTA_DYNSET_TIMEOUT, ms)),
+  ]);
+}
+
+// enum nft_immediate_attributes
+const NFTA_IMMEDIATE_DREG = 1;
+const NFTA_IMMEDIATE_DATA = 2;
+
+export function verdict(what: Verdict): Expression {
+  const chain = 'chain' in what ? [textAttr(NFTA_VERDICT_CHAIN, what.chain)] : [];
+  const value = nestedAttr(NFTA_DATA_VERDICT, [beU32Attr(NFTA_VERDICT_CODE, VERDICTS[what.to]), ...chain]);
+  return expression('immediate', [
+    beU32Attr(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT),
+    nestedAttr(NFTA_IMMEDIATE_DATA, [value]),
+  ]);
+}
+
+export const COUNTER = 'counter';
+// enum nft_counter_attributes
+export const NFTA_COUNTER_BYTES = 1;
+export const NFTA_COUNTER_PACKETS = 2;
+
+export function counter(): Expression {
+  return expression(COUNTER, []);
+}
+
+// enum nft_reject_types, enum nft_reject_attributes
+const NFT_REJECT_ICMP_UNREACH = 0;
+const NFTA_REJECT_TYPE = 1;
+const NFTA_REJECT_ICMP_CODE = 2;
+
+/** Drops, and says so to the sender by ICMP destination unreachable with this code. Not in netdev chains. */
+export function rejectIcmp(code: number): Expression {
+  return expression('reject', [
+    beU32Attr(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH),
+    attr(NFTA_REJECT_ICMP_CODE, Uint8Array.of(code)),
+  ]);
+}
+
+/** One rule: its expressions in order. */
+export function expressionList(type: number, expressions: readonly Expression[]): Uint8Array {
+  return nestedAttr(type, [concat(expressions)]);
+}

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEFAULT_PLACES, placesHere } from '../../../src/doctor/local/places.ts';
+import { quietFacts } from '../../cli/support.ts';
+
+const NOBODY = { cniConf: undefined, cniBins: [] };
+
+test('the folders of k3s where it is installed, those that were named before all', () => {
+  const plain = quietFacts({ list: () => undefined });
+  assert.deepEqual(placesHere(plain, DEFAULT_PLACES, NOBODY), DEFAULT_PLACES);
+
+  const k3s = quietFacts({ list: (folder) => (folder === DEFAULT_PLACES.k3sConf ? [] : undefined) });
+  const here = placesHere(k3s, DEFAULT_PLACES, NOBODY);
+  assert.equal(here.cniConf, DEFAULT_PLACES.k3sConf);
+  assert.deepEqual(here.cniBins, [...DEFAULT_PLACES.k3sBins, ...DEFAULT_PLACES.cniBins]);
+
+  const named = placesHere(k3s, DEFAULT_PLACES, { cniConf: '/a', cniBins: ['/b'] });
+  assert.deepEqual([named.cniConf, named.cniBins], ['/a', ['/b']]);
+});

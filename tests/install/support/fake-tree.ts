@@ -1,0 +1,20 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+export const RELAY = 'the relay';
+
+/** A program as an unpacked tarball has it, of a few bytes. */
+export function fakeTree(folder: string, main = 'main'): string {
+  const files = {
+    'bin/leasehold': '#!/bin/sh\n',
+    'src/main.ts': main,
+    'dist/cni/leasehold': RELAY,
+    'node_modules/node/bin/node': 'node',
+    'package.json': '{}',
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
+  return folder;
+}

@@ -1,0 +1,315 @@
+import { type Ipv4, ipv4 } from '../../../src/base/ipv4.ts';
+import { type Mac, mac } from '../../../src/base/mac.ts';
+import { SysError } from '../../../src/base/sys-error.ts';
+import type { Cidr } from '../../../src/base/cidr.ts';
+import { HostSide, type AttachRequest } from '../../../src/node/host/host-side.ts';
+import type {
+  GuardSpec,
+  HostAddress,
+  HostChange,
+  HostKernel,
+  HostLink,
+  HostNeighbour,
+  HostNotice,
+  HostRoute,
+} from '../../../src/node/host/ports.ts';
+import { RTPROT_LEASEHOLD } from '../../../src/node/host/ports.ts';
+import type { AttachmentKey, HostRecord } from '../../../src/node/host/record.ts';
+import { hostRecordKey } from '../../../src/node/host/record.ts';
+import { ServiceNetworks } from '../../../src/node/host/service-networks.ts';
+import { VirtualTime } from '../../lease/support/time.ts';
+
+export const UPLINK = 2;
+export const NODE: Ipv4 = ipv4('192.168.2.10');
+const HOST_PREFIX = 32;
+
+type Link = { -readonly [K in keyof HostLink]: HostLink[K] };
+type PodState = {
+  services: readonly string[];
+  shimMac: Mac | undefined;
+  lastHops: number;
+  index: number;
+};
+
+/** A node without a kernel: links, addresses, routes as the real one keeps them, with its notices and its silences. */
+export class FakeNode implements HostKernel {
+  readonly time = new VirtualTime('boot');
+  readonly services = new ServiceNetworks();
+  readonly stored = new Map<string, HostRecord>();
+  readonly log: { level: string; fields: object; text: string }[] = [];
+  readonly counts = new Map<string, number>();
+  readonly sysctls = new Map<string, string>();
+  readonly pods = new Map<string, PodState>();
+  readonly leases = new Map<string, Ipv4>();
+  guard: GuardSpec | undefined;
+  guardBroken = false;
+  linkTable: Link[] = [];
+  addressTable: HostAddress[] = [];
+  routeTable: HostRoute[] = [];
+  neighbourTable: HostNeighbour[] = [];
+  shims = 0;
+  #nextIndex = 10;
+  /** What the next `apply` answers instead of doing anything. */
+  refuse: SysError | undefined;
+  side!: HostSide;
+
+  constructor() {
+    this.addUplink('eth0', UPLINK);
+    this.setAddress(NODE);
+    this.boot();
+  }
+
+  /** A daemon that begins anew on this node. */
+  boot(): HostSide {
+    this.side = new HostSide(
+      {
+        clock: { now: () => this.time.now(), bootId: 'boot' },
+        timers: this.time,
+        kernel: this,
+        guard: {
+          put: (spec) => {
+            this.guard = spec;
+            this.guardBroken = false;
+            return Promise.resolve();
+          },
+          isIntact: () => Promise.resolve(!this.guardBroken),
+          remove: () => {
+            this.guard = undefined;
+            return Promise.resolve();
+          },
+        },
+        openPodSide: (path) => {
+          const pod = this.pods.get(path);
+          if (pod === undefined) throw new SysError(`open ${path}`, 'ENOENT');
+          return {
+            inode: path,
+            peek: () => ({ index: pod.index }),
+            setServices: (_index, networks, shimMac) => {
+              pod.services = networks.map(({ address, prefix }) => `${address}/${prefix}`);
+              pod.shimMac = shimMac;
+              return Promise.resolve();
+            },
+            setLastHop: () => {
+              pod.lastHops += 1;
+              return Promise.resolve();
+            },
+            removeLastHop: () => Promise.resolve(),
+            close: () => undefined,
+          };
+        },
+        namespaceAt: (path) => (this.pods.has(path) ? { kind: 'namespace', inode: path } : { kind: 'gone' }),
+        leaseAddress: (key) => this.leases.get(key.containerId),
+        newMac: () => mac('02:00:00:00:00:01'),
+        store: {
+          put: (record) => {
+            this.stored.set(hostRecordKey(record), record);
+            return Promise.resolve();
+          },
+          remove: (record) => {
+            this.stored.delete(hostRecordKey(record));
+            return Promise.resolve();
+          },
+        },
+        log: {
+          info: (fields, text) => void this.log.push({ level: 'info', fields, text }),
+          warn: (fields, text) => void this.log.push({ level: 'warn', fields, text }),
+          error: (fields, text) => void this.log.push({ level: 'error', fields, text }),
+        },
+        count: (event) => void this.counts.set(event, (this.counts.get(event) ?? 0) + 1),
+      },
+      this.services,
+    );
+    return this.side;
+  }
+
+  addUplink(name: string, index: number): void {
+    this.linkTable.push({ index, name, mtu: 1500, up: true, lowerUp: true, mac: mac('96:00:00:00:00:01') });
+    this.tell({ kind: 'link', gone: false, index, name, up: true, lowerUp: true });
+  }
+
+  /** A pod with a lease, as an ADD would attach it. */
+  pod(name: string, address: string, change: Partial<AttachRequest> = {}): AttachRequest {
+    const path = `/run/netns/${name}`;
+    this.pods.set(path, { services: [], shimMac: undefined, lastHops: 0, index: 3 });
+    this.leases.set(name, ipv4(address));
+    const last = Number(address.split('.').at(-1)).toString(16).padStart(2, '0');
+    return {
+      key: { containerId: name, network: 'lan', ifname: 'eth0' },
+      netns: { path, inode: path },
+      mac: mac(`de:00:00:00:00:${last}`),
+      uplink: 'eth0',
+      hostAccess: true,
+      services: 'auto',
+      lastHop: true,
+      addresses: 'lease',
+      ...change,
+    };
+  }
+
+  podState(name: string): PodState {
+    const pod = this.pods.get(`/run/netns/${name}`);
+    if (pod === undefined) throw new Error(`no pod ${name}`);
+    return pod;
+  }
+
+  get shim(): Link | undefined {
+    return this.linkTable.find(({ kind }) => kind === 'macvlan');
+  }
+
+  /** What the shim has: addresses, routes with their sources, neighbours. */
+  shimView(): { addresses: string[]; routes: string[]; neighbours: string[] } {
+    const index = this.shim?.index;
+    return {
+      addresses: this.addressTable.filter((one) => one.index === index).map(({ cidr }) => cidr.address),
+      routes: this.routeTable
+        .filter((one) => one.index === index)
+        .map(({ dst, source }) => `${dst.address} from ${source ?? '-'}`)
+        .toSorted(),
+      neighbours: this.neighbourTable
+        .filter((one) => one.index === index)
+        .map(({ address, mac: of }) => `${address} ${of ?? '-'}`)
+        .toSorted(),
+    };
+  }
+
+  tell(notice: HostNotice): void {
+    this.side?.notice(notice);
+  }
+
+  setAddress(address: Ipv4, index = UPLINK): void {
+    const cidr: Cidr<Ipv4> = { address, prefix: 24 };
+    this.addressTable.push({ index, cidr, scope: 0, secondary: false });
+    this.tell({ kind: 'address', gone: false, index, cidr });
+  }
+
+  dropAddress(address: Ipv4, index: number = UPLINK): void {
+    const found = this.addressTable.find((one) => one.index === index && one.cidr.address === address);
+    if (found === undefined) throw new Error(`no ${address}`);
+    this.addressTable = this.addressTable.filter((one) => one !== found);
+    // The kernel takes routes with this source along, in silence (fib_sync_down_addr).
+    if (!this.addressTable.some(({ cidr }) => cidr.address === address))
+      this.routeTable = this.routeTable.filter(({ source }) => source !== address);
+    this.tell({ kind: 'address', gone: true, index, cidr: found.cidr });
+  }
+
+  removeLink(index: number): void {
+    const gone = this.linkTable.filter((one) => one.index === index || one.masterIndex === index);
+    for (const { index: at, name } of gone) {
+      this.linkTable = this.linkTable.filter((one) => one.index !== at);
+      this.addressTable = this.addressTable.filter((one) => one.index !== at);
+      this.routeTable = this.routeTable.filter((one) => one.index !== at);
+      this.neighbourTable = this.neighbourTable.filter((one) => one.index !== at);
+      this.tell({ kind: 'link', gone: true, index: at, name, up: false, lowerUp: false });
+    }
+  }
+
+  removeRoute(to: string): void {
+    const found = this.routeTable.find(({ dst }) => dst.address === to);
+    if (found === undefined) throw new Error(`no route to ${to}`);
+    this.routeTable = this.routeTable.filter((one) => one !== found);
+    this.tell({ kind: 'route', gone: true, ...found });
+  }
+
+  links(): Promise<readonly HostLink[]> {
+    return Promise.resolve(this.linkTable.map((link) => ({ ...link })));
+  }
+
+  peek(name: string): HostLink | undefined {
+    return this.linkTable.find((link) => link.name === name);
+  }
+
+  addresses(): Promise<readonly HostAddress[]> {
+    return Promise.resolve(this.addressTable);
+  }
+
+  routes(index: number): Promise<readonly HostRoute[]> {
+    return Promise.resolve(this.routeTable.filter((one) => one.index === index));
+  }
+
+  neighbours(index: number): Promise<readonly HostNeighbour[]> {
+    return Promise.resolve(this.neighbourTable.filter((one) => one.index === index));
+  }
+
+  createShim(spec: Parameters<HostKernel['createShim']>[0]): Promise<void> {
+    if (this.peek(spec.name) !== undefined) return Promise.reject(new SysError('RTM_NEWLINK', 'EEXIST'));
+    this.shims += 1;
+    const index = this.#nextIndex++;
+    this.linkTable.push({ ...spec, index, kind: 'macvlan', macvlanMode: 'bridge', up: false, lowerUp: true });
+    this.tell({ kind: 'link', gone: false, index, name: spec.name, up: false, lowerUp: true });
+    return Promise.resolve();
+  }
+
+  deleteLink(index: number): Promise<void> {
+    this.removeLink(index);
+    return Promise.resolve();
+  }
+
+  apply(changes: readonly HostChange[]): Promise<readonly (SysError | undefined)[]> {
+    return Promise.resolve(
+      changes.map((change) => {
+        if (this.refuse !== undefined) return this.refuse;
+        return this.#apply(change);
+      }),
+    );
+  }
+
+  #apply(change: HostChange): SysError | undefined {
+    const { index } = change;
+    const link = this.linkTable.find((one) => one.index === index);
+    if (link === undefined) return new SysError(change.kind, 'ENODEV');
+    switch (change.kind) {
+      case 'set-link': {
+        const { up, mtu, mac: to, alias } = change;
+        Object.assign(link, JSON.parse(JSON.stringify({ up, mtu, mac: to, alias })));
+        return undefined;
+      }
+      case 'add-address':
+        this.addressTable.push({
+          index,
+          cidr: { address: change.address, prefix: HOST_PREFIX },
+          scope: 0,
+          secondary: false,
+        });
+        return undefined;
+      case 'remove-address':
+        this.dropAddress(change.cidr.address, index);
+        return undefined;
+      case 'put-route': {
+        if (!link.up) return new SysError('RTM_NEWROUTE', 'ENETDOWN');
+        const dst = { address: change.to, prefix: HOST_PREFIX };
+        this.routeTable = this.routeTable.filter((one) => one.dst.address !== change.to);
+        this.routeTable.push({ dst, index, source: change.source, protocol: RTPROT_LEASEHOLD });
+        return undefined;
+      }
+      case 'remove-route':
+        this.routeTable = this.routeTable.filter((one) => one.dst.address !== change.to);
+        return undefined;
+      case 'put-neighbour':
+        this.neighbourTable = this.neighbourTable.filter((one) => one.address !== change.address);
+        this.neighbourTable.push({ index, address: change.address, mac: change.mac, permanent: true });
+        return undefined;
+      case 'remove-neighbour':
+        this.neighbourTable = this.neighbourTable.filter(
+          (one) => one.address !== change.address || one.index !== index,
+        );
+        return undefined;
+    }
+  }
+
+  readSysctl({ family, ifname, key }: Parameters<HostKernel['readSysctl']>[0]): string | undefined {
+    return this.sysctls.get(`${family} ${ifname} ${key}`) ?? '0';
+  }
+
+  writeSysctl({ family, ifname, key }: Parameters<HostKernel['readSysctl']>[0], value: string): void {
+    this.sysctls.set(`${family} ${ifname} ${key}`, value);
+  }
+
+  key(name: string): AttachmentKey {
+    return { containerId: name, network: 'lan', ifname: 'eth0' };
+  }
+
+  /** Lets what is under way come to its end, and `ms` pass. */
+  async pass(ms: number): Promise<void> {
+    await this.time.run(ms);
+  }
+}

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeBpf } from '../../../src/wire/bpf.ts';
+import { ipv4NeighboursProgram } from '../../../src/wire/netlink/notice-filter.ts';
+import { decodeBpf, runBpf } from '../bpf-machine.ts';
+
+/** RTM_NEWNEIGH and RTM_DELNEIGH of 10.9.0.77 as Linux 6.18 sent them, header included. */
+const NEW_NEIGHBOUR =
+  '400000001c00000000000000a7630000020000000300000020000001080001000a09004d08000400000000001400030022000000220000002200000001000000';
+const OLD_NEIGHBOUR =
+  '400000001d0000000000000000000000020000000300000020000001080001000a09004d08000400000000001400030022000000220000002200000000000000';
+/** RTM_NEWNETCONF. */
+const SYSCTL = '240000005000000000000000000000000200000008000100030000000800030001000000';
+
+/** nlmsg_type and ndm_family. */
+const [TYPE_AT, FAMILY_AT] = [4, 16];
+const [AF_UNSPEC, AF_INET6, AF_BRIDGE] = [0, 10, 7];
+
+function isHeard(bytes: Uint8Array): boolean {
+  return runBpf(decodeBpf(encodeBpf(ipv4NeighboursProgram())), bytes) >= bytes.length;
+}
+
+test('neighbours of IPv4 are heard, those of IPv6 and of bridges are not', () => {
+  for (const hex of [NEW_NEIGHBOUR, OLD_NEIGHBOUR]) {
+    const notice = Uint8Array.fromHex(hex);
+    assert.equal(isHeard(notice), true);
+    for (const family of [AF_UNSPEC, AF_INET6, AF_BRIDGE]) {
+      assert.equal(isHeard(notice.with(FAMILY_AT, family)), false);
+    }
+  }
+});
+
+test('all else is heard, whatever its family', () => {
+  const notice = Uint8Array.fromHex(SYSCTL);
+  for (let type = 16; type < 0x200; type++) {
+    if (type === 28 || type === 29) continue;
+    const other = notice.with(TYPE_AT, type % 256).with(TYPE_AT + 1, Math.floor(type / 256));
+    assert.equal(isHeard(other), true, `type ${type}`);
+    assert.equal(isHeard(other.with(FAMILY_AT, AF_BRIDGE)), true, `type ${type}`);
+  }
+});
