@@ -58,8 +58,8 @@ async function execute(
   side: Side,
   run: { readonly command: 'ADD' | 'DEL'; readonly jobs: readonly Job[]; readonly atOnce: number },
 ): Promise<{ readonly all: readonly Done[]; readonly cpuMs: number }> {
-  const { conf, signal } = bench;
-  const { plugin, env, daemon } = side;
+  const { signal } = bench;
+  const { plugin, env, daemon, conf = bench.conf } = side;
   const before = await cpuSeconds(daemon.pid);
   const { command, jobs, atOnce } = run;
   const done = await bench.driver.run(jobs, { command, plugin, conf, atOnce, env, signal });

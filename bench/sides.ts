@@ -1,5 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { startDaemon } from '../src/lab/daemon.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
 import { UPLINK } from '../src/lab/host.ts';
@@ -8,12 +8,16 @@ import { waitFor } from '../src/lab/wait.ts';
 
 export type SideName = 'leasehold' | 'go';
 export type Pair<T> = Readonly<Record<SideName, T>>;
+/** And the same daemon of ours asked by the plugin type `leasehold`: an address, and the node's part of a pod. */
+export type Trio<T> = Pair<T> & { readonly hostSide: T };
 
 /** One set of plugins with its running daemon. */
 export type Side = {
   readonly name: SideName;
-  /** Its macvlan plugin. */
+  /** Its macvlan plugin, or `leasehold`. */
   readonly plugin: string;
+  /** What that is given, where it is not what both sides' macvlan plugins get. */
+  readonly conf?: string;
   readonly env: Readonly<Record<string, string>>;
   readonly daemon: LongProcess;
   /** Kills the daemon on the spot (SIGKILL) and starts it again where it was; it is ready when this resolves. */
@@ -24,7 +28,7 @@ export type Side = {
 export type Programs = { readonly root: string; readonly goPlugins: string };
 
 /** Both daemons side by side, and the configuration that both sides' plugins read. */
-export type Sides = Pair<Side> & { readonly conf: string; readonly stop: () => Promise<void> };
+export type Sides = Trio<Side> & { readonly conf: string; readonly stop: () => Promise<void> };
 
 /** The same bytes for both: Leasehold's relay is told its socket by LEASEHOLD_SOCKET, which goes before. */
 function configuration(goSocket: string): string {
@@ -36,6 +40,10 @@ function configuration(goSocket: string): string {
     ipam: { type: 'dhcp', daemonSocketPath: goSocket },
   });
 }
+
+/** A network of services, as clusters have one: so each pod has a route to it. */
+const SERVICES = '10.43.0.0/16';
+const HOST_SIDE_CONFIGURATION = { cniVersion: '1.0.0', name: 'bench', type: 'leasehold', master: UPLINK };
 
 export type LeaseholdStart = {
   readonly env?: Readonly<Record<string, string>>;
@@ -77,8 +85,9 @@ export async function startLeasehold(
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const socket = join(folder, 'leasehold.sock');
   const program = join(root, 'bin', 'leasehold');
+  const stateDir = ['--state-dir', join(folder, STATE)];
   const daemon = await startDaemon(lan.node.namespace, {
-    command: [program, 'daemon', '--socket', socket, '--state-dir', join(folder, STATE)],
+    command: [program, 'daemon', '--socket', socket, ...stateDir, '--service-cidr', SERVICES],
     socket,
     logFile: join(folder, 'daemon.log'),
     name: 'leasehold daemon',
@@ -93,6 +102,13 @@ export async function startLeasehold(
     return await startLeasehold(lan, root, label, { env, readiness });
   };
   return { name: 'leasehold', plugin: join(bin, 'macvlan'), env: own, daemon, socket, killAndStart };
+}
+
+/** The same daemon, by the plugin type that does the node's part too. */
+export async function withHostSide<S extends Side>(lan: HomeLan, side: S): Promise<S> {
+  const conf = join(lan.folder, 'leasehold.json');
+  await writeFile(conf, JSON.stringify(HOST_SIDE_CONFIGURATION));
+  return { ...side, plugin: join(dirname(side.plugin), 'leasehold'), conf };
 }
 
 async function startGo(lan: HomeLan, plugins: string, socket: string, folder: string): Promise<Side> {
@@ -126,5 +142,5 @@ export async function startSides(lan: HomeLan, programs: Programs, label: string
     await stopProcess(leasehold.daemon);
     await stopProcess(go.daemon);
   };
-  return { leasehold, go, conf, stop };
+  return { leasehold, hostSide: await withHostSide(lan, leasehold), go, conf, stop };
 }

@@ -10,6 +10,7 @@ import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
 import { namespaceAt } from './kernel/namespace-at.ts';
 import { watchNftables } from './kernel/nft-watch.ts';
 import { openPodSide } from './kernel/pod-side.ts';
+import { Slices } from './kernel/slices.ts';
 import { HostSide } from './node/host/host-side.ts';
 import { formatHostRecord, hostRecordKey, parseHostRecord } from './node/host/record.ts';
 import { ServiceNetworks } from './node/host/service-networks.ts';
@@ -55,14 +56,20 @@ export async function openHostSide(needs: Needs): Promise<HostParts> {
 /** Uplinks before pods, which stand on them. A file that cannot be read is moved aside and named. */
 async function resumeAll(files: LeaseFiles, side: HostSide, log: HostWorld['log']): Promise<void> {
   const records = [];
+  // Whoever asks for the daemon's health meanwhile is answered.
+  const slices = new Slices();
   for (const file of await files.load()) {
+    await slices.pause();
     const json = 'text' in file ? parseJson(file.text) : undefined;
     const record = json?.ok === true ? parseHostRecord(json.value) : undefined;
     if (record?.ok === true) records.push(record.value);
     else await moveAside(files, file.name, log);
   }
   for (const record of records) if (record.kind === 'uplink') side.resume(record);
-  for (const record of records) if (record.kind === 'attachment') side.resume(record);
+  for (const record of records) {
+    await slices.pause();
+    if (record.kind === 'attachment') side.resume(record);
+  }
 }
 
 async function moveAside(files: LeaseFiles, name: string, log: HostWorld['log']): Promise<void> {

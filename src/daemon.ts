@@ -9,6 +9,7 @@ import { KeyedOperations } from './cni/keyed.ts';
 import type { PluginServices } from './cni/context.ts';
 import { type DaemonConfig, loadConfig, readServiceFlag } from './daemon-config.ts';
 import { runDelegate } from './daemon-delegate.ts';
+import { diagnosesOf } from './daemon-diagnoses.ts';
 import { openHostSide, watchGuard } from './daemon-host.ts';
 import { takeUpLeases } from './daemon-leases.ts';
 import { linkMaker } from './cni/plugins/link-maker.ts';
@@ -17,9 +18,7 @@ import { adoptAll } from './cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from './kernel/clock.ts';
 import { lockFile, type FileLock } from './kernel/file-lock.ts';
 import { HostFrameSender } from './kernel/frame-sender.ts';
-import { AddDiagnoses } from './doctor/add-diagnosis.ts';
 import { HostNetwork } from './kernel/host-network.ts';
-import { probePorts } from './kernel/probe-ports.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
 import { namespaceAt } from './kernel/namespace-at.ts';
 import { watchNetwork } from './kernel/network-watch.ts';
@@ -118,9 +117,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     count,
     changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };
-  const diagnoses = new AddDiagnoses(probePorts(host.rtnl, timers), {
-    warn: (fields, message) => log.warn(fields, message),
-  });
+  const diagnoses = diagnosesOf(host, timers, (fields, message) => log.warn(fields, message));
   ends.defer(() => diagnoses.close());
   const operations = new KeyedOperations();
   const maker = linkMaker({ operations, host, openPod: world.openPod, log });
@@ -153,6 +150,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     isReady: () => ready,
     counters: () => counters.snapshot(),
     host: () => hostSide.status(),
+    hostPods: () => hostSide.checkAll(),
     adopt: async (folder) =>
       adoptAll(await readResultCache(folder), (call, type) =>
         new DhcpIpam(services, type === 'macvlan').adoptFromGo(call),
@@ -184,9 +182,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   await takeUpLeases(files, leases, log);
   await lookAtLinks(host, leases, log);
   await hostSide.start();
-  const stopReloading = onReload(options.configPath, log, ({ services: again }) =>
-    networks.set('config', again),
-  );
+  const stopReloading = onReload(options.configPath, log, ({ services: again }) => {
+    networks.set('config', again);
+    void hostSide.reapply();
+  });
   ends.defer(stopReloading);
   leases.watch();
   const spool = new SpoolWatch(

@@ -7,6 +7,11 @@ const MOST_BYTES = 16 << 20;
 const PATIENCE_MS = 5000;
 const LONG_PATIENCE_MS = 60_000;
 
+/** Somebody listens, and answers nothing in time. */
+export class SilentDaemonError extends Error {
+  override readonly name = 'SilentDaemonError';
+}
+
 /** GET of a path on the daemon's socket. Rejects with what to do when the daemon is not there. */
 export function getJson(socketPath: string, path: string): Promise<Json> {
   return exchange(socketPath, { path, method: 'GET', body: undefined });
@@ -54,9 +59,17 @@ function send(socketPath: string, { path, method, body }: Exchange): Promise<str
     });
     response.on('error', reject);
   });
-  sent.on('timeout', () => sent.destroy(new Error(`the daemon at ${socketPath} does not answer`)));
+  sent.on('timeout', () =>
+    sent.destroy(new SilentDaemonError(`the daemon at ${socketPath} does not answer`)),
+  );
   sent.on('error', (error) => {
-    const away = 'code' in error && (error.code === 'ENOENT' || error.code === 'ECONNREFUSED');
+    const code = 'code' in error ? error.code : undefined;
+    const away = code === 'ENOENT' || code === 'ECONNREFUSED';
+    // More callers wait than listen(2) allows: it takes none of them.
+    if (code === 'EAGAIN') {
+      reject(new SilentDaemonError(`the daemon at ${socketPath} takes no connections`));
+      return;
+    }
     reject(
       away
         ? new Error(`no daemon at ${socketPath}: start it with "leasehold daemon"`, { cause: error })

@@ -1,5 +1,6 @@
 import { formatCidr } from '../base/cidr.ts';
 import type { JsonObject } from '../base/json.ts';
+import type { PodsChecked } from '../node/host/pod-checks.ts';
 import type { HostStatus } from '../node/host/host-side.ts';
 
 /** `GET /v1/host`: the node's side as others read it. */
@@ -20,5 +21,18 @@ export function hostView(status: HostStatus): JsonObject {
     guard: { problem: status.guard.problem ?? null },
     repairs: status.repairs,
     fights: status.fights.map(({ item, count }) => ({ item, count })),
+  };
+}
+
+/** `GET /v1/host/pods`: what is wrong in pods; those without problems are only counted. */
+export function podsView({ looked, pods }: PodsChecked): JsonObject {
+  return {
+    looked,
+    pods: pods.map(({ key: { containerId, network, ifname }, problems }) => ({
+      containerId,
+      network,
+      ifname,
+      problems: [...problems],
+    })),
   };
 }

@@ -4,8 +4,9 @@ import { isSysError } from '../base/sys-error.ts';
 import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
 import { debtViews, leaseViews, type LeaseSource } from './lease-view.ts';
-import { hostView } from './host-view.ts';
+import { hostView, podsView } from './host-view.ts';
 import type { HostStatus } from '../node/host/host-side.ts';
+import type { PodsChecked } from '../node/host/pod-checks.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
 
 // Not by import: that reads every export, and one of http's brings in a WebSocket client of 10 MB.
@@ -29,6 +30,8 @@ export interface ApiParts {
   readonly counters: () => Readonly<Record<string, number>>;
   /** The node's side of the pods. */
   readonly host: () => HostStatus;
+  /** Looks at some pods for what is missing or wrong there. Rejects with SysError. */
+  readonly hostPods: () => Promise<PodsChecked>;
   /** Takes over the leases of the containers in a runtime's cache of results. */
   readonly adopt: (folder: string) => Promise<readonly Adoption[]>;
   /** How long a request may take to arrive, head and body; 30 s. What is done with it has its own deadlines. */
@@ -87,11 +90,23 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
     case '/v1/host':
       answer(response, 200, hostView(parts.host()));
       break;
+    case '/v1/host/pods':
+      await hostPods(parts, response);
+      break;
     case '/v1/counters':
       answer(response, 200, parts.counters());
       break;
     default:
       answer(response, 404, { error: `nothing at ${url.slice(0, 64)}` });
+  }
+}
+
+async function hostPods(parts: ApiParts, response: ServerResponse): Promise<void> {
+  try {
+    answer(response, 200, podsView(await parts.hostPods()));
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    answer(response, 500, { error: error.message });
   }
 }
 

@@ -4,7 +4,7 @@ import { isIpv4 } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { ConflistReport } from '../doctor/conflist/check.ts';
 import type { ConflistWish } from '../doctor/conflist/generate.ts';
-import { exitStatusOf, type Finding } from '../doctor/finding.ts';
+import { exitStatusOf, mergeSame, type Finding } from '../doctor/finding.ts';
 import type { LocalView } from '../doctor/local/check.ts';
 import { placesHere } from '../doctor/local/places.ts';
 import { type Command, UsageError } from './command.ts';
@@ -96,8 +96,10 @@ async function printCheck(view: LocalView, path: string, json: boolean): Promise
   const { conflistNode } = await import('../doctor/conflist/node.ts');
   const report = checkConflist(text, conflistNode(view));
   const findings = [...report.findings, ...report.plugins.flatMap((plugin) => plugin.findings)];
-  if (json) console.log(JSON.stringify({ status: exitStatusOf(findings), ...report }, undefined, 2));
-  else printReport(path, report, findings);
+  if (json) {
+    const plugins = report.plugins.map((plugin) => ({ ...plugin, findings: mergeSame(plugin.findings) }));
+    console.log(JSON.stringify({ status: exitStatusOf(findings), ...report, plugins }, undefined, 2));
+  } else printReport(path, report, findings);
   return exitStatusOf(findings);
 }
 

@@ -1,6 +1,6 @@
-import { getJson } from '../api/client.ts';
+import { getJson, SilentDaemonError } from '../api/client.ts';
 import { isJsonObject, type Json, type JsonObject } from '../base/json.ts';
-import type { DaemonView, HostView, NodeFacts } from '../doctor/local/ports.ts';
+import type { DaemonView, HostView, NodeFacts, PodsView } from '../doctor/local/ports.ts';
 
 /** More than these are not shown to anybody. */
 const MOST_ENTRIES = 256;
@@ -17,10 +17,12 @@ export async function viewDaemon(socket: string, facts: NodeFacts): Promise<Daem
     const said = error instanceof Error ? error.message : String(error);
     return { socket, spooled, said, state: stateOf(error, said) };
   }
-  return { socket, spooled, state: 'ready', host: await viewHost(socket) };
+  const [host, pods] = await Promise.all([viewHost(socket), viewPods(socket)]);
+  return { socket, spooled, state: 'ready', host, pods };
 }
 
-function stateOf(error: unknown, said: string): 'absent' | 'starting' | 'odd' {
+function stateOf(error: unknown, said: string): Exclude<DaemonView['state'], 'ready'> {
+  if (error instanceof SilentDaemonError) return 'silent';
   // What client.ts says of ENOENT and ECONNREFUSED has the system's error as its cause.
   if (error instanceof Error && error.cause !== undefined) return 'absent';
   return said.includes(' with 503: ') ? 'starting' : 'odd';
@@ -28,14 +30,41 @@ function stateOf(error: unknown, said: string): 'absent' | 'starting' | 'odd' {
 
 /** Undefined from a daemon of a release that does not tell. */
 async function viewHost(socket: string): Promise<HostView | undefined> {
-  let answer: Json;
+  const answer = await askFor(socket, '/v1/host');
+  return answer === undefined ? undefined : readHost(answer);
+}
+
+async function viewPods(socket: string): Promise<PodsView | undefined> {
+  const answer = await askFor(socket, '/v1/host/pods');
+  return answer === undefined ? undefined : readPods(answer);
+}
+
+async function askFor(socket: string, path: string): Promise<JsonObject | undefined> {
   try {
-    answer = await getJson(socket, '/v1/host');
+    const answer = await getJson(socket, path);
+    return isJsonObject(answer) ? answer : undefined;
   } catch (error) {
     if (error instanceof Error) return undefined;
     throw error;
   }
-  return isJsonObject(answer) ? readHost(answer) : undefined;
+}
+
+function readPods({ looked, pods }: JsonObject): PodsView {
+  return {
+    looked: typeof looked === 'number' ? looked : 0,
+    pods: objects(pods).flatMap(({ containerId, network, ifname, problems }) => {
+      const [id, net, name] = [containerId, network, ifname].map(text);
+      if (id === undefined || net === undefined || name === undefined) return [];
+      return [
+        {
+          containerId: id,
+          network: net,
+          ifname: name,
+          problems: list(problems).flatMap((problem) => text(problem) ?? []),
+        },
+      ];
+    }),
+  };
 }
 
 function readHost(answer: JsonObject): HostView {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { exitStatusOf, type Finding } from '../doctor/finding.ts';
+import { exitStatusOf, mergeSame, type Finding } from '../doctor/finding.ts';
 import { placesHere } from '../doctor/local/places.ts';
 import type { Command } from './command.ts';
 import { viewDaemon } from './daemon-view.ts';
@@ -61,7 +61,7 @@ async function examine(
   const [local, heard] = await Promise.all([localFindings(view), lan(name, quick)]);
   return {
     uplink: name,
-    findings: worstFirst([...heard, ...local.findings]),
+    findings: worstFirst(mergeSame([...heard, ...local.findings])),
     subjects: [LAN_SUBJECT, ...local.subjects],
   };
 }

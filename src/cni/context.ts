@@ -20,7 +20,10 @@ export interface PluginServices {
   /** Throws SysError ENOENT, or ENOTNS for a path that is no network namespace. */
   openPod(path: string): Pod & UplinkSource;
   /** The node's part of a pod: how the two reach each other, and the pod its services. */
-  readonly hostSide: Pick<HostSide, 'begin' | 'ended' | 'attach' | 'detach' | 'attachmentsOf' | 'has'>;
+  readonly hostSide: Pick<
+    HostSide,
+    'begin' | 'ended' | 'attach' | 'detach' | 'depart' | 'attachmentsOf' | 'has' | 'problemsOf'
+  >;
   readonly runDelegate: RunDelegate;
   /** What the operator set for every DHCP client. */
   readonly dhcp: DhcpSettings;

@@ -169,8 +169,7 @@ class LanProbe {
   }
 
   #received(): number | undefined {
-    const line = this.#ports.readLine(`/sys/class/net/${this.#parts.link.name}/statistics/rx_packets`);
-    return line !== undefined && /^\d{1,15}$/.test(line) ? Number(line) : undefined;
+    return this.#ports.received(this.#parts.link.name);
   }
 
   #complete(): boolean {

@@ -1,6 +1,6 @@
 import { formatDuration, millis } from '../base/time.ts';
 import { wayLines } from './facts-text.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, wifiFact } from './finding.ts';
 import { answeredWays, type LanFacts } from './lan-facts.ts';
 import { letForeignMacsPass } from './platform-remedies.ts';
 import type { Platform } from './platform.ts';
@@ -32,6 +32,7 @@ function macFilter(facts: LanFacts, platform: Platform, doubt: string): Finding 
   const { name, mac } = facts.link;
   return {
     id: 'mac-filter',
+    ...(platform === 'wifi' ? { fact: wifiFact(name) } : {}),
     severity: 'error',
     title: `DHCP answers ${name}'s own MAC ${mac} but no other MAC on it: the hypervisor, the access point or the switch drops frames of MAC addresses that it does not know${doubt}`,
     evidence: wayLines(facts),

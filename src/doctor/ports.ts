@@ -63,6 +63,8 @@ export interface LanPorts {
   openProbe(index: number, membership: Membership): ProbeSocket;
   /** The first line of a file of /sys, bounded; undefined when it cannot be read. */
   readLine(path: string): string | undefined;
+  /** Frames that an interface of this namespace has received; undefined where there is none. */
+  received(name: string): number | undefined;
   /** Whether there is something at a path of /sys. */
   exists(path: string): boolean;
 }

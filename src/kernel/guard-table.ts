@@ -5,9 +5,13 @@ import {
   counter,
   load,
   lookup,
+  masquerade,
   meta,
+  NFT_META_IIFNAME,
   NFT_META_OIFNAME,
+  originalDestination,
   rejectIcmp,
+  rejectReset,
   verdict,
   type Expression,
 } from '../wire/nftables/expression.ts';
@@ -17,6 +21,7 @@ import {
   IFNAME,
   IP_DADDR,
   IPPROTO_ICMP,
+  IPPROTO_TCP,
   IPV4_ADDR,
   isIpv4,
   isIpv4Frame,
@@ -40,9 +45,12 @@ export type GuardSpec = {
 export const GUARD_TABLE = 'leasehold';
 export const INET_TABLE: TableName = { family: 'inet', name: GUARD_TABLE };
 export const NETDEV_TABLE: TableName = { family: 'netdev', name: GUARD_TABLE };
+export const NAT_TABLE: TableName = { family: 'ip', name: GUARD_TABLE };
 
 /** linux/netfilter_ipv4.h (NF_IP_PRI_FILTER): after kube-proxy's DNAT, beside other filters. */
 const PRIORITY_FILTER = 0;
+/** Behind NF_IP_PRI_NAT_SRC (100), where kube-proxy translates: what it has done is not done again. */
+const PRIORITY_AFTER_SOURCE_NAT = 110;
 /** RFC 1812 5.2.7.1: communication administratively prohibited. */
 const ICMP_ADMIN_PROHIBITED = 13;
 /** RFC 792 */
@@ -64,13 +72,17 @@ function networkSet(networks: GuardSpec['networks']): SetSpec {
 
 const TO_SERVICE: readonly Expression[] = [load(IP_DADDR), lookup('networks')];
 
-const REJECT_SERVICE: readonly Expression[] = [
+const SERVICE_BY_UPLINK: readonly Expression[] = [
   ...isIpv4(),
   ...TO_SERVICE,
   meta(NFT_META_OIFNAME),
   lookup('uplinks'),
-  counter(),
-  rejectIcmp(ICMP_ADMIN_PROHIBITED),
+];
+
+/** A local connect(2) only notes the first ICMP error, and fails a second later: so TCP is told by a RST. */
+const REJECT_SERVICE: readonly (readonly Expression[])[] = [
+  [...SERVICE_BY_UPLINK, ...isProtocol(IPPROTO_TCP), counter(), rejectReset()],
+  [...SERVICE_BY_UPLINK, counter(), rejectIcmp(ICMP_ADMIN_PROHIBITED)],
 ];
 
 /** A pod that goes by the shim to what is on the LAN would be told a shorter way, past the node. */
@@ -98,7 +110,7 @@ export function inetGuard(spec: GuardSpec): TableSpec {
       { name: 'uplinks', key: IFNAME, elements: nameElements(spec.uplinks) },
       { name: 'shims', key: IFNAME, elements: nameElements(spec.shims) },
     ],
-    chains: [hooked('forward', [REJECT_SERVICE]), hooked('output', [REJECT_SERVICE, DROP_REDIRECT])],
+    chains: [hooked('forward', REJECT_SERVICE), hooked('output', [...REJECT_SERVICE, DROP_REDIRECT])],
   };
 }
 
@@ -113,6 +125,40 @@ export function egressGuard(spec: GuardSpec, devices: readonly string[]): TableS
         name: 'egress',
         hook: { number: HOOKS.netdev.egress, priority: PRIORITY_FILTER, devices: devices.toSorted() },
         rules: [[...isIpv4Frame(), ...TO_SERVICE, counter(), verdict({ to: 'drop' })]],
+      },
+    ],
+  };
+}
+
+/**
+ * A pod's connection to a service that is answered elsewhere on the LAN leaves with the node's address: the other end
+ * would answer the pod past this node, which knows what was translated.
+ */
+export function returnPath(spec: GuardSpec): TableSpec {
+  return {
+    ...NAT_TABLE,
+    comment: 'Leasehold: what a service on another machine answers comes back by this node',
+    sets: [
+      networkSet(spec.networks),
+      { name: 'uplinks', key: IFNAME, elements: nameElements(spec.uplinks) },
+      { name: 'shims', key: IFNAME, elements: nameElements(spec.shims) },
+    ],
+    chains: [
+      {
+        name: 'postrouting',
+        hook: { type: 'nat', number: HOOKS.ip.postrouting, priority: PRIORITY_AFTER_SOURCE_NAT },
+        rules: [
+          [
+            meta(NFT_META_IIFNAME),
+            lookup('shims'),
+            meta(NFT_META_OIFNAME),
+            lookup('uplinks'),
+            originalDestination(),
+            lookup('networks'),
+            counter(),
+            masquerade(),
+          ],
+        ],
       },
     ],
   };

@@ -1,6 +1,14 @@
 import { isSysError, SysError } from '../base/sys-error.ts';
-import type { TableSpec } from '../wire/nftables/table.ts';
-import { egressGuard, inetGuard, INET_TABLE, NETDEV_TABLE, type GuardSpec } from './guard-table.ts';
+import type { TableName, TableSpec } from '../wire/nftables/table.ts';
+import {
+  egressGuard,
+  type GuardSpec,
+  inetGuard,
+  INET_TABLE,
+  NAT_TABLE,
+  NETDEV_TABLE,
+  returnPath,
+} from './guard-table.ts';
 import { readLink } from './link-ioctl.ts';
 import type { NetNs } from './netns.ts';
 import { Nftables } from './nftables.ts';
@@ -47,6 +55,37 @@ export class HostGuard implements AsyncDisposable {
    */
   async put(spec: GuardSpec): Promise<void> {
     checkBounds(spec);
+    await this.#putFilters(spec);
+    await this.#putReturnPath(spec);
+  }
+
+  /** Without services there is nothing to translate, and no reason to have the kernel track connections. */
+  async #putReturnPath(spec: GuardSpec): Promise<void> {
+    if (spec.networks.length === 0) {
+      await this.#removeIfKnown(NAT_TABLE);
+      return;
+    }
+    const table = returnPath(spec);
+    try {
+      await this.#open().put([table]);
+    } catch (error) {
+      // A kernel without NAT for nftables: services on this node work, those elsewhere need kube-proxy's masquerading.
+      if (isSysError(error, 'EOPNOTSUPP', 'ENOENT')) return;
+      throw error;
+    }
+    if (this.#put !== undefined) this.#put = { ...this.#put, tables: [...this.#put.tables, table] };
+  }
+
+  /** A kernel without that family has no such table either. */
+  async #removeIfKnown(table: TableName): Promise<void> {
+    try {
+      await this.#open().remove([table]);
+    } catch (error) {
+      if (!isSysError(error, 'EOPNOTSUPP')) throw error;
+    }
+  }
+
+  async #putFilters(spec: GuardSpec): Promise<void> {
     const inet = inetGuard(spec);
     const devices = this.#devices(spec);
     const remember = (tables: readonly TableSpec[], egress: EgressState): void => {
@@ -92,14 +131,9 @@ export class HostGuard implements AsyncDisposable {
 
   async remove(): Promise<void> {
     this.#put = undefined;
-    const tables = this.#open();
-    await tables.remove([INET_TABLE]);
-    try {
-      await tables.remove([NETDEV_TABLE]);
-    } catch (error) {
-      // A kernel without that family has no such table either.
-      if (!isSysError(error, 'EOPNOTSUPP')) throw error;
-    }
+    await this.#open().remove([INET_TABLE]);
+    await this.#removeIfKnown(NAT_TABLE);
+    await this.#removeIfKnown(NETDEV_TABLE);
   }
 
   /** What was stopped, by chain; none for a chain that is not there. */
@@ -135,7 +169,9 @@ async function countersOf(tables: Nftables): Promise<GuardCounters> {
     throw error;
   });
   const packetsOf = (name: string): bigint =>
-    [...inet, ...netdev].find(({ chain }) => chain === name)?.packets ?? 0n;
+    [...inet, ...netdev]
+      .filter(({ chain }) => chain === name)
+      .reduce((sum, { packets }) => sum + packets, 0n);
   return { forward: packetsOf('forward'), output: packetsOf('output'), egress: packetsOf('egress') };
 }
 

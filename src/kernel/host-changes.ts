@@ -5,6 +5,7 @@ import type { Mac } from '../base/mac.ts';
 import { deleteAddressRequest, IFA_F_NOPREFIXROUTE, replaceAddressRequest } from '../wire/netlink/address.ts';
 import { setLinkRequest } from '../wire/netlink/link-requests.ts';
 import { NUD_PERMANENT, replaceNeighbourRequest } from '../wire/netlink/neighbour.ts';
+import { noProhibitRequest, type Prohibition, prohibitRequest } from '../wire/netlink/rule.ts';
 import { RT_SCOPE_LINK } from '../wire/netlink/rtnetlink.ts';
 import { RTPROT_LEASEHOLD } from './own-routes.ts';
 import { putRoute, removeNeighbour, removeRoute, type Step } from './steps.ts';
@@ -36,10 +37,15 @@ export type HostChange =
       readonly address: Ipv4;
       readonly mac: Mac;
     }
-  | { readonly kind: 'remove-neighbour'; readonly index: number; readonly address: Ipv4 };
+  | { readonly kind: 'remove-neighbour'; readonly index: number; readonly address: Ipv4 }
+  | ({ readonly kind: 'put-rule' | 'remove-rule' } & RuleName);
+
+/** What a rule of ours is told apart by. */
+type RuleName = { readonly iif: string; readonly to: Cidr<Ipv4>; readonly priority: number };
 
 /** The kernel's request for a change on the node. */
 export function stepOf(change: HostChange): Step {
+  if ('iif' in change) return ruleStep(change);
   const { index } = change;
   switch (change.kind) {
     case 'set-link':
@@ -67,6 +73,16 @@ export function stepOf(change: HostChange): Step {
     default:
       return unreachable(change);
   }
+}
+
+function ruleStep({ kind, ...name }: Extract<HostChange, RuleName>): Step {
+  return kind === 'put-rule'
+    ? { request: prohibitRequest(prohibition(name)), soAlready: ['EEXIST'] }
+    : { request: noProhibitRequest(prohibition(name)), soAlready: ['ENOENT'] };
+}
+
+function prohibition({ iif, to, priority }: RuleName): Prohibition {
+  return { iif, to, priority, protocol: RTPROT_LEASEHOLD };
 }
 
 /** Replaced, not added: an address that is there with an end of its own (IFA_CACHEINFO) stays for good then. */

@@ -7,6 +7,7 @@ import { type Address, IFA_F_SECONDARY } from '../wire/netlink/address.ts';
 import type { Link } from '../wire/netlink/link.ts';
 import { type Neighbour, NUD_PERMANENT } from '../wire/netlink/neighbour.ts';
 import { type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
+import { FR_ACT_PROHIBIT, type Rule } from '../wire/netlink/rule.ts';
 import { type HostChange, stepOf } from './host-changes.ts';
 import { readLink } from './link-ioctl.ts';
 import { NetNs } from './netns.ts';
@@ -51,6 +52,13 @@ export type HostNeighbour = {
   readonly permanent: boolean;
 };
 
+export type HostRule = {
+  readonly iif: string;
+  readonly to: Cidr<Ipv4>;
+  readonly priority: number;
+  readonly protocol: number;
+};
+
 type ShimSpec = {
   readonly name: string;
   readonly masterIndex: number;
@@ -93,6 +101,11 @@ export class HostSideNetwork {
 
   async neighbours(index: number): Promise<readonly HostNeighbour[]> {
     return (await this.#rtnl.neighbours.list(4, index)).flatMap(hostNeighbour);
+  }
+
+  /** IPv4, "iif NAME to NETWORK prohibit" alone. EOPNOTSUPP where the kernel has no rules. */
+  async rules(): Promise<readonly HostRule[]> {
+    return (await this.#rtnl.rules.list(4)).flatMap(hostRule);
   }
 
   /**
@@ -177,6 +190,13 @@ export function hostRoutes(route: Route): readonly HostRoute[] {
 
 function ipv4Only(address: Ip | undefined): Ipv4 | undefined {
   return address !== undefined && isIpv4(address) ? address : undefined;
+}
+
+/** None for what is no IPv4, or anything but the prohibition of a network to what comes in by one interface. */
+export function hostRule({ action, iif, from, to, priority, protocol }: Rule): readonly HostRule[] {
+  if (action !== FR_ACT_PROHIBIT || from !== undefined || iif === undefined || to === undefined) return [];
+  const { address, prefix } = to;
+  return isIpv4(address) ? [{ iif, to: { address, prefix }, priority, protocol }] : [];
 }
 
 /** None for what is no IPv4. */

@@ -33,14 +33,21 @@ function tableOf(ifname: string): TableSpec {
 export async function setLastHop(netns: NetNs, index: number, ifname: string): Promise<void> {
   // Kernels from 6.16 on take a name that nobody has yet, and wait for it.
   if (readLink(ifname, netns)?.index !== index) throw new SysError(`last hop of ${ifname}`, 'ENODEV');
-  await using tables = Nftables.open(netns);
-  const table = tableOf(ifname);
-  if (await tables.isSame(table)) return;
-  await tables.put([table]);
+  const tables = Nftables.open(netns);
+  try {
+    const table = tableOf(ifname);
+    if (!(await tables.add(table)) && !(await tables.isSame(table))) await tables.put([table]);
+  } finally {
+    tables.closeSoon();
+  }
 }
 
 /** The whole table of this interface goes; no error when there is none. */
 export async function removeLastHop(netns: NetNs, ifname: string): Promise<void> {
-  await using tables = Nftables.open(netns);
-  await tables.remove([lastHopTableName(ifname)]);
+  const tables = Nftables.open(netns);
+  try {
+    await tables.remove([lastHopTableName(ifname)]);
+  } finally {
+    tables.closeSoon();
+  }
 }

@@ -7,6 +7,7 @@ import { decodeNeighbour, neighbourHeader, RTM_DELNEIGH, RTM_NEWNEIGH } from '..
 import { decodeNetconf, NETCONFA_IFINDEX_DEFAULT, RTM_NEWNETCONF } from '../wire/netlink/netconf.ts';
 import { ipv4NeighboursProgram } from '../wire/netlink/notice-filter.ts';
 import { decodeRoute, RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE } from '../wire/netlink/route.ts';
+import { decodeRule, RTM_DELRULE, RTM_NEWRULE } from '../wire/netlink/rule.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import {
   type HostAddress,
@@ -15,6 +16,8 @@ import {
   hostNeighbour,
   type HostRoute,
   hostRoutes,
+  type HostRule,
+  hostRule,
 } from './host-side-network.ts';
 import { type LinkNotice, RTNLGRP_LINK, tellLink } from './link-watch.ts';
 import { openNotices } from './netlink-notices.ts';
@@ -23,12 +26,14 @@ import { openNotices } from './netlink-notices.ts';
 const RTNLGRP_NEIGH = 3;
 const RTNLGRP_IPV4_IFADDR = 5;
 const RTNLGRP_IPV4_ROUTE = 7;
+const RTNLGRP_IPV4_RULE = 8;
 const RTNLGRP_IPV4_NETCONF = 24;
 const GROUPS = [
   RTNLGRP_LINK,
   RTNLGRP_NEIGH,
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV4_ROUTE,
+  RTNLGRP_IPV4_RULE,
   RTNLGRP_IPV4_NETCONF,
 ] as const;
 
@@ -50,6 +55,7 @@ export type NetworkNotice =
     }
   | ({ readonly kind: 'route'; readonly gone: boolean } & HostRoute)
   | ({ readonly kind: 'neighbour'; readonly gone: boolean } & HostNeighbour)
+  | ({ readonly kind: 'rule'; readonly gone: boolean } & HostRule)
   | { readonly kind: 'sysctl'; readonly index: number };
 
 export type NetworkWatchers = {
@@ -63,8 +69,8 @@ export type NetworkWatchers = {
 };
 
 /**
- * Tells of every change of a link, an IPv4 address, an IPv4 unicast route of the main table, an IPv4 neighbour and of
- * the sysctls that the kernel tells of, in the order in which they were made, in the daemon's own namespace (or that
+ * Tells of every change of a link, an IPv4 address, an IPv4 unicast route of the main table, an IPv4 neighbour, an
+ * IPv4 rule that prohibits a network to what comes in by one interface, and of the sysctls that the kernel tells of, in the order in which they were made, in the daemon's own namespace (or that
  * where the thread is). Throws SysError.
  *
  * What the kernel does not tell: the end of routes that go with their link (deleted, or set down), with the last IPv4
@@ -108,6 +114,11 @@ function tell(message: NetlinkMessage, watchers: NetworkWatchers, isOpen: () => 
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH:
       return tellNeighbour(message, watchers);
+    case RTM_NEWRULE:
+    case RTM_DELRULE:
+      return each(decodeRule(payload), hostRule, (rule) =>
+        onNotice({ kind: 'rule', gone: type === RTM_DELRULE, ...rule }),
+      );
     case RTM_NEWNETCONF:
       return each(decodeNetconf(payload), interfaceOf, (index) => onNotice({ kind: 'sysctl', index }));
     default:

@@ -1,7 +1,7 @@
 import { NFNLGRP_NFTABLES } from '../wire/nftables/message.ts';
 import { readNotices } from '../wire/nftables/notice.ts';
 import { closeOffLoop } from './ffi.ts';
-import { GUARD_TABLE, INET_TABLE, NETDEV_TABLE } from './guard-table.ts';
+import { GUARD_TABLE, INET_TABLE, NAT_TABLE, NETDEV_TABLE } from './guard-table.ts';
 import { isOwnSocket, openNetfilter, ownSocketKey } from './netfilter-fd.ts';
 import { receive } from './netlink-fd.ts';
 import type { NetNs } from './netns.ts';
@@ -9,10 +9,10 @@ import { pollReadable, type StopPolling } from './poll.ts';
 
 /** Datagrams read per wake-up before others get their turn: a datagram has up to a page of notices. */
 const DRAIN_MAX = 128;
-const FAMILIES = [INET_TABLE.family, NETDEV_TABLE.family];
+const FAMILIES = [INET_TABLE.family, NAT_TABLE.family, NETDEV_TABLE.family];
 
 /**
- * Tells once for every transaction of somebody else that changed the guard's tables (inet or netdev "leasehold") in
+ * Tells once for every transaction of somebody else that changed the guard's tables (inet, ip or netdev "leasehold") in
  * the daemon's own namespace, or in `netns`. `onLost`: notices are missing, so the caller looks itself. Ours are known
  * by the netlink port of their socket, which the kernel puts into its notices: the process id that it tells
  * (NFTA_GEN_PROC_PID) is that of a thread, and a number of the machine's, not of a container's. Throws SysError.

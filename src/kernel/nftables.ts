@@ -19,6 +19,7 @@ import {
 } from '../wire/nftables/compare.ts';
 import { BATCH_BEGIN, BATCH_END, nftDump, NFTA_TABLE, nftType } from '../wire/nftables/message.ts';
 import {
+  addTableRequests,
   getTableRequest,
   isSameTable,
   NFTA_SET_ELEM_LIST_SET,
@@ -28,7 +29,7 @@ import {
   type TableSpec,
 } from '../wire/nftables/table.ts';
 import { errnoName } from './errno.ts';
-import { closeOffLoop, sendOffLoop } from './ffi.ts';
+import { closeFd, closeOffLoop, sendOffLoop } from './ffi.ts';
 import { Lane, quickLane } from './lanes.ts';
 import {
   forgetOwnSocket,
@@ -40,6 +41,9 @@ import {
 import { NetlinkDumper } from './netlink-dump.ts';
 import { outcomeError, receive } from './netlink-fd.ts';
 import type { NetNs } from './netns.ts';
+
+/** By then the kernel has destroyed what was deleted: it waits for RCU grace periods, some 10 ms each. */
+const DESTROYED_MS = 200;
 
 /** Errors and acknowledgements of one batch: at most one for each of its messages, so far more than there can be. */
 const DRAIN_MAX = 4096;
@@ -56,6 +60,7 @@ export class Nftables implements AsyncDisposable {
   /** Dumps and batches share the descriptor, one at a time. */
   readonly #turns = new Lane(1);
   #seq = 0;
+  #hasDeleted = false;
   #closed: Promise<void> | undefined;
 
   private constructor(netns: NetNs | undefined) {
@@ -72,12 +77,26 @@ export class Nftables implements AsyncDisposable {
 
   /** Makes these tables what they should be, all of them or none; whatever is there of them goes. */
   put(tables: readonly TableSpec[]): Promise<void> {
-    return this.#transact(tables.flatMap(requestsFor));
+    const [first, ...others] = tables;
+    if (first !== undefined && others.length === 0)
+      return this.#transact(keptBatch(puts, first, putTableRequests));
+    return this.#transact(encodeBatch(tables.flatMap(putTableRequests)));
+  }
+
+  /** False when there is one of this name already. Nothing is deleted, and so nobody waits for that. */
+  async add(table: TableSpec): Promise<boolean> {
+    try {
+      await this.#transact(keptBatch(adds, table, addTableRequests));
+      return true;
+    } catch (error) {
+      if (isSysError(error, 'EEXIST')) return false;
+      throw error;
+    }
   }
 
   /** No error for a table that is not there. */
   remove(tables: readonly TableName[]): Promise<void> {
-    return this.#transact(tables.flatMap(removeTableRequests));
+    return this.#transact(encodeBatch(tables.flatMap(removeTableRequests)));
   }
 
   /** Whether the table is there and just as specified: no rule, set or element more or less. */
@@ -118,6 +137,20 @@ export class Nftables implements AsyncDisposable {
     return this.#closed;
   }
 
+  /**
+   * For one who does not wait, when nothing is under way. Closing waits for the destruction of what was deleted
+   * (nft_rcv_nl_event), with a thread for it: so then it comes when that is over.
+   */
+  closeSoon(): void {
+    if (this.#hasDeleted) {
+      setTimeout(() => void this.close(), DESTROYED_MS).unref();
+      return;
+    }
+    this.#closed ??= Promise.resolve();
+    forgetOwnSocket(this.#key);
+    closeFd(this.#socket.fd);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -146,25 +179,18 @@ export class Nftables implements AsyncDisposable {
     }
   }
 
-  #transact(requests: readonly NetlinkRequest[]): Promise<void> {
-    const op = requests[0]?.op ?? BATCH_BEGIN.op;
-    return this.#whileOpen(op, () => quickLane.run(() => this.#sendBatch(requests)));
+  #transact(batch: Batch): Promise<void> {
+    return this.#whileOpen(batch.op, () => quickLane.run(() => this.#sendBatch(batch)));
   }
 
-  async #sendBatch(requests: readonly NetlinkRequest[]): Promise<void> {
-    const last = requests.length - 1;
-    const ops = new Map<number, string>();
-    const bytes = [BATCH_BEGIN, ...requests, BATCH_END].map((request, at) => {
-      this.#seq = (this.#seq + 1) >>> 0;
-      ops.set(this.#seq, request.op);
-      // One acknowledgement says that there was an answer; what fails answers in any case.
-      return encodeRequest(request, this.#seq, at - 1 === last ? NLM_F_ACK : 0);
-    });
-    const { result, errno } = await sendOffLoop(this.#socket.fd, concat(bytes), 0);
-    const first = requests[0]?.op ?? BATCH_BEGIN.op;
-    if (result < 0) throw new SysError(first, errnoName(errno));
-    const error = this.#firstError(first, ops);
-    if (error !== undefined) throw asUnsupported(error);
+  async #sendBatch({ op, bytes, ops, deletes }: Batch): Promise<void> {
+    this.#hasDeleted ||= deletes;
+    const { result, errno } = await sendOffLoop(this.#socket.fd, bytes, 0);
+    const error = result < 0 ? new SysError(op, errnoName(errno)) : this.#firstError(op, ops);
+    if (error === undefined) return;
+    // What was made of a refused batch is destroyed in the same way.
+    this.#hasDeleted = true;
+    throw asUnsupported(error);
   }
 
   /** The kernel answers inside send(2). After a first failure it goes on to look for others, and does nothing. */
@@ -205,13 +231,39 @@ export class Nftables implements AsyncDisposable {
   }
 }
 
-/** A pod's table is the same for every pod, and it takes longer to write down than the kernel takes to read it. */
-const written = new WeakMap<TableSpec, readonly NetlinkRequest[]>();
+/** A transaction as bytes, which are the same for every socket: the kernel answers inside send(2), so none is mixed up. */
+type Batch = {
+  /** Of its first message. */
+  readonly op: string;
+  readonly bytes: Uint8Array;
+  /** By sequence number. */
+  readonly ops: ReadonlyMap<number, string>;
+  readonly deletes: boolean;
+};
 
-function requestsFor(table: TableSpec): readonly NetlinkRequest[] {
-  const requests = written.get(table) ?? putTableRequests(table);
-  written.set(table, requests);
-  return requests;
+function encodeBatch(requests: readonly NetlinkRequest[]): Batch {
+  const ops = new Map<number, string>();
+  const bytes = [BATCH_BEGIN, ...requests, BATCH_END].map((request, at) => {
+    ops.set(at, request.op);
+    // One acknowledgement says that there was an answer; what fails answers in any case.
+    return encodeRequest(request, at, at === requests.length ? NLM_F_ACK : 0);
+  });
+  const deletes = requests.some(({ type }) => type === nftType('DELTABLE'));
+  return { op: requests[0]?.op ?? BATCH_BEGIN.op, bytes: concat(bytes), ops, deletes };
+}
+
+/** A pod's table is the same for every pod, and it takes longer to write down than the kernel takes to read it. */
+const puts = new WeakMap<TableSpec, Batch>();
+const adds = new WeakMap<TableSpec, Batch>();
+
+function keptBatch(
+  kept: WeakMap<TableSpec, Batch>,
+  table: TableSpec,
+  requestsOf: (table: TableSpec) => readonly NetlinkRequest[],
+): Batch {
+  const batch = kept.get(table) ?? encodeBatch(requestsOf(table));
+  kept.set(table, batch);
+  return batch;
 }
 
 /** What a kernel without nf_tables, without the family or without the hook says. */

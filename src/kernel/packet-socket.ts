@@ -35,7 +35,7 @@ export function attachFilter(op: string, fd: number, program: Uint8Array): void 
     throw new SysError(op, 'EINVAL', 'the filter program is not a list of instructions');
   }
   // A copy: its memory stays where it is until the kernel has read it, which it does in the call.
-  const instructions = program.slice();
+  const instructions = Uint8Array.from(program);
   const fprog = new BigUint64Array(SOCK_FPROG_LENGTH / BigUint64Array.BYTES_PER_ELEMENT);
   const bytes = new Uint8Array(fprog.buffer);
   bytes.set(new Uint8Array(Uint16Array.of(program.length / SOCK_FILTER_LENGTH).buffer), 0);

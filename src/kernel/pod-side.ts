@@ -1,12 +1,13 @@
-import { type Cidr, formatCidr, networkOf } from '../base/cidr.ts';
+import { type Cidr, equalNetwork, formatCidr, networkOf } from '../base/cidr.ts';
 import { type Ipv4, ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
-import { NUD_PERMANENT, replaceNeighbourRequest } from '../wire/netlink/neighbour.ts';
-import { type NewRoute, RTN_UNICAST } from '../wire/netlink/route.ts';
+import { type Neighbour, NUD_PERMANENT, replaceNeighbourRequest } from '../wire/netlink/neighbour.ts';
+import { type NewRoute, type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
 import { removeLastHop, setLastHop } from './last-hop.ts';
 import { readLink } from './link-ioctl.ts';
 import { NetNs } from './netns.ts';
 import { RTPROT_LEASEHOLD } from './own-routes.ts';
+import { lastHopProblem, serviceProblems } from './pod-side-look.ts';
 import { Rtnl } from './rtnl.ts';
 import { putRoute, removeNeighbour, removeRoute, type Step, takeSteps } from './steps.ts';
 
@@ -39,32 +40,41 @@ export class PodSide {
 
   /**
    * Routes to `networks` by SERVICE_NEXT_HOP, a permanent neighbour with the shim's MAC, and none of ours to others.
-   * None: neighbour and routes go. All is tried, whatever fails; rejects with the first SysError.
+   * None: neighbour and routes go. What is so already is left alone. All is tried, whatever fails; rejects with the
+   * first SysError.
    */
   async setServices(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<void> {
-    const wanted = new Map(networks.map((network) => [formatCidr(networkOf(network)), network]));
-    const stale = (await this.#ownRoutes(index)).filter((route) => !wanted.has(formatCidr(route.dst)));
-    const neighbour = wanted.size === 0 ? removeNeighbour(index, SERVICE_NEXT_HOP) : nextHop(index, shimMac);
-    // The neighbour first: without it the pod would ask the LAN for it.
-    const put = [...wanted.values()].map((dst) => putRoute(serviceRoute(index, dst)));
-    const remove = stale.map((route) => removeRoute(route));
-    const steps = wanted.size === 0 ? [...remove, neighbour] : [neighbour, ...put, ...remove];
-    const failed = (await takeSteps(this.#rtnl, steps)).find((error) => error !== undefined);
-    if (failed !== undefined) throw failed;
+    const [routes, neighbours] = await Promise.all([
+      this.#rtnl.routes.list(4),
+      this.#rtnl.neighbours.list(4, index),
+    ]);
+    const seen = neighbours.find(({ address }) => address === SERVICE_NEXT_HOP);
+    await this.#take(planServices({ index, networks, shimMac }, routes, seen));
   }
 
-  /** As `removeRoute` needs them to find just these. */
-  async #ownRoutes(index: number): Promise<readonly NewRoute[]> {
-    const all = await this.#rtnl.routes.list(4);
-    return all
-      .filter(({ type, protocol }) => type === RTN_UNICAST && protocol === RTPROT_LEASEHOLD)
-      .filter((route) => route.index === index)
-      .map(({ dst, gateway, metric, scope, protocol }) => ({ dst, gateway, metric, scope, protocol, index }));
+  /** The same for an interface that was made a moment ago, and has nothing of ours yet. Rejects with SysError. */
+  async addServices(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<void> {
+    if (networks.length > 0) await this.#take(planServices({ index, networks, shimMac }, [], undefined));
+  }
+
+  async #take(steps: readonly Step[]): Promise<void> {
+    const failed = (await takeSteps(this.#rtnl, steps)).find((error) => error !== undefined);
+    if (failed !== undefined) throw failed;
   }
 
   /** Replies leave by the way that the connection came. */
   setLastHop(index: number, ifname: string): Promise<void> {
     return setLastHop(this.#netns, index, ifname);
+  }
+
+  /** What is missing or wrong of what `setServices` does with the same, one short text each. Rejects with SysError. */
+  serviceProblems(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<readonly string[]> {
+    return serviceProblems(this.#rtnl, { index, networks, nextHop: SERVICE_NEXT_HOP, shimMac });
+  }
+
+  /** What is wrong with what `setLastHop` does; undefined: nothing. Rejects with SysError. */
+  lastHopProblem(ifname: string): Promise<string | undefined> {
+    return lastHopProblem(this.#netns, ifname);
   }
 
   /** No error when there is none. */
@@ -83,6 +93,46 @@ export class PodSide {
 /** Throws the SysErrors of `NetNs.open`: ENOENT, or ENOTNS for a path that is no network namespace. */
 export function openPodSide(path: string): PodSide {
   return new PodSide(NetNs.open(path));
+}
+
+type Wanted = {
+  readonly index: number;
+  readonly networks: readonly Cidr<Ipv4>[];
+  readonly shimMac: Mac;
+};
+
+/** What is to be done where these are all routes, in the kernel's order, and this is the next hop's neighbour. */
+function planServices(
+  { index, networks, shimMac }: Wanted,
+  routes: readonly Route[],
+  seen: Neighbour | undefined,
+): readonly Step[] {
+  const wanted = new Map(networks.map((network) => [formatCidr(networkOf(network)), network]));
+  const unicast = routes.filter(({ type }) => type === RTN_UNICAST);
+  const put = [...wanted.values()].filter((network) => {
+    // The kernel takes the first of those to one destination.
+    const first = unicast.find(({ dst }) => equalNetwork(dst, network));
+    return first === undefined || !isOwn(first, index) || first.gateway !== SERVICE_NEXT_HOP;
+  });
+  const stale = unicast.filter((route) => isOwn(route, index) && !wanted.has(formatCidr(route.dst)));
+  const remove = stale.map(({ dst, gateway, metric, scope, protocol }) =>
+    // All that is needed to find just this one.
+    removeRoute({ dst, gateway, metric, scope, protocol, index }),
+  );
+  if (wanted.size === 0) {
+    return [...remove, ...(seen === undefined ? [] : [removeNeighbour(index, SERVICE_NEXT_HOP)])];
+  }
+  const isShim = seen?.mac === shimMac && (seen.state & NUD_PERMANENT) !== 0;
+  // The neighbour first: without it the pod would ask the LAN for it.
+  return [
+    ...(isShim ? [] : [nextHop(index, shimMac)]),
+    ...put.map((dst) => putRoute(serviceRoute(index, dst))),
+    ...remove,
+  ];
+}
+
+function isOwn(route: Route, index: number): boolean {
+  return route.protocol === RTPROT_LEASEHOLD && route.index === index;
 }
 
 function nextHop(index: number, mac: Mac): Step {

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { Cidr } from '../base/cidr.ts';
 import { isIpv4 } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
@@ -10,6 +10,12 @@ import type { Rtnl } from './rtnl.ts';
 
 /** No file of /sys is longer than a page, and what is asked for is a line. */
 const LINE_MAX_BYTES = 256;
+
+/**
+ * Not /sys, which shows the interfaces of the namespace that it was mounted in: another one's eth0 for whoever was
+ * started with nsenter(1) in this one.
+ */
+const DEVICES = '/proc/self/net/dev';
 
 type Timers = { at(at: Instant, callback: () => void): () => void };
 
@@ -31,6 +37,7 @@ export type ProbePorts = {
   ownMacs(): Promise<ReadonlySet<Mac>>;
   openProbe(index: number, membership: Membership): ProbeSocket;
   readLine(path: string): string | undefined;
+  received(name: string): number | undefined;
   exists(path: string): boolean;
 };
 
@@ -44,6 +51,7 @@ export function probePorts(rtnl: Rtnl, timers: Timers): ProbePorts {
       new Set((await rtnl.links.list()).flatMap(({ mac }) => (mac === undefined ? [] : [mac]))),
     openProbe: openProbeSocket,
     readLine,
+    received,
     exists: existsSync,
   };
 }
@@ -58,6 +66,26 @@ async function readProbedLink(rtnl: Rtnl, name: string): Promise<ProbedLink | un
   // The loopback interface has one of zeros.
   const own = mac === undefined || isZeroMac(mac) ? undefined : mac;
   return { index, name: link.name, mac: own, up, lowerUp, addresses };
+}
+
+/** The second number of an interface's line: received bytes, received packets (net/core/net-procfs.c). */
+function received(name: string): number | undefined {
+  try {
+    for (const line of readFileSync(DEVICES, 'utf8').split('\n')) {
+      const at = line.lastIndexOf(':');
+      if (line.slice(0, at).trim() !== name) continue;
+      const packets = Number(
+        line
+          .slice(at + 1)
+          .trim()
+          .split(/\s+/)[1],
+      );
+      return Number.isSafeInteger(packets) ? packets : undefined;
+    }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+  }
+  return undefined;
 }
 
 /** Undefined for whatever reason: what cannot be read tells nothing. */

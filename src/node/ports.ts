@@ -8,6 +8,10 @@ export interface UplinkState {
   readonly mtu: number;
   readonly up: boolean;
   readonly lowerUp: boolean;
+  /** IFLA_IFALIAS, by which our shims are known; absent where it was not asked for, as in `link`. */
+  readonly alias?: string | undefined;
+  /** Of a macvlan: the device below it; absent likewise. */
+  readonly masterIndex?: number | undefined;
 }
 
 /** One of all links, with what tells whether it can be an uplink. */

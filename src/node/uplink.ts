@@ -1,4 +1,5 @@
 import { err, ok, type Result } from '../base/result.ts';
+import { isShimAlias } from './host/shim.ts';
 import { matches } from './name-pattern.ts';
 import type { DefaultRoute, LinkSeen, UplinkSource, UplinkState } from './ports.ts';
 
@@ -74,7 +75,9 @@ async function ofNames(
 }
 
 async function ofPattern(source: UplinkSource, pattern: string): Promise<Result<UplinkState, UplinkProblem>> {
-  const fitting = (await source.links()).filter(({ name }) => name !== 'lo' && matches(pattern, name));
+  const fitting = (await source.links()).filter(
+    ({ name, alias }) => name !== 'lo' && matches(pattern, name) && !isShimAlias(alias),
+  );
   const routes = byMetric(await source.defaultRoutes());
   const routed = routes.flatMap(({ index }) => fitting.filter((link) => link.index === index));
   const others = fitting.filter(canBeUplink).toSorted((a, b) => a.index - b.index);
@@ -101,7 +104,11 @@ function isDown({ name }: UplinkState): UplinkProblem {
 
 async function linkOfDefaultRoute(source: UplinkSource): Promise<UplinkState | undefined> {
   const [first] = byMetric(await source.defaultRoutes());
-  return first === undefined ? undefined : source.linkByIndex(first.index);
+  if (first === undefined) return undefined;
+  const link = await source.linkByIndex(first.index);
+  // A DHCP client that takes a shim for an interface of its own gives it a default route: the uplink is below it.
+  const below = isShimAlias(link?.alias) ? link?.masterIndex : undefined;
+  return below === undefined ? link : source.linkByIndex(below);
 }
 
 /** Those that name an interface; the lowest metric first, IPv4 first of equals. */

@@ -24,6 +24,7 @@ const PARTS: ApiParts = {
     repairs: 0,
     fights: [],
   }),
+  hostPods: () => Promise.resolve({ looked: 0, pods: [] }),
   adopt: () => Promise.resolve([]),
 };
 

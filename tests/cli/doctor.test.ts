@@ -95,6 +95,11 @@ describe('what the daemon says', () => {
     }
   });
 
+  test('one that hangs is not another program', async (t) => {
+    const socket = await fakeDaemon(t, () => undefined);
+    assert.deepEqual(await idsWith(t, socket), ['daemon-silent']);
+  });
+
   test('its host side: a fight, a shim that is gone; nonsense is passed over', async (t) => {
     const host = {
       uplinks: [{ name: 'eth0', shim: 'lh0', address: null, pods: 3, problem: 'EPERM' }],

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { JsonObject } from '../../src/base/json.ts';
 import { viewResult } from '../../src/lab/cni-result.ts';
 import type { Pod } from '../../src/lab/pods.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
+import { CNI_BIN } from '../support/leasehold.ts';
 import {
   addVariables,
   assertNothingLeft,
@@ -241,11 +242,13 @@ describe('bad input through the relay', { skip: NEEDS_ROOT }, () => {
 
   test('a plugin that the daemon does not have', async () => {
     const variables = addVariables(pod);
-    const answer = await callRelay(site, variables, JSON.stringify(CONF), 'leasehold');
+    const other = join(site.lan.folder, 'ipvlan');
+    await symlink(join(CNI_BIN, 'leasehold'), other);
+    const answer = await callRelay(site, variables, JSON.stringify(CONF), other);
     assertError(
       answer,
       170,
-      /"leasehold" is no plugin type of this daemon \(dhcp, macvlan, route-override\)/,
+      /"ipvlan" is no plugin type of this daemon \(dhcp, leasehold, macvlan, route-override\)/,
     );
     await assertStillServes();
   });

@@ -340,3 +340,26 @@ test('it leaves no descriptor', asRoot, async () => {
   }
   assert.equal(openFds(), before);
 });
+
+test('a rule prohibits a network to what comes in by the shim, also while that is away', asRoot, async () => {
+  await using sandbox = new Sandbox('side');
+  const node = await makeNode(sandbox);
+  const { kernel } = node;
+  node.ip('rule', 'add', 'iif', 'lh0', 'to', '10.96.0.0/12', 'priority', '105', 'protocol', '4', 'prohibit');
+  node.ip('rule', 'add', 'to', '10.97.0.0/16', 'priority', '105', 'prohibit');
+  const theirs = { iif: 'lh0', to: net(ipv4('10.96.0.0'), 12), priority: 105, protocol: 4 };
+  assert.deepEqual(await kernel.rules(), [theirs]);
+  const name = { iif: 'lh0', to: net(ipv4('10.43.0.0'), 16), priority: 105 };
+  const put: HostChange = { kind: 'put-rule', ...name };
+  assert.deepEqual(await apply(kernel, put, put), ['', '']);
+  assert.deepEqual(await kernel.rules(), [theirs, { ...name, protocol: 76 }]);
+  const shim = await makeShim(node);
+  assert.deepEqual(await apply(kernel, { kind: 'set-link', index: shim.index, up: true }), ['']);
+  const [asked] = sandbox.ip('left', 'rule', 'show', 'to', '10.43.0.0/16');
+  assert.deepEqual([asked?.['iif'], asked?.['iif_detached']], ['lh0', undefined]);
+  // Somebody else's, which is like ours but for its protocol, is not taken for it.
+  const remove: HostChange = { kind: 'remove-rule', ...name };
+  const notOurs: HostChange = { kind: 'remove-rule', iif: 'lh0', to: theirs.to, priority: 105 };
+  assert.deepEqual(await apply(kernel, remove, remove, notOurs), ['', '', '']);
+  assert.deepEqual(await kernel.rules(), [theirs]);
+});

@@ -52,6 +52,10 @@ function watch(netns: NetNs, wanted: readonly number[]): Watch {
 
 /** What a notice says, in short: "route-gone shim 10.9.0.77/32 src 10.9.0.2 proto 76". */
 function inShort(notice: HostNotice, names: ReadonlyMap<number, string>): string {
+  if (notice.kind === 'rule') {
+    const { gone, iif, to, priority, protocol } = notice;
+    return `rule${gone ? '-gone' : ''} ${priority} iif ${iif} to ${to.address}/${to.prefix} proto ${protocol}`;
+  }
   const name = names.get(notice.index) ?? `#${notice.index}`;
   if (notice.kind === 'sysctl') return `sysctl ${name}`;
   const head = `${notice.kind}${notice.gone ? '-gone' : ''} ${name}`;
@@ -155,6 +159,38 @@ test('what others do to addresses, routes and neighbours is told', asRoot, async
   ]);
   assert.equal(seen.lost, 0);
 });
+
+test(
+  'rules that prohibit a network to what comes in by one interface are told, others not',
+  asRoot,
+  async () => {
+    await using node = await Node.make();
+    using seen = watch(node.netns, []);
+    const told = (command: string): Promise<readonly string[]> => node.told(seen, command);
+    const rule = 'iif lh0 to 10.43.0.0/16 priority 105 protocol 76';
+    assert.deepEqual(await told(`ip rule add ${rule} prohibit`), [
+      'rule 105 iif lh0 to 10.43.0.0/16 proto 76',
+    ]);
+    assert.deepEqual(await told(`ip rule del ${rule} prohibit`), [
+      'rule-gone 105 iif lh0 to 10.43.0.0/16 proto 76',
+    ]);
+    // Of an interface that is not there, too. The kernel flushes one after another.
+    assert.deepEqual(await told('ip rule add iif lh7 to 10.43.0.0/16 priority 9 protocol 4 prohibit'), [
+      'rule 9 iif lh7 to 10.43.0.0/16 proto 4',
+    ]);
+    assert.deepEqual(await told('ip rule flush proto 4'), ['rule-gone 9 iif lh7 to 10.43.0.0/16 proto 4']);
+    for (const other of [
+      'ip rule add iif lh0 to 10.43.0.0/16 priority 8 blackhole',
+      'ip rule add iif lh0 from 10.9.0.0/16 to 10.43.0.0/16 priority 7 prohibit',
+      'ip rule add to 10.43.0.0/16 priority 6 prohibit',
+      'ip rule add iif lh0 priority 5 prohibit',
+      'ip rule add from 10.9.0.2 lookup 100',
+      'ip -6 rule add iif lh0 to fd00::/64 prohibit',
+    ])
+      assert.deepEqual(await told(other), [], other);
+    assert.equal(seen.lost, 0);
+  },
+);
 
 test('links are told in both forms', asRoot, async () => {
   await using node = await Node.make();

@@ -39,7 +39,7 @@ test(
     );
     try {
       await guard.put(SPEC);
-      nft('add table inet other; add chain inet other c; add table ip leasehold; add table inet leasehold2');
+      nft('add table inet other; add chain inet other c; add table ip6 leasehold; add table inet leasehold2');
       nft('add rule inet leasehold forward accept');
       await until('the rule is told', () => seen.changes === 1);
       await guard.put(SPEC);

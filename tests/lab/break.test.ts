@@ -142,8 +142,10 @@ describe('a lab with faults', { skip: NEEDS_ROOT }, () => {
   });
 
   test('asymmetric: the laptop does not reach the node port', async () => {
-    const text = await broken('asymmetric');
+    const text = await broken('asymmetric', partsOf(ROOT));
     assert.equal(row(text, 'laptop'), 'yes - yes yes yes yes - - no');
+    assert.match(text, /^ {2}warning .*\[pod-side\]$/m);
+    assert.match(text, /^ {4}seen .*: the last hop on eth0 is dormant or was changed$/m);
     await healed('asymmetric');
   });
 

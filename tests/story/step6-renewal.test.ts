@@ -23,7 +23,8 @@ const LONGEST_GAP_WITHOUT_UPLINK_MS = 15_000;
 /** The aim is 100 ms; on a busy machine even looking takes that long. */
 const REPAIRED_MS = 1000;
 
-const GUARD_DELETED = 'nft delete table inet leasehold && nft delete table netdev leasehold';
+/** In one transaction: table by table it would be repaired in between. */
+const GUARD_DELETED = 'nft "delete table inet leasehold; delete table netdev leasehold"';
 const ALL_REMOVED = `ip addr flush dev ${SHIM} && ip link del ${SHIM} && ${GUARD_DELETED}`;
 
 /**

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { ipv4 } from '../../src/base/ipv4.ts';
 import { ping } from '../../src/lab/ping.ts';
@@ -39,16 +40,23 @@ async function kubeProxyFor(stage: Stage, web: StagePod): Promise<void> {
   await kubeProxy(stage.node.namespace, { services }, 'iptables');
 }
 
-/** The router has another address for the node from now on; its DHCP client asks again, is refused, and gets it. */
+/**
+ * The router has another address for the node from now on, outside of the pool, where no pod may have it; its DHCP client
+ * asks again, is refused, and gets it.
+ */
 async function readdress(stage: Stage, address: string): Promise<void> {
   const { lan } = stage;
   const { mac } = (await lan.node.state()) ?? assert.fail('the node has an uplink');
   await lan.server.stop();
   await lan.startServer({ kind: 'dnsmasq', lines: [`dhcp-host=${mac},${address}`] });
   await rebind(lan, 'node');
-  await timeUntil('the node to have its new address', async () => {
-    return (await lan.node.state())?.address?.address === address;
-  });
+  await timeUntil(
+    'the node to have its new address',
+    async () => {
+      return (await lan.node.state())?.address?.address === address;
+    },
+    async () => (await readFile(lan.server.logFile, 'utf8')).slice(-1500),
+  );
 }
 
 async function hostSideHas(stage: Stage, pod: StagePod, address: string): Promise<boolean> {
@@ -79,7 +87,7 @@ describe("step 7: the node's address changes", { skip: NEEDS_ROOT }, () => {
     await shimByHand(node.namespace, address, [pod.address]);
     await kubeProxyFor(stage(), pod);
     assert.equal(await ask(pod.namespace, API), `${OWN_API} ${pod.address}`);
-    const changed = '192.168.2.241';
+    const changed = '192.168.2.121';
     await readdress(stage(), changed);
     await kubeProxyFor(stage(), pod);
     // The person's script runs again, with the new address; the pod has the old one, which nobody answers for.
@@ -98,7 +106,7 @@ describe("step 7: the node's address changes", { skip: NEEDS_ROOT }, () => {
     await assertReaches(pod, await stage().lan.node.address());
     const before = await podSide(pod.namespace);
 
-    const address = '192.168.2.242';
+    const address = '192.168.2.122';
     await readdress(stage(), address);
     const ms = await timeUntil('the host side to follow', async () => {
       return await hostSideHas(stage(), pod, address);

@@ -44,34 +44,32 @@ async function add(
   const uplink = await masterComes(services.host, conf.master, signal);
   const inner = { ...call, conf: toMacvlanConf(call.conf, conf, uplink.name) };
   const isWithNode = needsNode(conf);
+  let begun: AttachRequest | undefined;
   try {
     const result = await attachMacvlan(services, inner, signal, (pod, link) => {
-      if (isWithNode) services.hostSide.begin(requestOf(call, conf, { pod, link, uplink: uplink.name }));
+      if (!isWithNode) return;
+      begun = requestOf(call, conf, { pod, link, uplink: uplink.name });
+      services.hostSide.begin(begun, link.index);
     });
     if (!isWithNode) return result;
-    return await withNode(services, call, conf, { result, inner, uplink: uplink.name }, signal);
+    const request = begun ?? requestAgain(services, call, conf, uplink.name);
+    return await withNode(services, call, { result, inner, request }, signal);
   } finally {
     services.hostSide.ended(leaseKey(call));
   }
 }
 
-type Lan = { readonly result: CniResult; readonly inner: AddCall; readonly uplink: string };
+type Lan = { readonly result: CniResult; readonly inner: AddCall; readonly request: AttachRequest };
 
 /** The node's part of a pod that has its address. When it fails, the address goes back. */
 async function withNode(
   services: PluginServices,
   call: AddCall,
-  conf: LeaseholdConf,
-  { result, inner, uplink }: Lan,
+  { result, inner, request }: Lan,
   signal: AbortSignal,
 ): Promise<CniResult> {
   try {
-    const pod = openPod(services, call.env);
-    try {
-      await connect(services, call, conf, { pod, link: linkIn(pod, call), uplink });
-    } finally {
-      pod.close();
-    }
+    await connect(services, call, request);
     signal.throwIfAborted();
   } catch (error) {
     await services.hostSide.detach(leaseKey(call));
@@ -86,27 +84,32 @@ function needsNode({ hostAccess, lastHop }: LeaseholdConf): boolean {
   return hostAccess || lastHop;
 }
 
-function linkIn(pod: Pod, call: AddCall): PodLink {
-  const link = pod.peek(call.env.ifname);
-  if (link === undefined) throw new CniError('link-failed', `${call.env.ifname} was made and is gone again`);
-  return link;
+/** For a repetition of an ADD, which made no link. */
+function requestAgain(
+  services: PluginServices,
+  call: AddCall,
+  conf: LeaseholdConf,
+  uplink: string,
+): AttachRequest {
+  const pod = openPod(services, call.env);
+  try {
+    const link = pod.peek(call.env.ifname);
+    if (link === undefined) throw new CniError('link-failed', `${call.env.ifname} is gone`);
+    return requestOf(call, conf, { pod, link, uplink });
+  } finally {
+    pod.close();
+  }
 }
 
 type Place = { readonly pod: Pod; readonly link: PodLink; readonly uplink: string };
 
-async function connect(
-  services: PluginServices,
-  call: AddCall,
-  conf: LeaseholdConf,
-  place: Place,
-  addresses: AttachRequest['addresses'] = 'lease',
-): Promise<void> {
-  const { name } = place.link;
+async function connect(services: PluginServices, call: AddCall, request: AttachRequest): Promise<void> {
   try {
-    await services.hostSide.attach({ ...requestOf(call, conf, place), addresses });
+    await services.hostSide.attach(request);
   } catch (error) {
     if (!isSysError(error)) throw error;
-    throw kernelError('host-side-failed', `${name} has its address, but not the node's side`, error);
+    const { ifname } = call.env;
+    throw kernelError('host-side-failed', `${ifname} has its address, but not the node's side`, error);
   }
 }
 
@@ -138,7 +141,8 @@ async function addChained(services: PluginServices, call: AddCall, conf: Leaseho
     const place = await chainedPlace(pod, call.env.ifname, prev.value);
     const known = services.leases.get(leaseKey(call));
     const isLeased = known?.lease !== undefined && known.record.netns.inode === pod.inode;
-    await connect(services, call, conf, { pod, ...place }, isLeased ? 'lease' : place.addresses);
+    const addresses = isLeased ? 'lease' : place.addresses;
+    await connect(services, call, { ...requestOf(call, conf, { pod, ...place }), addresses });
   } finally {
     pod.close();
   }
@@ -152,8 +156,9 @@ function delCall<C extends Call<unknown>>(call: C): C {
 
 async function del(services: PluginServices, call: DelCall): Promise<void> {
   // While the address is there: nothing of the node is sent to an address that is somebody else's by then.
-  await services.hostSide.detach(leaseKey(call));
+  const { inPod } = await services.hostSide.depart(leaseKey(call));
   if (call.conf.raw['chained'] !== true) await detachMacvlan(services, delCall(call));
+  await inPod;
 }
 
 async function check(services: PluginServices, call: CheckCall): Promise<void> {
@@ -165,9 +170,22 @@ async function check(services: PluginServices, call: CheckCall): Promise<void> {
       `the node does not know ${call.env.ifname} of this container any more`,
     );
   }
+  await checkNode(services, call);
   if (conf.chained) return;
   const uplink = await chooseUplink(services.host, conf.master);
   await checkMacvlan(services, { ...call, conf: toMacvlanConf(call.conf, conf, uplink.name) });
+}
+
+/** The node's part, in the pod and on the node itself. */
+async function checkNode({ hostSide }: PluginServices, call: CheckCall): Promise<void> {
+  let problems: readonly string[];
+  try {
+    problems = await hostSide.problemsOf(leaseKey(call));
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    throw kernelError('check-mismatch', "the node's side cannot be looked at", error);
+  }
+  if (problems.length > 0) throw new CniError('check-mismatch', `${call.env.ifname}: ${problems.join('; ')}`);
 }
 
 async function gc(services: PluginServices, call: NodeCall): Promise<void> {

@@ -1,6 +1,6 @@
 import { ifnameProblem } from '../../cni/spec/names.ts';
 import { nearest } from '../../base/nearest.ts';
-import type { Finding } from '../finding.ts';
+import { type Finding, wifiFact } from '../finding.ts';
 import type { ConflistNode } from './node.ts';
 import type { NodeLink } from '../local/ports.ts';
 import { shown, textOf, type ListedPlugin } from './story.ts';
@@ -108,6 +108,7 @@ export function wifiFinding(plugin: ListedPlugin, node: ConflistNode): readonly 
   return [
     {
       id: 'master-wifi',
+      fact: wifiFact(master.name),
       severity: 'error',
       title: `plugins[${plugin.index}]: ${master.name} is a Wi-Fi adapter, whose access point drops frames of other MAC addresses`,
       evidence: ['each pod has a MAC address of its own on a macvlan'],

@@ -1,3 +1,4 @@
+import { shimAlias } from '../../node/host/shim.ts';
 import type { Finding } from '../finding.ts';
 import type { FoundServiceNetwork } from './service-networks.ts';
 import type { DaemonView, Firewall, NodeAddress, NodeFacts, NodeLink, NodeRoute } from './ports.ts';
@@ -23,9 +24,12 @@ export type Check = {
   readonly look: (view: LocalView) => Promise<readonly Finding[]> | readonly Finding[];
 };
 
+/** What the alias of every shim begins with. */
+const SHIM_OF = shimAlias('');
+
 /** The interfaces that Leasehold made, by what it writes on them. */
 export function shimsOf(view: LocalView): readonly NodeLink[] {
-  return view.links.filter(({ alias }) => alias?.startsWith('leasehold: shim of ') === true);
+  return view.links.filter(({ alias }) => alias?.startsWith(SHIM_OF) === true);
 }
 
 export function linkName(view: LocalView, index: number | undefined): string {

@@ -41,6 +41,21 @@ export const daemonCheck: Check = {
         remedy: ['look again in a few seconds; journalctl -u leasehold if it stays'],
       });
     }
+    if (daemon.state === 'silent') {
+      findings.push({
+        id: 'daemon-silent',
+        severity: 'error',
+        title: `the daemon at ${daemon.socket} does not answer: no container gets a network, and no lease is renewed`,
+        evidence: [
+          daemon.said ?? 'it takes connections and says nothing',
+          ...(daemon.spooled > 0 ? [spool] : []),
+        ],
+        remedy: [
+          'look whether it is stopped (state T in "ps -C leasehold,node -o pid,state,args"); kill -CONT lets it go on',
+          'or systemctl restart leasehold: pods keep their addresses meanwhile; journalctl -u leasehold says more',
+        ],
+      });
+    }
     if (daemon.state === 'odd') {
       findings.push({
         id: 'daemon-odd',

@@ -1,18 +1,19 @@
 import { formatCidr } from '../../base/cidr.ts';
 import { isJsonObject, parseJson, type Json } from '../../base/json.ts';
+import { firstShimName } from '../../node/host/shim.ts';
 import type { Finding } from '../finding.ts';
 import { shimsOf, type Check, type LocalView } from './check.ts';
 import type { ForwardChain } from './ports.ts';
 
 const GUARD = 'inet leasehold';
-const SHIM_NAME = 'lh0';
 
 /** The table that keeps service traffic off the LAN. */
 export const guardCheck: Check = {
   subject: 'the packet filter that keeps service traffic off the LAN',
   look: (view) => {
     const { firewall, daemon } = view;
-    const services = daemon.host?.services ?? [];
+    // What it keeps off the LAN is for the daemon to say; where that says nothing, for the cluster.
+    const services = daemon.host?.services ?? view.services.map(({ network }) => formatCidr(network));
     // Without a shim nothing of ours is in use, and without networks there is nothing to keep off.
     if (shimsOf(view).length === 0 || services.length === 0) return [];
     if (firewall.kind === 'unknown') return [noNft(firewall.why)];
@@ -27,7 +28,9 @@ export const guardCheck: Check = {
           `nft list tables: ${firewall.tables.join(', ') || 'none'}`,
         ],
         remedy: [
-          'the daemon puts it back by itself: look again in a second',
+          daemon.state === 'ready'
+            ? 'the daemon puts it back by itself: look again in a second'
+            : 'the daemon puts it back as soon as it runs: systemctl restart leasehold',
           'if it stays away: a script that begins with "flush ruleset" must become one that flushes its own tables',
         ],
       },
@@ -62,7 +65,7 @@ export const forwardCheck: Check = {
 
 async function ofChain(view: LocalView, chain: ForwardChain): Promise<Finding | undefined> {
   const shims = shimsOf(view).map(({ name }) => name);
-  const names = shims.length > 0 ? shims : [SHIM_NAME];
+  const names = shims.length > 0 ? shims : [firstShimName([], [])];
   const { family, table, name, policy } = chain;
   if (table === 'firewalld') {
     // Its chain accepts by policy and refuses in its last rule what no zone lets pass.

@@ -9,6 +9,7 @@ import { forwardCheck, guardCheck } from './firewall.ts';
 import { goDaemonCheck } from './go-daemon.ts';
 import { kernelCheck } from './kernel.ts';
 import type { NodePlaces } from './places.ts';
+import { podSideCheck } from './pod-side.ts';
 import type { DaemonView, NodeFacts } from './ports.ts';
 import { rpFilterCheck } from './rp-filter.ts';
 import { serviceOverlapCheck } from './service-overlap.ts';
@@ -28,6 +29,7 @@ const CHECKS: readonly Check[] = [
   guardCheck,
   hostProblemCheck,
   fightCheck,
+  podSideCheck,
   forwardCheck,
   bridgeNfCheck,
   rpFilterCheck,

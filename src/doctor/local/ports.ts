@@ -103,13 +103,26 @@ export interface ForwardChain {
 /** What the daemon says of itself. */
 export type DaemonView = {
   readonly socket: string;
-  readonly state: 'absent' | 'starting' | 'ready' | 'odd';
+  /** `silent`: it takes connections and answers nothing. */
+  readonly state: 'absent' | 'starting' | 'ready' | 'silent' | 'odd';
   /** What it, or the socket, answered that was not expected. */
   readonly said?: string | undefined;
   /** Requests that nobody has taken up yet. */
   readonly spooled: number;
   /** Undefined from a daemon that does not tell. */
   readonly host?: HostView | undefined;
+  readonly pods?: PodsView | undefined;
+};
+
+/** `GET /v1/host/pods`: how many pods were looked at, and those in which something is wrong. */
+export type PodsView = {
+  readonly looked: number;
+  readonly pods: readonly {
+    readonly containerId: string;
+    readonly network: string;
+    readonly ifname: string;
+    readonly problems: readonly string[];
+  }[];
 };
 
 /** `GET /v1/host`, as far as the doctor reads it. */

@@ -1,5 +1,7 @@
 import { formatCidr } from '../../base/cidr.ts';
 import { isIpv4 } from '../../base/ip.ts';
+import { HOST_PREFIX } from '../../node/host/plan.ts';
+import { firstShimName } from '../../node/host/shim.ts';
 import type { Finding } from '../finding.ts';
 import { shimsOf, type Check, type LocalView } from './check.ts';
 import type { NodeLink } from './ports.ts';
@@ -67,7 +69,7 @@ function ofShim(view: LocalView, shim: NodeLink): readonly Finding[] {
   );
   const foreign = view.addresses
     .filter(({ index, cidr }) => index === shim.index && isIpv4(cidr.address))
-    .filter(({ cidr }) => cidr.prefix !== 32 || !nodes.has(cidr.address))
+    .filter(({ cidr }) => cidr.prefix !== HOST_PREFIX || !nodes.has(cidr.address))
     .map(({ cidr }) => formatCidr(cidr));
   const findings: Finding[] = [];
   if (!shim.up) {
@@ -117,7 +119,7 @@ export const fightCheck: Check = {
         evidence: [
           `${count === undefined ? 'several times' : `${count} times`}${since === undefined ? '' : ` since ${since}`}`,
         ],
-        remedy: managerAdvice(view, shims[0] ?? 'lh0'),
+        remedy: managerAdvice(view, shims[0] ?? firstShimName([], [])),
       };
     }),
 };

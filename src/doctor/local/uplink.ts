@@ -1,5 +1,5 @@
 import { formatCidr, networkOf } from '../../base/cidr.ts';
-import type { Finding } from '../finding.ts';
+import { type Finding, wifiFact } from '../finding.ts';
 import { linkName, type Check, type LocalView } from './check.ts';
 import type { NodeLink, NodeRoute } from './ports.ts';
 
@@ -27,6 +27,7 @@ function kindFindings(uplink: NodeLink, view: LocalView): readonly Finding[] {
   if (uplink.wireless) {
     findings.push({
       id: 'uplink-wifi',
+      fact: wifiFact(uplink.name),
       severity: 'error',
       title: `${uplink.name} is a Wi-Fi adapter: access points drop frames from other MAC addresses than its own`,
       evidence: [`/sys/class/net/${uplink.name} has a wireless part`],

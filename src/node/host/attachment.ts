@@ -1,7 +1,8 @@
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
-import { PodSide } from './pod-side.ts';
+import { PodSide, type PodSideWanted } from './pod-side.ts';
 import type { AttachmentRecord } from './record.ts';
+import { hostProblems, type ShimLook } from './shim-look.ts';
 import type { UplinkSide } from './uplink-side.ts';
 import type { HostWorld } from './world.ts';
 
@@ -63,16 +64,31 @@ export class Attachment {
 
   /** What is in the pod's namespace. Rejects with SysError. */
   applyInPod(known: readonly Cidr<Ipv4>[]): Promise<void> {
-    return this.pod.apply({ networks: this.networks(known), shimMac: this.side.shimMac });
+    return this.pod.apply(this.#wantedInPod(known));
   }
 
-  /** No route, no neighbour, no last hop any more. Rejects with SysError. */
-  async leave(): Promise<void> {
+  /** The same, and what others did to it. Rejects with SysError. */
+  mendInPod(known: readonly Cidr<Ipv4>[]): Promise<void> {
+    return this.pod.mend(this.#wantedInPod(known));
+  }
+
+  #wantedInPod(known: readonly Cidr<Ipv4>[]): PodSideWanted {
+    return { networks: this.networks(known), shimMac: this.side.shimMac };
+  }
+
+  /** What is missing or wrong, in the pod and on the node: one short text each. Rejects with SysError of the node. */
+  async problems(known: readonly Cidr<Ipv4>[], shims: ShimLook): Promise<readonly string[]> {
+    const inPod = await this.pod.problems(this.#wantedInPod(known));
+    const { side, record, addresses } = this;
+    if (addresses.length === 0) return inPod;
+    const { shimIndex: index, shimName: shim } = side;
+    return [...inPod, ...hostProblems(addresses, record.mac, { shim, view: await shims.at(index) })];
+  }
+
+  /** No route and no neighbour on the node any more. Rejects with SysError. */
+  async leaveNode(): Promise<void> {
     const addresses = this.#addresses;
     this.#addresses = [];
-    await Promise.all([
-      ...addresses.map((one) => this.side.removeHost(one, this.record.mac)),
-      this.pod.remove(),
-    ]);
+    await Promise.all(addresses.map((one) => this.side.removeHost(one, this.record.mac)));
   }
 }

@@ -1,7 +1,7 @@
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { HOST_PREFIX } from './plan.ts';
-import type { HostNotice } from './ports.ts';
+import type { HostKernel, HostLink, InterfaceNotice } from './ports.ts';
 
 /** What an uplink's side knows of itself; an index is undefined while the interface is away. */
 export type SideView = {
@@ -17,7 +17,7 @@ export type SideView = {
 const ALL_INTERFACES = 0;
 
 /** Whether something is not as it should be after this. What we do ourselves is as it should be. */
-export function isDisturbance(notice: HostNotice, view: SideView): boolean {
+export function isDisturbance(notice: InterfaceNotice, view: SideView): boolean {
   const { index, kind } = notice;
   const isShim = index === view.shim.index;
   const isUplink = index === view.uplink.index;
@@ -35,13 +35,16 @@ export function isDisturbance(notice: HostNotice, view: SideView): boolean {
   }
 }
 
-function isWrongRoute(notice: Extract<HostNotice, { kind: 'route' }>, { hosts, source }: SideView): boolean {
+function isWrongRoute(
+  notice: Extract<InterfaceNotice, { kind: 'route' }>,
+  { hosts, source }: SideView,
+): boolean {
   if (notice.dst.prefix !== HOST_PREFIX || !hosts.has(notice.dst.address)) return false;
   return notice.gone || notice.source !== source;
 }
 
 function isWrongNeighbour(
-  { gone, address, mac, permanent }: Extract<HostNotice, { kind: 'neighbour' }>,
+  { gone, address, mac, permanent }: Extract<InterfaceNotice, { kind: 'neighbour' }>,
   { hosts }: SideView,
 ): boolean {
   const wanted = hosts.get(address);
@@ -53,10 +56,27 @@ function isWrongNeighbour(
  * nothing; where it came before ours, ours is still in the table.
  */
 export function contestedBy(
-  notice: HostNotice,
+  notice: InterfaceNotice,
   { shim, hosts }: { readonly shim: number | undefined; readonly hosts: ReadonlyMap<Ipv4, Mac> },
 ): Ipv4 | undefined {
   if (notice.kind !== 'route' || notice.gone || shim === undefined || notice.index === shim) return undefined;
   const { address, prefix } = notice.dst;
   return prefix === HOST_PREFIX && hosts.has(address) ? address : undefined;
+}
+
+/**
+ * The kernel tells of an uplink for each macvlan that comes or goes on it (NETDEV_CHANGEUPPER), with nothing changed that
+ * matters here since it was `seen`. A change that was taken back since is none of those: routes may have gone with it.
+ */
+export function isOldNews(
+  notice: InterfaceNotice,
+  seen: HostLink | undefined,
+  kernel: Pick<HostKernel, 'peek'>,
+): boolean {
+  if (seen === undefined || notice.kind !== 'link' || notice.gone || notice.index !== seen.index)
+    return false;
+  if (notice.name !== seen.name || notice.up !== seen.up || notice.lowerUp !== seen.lowerUp) return false;
+  // What the notice does not say.
+  const now = kernel.peek(seen.name);
+  return now?.index === seen.index && now.mtu === seen.mtu && now.mac === seen.mac;
 }

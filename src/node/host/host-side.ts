@@ -1,9 +1,9 @@
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { isSysError } from '../../base/sys-error.ts';
-import { later, seconds } from '../../base/time.ts';
 import { Attachment } from './attachment.ts';
-import { GuardKeeper } from './guard-keeper.ts';
+import { Barriers } from './barriers.ts';
+import { PodChecks, type PodsChecked } from './pod-checks.ts';
 import { PodSide } from './pod-side.ts';
 import type { HostNotice } from './ports.ts';
 import {
@@ -17,11 +17,10 @@ import {
 import { type Fight, Repairs } from './repairs.ts';
 import { distinct, type ServiceNetworks } from './service-networks.ts';
 import { firstShimName, shimOf } from './shim.ts';
+import { ShimLook } from './shim-look.ts';
+import { Sweep } from './sweep.ts';
 import { UplinkSide, type UplinkSideOwner, type UplinkStatus } from './uplink-side.ts';
 import type { HostWorld } from './world.ts';
-
-/** How often it is looked whether pods went away without a DEL. */
-const SWEEP = seconds(30);
 
 /** What an ADD wants of the node. */
 export type AttachRequest = Omit<AttachmentRecord, 'kind' | 'schema' | 'bootId'>;
@@ -43,26 +42,29 @@ export class HostSide {
   readonly #world: HostWorld;
   readonly #services: ServiceNetworks;
   readonly #repairs = new Repairs();
-  readonly #guard: GuardKeeper;
+  readonly #barriers: Barriers;
   readonly #sides = new Map<string, UplinkSide>();
   /** Sides on their way: two first pods at once are one shim. */
   readonly #coming = new Map<string, Promise<UplinkSide>>();
   readonly #attachments = new Map<string, Attachment>();
   readonly #begun = new Map<string, PodSide>();
-  /** Seen once without their namespace. */
-  readonly #missing = new Set<string>();
   readonly #records: UplinkRecord[] = [];
-  #cancelSweep: (() => void) | undefined;
+  readonly #checks = new PodChecks();
+  readonly #sweep: Sweep;
   #closed = false;
 
   constructor(world: HostWorld, services: ServiceNetworks) {
     this.#world = world;
     this.#services = services;
-    this.#guard = new GuardKeeper(world, this.#repairs, () => ({
+    this.#barriers = new Barriers(world, this.#repairs, () => ({
       networks: this.#guarded(),
       uplinks: [...this.#sides.keys()].toSorted(),
       shims: [...this.#sides.values()].map(({ shimName }) => shimName).toSorted(),
     }));
+    this.#sweep = new Sweep(world, {
+      attachments: () => [...this.#attachments.values()].map(({ record }) => record),
+      detach: (key) => this.detach(key),
+    });
     services.onChange(() => void this.#servicesChanged());
   }
 
@@ -80,10 +82,7 @@ export class HostSide {
       return;
     }
     const side = this.#sides.get(record.uplink);
-    const found = this.#world.namespaceAt(record.netns.path);
-    const isThere = 'inode' in found && found.inode === record.netns.inode;
-    const isGone = found.kind === 'gone' || ('inode' in found && !isThere);
-    if (side === undefined || record.bootId !== this.#world.clock.bootId || isGone) {
+    if (side === undefined || record.bootId !== this.#world.clock.bootId || this.#sweep.isGone(record)) {
       void this.#forget(record);
       return;
     }
@@ -96,8 +95,8 @@ export class HostSide {
   async start(): Promise<void> {
     for (const attachment of this.#attachments.values()) attachment.expect();
     await Promise.all([...this.#sides.values()].map((side) => this.#trySide(side)));
-    await this.#guard.ensure();
-    this.#sweepLater();
+    await this.#barriers.ensure();
+    this.#sweep.start();
     void this.#applyInPods([...this.#attachments.values()]);
   }
 
@@ -111,15 +110,15 @@ export class HostSide {
   }
 
   /** Begins with what can be done before the pod has its address. Never fails: `attach` does what is missing. */
-  begin(request: AttachRequest): void {
+  begin(request: AttachRequest, index: number): void {
     const pod = new PodSide(this.#world, this.#recordOf(request));
-    pod.begin();
+    pod.begin(index);
     this.#begun.set(attachmentText(request.key), pod);
-    if (request.hostAccess)
-      void this.#sideOf(request.uplink).then(
-        (side) => this.#trySide(side),
-        () => undefined,
-      );
+    if (!request.hostAccess) return;
+    void this.#sideOf(request.uplink).then(
+      (side) => this.#trySide(side),
+      () => undefined,
+    );
   }
 
   /** The ADD is over. Where it came to nothing, what was begun for it is taken back. */
@@ -152,7 +151,7 @@ export class HostSide {
         attachment.follow(),
         attachment.applyInPod(this.#services.all),
         // Networks that only this pod has named are not on the guard yet.
-        typeof record.services === 'string' ? undefined : this.#guard.ensure(),
+        typeof record.services === 'string' ? undefined : this.#barriers.ensure(),
       ]);
       if (before !== undefined) await this.#dropOld(before, attachment);
     } catch (error) {
@@ -164,18 +163,24 @@ export class HostSide {
   /** What an attachment of the same name had before and this one has not. */
   async #dropOld(before: Attachment, now: Attachment): Promise<void> {
     const isSame = before.side === now.side && before.record.mac === now.record.mac;
-    if (!isSame) await before.leave();
+    if (!isSame) await Promise.all([before.leaveNode(), before.pod.remove()]);
   }
 
   /** Takes the node's part of a pod away. Never fails: what cannot be removed is in nobody's way. */
   async detach(key: AttachmentKey): Promise<void> {
+    const { inPod } = await this.depart(key);
+    await inPod;
+  }
+
+  /** The same: nothing leads to the pod when this resolves, and what is in the pod goes meanwhile. Never fails. */
+  async depart(key: AttachmentKey): Promise<{ readonly inPod: Promise<void> }> {
     const text = attachmentText(key);
     const attachment = this.#attachments.get(text);
-    if (attachment === undefined) return;
+    if (attachment === undefined) return { inPod: Promise.resolve() };
     this.#attachments.delete(text);
-    this.#missing.delete(text);
+    const inPod = attachment.pod.remove().then(() => this.#forget(attachment.record));
     try {
-      await attachment.leave();
+      await attachment.leaveNode();
     } catch (error) {
       if (!isSysError(error)) throw error;
       this.#world.log.warn(
@@ -183,7 +188,7 @@ export class HostSide {
         "the node's route to a pod could not be removed",
       );
     }
-    await this.#forget(attachment.record);
+    return { inPod };
   }
 
   async #forget(record: AttachmentRecord): Promise<void> {
@@ -237,13 +242,14 @@ export class HostSide {
 
   /** The kernel says that something changed on the node. */
   notice(notice: HostNotice): void {
-    for (const side of this.#sides.values()) side.notice(notice);
+    if (notice.kind === 'rule') this.#barriers.ruleChanged(notice);
+    else for (const side of this.#sides.values()) side.notice(notice);
   }
 
   /** Notices were lost: everything is looked at. */
   noticesLost(): void {
     for (const side of this.#sides.values()) side.look();
-    this.#guard.changed();
+    this.#barriers.changed();
   }
 
   /** Whether a shim has this index: its neighbours are of interest. */
@@ -253,21 +259,53 @@ export class HostSide {
 
   /** Somebody else touched our nftables tables. */
   guardChanged(): void {
-    this.#guard.changed();
+    this.#barriers.tablesChanged();
   }
 
   async #servicesChanged(): Promise<void> {
     // Away from the LAN first: a pod that learns a network late is only late.
-    await this.#guard.ensure();
+    await this.#barriers.ensure();
     await this.#applyInPods([...this.#attachments.values()]);
   }
 
-  async #applyInPods(attachments: readonly Attachment[]): Promise<void> {
+  /** All of it anew, as far as others undid it: on the node, and in every pod. Never rejects: what fails is said. */
+  async reapply(): Promise<void> {
+    this.noticesLost();
+    await this.#applyInPods([...this.#attachments.values()], (one) => one.mendInPod(this.#services.all));
+  }
+
+  /**
+   * What is missing or wrong of what an attachment has, in its pod and on the node; changes nothing. None for one that
+   * is not known. Rejects with SysError when the node's own kernel cannot be asked.
+   */
+  async problemsOf(key: AttachmentKey): Promise<readonly string[]> {
+    const attachment = this.#attachments.get(attachmentText(key));
+    return (await attachment?.problems(this.#services.all, new ShimLook(this.#world.kernel))) ?? [];
+  }
+
+  /** The same of the next `limit` pods, one after another: repeated calls come round to all. Rejects with SysError. */
+  checkAll(limit?: number): Promise<PodsChecked> {
+    const shims = new ShimLook(this.#world.kernel);
+    return this.#checks.run(
+      [...this.#attachments.values()],
+      {
+        isThere: (one) =>
+          this.#attachments.get(attachmentText(one.record.key)) === one && !this.#sweep.isGone(one.record),
+        problems: (one) => one.problems(this.#services.all, shims),
+      },
+      limit,
+    );
+  }
+
+  async #applyInPods(
+    attachments: readonly Attachment[],
+    apply: (attachment: Attachment) => Promise<void> = (one) => one.applyInPod(this.#services.all),
+  ): Promise<void> {
     for (const attachment of attachments) {
       if (this.#closed || this.#attachments.get(attachmentText(attachment.record.key)) !== attachment)
         continue;
       try {
-        await attachment.applyInPod(this.#services.all);
+        await apply(attachment);
       } catch (error) {
         this.#failed(attachment, error);
       }
@@ -277,7 +315,7 @@ export class HostSide {
   readonly #owner: UplinkSideOwner = {
     repairs: this.#repairs,
     save: (record) => this.#world.store.put(record),
-    shimReady: (_side, isNew) => this.#guard.ensure(isNew),
+    shimReady: (_side, isNew) => this.#barriers.ensure(isNew),
   };
 
   #sideOf(uplink: string): Promise<UplinkSide> {
@@ -308,29 +346,12 @@ export class HostSide {
     return side;
   }
 
-  #sweepLater(): void {
-    const { timers, clock } = this.#world;
-    this.#cancelSweep = timers.at(later(clock.now(), SWEEP), () => void this.#sweep());
-  }
-
-  /** Two looks must agree that a pod is gone; one that cannot be seen is left alone. */
-  async #sweep(): Promise<void> {
-    for (const [text, { record }] of this.#attachments) {
-      const found = this.#world.namespaceAt(record.netns.path);
-      const isGone = 'inode' in found ? found.inode !== record.netns.inode : found.kind === 'gone';
-      if (!isGone) this.#missing.delete(text);
-      else if (this.#missing.has(text)) await this.detach(record.key);
-      else this.#missing.add(text);
-    }
-    if (!this.#closed) this.#sweepLater();
-  }
-
   status(): HostStatus {
     return {
       uplinks: [...this.#sides.values()].map((side) => side.status()),
       services: this.#services.all,
       attachments: this.#attachments.size,
-      guard: { problem: this.#guard.problem },
+      guard: { problem: this.#barriers.problem },
       repairs: this.#repairs.total,
       fights: this.#repairs.fights(this.#world.clock.now()),
     };
@@ -339,7 +360,7 @@ export class HostSide {
   /** Takes everything off the node and puts back what was changed. Rejects with SysError. */
   async remove(): Promise<void> {
     await this.close();
-    await this.#world.guard.remove();
+    await this.#barriers.remove();
     for (const side of this.#sides.values()) await side.remove();
     for (const record of this.#records) await this.#world.store.remove(record);
   }
@@ -347,8 +368,8 @@ export class HostSide {
   /** Leaves all as it is: pods live on. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#cancelSweep?.();
-    await this.#guard.close();
+    this.#sweep.close();
+    await this.#barriers.close();
     await Promise.all([...this.#sides.values()].map((side) => side.close()));
   }
 }

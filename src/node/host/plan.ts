@@ -31,12 +31,17 @@ export type ShimWanted = {
 export type ShimSeen = {
   readonly link: HostLink;
   readonly addresses: readonly HostAddress[];
+  /** Those of them that we put there, and those that we are about to. */
+  readonly own: readonly Ipv4[];
   readonly routes: readonly HostRoute[];
   readonly neighbours: readonly HostNeighbour[];
 };
 
-/** One thing that is not as it should be, by a name that stays the same, and what mends it. */
-export type Step = { readonly item: string; readonly change: HostChange };
+/**
+ * One thing that is not as it should be, by a name that stays the same, and what mends it. `ends`: what is not wanted any
+ * more goes, and the item is not expected from then on.
+ */
+export type Step = { readonly item: string; readonly change: HostChange; readonly ends?: true };
 
 /** An address of a single host (/32). */
 export const HOST_PREFIX = 32;
@@ -81,14 +86,15 @@ function planNewAddresses(wanted: ShimWanted, { link, addresses }: ShimSeen): re
     }));
 }
 
-/** Those that were ours: what others put there (with a network of its own) is theirs. */
-function planOldAddresses(wanted: ShimWanted, { link, addresses }: ShimSeen): readonly Step[] {
+/** Ours alone: what others put there, a virtual address for example, is theirs. */
+function planOldAddresses(wanted: ShimWanted, { link, addresses, own }: ShimSeen): readonly Step[] {
   const { index, name } = link;
   return addresses
-    .filter((one) => isHostAddress(one) && !wanted.addresses.includes(one.cidr.address))
+    .filter((one) => isOwn(one, own) && !wanted.addresses.includes(one.cidr.address))
     .map(({ cidr }) => ({
-      item: `old address ${cidr.address} of ${name}`,
+      item: `address ${cidr.address} of ${name}`,
       change: { kind: 'remove-address', index, cidr },
+      ends: true,
     }));
 }
 
@@ -96,9 +102,28 @@ function isHostAddress({ cidr, scope }: HostAddress): boolean {
   return cidr.prefix === HOST_PREFIX && scope === SCOPE_GLOBAL;
 }
 
+function isOwn(address: HostAddress, own: readonly Ipv4[]): boolean {
+  return isHostAddress(address) && own.includes(address.cidr.address);
+}
+
+/**
+ * Which of the shim's addresses are ours: all that it shall have, for nobody else has a reason to put the uplink's
+ * address there, and of those that were ours (`known`) those that are still there.
+ */
+export function ownAddresses(
+  wanted: readonly Ipv4[],
+  known: readonly Ipv4[],
+  there: readonly HostAddress[],
+): readonly Ipv4[] {
+  const left = known.filter(
+    (address) => !wanted.includes(address) && there.some((one) => isOwn(one, [address])),
+  );
+  return [...wanted, ...left].toSorted();
+}
+
 /** Addresses on the shim that are not of our making, as text. */
-export function foreignAddresses({ addresses }: Pick<ShimSeen, 'addresses'>): readonly string[] {
-  return addresses.filter((one) => !isHostAddress(one)).map(({ cidr }) => formatCidr(cidr));
+export function foreignAddresses({ addresses, own }: Pick<ShimSeen, 'addresses' | 'own'>): readonly string[] {
+  return addresses.filter((one) => !isOwn(one, own)).map(({ cidr }) => formatCidr(cidr));
 }
 
 function planRoutes(wanted: ShimWanted, { link, routes }: ShimSeen): readonly Step[] {
@@ -120,8 +145,9 @@ function planRoutes(wanted: ShimWanted, { link, routes }: ShimSeen): readonly St
       change: { kind: 'put-route', index, to, source } as const,
     })),
     ...old.map((to) => ({
-      item: `old route to ${to}`,
+      item: `route to ${to}`,
       change: { kind: 'remove-route', index, to } as const,
+      ends: true as const,
     })),
   ];
 }
@@ -139,8 +165,9 @@ function planNeighbours(wanted: ShimWanted, { link, neighbours }: ShimSeen): rea
       change: { kind: 'put-neighbour', index, address, mac } as const,
     })),
     ...old.map((address) => ({
-      item: `old neighbour ${address}`,
+      item: `neighbour ${address}`,
       change: { kind: 'remove-neighbour', index, address } as const,
+      ends: true as const,
     })),
   ];
 }

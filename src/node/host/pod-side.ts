@@ -22,22 +22,20 @@ export class PodSide {
   #tail: Promise<void> = Promise.resolve();
   /** The interface that has its last hop: made again under its uplink, it is another one. */
   #lastHopOn: number | undefined;
+  #isTakenUp = false;
+  /** There are no routes of ours yet that might have to go. */
+  #isNew = false;
+  /** Said by the kernel. */
+  #lastHopUnsupported = false;
 
   constructor(world: HostWorld, record: AttachmentRecord) {
     this.#world = world;
     this.#record = record;
   }
 
-  /** A pod of an earlier run: its tables are there. Throws no error for a pod that is gone. */
+  /** A pod of an earlier run: its tables are there. Nobody looks before the first `apply`. */
   takeUp(): void {
-    try {
-      this.#inPod((pod) => {
-        this.#lastHopOn = pod.peek(this.#record.key.ifname)?.index;
-        return Promise.resolve();
-      }).catch(() => undefined);
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-    }
+    this.#isTakenUp = true;
   }
 
   /** Rejects with SysError. A kernel without nftables has no last hop: that is said, and no error. */
@@ -47,16 +45,61 @@ export class PodSide {
     return done;
   }
 
-  /** Begins with what needs no address, while that is asked for. What fails is done again by `apply`, and said then. */
-  begin(): void {
-    this.#tail = this.#tail
-      .then(() => this.#inPod((pod) => this.#setLastHop(pod, this.#linkIn(pod))))
-      .catch(() => undefined);
+  /**
+   * Makes the last hop of a new interface while its address is asked for. Not the way to the services: when the address
+   * is announced the kernel forgets all neighbours of the interface (neigh_changeaddr). What fails is done by `apply`.
+   */
+  begin(index: number): void {
+    this.#isNew = true;
+    this.#tail = this.#inPod((pod) => this.#setLastHop(pod, index)).catch(() => undefined);
+  }
+
+  /** As `apply`; also puts back a last hop that others removed, switched off or changed. Rejects with SysError. */
+  mend(wanted: PodSideWanted): Promise<void> {
+    const done = this.#tail.then(() =>
+      this.#inPod(async (pod) => {
+        const { ifname } = this.#record.key;
+        if ((await this.#lastHopProblem(pod)) !== undefined) {
+          this.#lastHopOn = undefined;
+          this.#isTakenUp = false;
+          await pod.removeLastHop(ifname);
+        }
+        await this.#put(pod, wanted);
+      }),
+    );
+    this.#tail = done.catch(() => undefined);
+    return done;
+  }
+
+  /** What is missing or wrong in the pod, one short text each; changes nothing. Never rejects for what the kernel says. */
+  async problems({ networks, shimMac }: PodSideWanted): Promise<readonly string[]> {
+    await this.#tail;
+    const found: string[] = [];
+    try {
+      await this.#inPod(async (pod) => {
+        found.push(...(await pod.serviceProblems(this.#linkIn(pod), networks, shimMac)));
+        const lastHop = await this.#lastHopProblem(pod);
+        if (lastHop !== undefined) found.push(lastHop);
+      });
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      found.push(error.message);
+    }
+    return found;
+  }
+
+  async #lastHopProblem(pod: PodSidePort): Promise<string | undefined> {
+    if (!this.#record.lastHop || this.#lastHopUnsupported) return undefined;
+    return await pod.lastHopProblem(this.#record.key.ifname);
   }
 
   async #put(pod: PodSidePort, { networks, shimMac }: PodSideWanted): Promise<void> {
     const index = this.#linkIn(pod);
-    await pod.setServices(index, networks, shimMac);
+    if (this.#isTakenUp) this.#lastHopOn = index;
+    this.#isTakenUp = false;
+    const isNew = this.#isNew;
+    this.#isNew = false;
+    await (isNew ? pod.addServices(index, networks, shimMac) : pod.setServices(index, networks, shimMac));
     await this.#setLastHop(pod, index);
   }
 
@@ -75,6 +118,7 @@ export class PodSide {
     } catch (error) {
       if (!isSysError(error, 'EOPNOTSUPP', 'ENOENT')) throw error;
       this.#lastHopOn = index;
+      this.#lastHopUnsupported = true;
       this.#world.count('last-hop-unsupported');
       this.#world.log.warn(
         { attachment: attachmentText(this.#record.key), error: error.message },

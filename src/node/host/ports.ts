@@ -56,6 +56,16 @@ export interface HostNeighbour {
   readonly permanent: boolean;
 }
 
+/** An IPv4 rule: what comes in by this interface for this network is refused before it is routed. */
+export interface HostRule {
+  readonly iif: string;
+  readonly to: Cidr<Ipv4>;
+  /** The lower is asked first; tables are rules too: "local" has 0, "main" 32766. */
+  readonly priority: number;
+  /** RTPROT_* */
+  readonly protocol: number;
+}
+
 /** The interface that is made on an uplink: a macvlan of mode bridge, down, with IPv6 off. */
 export interface ShimSpec {
   readonly name: string;
@@ -93,7 +103,9 @@ export type HostChange =
       readonly address: Ipv4;
       readonly mac: Mac;
     }
-  | { readonly kind: 'remove-neighbour'; readonly index: number; readonly address: Ipv4 };
+  | { readonly kind: 'remove-neighbour'; readonly index: number; readonly address: Ipv4 }
+  /** "iif NAME to NETWORK prohibit", RTPROT_LEASEHOLD. */
+  | ({ readonly kind: 'put-rule' | 'remove-rule' } & Omit<HostRule, 'protocol'>);
 
 /** `net.ipv4.conf.<ifname>.<key>` or `net.ipv6.conf.<ifname>.<key>`. */
 export interface HostSysctl {
@@ -111,6 +123,8 @@ export interface HostKernel {
   /** Those of one interface. */
   routes(index: number): Promise<readonly HostRoute[]>;
   neighbours(index: number): Promise<readonly HostNeighbour[]>;
+  /** EOPNOTSUPP where the kernel has no rules. */
+  rules(): Promise<readonly HostRule[]>;
   /** EEXIST when the name is taken. */
   createShim(spec: ShimSpec): Promise<void>;
   /** No error when it is gone already. */
@@ -124,7 +138,12 @@ export interface HostKernel {
 }
 
 /** What changed on the node, as the kernel tells it. `gone` is RTM_DEL*. */
-export type HostNotice =
+export type HostNotice = InterfaceNotice | RuleNotice;
+
+export type RuleNotice = { readonly kind: 'rule'; readonly gone: boolean } & HostRule;
+
+/** What changed at an interface. */
+export type InterfaceNotice =
   | {
       readonly kind: 'link';
       readonly gone: boolean;
@@ -168,11 +187,18 @@ export interface PodSidePort {
   peek(name: string): { readonly index: number; readonly mac?: Mac | undefined } | undefined;
   /**
    * Routes to `networks` via SERVICE_NEXT_HOP, which is a permanent neighbour with the shim's MAC. Routes of
-   * RTPROT_LEASEHOLD on this interface to other networks go. None: neighbour and routes go.
+   * RTPROT_LEASEHOLD on this interface to other networks go. None: neighbour and routes go. What is so already is left
+   * alone.
    */
   setServices(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<void>;
+  /** The same for an interface that was made a moment ago: nobody looks what is there. */
+  addServices(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<void>;
+  /** What is missing or wrong of what `setServices` does: "no route to 10.43.0.0/16 by 169.254.1.1". Changes nothing. */
+  serviceProblems(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<readonly string[]>;
   /** Replies leave by the way that the connection came. */
   setLastHop(index: number, ifname: string): Promise<void>;
+  /** What is wrong of that: missing, switched off, changed; undefined: nothing, or the kernel has no nf_tables. */
+  lastHopProblem(ifname: string): Promise<string | undefined>;
   /** No error when there is none. */
   removeLastHop(ifname: string): Promise<void>;
   close(): void;

@@ -54,6 +54,8 @@ export type UplinkRecord = {
   readonly uplink: string;
   /** The pods have its MAC as that of their next hop: it stays the same for good. */
   readonly shim: { readonly name: string; readonly mac: Mac };
+  /** Those that we put on the shim; others there are somebody else's. Absent: not known, of an earlier version. */
+  readonly addresses?: readonly Ipv4[] | undefined;
   /** Of the uplink, as it was in this boot before anything of ours; another device begins with its own. */
   readonly sysctls: {
     readonly bootId: string;
@@ -115,6 +117,7 @@ const uplinkShape = v.object({
   schema: v.literal(HOST_SCHEMA),
   uplink: v.string(),
   shim: v.object({ name: v.string(), mac: text(parseMac) }),
+  addresses: v.optional(v.array(text(parseIpv4))),
   sysctls: v.object({
     bootId: v.string(),
     index: v.number(),

@@ -1,6 +1,8 @@
 import type { HostWorld } from './world.ts';
 import { between, type Duration, type Instant, later, millis, seconds } from '../../base/time.ts';
 
+/** Repairs so close together are of one disturbance, which had several parts. */
+const ONE_DISTURBANCE = millis(250);
 /** So many repairs of one thing within the span are somebody who undoes them: a fight. */
 const FIGHT_AFTER = 5;
 const FIGHT_SPAN = seconds(10);
@@ -41,6 +43,7 @@ export class Repairs {
     const note = this.#noteOf(item);
     const last = note.times.at(-1);
     if (last !== undefined && between(last, now) > PEACE) note.fight = undefined;
+    if (last !== undefined && between(last, now) < ONE_DISTURBANCE) return false;
     note.times.push(now);
     if (note.times.length > FIGHT_AFTER) note.times.shift();
     if (note.fight !== undefined) {

@@ -6,9 +6,16 @@ const NAME = 'lh';
 /** More uplinks than a node has, and names that others may have taken. */
 const MOST_NAMES = 64;
 
+const ALIAS = 'leasehold: shim of ';
+
 /** Written on the interface, so that a person sees whose it is, and we do when our records are lost. */
 export function shimAlias(uplink: string): string {
-  return `leasehold: shim of ${uplink}`;
+  return `${ALIAS}${uplink}`;
+}
+
+/** Whether an interface of this alias is a shim, of whatever uplink. */
+export function isShimAlias(alias: string | undefined): boolean {
+  return alias?.startsWith(ALIAS) ?? false;
 }
 
 /** The shim of an uplink, under whatever name: a macvlan on it that has our alias, or the MAC address that pods know. */

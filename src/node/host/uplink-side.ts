@@ -1,12 +1,13 @@
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
-import { type Duration, type Instant, later, millis, seconds } from '../../base/time.ts';
+import { type Duration, later, millis, seconds } from '../../base/time.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { NodeAddresses } from './node-addresses.ts';
-import { contestedBy, isDisturbance } from './disturbance.ts';
-import { foreignAddresses, planShim, type ShimSeen, type ShimWanted } from './plan.ts';
-import type { HostChange, HostLink, HostNotice } from './ports.ts';
+import { contestedBy, isDisturbance, isOldNews } from './disturbance.ts';
+import { LookTimer } from './look-timer.ts';
+import { foreignAddresses, ownAddresses, planShim, type ShimSeen, type ShimWanted } from './plan.ts';
+import type { HostChange, HostLink, InterfaceNotice } from './ports.ts';
 import type { UplinkRecord } from './record.ts';
 import { RepairBook, type Repairs } from './repairs.ts';
 import { findShim, makeShim, shimAlias } from './shim.ts';
@@ -14,10 +15,6 @@ import { SysctlKeeper } from './sysctl-keeper.ts';
 import { restoreSysctls } from './sysctls.ts';
 import type { HostWorld } from './world.ts';
 
-/** Notices come in bursts: so long others of the same burst are waited for. */
-const BURST: Duration = millis(3);
-/** Between two looks: whoever changes things in a loop does not keep the daemon busy. */
-const LOOK_GAP: Duration = millis(25);
 /** After a look that failed; doubled each time. */
 const FIRST_RETRY: Duration = millis(250);
 const LAST_RETRY: Duration = seconds(30);
@@ -55,6 +52,8 @@ export class UplinkSide {
   readonly #book: RepairBook;
   readonly #sysctls: SysctlKeeper;
   #uplink: number | undefined;
+  /** The uplink at the last look that came to its end. */
+  #seenUplink: HostLink | undefined;
   #shim: number | undefined;
   /** Uplink and shim at the last look, by index and name. */
   #devices = '';
@@ -63,8 +62,7 @@ export class UplinkSide {
   readonly #contested = new Set<Ipv4>();
   #running: Promise<void> | undefined;
   #lookWanted = false;
-  #timer: { readonly at: Instant; readonly cancel: () => void } | undefined;
-  #lastLook: Instant | undefined;
+  readonly #timer: LookTimer;
   #retry: Duration = FIRST_RETRY;
   #problem: string | undefined;
   #foreign: readonly string[] = [];
@@ -75,6 +73,10 @@ export class UplinkSide {
     this.#owner = owner;
     this.#record = record;
     this.#queue = new ChangeQueue(world.kernel);
+    this.#timer = new LookTimer(world, () => {
+      this.#lookWanted = true;
+      void this.#run();
+    });
     this.#book = new RepairBook(world, owner.repairs, record.uplink);
     this.#sysctls = new SysctlKeeper(world, this.#book, {
       mayRepair: (item) => this.#mayRepair(item),
@@ -92,6 +94,11 @@ export class UplinkSide {
 
   get shimMac(): Mac {
     return this.#record.shim.mac;
+  }
+
+  /** Undefined: it is not there. */
+  get shimIndex(): number | undefined {
+    return this.#shim;
   }
 
   get isReady(): boolean {
@@ -166,7 +173,8 @@ export class UplinkSide {
   }
 
   /** Something changed on the node; looks at what it was when it concerns this uplink. */
-  notice(notice: HostNotice): void {
+  notice(notice: InterfaceNotice): void {
+    if (isOldNews(notice, this.#seenUplink, this.#world.kernel)) return;
     const contested = contestedBy(notice, { shim: this.#shim, hosts: this.#hosts });
     if (contested !== undefined) this.#contested.add(contested);
     const { wanted, source } = this.#addresses;
@@ -182,21 +190,7 @@ export class UplinkSide {
 
   /** Soon, with what else happens in this moment. */
   look(): void {
-    const now = this.#world.clock.now();
-    const soon = later(now, BURST);
-    const rested = this.#lastLook === undefined ? soon : later(this.#lastLook, LOOK_GAP);
-    this.#lookAt(soon > rested ? soon : rested);
-  }
-
-  #lookAt(at: Instant): void {
-    if (this.#closed || (this.#timer !== undefined && this.#timer.at <= at)) return;
-    this.#timer?.cancel();
-    const cancel = this.#world.timers.at(at, () => {
-      this.#timer = undefined;
-      this.#lookWanted = true;
-      void this.#run();
-    });
-    this.#timer = { at, cancel };
+    this.#timer.soon();
   }
 
   /** One worker: what came while it was busy is done with it. Never rejects. */
@@ -230,7 +224,8 @@ export class UplinkSide {
   }
 
   async #tryLook(): Promise<void> {
-    this.#lastLook = this.#world.clock.now();
+    this.#timer.looked();
+    this.#seenUplink = undefined;
     try {
       await this.#lookNow();
       this.#problem = undefined;
@@ -249,7 +244,7 @@ export class UplinkSide {
     }
     this.#problem = problem;
     this.#world.count('host-repair-failed');
-    this.#lookAt(later(this.#world.clock.now(), this.#retry));
+    this.#timer.at(later(this.#world.clock.now(), this.#retry));
     this.#retry = millis(Math.min(this.#retry * 2, LAST_RETRY));
   }
 
@@ -265,17 +260,23 @@ export class UplinkSide {
       return;
     }
     const all = await kernel.addresses();
+    const { source } = this.#addresses;
     this.#addresses.update(
       all.filter(({ index }) => index === uplink.index),
       clock.now(),
     );
+    // Routes with another source are what is wanted now, and not what others broke.
+    if (this.#addresses.source !== source) {
+      this.#book.unmade(...[...this.#hosts.keys()].map((to) => `route to ${to}`));
+    }
     const { nextEnd } = this.#addresses;
-    if (nextEnd !== undefined) this.#lookAt(nextEnd);
+    if (nextEnd !== undefined) this.#timer.at(nextEnd);
     const found = findShim(links, uplink, this.#record.shim);
     const link = found ?? (await this.#make(links, uplink));
     if (link === undefined) return;
     await this.#take(link);
     await this.#mend(uplink, link, { addresses: all.filter(({ index }) => index === link.index) });
+    this.#seenUplink = uplink;
   }
 
   /** Undefined when it is left alone for a while, because somebody removes it again and again. */
@@ -302,7 +303,8 @@ export class UplinkSide {
       kernel.routes(link.index),
       kernel.neighbours(link.index),
     ]);
-    const seen: ShimSeen = { link, addresses, routes, neighbours };
+    const own = await this.#ownAddresses(addresses);
+    const seen: ShimSeen = { link, addresses, own, routes, neighbours };
     this.#foreign = foreignAddresses(seen);
     const wanted = { ...this.#wanted(uplink), contested: new Set(this.#contested) };
     this.#contested.clear();
@@ -312,7 +314,11 @@ export class UplinkSide {
       change.kind === 'put-route' ? [this.#forgetAstray(change.to, uplink.index)] : [],
     );
     const outcomes = await kernel.apply([...changes, ...astray]);
-    for (const [at, { item }] of steps.entries()) if (outcomes[at] === undefined) this.#book.note(item);
+    for (const [at, { item, ends }] of steps.entries()) {
+      if (outcomes[at] !== undefined) continue;
+      if (ends === true) this.#book.unmade(item);
+      else this.#book.note(item);
+    }
     this.#book.report();
     const failed = outcomes.find((error) => error !== undefined);
     if (failed !== undefined) throw failed;
@@ -336,6 +342,14 @@ export class UplinkSide {
     return { mac, mtu, up, alias: shimAlias(this.name), addresses, source, hosts: this.#hosts };
   }
 
+  /** Addresses that we put on the shim, or are about to: first on disk, so that no run takes ours for somebody else's. */
+  async #ownAddresses(there: ShimSeen['addresses']): Promise<readonly Ipv4[]> {
+    const known = this.#record.addresses ?? [];
+    const own = ownAddresses(this.#addresses.wanted, known, there);
+    if (own.join() !== known.join()) await this.#save({ ...this.#record, addresses: own });
+    return own;
+  }
+
   async #setSysctls(uplink: HostLink, link: HostLink): Promise<void> {
     const record = this.#sysctls.saving(this.#record, uplink);
     // First on disk, then changed: else a crash between the two would lose what was there.
@@ -351,7 +365,7 @@ export class UplinkSide {
   /** False while this is left to whoever changes it back all the time; then it is looked at again later. */
   #mayRepair(item: string): boolean {
     const at = this.#book.notBefore(item);
-    if (at !== undefined) this.#lookAt(at);
+    if (at !== undefined) this.#timer.at(at);
     return at === undefined;
   }
 
@@ -370,7 +384,7 @@ export class UplinkSide {
   /** Leaves all as it is: pods live on. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#timer?.cancel();
+    this.#timer.close();
     this.#sysctls.close();
     await this.#running;
     this.#queue.reject(new SysError(`set up ${this.shimName}`, 'ECANCELED', 'the daemon stops'));

@@ -9,6 +9,7 @@ import {
   NetlinkFormatError,
   optional,
   StructReader,
+  textAttr,
   u32Attr,
   u32Bytes,
   type NetlinkProblem,
@@ -24,11 +25,14 @@ export const RTM_GETRULE = 34;
 // linux/fib_rules.h
 /** struct fib_rule_hdr: family, dst_len, src_len, tos, table, two reserved, action, flags. */
 const FIB_RULE_HDR_LENGTH = 12;
+const FRA_DST = 1;
 const FRA_SRC = 2;
+const FRA_IIFNAME = 3;
 const FRA_PRIORITY = 6;
 const FRA_TABLE = 15;
 const FRA_PROTOCOL = 21;
 const FR_ACT_TO_TBL = 1;
+export const FR_ACT_PROHIBIT = 8;
 
 const RT_TABLE_UNSPEC = 0;
 const TABLE_IN_HEADER_MAX = 255;
@@ -50,22 +54,45 @@ export type NewRule = {
 /** A rule to be deleted: what is left out matches anything. */
 export type OldRule = Omit<NewRule, 'priority'> & { readonly priority?: number | undefined };
 
+/** "iif NAME to NETWORK prohibit": what comes in there for that network is refused (ICMP, administratively prohibited). */
+export type Prohibition = {
+  /** By name, also of an interface that is not there yet. */
+  readonly iif: string;
+  /** Host bits are cleared. */
+  readonly to: Cidr;
+  readonly priority: number;
+  /** RTPROT_* */
+  readonly protocol: number;
+};
+
 /** A rule as the kernel has it. */
 export type Rule = {
   readonly family: 4 | 6;
   /** Absent: from anywhere. */
   readonly from?: Cidr;
+  /** Absent: to anywhere. */
+  readonly to?: Cidr;
+  /** Absent: by whatever interface it came, or from the node itself. */
+  readonly iif?: string;
   readonly table: number;
-  /** FR_ACT_*: 1 looks the table up. */
+  /** FR_ACT_*: 1 looks the table up, 8 prohibits. */
   readonly action: number;
   readonly priority: number;
   readonly protocol: number;
 };
 
-function header(family: number, sourceLength: number, table: number, action: number): Uint8Array {
+type Header = {
+  readonly family: number;
+  readonly toLength?: number;
+  readonly fromLength?: number;
+  readonly table?: number;
+  readonly action?: number;
+};
+
+function header({ family, toLength = 0, fromLength = 0, table = 0, action = 0 }: Header): Uint8Array {
   // A table over 255 does not fit and is told by FRA_TABLE alone.
   const shortTable = table > TABLE_IN_HEADER_MAX ? RT_TABLE_UNSPEC : table;
-  return concat([Uint8Array.of(family, 0, sourceLength, 0, shortTable, 0, 0, action), u32Bytes(0)]);
+  return concat([Uint8Array.of(family, toLength, fromLength, 0, shortTable, 0, 0, action), u32Bytes(0)]);
 }
 
 function familyOf(address: Ip): number {
@@ -75,7 +102,12 @@ function familyOf(address: Ip): number {
 function payload(rule: OldRule): Uint8Array {
   const { address, prefix } = networkOf(rule.from);
   return concat([
-    header(familyOf(address), prefix, rule.table, FR_ACT_TO_TBL),
+    header({
+      family: familyOf(address),
+      fromLength: prefix,
+      table: rule.table,
+      action: FR_ACT_TO_TBL,
+    }),
     ...(prefix === 0 ? [] : [attr(FRA_SRC, ipToBytes(address))]),
     u32Attr(FRA_TABLE, rule.table),
     ...optional(rule.priority, (priority) => u32Attr(FRA_PRIORITY, priority)),
@@ -98,23 +130,57 @@ export function deleteRuleRequest(rule: OldRule): NetlinkRequest {
   return request('RTM_DELRULE', RTM_DELRULE, 0, rule);
 }
 
+function prohibition(
+  name: string,
+  type: number,
+  flags: number,
+  { iif, to, priority, protocol }: Prohibition,
+): NetlinkRequest {
+  const { address, prefix } = networkOf(to);
+  const payload = concat([
+    header({ family: familyOf(address), toLength: prefix, action: FR_ACT_PROHIBIT }),
+    ...(prefix === 0 ? [] : [attr(FRA_DST, ipToBytes(address))]),
+    textAttr(FRA_IIFNAME, iif),
+    u32Attr(FRA_PRIORITY, priority),
+    attr(FRA_PROTOCOL, Uint8Array.of(protocol)),
+  ]);
+  return {
+    op: `${name} iif ${iif} to ${formatCidr(to)} prohibit`,
+    type,
+    flags: NLM_F_ACK | flags,
+    payload,
+  };
+}
+
+/** Fails with EEXIST when there is the very same rule. */
+export function prohibitRequest(rule: Prohibition): NetlinkRequest {
+  return prohibition('RTM_NEWRULE', RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
+}
+
+/** ENOENT when there is no such rule. */
+export function noProhibitRequest(rule: Prohibition): NetlinkRequest {
+  return prohibition('RTM_DELRULE', RTM_DELRULE, 0, rule);
+}
+
 /** All rules of one family, in the order in which they are asked. */
 export function listRulesRequest(family: 4 | 6): NetlinkRequest {
   return {
     op: 'RTM_GETRULE',
     type: RTM_GETRULE,
     flags: NLM_F_DUMP,
-    payload: header(family === 4 ? AF_INET : AF_INET6, 0, RT_TABLE_UNSPEC, 0),
+    payload: header({ family: family === 4 ? AF_INET : AF_INET6 }),
   };
 }
 
-function readSource(attributes: Attributes, prefix: number): { readonly from?: Cidr } {
-  const bytes = attributes.bytes(FRA_SRC);
-  if (bytes === undefined) return {};
+type Side = { readonly type: number; readonly name: string; readonly prefix: number };
+
+/** Undefined: anywhere. */
+function readNetwork(attributes: Attributes, { type, name, prefix }: Side): Cidr | undefined {
+  const bytes = attributes.bytes(type);
+  if (bytes === undefined) return undefined;
   const address = ipFromBytes(bytes);
-  if (address === undefined || prefix > ipBits(address))
-    throw new NetlinkFormatError('bad-length', 'FRA_SRC');
-  return { from: { address, prefix } };
+  if (address === undefined || prefix > ipBits(address)) throw new NetlinkFormatError('bad-length', name);
+  return { address, prefix };
 }
 
 /** The payload of RTM_NEWRULE and RTM_DELRULE: struct fib_rule_hdr and FRA_* attributes. */
@@ -126,9 +192,14 @@ export function decodeRule(bytes: Uint8Array): Result<Rule, NetlinkProblem> {
       throw new NetlinkFormatError('missing', `address family ${family} of fib_rule_hdr is not known here`);
     }
     const attributes = new Attributes(reader.after(FIB_RULE_HDR_LENGTH), 'fib_rule_hdr');
+    const to = readNetwork(attributes, { type: FRA_DST, name: 'FRA_DST', prefix: reader.u8(1) });
+    const from = readNetwork(attributes, { type: FRA_SRC, name: 'FRA_SRC', prefix: reader.u8(2) });
+    const iif = attributes.text(FRA_IIFNAME);
     return {
       family: family === AF_INET ? 4 : 6,
-      ...readSource(attributes, reader.u8(2)),
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+      ...(iif === undefined ? {} : { iif }),
       table: attributes.u32(FRA_TABLE) ?? reader.u8(4),
       action: reader.u8(7),
       // The kernel leaves out a priority of 0.

@@ -42,6 +42,7 @@ export function dataValue(type: number, value: Uint8Array): Uint8Array {
 
 // enum nft_meta_keys
 export const NFT_META_PROTOCOL = 1;
+export const NFT_META_IIFNAME = 6;
 export const NFT_META_OIFNAME = 7;
 export const NFT_META_NFPROTO = 15;
 export const NFT_META_L4PROTO = 16;
@@ -192,6 +193,7 @@ export function counter(): Expression {
 
 // enum nft_reject_types, enum nft_reject_attributes
 const NFT_REJECT_ICMP_UNREACH = 0;
+const NFT_REJECT_TCP_RST = 1;
 const NFTA_REJECT_TYPE = 1;
 const NFTA_REJECT_ICMP_CODE = 2;
 
@@ -201,6 +203,32 @@ export function rejectIcmp(code: number): Expression {
     beU32Attr(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH),
     attr(NFTA_REJECT_ICMP_CODE, Uint8Array.of(code)),
   ]);
+}
+
+/** The same of a TCP connection, by a RST, which a connect(2) hears at once. For packets of TCP only. */
+export function rejectReset(): Expression {
+  return expression('reject', [beU32Attr(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST)]);
+}
+
+// enum nft_ct_keys, enum nft_ct_attributes; linux/netfilter/nf_conntrack_tuple_common.h
+const NFT_CT_DST_IP = 20;
+const NFTA_CT_DREG = 1;
+const NFTA_CT_KEY = 2;
+const NFTA_CT_DIRECTION = 3;
+const IP_CT_DIR_ORIGINAL = 0;
+
+/** The IPv4 address that a connection was first sent to, before any translation. */
+export function originalDestination(dreg = NFT_REG_1): Expression {
+  return expression('ct', [
+    beU32Attr(NFTA_CT_DREG, dreg),
+    beU32Attr(NFTA_CT_KEY, NFT_CT_DST_IP),
+    attr(NFTA_CT_DIRECTION, Uint8Array.of(IP_CT_DIR_ORIGINAL)),
+  ]);
+}
+
+/** From here on the connection has the address of the interface that it leaves by. In chains of type nat. */
+export function masquerade(): Expression {
+  return expression('masq', []);
 }
 
 /** One rule: its expressions in order. */

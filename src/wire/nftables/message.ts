@@ -12,8 +12,8 @@ const NFNL_MSG_BATCH_END = 0x11;
 /** struct nfgenmsg: family, version, resource id (big-endian). */
 export const NFGENMSG_LENGTH = 4;
 
-/** linux/netfilter.h: NFPROTO_INET, NFPROTO_NETDEV. */
-export const FAMILIES = { inet: 1, netdev: 5 } as const;
+/** linux/netfilter.h: NFPROTO_INET, NFPROTO_IPV4, NFPROTO_NETDEV. */
+export const FAMILIES = { inet: 1, ip: 2, netdev: 5 } as const;
 export type Family = keyof typeof FAMILIES;
 /** linux/netfilter.h: a packet's own family. */
 export const NFPROTO_IPV4 = 2;

@@ -11,7 +11,7 @@ import {
   u32Bytes,
   type NetlinkProblem,
 } from '../netlink/attributes.ts';
-import { NLM_F_APPEND, NLM_F_CREATE, type NetlinkRequest } from '../netlink/message.ts';
+import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, type NetlinkRequest } from '../netlink/message.ts';
 import { beU32Attr, beU64Attr, readBeU32 } from './attributes.ts';
 import { dataValue, expressionList, NFTA_LIST_ELEM, type Expression } from './expression.ts';
 import { NFGENMSG_LENGTH, nftRequest, NFTA_TABLE, type Family } from './message.ts';
@@ -63,6 +63,7 @@ export const NFT_SET_ELEM_INTERVAL_END = 0x1;
 /** linux/netfilter.h (enum nf_inet_hooks) and linux/netfilter_netdev.h (NF_NETDEV_INGRESS, NF_NETDEV_EGRESS). */
 export const HOOKS = {
   inet: { forward: 2, output: 3 },
+  ip: { postrouting: 4 },
   netdev: { ingress: 0, egress: 1 },
 } as const;
 
@@ -96,8 +97,10 @@ export type SetSpec = {
   readonly elements?: readonly SetElement[] | undefined;
 };
 
-/** A base chain of type filter with policy accept. `devices`: netdev only, at least one. */
+/** A base chain with policy accept. `devices`: netdev only, at least one. */
 export type Hook = {
+  /** `filter` if left out. */
+  readonly type?: 'filter' | 'nat' | undefined;
   readonly number: number;
   readonly priority: number;
   readonly devices?: readonly string[] | undefined;
@@ -158,7 +161,7 @@ export function chainAttributes(chain: ChainSpec): readonly Uint8Array[] {
       ...optional(devices, (names) => nestedAttr(NFTA_HOOK_DEVS, names)),
     ]),
     beU32Attr(NFTA_CHAIN_POLICY, NF_ACCEPT),
-    textAttr(NFTA_CHAIN_TYPE, 'filter'),
+    textAttr(NFTA_CHAIN_TYPE, hook.type ?? 'filter'),
   ];
 }
 
@@ -238,6 +241,16 @@ export function removeTableRequests(table: TableName): readonly NetlinkRequest[]
 
 /** The whole table, whatever is there of it. To stand in a batch. */
 export function putTableRequests(table: TableSpec): readonly NetlinkRequest[] {
+  return [...removeTableRequests(table), tableRequest('NEWTABLE', table), ...contentRequests(table)];
+}
+
+/** The whole table; EEXIST when there is one of this name. To stand in a batch. */
+export function addTableRequests(table: TableSpec): readonly NetlinkRequest[] {
+  const request = tableRequest('NEWTABLE', table);
+  return [{ ...request, flags: request.flags | NLM_F_EXCL }, ...contentRequests(table)];
+}
+
+function contentRequests(table: TableSpec): readonly NetlinkRequest[] {
   const tableName = textAttr(NFTA_TABLE, table.name);
   const { family, name } = table;
   const sets = table.sets.flatMap((set, at) => [
@@ -262,5 +275,5 @@ export function putTableRequests(table: TableSpec): readonly NetlinkRequest[] {
       }),
     ),
   );
-  return [...removeTableRequests(table), tableRequest('NEWTABLE', table), ...sets, ...chains, ...rules];
+  return [...sets, ...chains, ...rules];
 }

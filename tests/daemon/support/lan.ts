@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { TestContext } from 'node:test';
 import { cidr } from '../../../src/base/cidr.ts';
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../../src/base/json.ts';
@@ -67,7 +67,7 @@ export function addVariables(pod: Pod): Record<string, string> {
   };
 }
 
-/** Runs the relay in the node with exactly these CNI variables. */
+/** Runs the relay in the node with exactly these CNI variables; `plugin` is its name, or a path to it under another. */
 export async function callRelay(
   site: LanSite,
   variables: Readonly<Record<string, string>>,
@@ -75,7 +75,7 @@ export async function callRelay(
   plugin = 'macvlan',
 ): Promise<Answer> {
   const env = { ...systemEnv({ LEASEHOLD_SOCKET: site.socket }), ...variables };
-  const { status, stdout } = await site.namespace.runToEnd([join(CNI_BIN, plugin)], { input: stdin, env });
+  const { status, stdout } = await site.namespace.runToEnd([resolve(CNI_BIN, plugin)], { input: stdin, env });
   const json = parseJson(stdout === '' ? '{}' : stdout);
   assert.ok(json.ok && isJsonObject(json.value), stdout);
   return { status, stdout, json: json.value };

@@ -82,6 +82,7 @@ export class FakeLan implements LanPorts {
   link = (): Promise<ProbedLink | undefined> => Promise.resolve(this.uplink);
   ownMacs = (): Promise<ReadonlySet<Mac>> => Promise.resolve(new Set([OWN]));
   readLine = (path: string): string | undefined => this.sys.get(path);
+  received = (): number | undefined => undefined;
   exists = (path: string): boolean => this.sys.has(path);
 
   openProbe: LanPorts['openProbe'] = () => {

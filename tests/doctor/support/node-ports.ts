@@ -20,8 +20,10 @@ export function nodePorts(t: TestContext, node: Namespace, sys: Sys = {}): LanPo
     await rtnl.close();
     netns.close();
   });
+  const ports = probePorts(rtnl, timers);
   return {
-    ...probePorts(rtnl, timers),
+    ...ports,
+    received: (name) => netns.run(() => ports.received(name)),
     openProbe: (index, membership) => netns.run(() => openProbeSocket(index, membership)),
     readLine: (path) => sys[path],
     exists: (path) => sys[path] !== undefined,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Ipv4, ipv4 } from '../../../src/base/ipv4.ts';
 import { type Mac, mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
@@ -12,6 +13,7 @@ import type {
   HostNeighbour,
   HostNotice,
   HostRoute,
+  HostRule,
 } from '../../../src/node/host/ports.ts';
 import { RTPROT_LEASEHOLD } from '../../../src/node/host/ports.ts';
 import type { AttachmentKey, HostRecord } from '../../../src/node/host/record.ts';
@@ -28,6 +30,8 @@ type PodState = {
   services: readonly string[];
   shimMac: Mac | undefined;
   lastHops: number;
+  /** What others did to its last hop. */
+  lastHopProblem?: string | undefined;
   index: number;
 };
 
@@ -47,10 +51,15 @@ export class FakeNode implements HostKernel {
   addressTable: HostAddress[] = [];
   routeTable: HostRoute[] = [];
   neighbourTable: HostNeighbour[] = [];
+  ruleTable: HostRule[] = [];
   shims = 0;
   #nextIndex = 10;
   /** What the next `apply` answers instead of doing anything. */
   refuse: SysError | undefined;
+  /** What the kernel says to who asks for its rules. */
+  refuseRules: SysError | undefined;
+  /** What every pod's kernel says to a last hop. */
+  lastHopRefused: SysError | undefined;
   side!: HostSide;
 
   constructor() {
@@ -89,7 +98,25 @@ export class FakeNode implements HostKernel {
               pod.shimMac = shimMac;
               return Promise.resolve();
             },
+            addServices: (_index, networks, shimMac) => {
+              pod.services = networks.map(({ address, prefix }) => `${address}/${prefix}`);
+              pod.shimMac = shimMac;
+              return Promise.resolve();
+            },
+            serviceProblems: (_index, networks, shimMac) => {
+              const missing = networks
+                .map(({ address, prefix }) => `${address}/${prefix}`)
+                .filter((text) => !pod.services.includes(text));
+              const isShim = networks.length === 0 || pod.shimMac === shimMac;
+              return Promise.resolve([
+                ...missing.map((text) => `no route to ${text}`),
+                ...(isShim ? [] : ['the neighbour is not the shim']),
+              ]);
+            },
+            lastHopProblem: () => Promise.resolve(pod.lastHops > 0 ? pod.lastHopProblem : 'no last hop'),
             setLastHop: () => {
+              if (this.lastHopRefused !== undefined) return Promise.reject(this.lastHopRefused);
+              pod.lastHopProblem = undefined;
               pod.lastHops += 1;
               return Promise.resolve();
             },
@@ -230,6 +257,12 @@ export class FakeNode implements HostKernel {
     return Promise.resolve(this.neighbourTable.filter((one) => one.index === index));
   }
 
+  rules(): Promise<readonly HostRule[]> {
+    return this.refuseRules === undefined
+      ? Promise.resolve([...this.ruleTable])
+      : Promise.reject(this.refuseRules);
+  }
+
   createShim(spec: Parameters<HostKernel['createShim']>[0]): Promise<void> {
     if (this.peek(spec.name) !== undefined) return Promise.reject(new SysError('RTM_NEWLINK', 'EEXIST'));
     this.shims += 1;
@@ -253,7 +286,21 @@ export class FakeNode implements HostKernel {
     );
   }
 
+  removeRule(rule: HostRule): void {
+    this.ruleTable = this.ruleTable.filter((one) => one !== rule);
+    this.tell({ kind: 'rule', gone: true, ...rule });
+  }
+
+  #applyRule({ kind, ...name }: Extract<HostChange, { iif: string }>): SysError | undefined {
+    const rule = { ...name, protocol: RTPROT_LEASEHOLD };
+    if (kind === 'put-rule') this.ruleTable.push(rule);
+    else this.ruleTable = this.ruleTable.filter((one) => !isDeepStrictEqual(one, rule));
+    this.tell({ kind: 'rule', gone: kind === 'remove-rule', ...rule });
+    return undefined;
+  }
+
   #apply(change: HostChange): SysError | undefined {
+    if ('iif' in change) return this.#applyRule(change);
     const { index } = change;
     const link = this.linkTable.find((one) => one.index === index);
     if (link === undefined) return new SysError(change.kind, 'ENODEV');

@@ -226,7 +226,7 @@ test('a link that was made again under its uplink gets a last hop of its own', a
 test('what was begun before the address came is done once', async () => {
   const node = new FakeNode();
   const request = node.pod('one', '192.168.2.93');
-  node.side.begin(request);
+  node.side.begin(request, node.podState('one').index);
   await node.side.attach(request);
   node.side.ended(request.key);
   assert.equal(node.podState('one').lastHops, 1);

@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import { startDhcpClient } from '../../../src/lab/dhcp-client.ts';
+import { isErrno } from '../../../src/lab/errno.ts';
 import type { HomeLan } from '../../../src/lab/home-lan.ts';
 import { readInterface, UPLINK } from '../../../src/lab/host.ts';
 import { isRunning, signalProcess, stopProcess, type ProcessId } from '../../../src/lab/long-process.ts';
 import { logSince } from '../../../src/lab/server.ts';
 import { waitFor } from '../../../src/lab/wait.ts';
+
+const STOP_MS = 10_000;
 
 /** The dhcpcd that manages a host's uplink now. */
 function dhcpcdOf(lan: HomeLan, host: string): ProcessId {
@@ -26,10 +29,23 @@ export async function rebind(lan: HomeLan, host: string): Promise<void> {
   });
 }
 
+/** Ends what is left of the process group that it was started as the leader of. */
+function endGroup({ pid }: ProcessId): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) throw error;
+  }
+}
+
 /** Ends it, so that it takes address and routes off the uplink, and starts another, which configures it again. */
 export async function restartDhcpcd(lan: HomeLan, host: string): Promise<void> {
   const { namespace } = lan.host(host);
-  await stopProcess(dhcpcdOf(lan, host));
+  const dhcpcd = dhcpcdOf(lan, host);
+  await stopProcess(dhcpcd, STOP_MS);
+  // On a busy machine dhcpcd waits for its own helpers for ever: then it was killed, and they and the address are left.
+  endGroup(dhcpcd);
+  await namespace.ip('-4', 'addr', 'flush', 'dev', UPLINK);
   const hasAddress = async (): Promise<boolean> =>
     (await readInterface(namespace, UPLINK))?.address !== undefined;
   await waitFor('the address to go', async () => !(await hasAddress()));

@@ -120,3 +120,37 @@ export class Stream {
     return await this.state();
   }
 }
+
+/** Sends datagrams to some addresses all the time, whether anybody answers or not. */
+export class Sender {
+  readonly #process: LongProcess;
+
+  private constructor(process: LongProcess) {
+    this.#process = process;
+  }
+
+  static async start(
+    from: Namespace,
+    targets: readonly Omit<Asked, 'by'>[],
+    backstage: Backstage,
+  ): Promise<Sender> {
+    const args = targets.map(({ to, port }) => `${to}:${port}`);
+    return new Sender(await startScript(from, 'sender.ts', args, backstage));
+  }
+
+  async #rounds(): Promise<number> {
+    return Number((await readFile(this.#process.logFile, 'utf8')).split('\n').at(-2) ?? 0);
+  }
+
+  /** Waits until so many more were sent to each. */
+  async sends(more: number): Promise<void> {
+    const before = await this.#rounds();
+    await waitFor('datagrams to be sent', async () => (await this.#rounds()) >= before + more, {
+      describe: async () => await readFile(this.#process.logFile, 'utf8'),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await stopProcess(this.#process);
+  }
+}

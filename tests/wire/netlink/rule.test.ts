@@ -9,7 +9,10 @@ import {
   addRuleRequest,
   decodeRule,
   deleteRuleRequest,
+  FR_ACT_PROHIBIT,
   listRulesRequest,
+  noProhibitRequest,
+  prohibitRequest,
 } from '../../../src/wire/netlink/rule.ts';
 
 /** RTM_NEWRULE as Linux 6.18 sent them, whole: "from 192.168.2.7 lookup 100000", and the one of the table main. */
@@ -60,6 +63,26 @@ test('what is asked names source, table, priority and who asked', () => {
     ['02001000c800000100000000', '080002000a080000', '08000f00c8000000'].join(''),
   );
   assert.deepEqual([...listRulesRequest(6).payload], [10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+});
+
+test('what comes in by one interface for a network is prohibited', () => {
+  const rule = { iif: 'lh0', to: cidr('10.43.7.7/16'), priority: 105, protocol: 76 };
+  const add = prohibitRequest(rule);
+  assert.equal(add.op, 'RTM_NEWRULE iif lh0 to 10.43.7.7/16 prohibit');
+  const asked = [
+    '021000000000000800000000', // fib_rule_hdr: 16 bits of the destination, FR_ACT_PROHIBIT
+    '080001000a2b0000', // FRA_DST, host bits cleared
+    '080003006c683000', // FRA_IIFNAME
+    '0800060069000000', // FRA_PRIORITY
+    '050015004c000000', // FRA_PROTOCOL
+  ].join('');
+  assert.equal(add.payload.toHex(), asked);
+  assert.equal(noProhibitRequest(rule).payload.toHex(), asked);
+  assert.deepEqual(decodeRule(add.payload), {
+    ok: true,
+    value: { family: 4, ...rule, to: cidr('10.43.0.0/16'), table: 0, action: FR_ACT_PROHIBIT },
+  });
+  assert.deepEqual(decodeRule(add.payload.with(1, 33)), error('bad-length', 'FRA_DST'));
 });
 
 test('a rule survives the way there and back', () => {

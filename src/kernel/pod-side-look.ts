@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { type Cidr, equalNetwork, formatCidr, networkOf } from '../base/cidr.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
+import type { Mac } from '../base/mac.ts';
+import { isSysError, SysError } from '../base/sys-error.ts';
+import { NUD_PERMANENT } from '../wire/netlink/neighbour.ts';
+import { type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
+import { nftDump, nftType } from '../wire/nftables/message.ts';
+import { readTable, type SeenTable } from '../wire/nftables/seen-table.ts';
+import { putTableRequests, type TableName } from '../wire/nftables/table.ts';
+import { closeOffLoop } from './ffi.ts';
+import { lastHopTable, lastHopTableName } from './last-hop-table.ts';
+import { openNetfilter } from './netfilter-fd.ts';
+import { NetlinkDumper } from './netlink-dump.ts';
+import type { NetNs } from './netns.ts';
+import { Nftables } from './nftables.ts';
+import { RTPROT_LEASEHOLD } from './own-routes.ts';
+import type { Rtnl } from './rtnl.ts';
+
+/** What a pod's way to the services should be. */
+export type ServicesWanted = {
+  readonly index: number;
+  readonly networks: readonly Cidr<Ipv4>[];
+  readonly nextHop: Ipv4;
+  readonly shimMac: Mac;
+};
+
+/** What is missing or wrong in a pod of its way to the services: one short text each. Rejects with SysError. */
+export async function serviceProblems(rtnl: Rtnl, wanted: ServicesWanted): Promise<readonly string[]> {
+  const { index, networks, nextHop, shimMac } = wanted;
+  const routes = (await rtnl.routes.list(4)).filter(({ type }) => type === RTN_UNICAST);
+  const isOwn = (route: Route): boolean => route.index === index && route.gateway === nextHop;
+  const problems = networks.flatMap((network) => {
+    const text = formatCidr(networkOf(network));
+    const rivals = routes.filter(({ dst }) => equalNetwork(dst, network));
+    if (!rivals.some(isOwn)) return [`no route to ${text} by ${nextHop}`];
+    // The kernel lists those to one destination in the order in which it takes them.
+    const [first] = rivals;
+    return first === undefined || isOwn(first) ? [] : [`another route to ${text} comes before ours`];
+  });
+  const stale = routes.filter(
+    (route) =>
+      route.protocol === RTPROT_LEASEHOLD &&
+      route.index === index &&
+      !networks.some((network) => equalNetwork(network, route.dst)),
+  );
+  problems.push(
+    ...stale.map(({ dst }) => `a route to ${formatCidr(dst)}, which is no service network any more`),
+  );
+  if (networks.length === 0) return problems;
+  const seen = (await rtnl.neighbours.list(4, index)).find(({ address }) => address === nextHop);
+  const isShim = seen?.mac === shimMac && (seen.state & NUD_PERMANENT) !== 0;
+  return isShim ? problems : [...problems, `the neighbour ${nextHop} is not the shim`];
+}
+
+/** What a kernel without nf_tables, or without the family, says. */
+const UNSUPPORTED = ['EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EOPNOTSUPP'];
+
+/**
+ * What is wrong with the last hop of an interface; undefined: nothing, or the kernel has no nf_tables. The table of
+ * another release counts as right as long as it is not dormant: it works, and knows the open connections. SysError.
+ */
+export async function lastHopProblem(netns: NetNs, ifname: string): Promise<string | undefined> {
+  try {
+    const seen = await findTable(netns, lastHopTableName(ifname));
+    if (seen === undefined) return `no last hop on ${ifname}`;
+    const wrong = `the last hop on ${ifname} is dormant or was changed`;
+    if (seen.dormant) return wrong;
+    const table = lastHopTable(ifname);
+    if (!seen.comment.includes(`(${versionOf(ifname)})`)) return undefined;
+    await using tables = Nftables.open(netns);
+    return (await tables.isAsSpecified(table)) ? undefined : wrong;
+  } catch (error) {
+    if (isSysError(error, ...UNSUPPORTED)) return undefined;
+    throw error;
+  }
+}
+
+async function findTable(netns: NetNs, { family, name }: TableName): Promise<SeenTable | undefined> {
+  const request = nftDump('GETTABLE', family, name);
+  const { fd } = openNetfilter(netns);
+  try {
+    for (const { type, payload } of await new NetlinkDumper(fd).dump(request)) {
+      if (type !== nftType('NEWTABLE')) continue;
+      const seen = readTable(payload);
+      if (!seen.ok) throw new SysError(request.op, 'EBADMSG', `${seen.error.kind}: ${seen.error.what}`);
+      if (seen.value.name === name) return seen.value;
+    }
+    return undefined;
+  } finally {
+    await closeOffLoop(fd);
+  }
+}
+
+/** As last-hop.ts writes it into the table's comment. */
+const DIGEST_DIGITS = 12;
+const versions = new Map<string, string>();
+/** Interfaces of pods have few names. */
+const VERSIONS_MAX = 16;
+
+function versionOf(ifname: string): string {
+  const kept = versions.get(ifname);
+  if (kept !== undefined) return kept;
+  const digest = createHash('sha256');
+  for (const { payload } of putTableRequests(lastHopTable(ifname))) digest.update(payload);
+  const version = digest.digest('hex').slice(0, DIGEST_DIGITS);
+  if (versions.size < VERSIONS_MAX) versions.set(ifname, version);
+  return version;
+}

@@ -1,0 +1,170 @@
+import { equalNetwork, formatCidr } from '../../base/cidr.ts';
+import { isSysError } from '../../base/sys-error.ts';
+import { type Duration, later, seconds } from '../../base/time.ts';
+import { LookTimer } from './look-timer.ts';
+import type { Step } from './plan.ts';
+import { type GuardSpec, type HostRule, RTPROT_LEASEHOLD, type RuleNotice } from './ports.ts';
+import { RepairBook, type Repairs } from './repairs.ts';
+import type { HostWorld } from './world.ts';
+
+/**
+ * Behind the table "local" (0; Cilium moves it to 100), so that addresses that the node has itself are reached (IPVS).
+ * Before whatever looks up a table that may lead to the LAN: Cilium's 109 to 111, 512 and more of the AWS CNI, 5210 of
+ * Tailscale, 30000 and more of VPNs, 32766 of the table "main".
+ */
+export const PROHIBIT_PRIORITY = 105;
+
+/** The kernel asks all rules for each packet. Networks beyond that have nftables alone. */
+const MOST_RULES = 64;
+const RETRY: Duration = seconds(5);
+
+/** `networks` and `shims` of what the guard has to say. */
+export type RulesWanted = Pick<GuardSpec, 'networks' | 'shims'>;
+
+type RuleName = Omit<HostRule, 'protocol'>;
+
+/** What has to be done so that what comes in by a shim for a service, and was translated by nobody, is not routed. */
+export function planRules({ networks, shims }: RulesWanted, seen: readonly HostRule[]): readonly Step[] {
+  const wanted = wantedRules({ networks, shims });
+  const ours = seen.filter(({ protocol }) => protocol === RTPROT_LEASEHOLD);
+  return [
+    ...wanted
+      .filter((rule) => !ours.some((one) => isSame(one, rule)))
+      .map((rule) => ({ item: itemOf(rule), change: { kind: 'put-rule', ...rule } as const })),
+    ...ours
+      .filter((rule) => !wanted.some((one) => isSame(one, rule)))
+      .map(({ iif, to, priority }) => ({
+        item: itemOf({ iif, to, priority }),
+        change: { kind: 'remove-rule', iif, to, priority } as const,
+        ends: true as const,
+      })),
+  ];
+}
+
+function wantedRules({ networks, shims }: RulesWanted): readonly RuleName[] {
+  return shims
+    .flatMap((iif) => networks.map((to) => ({ iif, to, priority: PROHIBIT_PRIORITY })))
+    .slice(0, MOST_RULES);
+}
+
+function isSame(a: RuleName, b: RuleName): boolean {
+  return a.iif === b.iif && a.priority === b.priority && equalNetwork(a.to, b.to);
+}
+
+function itemOf({ iif, to }: RuleName): string {
+  return `rule iif ${iif} to ${formatCidr(to)}`;
+}
+
+/**
+ * Keeps policy rules that refuse what pods send to services and nobody has translated. Destinations are translated
+ * before a packet is routed, so nothing else meets them. They stand while somebody flushes nftables.
+ */
+export class RuleKeeper {
+  readonly #world: HostWorld;
+  readonly #book: RepairBook;
+  readonly #wanted: () => RulesWanted;
+  readonly #timer: LookTimer;
+  /** What the rules were made for, as text. */
+  #put = '';
+  #tail: Promise<void> = Promise.resolve();
+  #problem: string | undefined;
+  #closed = false;
+
+  /** `wanted`: what they have to say at that moment. */
+  constructor(world: HostWorld, repairs: Repairs, wanted: () => RulesWanted) {
+    this.#world = world;
+    this.#book = new RepairBook(world, repairs, 'ip rule');
+    this.#wanted = wanted;
+    this.#timer = new LookTimer(world, () => void this.#queue(() => this.#look()));
+  }
+
+  /** The rules are those that are wanted when this resolves, or it was said why not. */
+  ensure(): Promise<void> {
+    return this.#queue(async () => {
+      if (textOf(this.#wanted()) !== this.#put) await this.#look();
+    });
+  }
+
+  /** The kernel says that there is another rule than before. What we do ourselves is as it should be. */
+  notice({ gone, ...rule }: RuleNotice): void {
+    if (rule.protocol !== RTPROT_LEASEHOLD) return;
+    const isWanted = wantedRules(this.#wanted()).some((one) => isSame(one, rule));
+    if (isWanted === gone) this.changed();
+  }
+
+  /** Somebody may have changed them. */
+  changed(): void {
+    this.#timer.soon();
+  }
+
+  #queue(work: () => Promise<void>): Promise<void> {
+    this.#tail = this.#tail.then(work);
+    return this.#tail;
+  }
+
+  /** A kernel without policy rules (CONFIG_IP_MULTIPLE_TABLES) has nftables alone: it is said once. */
+  async #look(): Promise<void> {
+    if (this.#closed) return;
+    const wanted = this.#wanted();
+    this.#timer.looked();
+    try {
+      await this.#mend(wanted);
+      this.#put = textOf(wanted);
+      this.#problem = undefined;
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      const { warn } = this.#world.log;
+      if (this.#problem !== error.message)
+        warn({ error: error.message }, 'policy rules that keep service traffic off the LAN cannot be set');
+      this.#problem = error.message;
+      this.#world.count('rules-failed');
+      if (error.code === 'EOPNOTSUPP') this.#put = textOf(wanted);
+      else this.#timer.at(later(this.#world.clock.now(), RETRY));
+    }
+  }
+
+  async #mend(wanted: RulesWanted): Promise<void> {
+    const { kernel } = this.#world;
+    const steps = planRules(wanted, await kernel.rules()).filter(({ item }) => this.#mayRepair(item));
+    const outcomes = await kernel.apply(steps.map(({ change }) => change));
+    for (const [at, { item, ends }] of steps.entries()) {
+      if (outcomes[at] !== undefined) continue;
+      if (ends === true) this.#book.unmade(item);
+      else this.#book.note(item);
+    }
+    this.#book.report();
+    const failed = outcomes.find((error) => error !== undefined);
+    if (failed !== undefined) throw failed;
+  }
+
+  /** False while this is left to whoever changes it back all the time. */
+  #mayRepair(item: string): boolean {
+    const at = this.#book.notBefore(item);
+    if (at !== undefined) this.#timer.at(at);
+    return at === undefined;
+  }
+
+  /** Takes all of ours away, whoever made them. Rejects with SysError. */
+  async remove(): Promise<void> {
+    await this.close();
+    const { kernel } = this.#world;
+    try {
+      const steps = planRules({ networks: [], shims: [] }, await kernel.rules());
+      const outcomes = await kernel.apply(steps.map(({ change }) => change));
+      const failed = outcomes.find((error) => error !== undefined);
+      if (failed !== undefined) throw failed;
+    } catch (error) {
+      if (!isSysError(error, 'EOPNOTSUPP')) throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer.close();
+    await this.#tail;
+  }
+}
+
+function textOf(wanted: RulesWanted): string {
+  return wantedRules(wanted).map(itemOf).join(', ');
+}

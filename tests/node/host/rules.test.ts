@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cidr } from '../../../src/base/cidr.ts';
+import { isIpv4 } from '../../../src/base/ip.ts';
+import type { Ipv4 } from '../../../src/base/ipv4.ts';
+import { SysError } from '../../../src/base/sys-error.ts';
+import type { Cidr } from '../../../src/base/cidr.ts';
+import { planRules, PROHIBIT_PRIORITY } from '../../../src/node/host/rule-keeper.ts';
+import { FakeNode } from './fake-node.ts';
+
+function network(text: string): Cidr<Ipv4> {
+  const { address, prefix } = cidr(text);
+  if (!isIpv4(address)) throw new Error('IPv4 only');
+  return { address, prefix };
+}
+
+const SERVICES = network('10.43.0.0/16');
+const OTHERS = network('10.96.0.0/12');
+const OURS = { iif: 'lh0', to: SERVICES, priority: PROHIBIT_PRIORITY, protocol: 76 };
+
+async function serviceNode(): Promise<FakeNode> {
+  const node = new FakeNode();
+  node.services.set('config', [SERVICES]);
+  await node.side.attach(node.pod('one', '192.168.2.93'));
+  return node;
+}
+
+test('what comes in by the shim for a service network is prohibited, from the first pod on', async () => {
+  const node = await serviceNode();
+  assert.deepEqual(node.ruleTable, [OURS]);
+  node.addUplink('eth1', 7);
+  await node.side.attach(node.pod('two', '192.168.3.94', { uplink: 'eth1' }));
+  assert.deepEqual(
+    node.ruleTable.map(({ iif }) => iif),
+    ['lh0', 'lh1'],
+  );
+  await node.pass(1000);
+  assert.equal(node.counts.get('host-repaired'), undefined);
+});
+
+test('without services there are no rules, and they follow the services', async () => {
+  const node = new FakeNode();
+  await node.side.attach(node.pod('one', '192.168.2.93'));
+  assert.deepEqual(node.ruleTable, []);
+  node.services.set('config', [SERVICES, OTHERS]);
+  await node.pass(10);
+  assert.deepEqual(
+    node.ruleTable.map(({ to }) => to),
+    [SERVICES, OTHERS],
+  );
+  node.services.set('config', [OTHERS]);
+  await node.pass(10);
+  assert.deepEqual(node.ruleTable, [{ ...OURS, to: OTHERS }]);
+  await node.side.attach(node.pod('two', '192.168.2.94', { services: [SERVICES] }));
+  assert.deepEqual(node.ruleTable.length, 2, 'a network that only one pod has named, too');
+  assert.equal(node.counts.get('host-repaired'), undefined);
+});
+
+test('a rule that somebody removed is back within 100 ms, and said; rules of others are left alone', async () => {
+  const node = await serviceNode();
+  const theirs = { ...OURS, to: OTHERS, protocol: 4 };
+  node.ruleTable.push(theirs);
+  node.removeRule(node.ruleTable[0] ?? OURS);
+  await node.pass(100);
+  assert.deepEqual(node.ruleTable, [theirs, OURS]);
+  assert.equal(node.counts.get('host-repaired'), 1);
+  assert.ok(node.log.some(({ fields }) => JSON.stringify(fields).includes('rule iif lh0 to 10.43.0.0/16')));
+});
+
+test('a lost notice of a rule is made good by a look', async () => {
+  const node = await serviceNode();
+  node.ruleTable = [];
+  node.side.noticesLost();
+  await node.pass(100);
+  assert.deepEqual(node.ruleTable, [OURS]);
+});
+
+test('somebody who removes it again and again is noticed and not fought for ever', async () => {
+  const node = await serviceNode();
+  let puts = 0;
+  for (let at = 0; at < 200; at++) {
+    const [rule] = node.ruleTable;
+    if (rule !== undefined) {
+      puts += 1;
+      node.removeRule(rule);
+    }
+    await node.pass(300);
+  }
+  assert.ok(puts < 20, `${puts} times in a minute`);
+  assert.ok(node.side.status().fights.some(({ item }) => item.includes('rule iif lh0')));
+  await node.pass(120_000);
+  assert.deepEqual(node.ruleTable, [OURS], 'in the end it is there');
+});
+
+test('rules of a shim that has another name now, and of an earlier run, go', async () => {
+  const node = await serviceNode();
+  node.ruleTable.push({ ...OURS, iif: 'lh7' }, { ...OURS, to: OTHERS }, { ...OURS, priority: 9 });
+  await node.side.close();
+  const records = [...node.stored.values()];
+  const side = node.boot();
+  for (const kind of ['uplink', 'attachment'])
+    for (const record of records) if (record.kind === kind) side.resume(record);
+  await side.start();
+  assert.deepEqual(node.ruleTable, [OURS]);
+  assert.equal(node.counts.get('host-repaired'), undefined);
+});
+
+test('undone: our rules are gone, those of others stay', async () => {
+  const node = await serviceNode();
+  const theirs = { ...OURS, protocol: 4 };
+  node.ruleTable.push(theirs, { ...OURS, iif: 'lh9' });
+  await node.side.remove();
+  assert.deepEqual(node.ruleTable, [theirs]);
+});
+
+test('a kernel without rules: it is said once, and pods are attached', async () => {
+  const node = new FakeNode();
+  node.refuseRules = new SysError('RTM_GETRULE', 'EOPNOTSUPP');
+  node.services.set('config', [SERVICES]);
+  await node.side.attach(node.pod('one', '192.168.2.93'));
+  await node.side.attach(node.pod('two', '192.168.2.94'));
+  await node.pass(60_000);
+  assert.equal(node.log.filter(({ text }) => text.startsWith('policy rules')).length, 1);
+  assert.notEqual(node.guard, undefined);
+  await node.side.remove();
+});
+
+test('rules that could not be read are tried again', async () => {
+  const node = new FakeNode();
+  node.refuseRules = new SysError('RTM_GETRULE', 'ENOBUFS');
+  node.services.set('config', [SERVICES]);
+  await node.side.attach(node.pod('one', '192.168.2.93'));
+  assert.deepEqual(node.ruleTable, []);
+  node.refuseRules = undefined;
+  await node.pass(6000);
+  assert.deepEqual(node.ruleTable, [OURS]);
+});
+
+test('there are never more than 64 rules, which the kernel asks one after another', () => {
+  const networks = Array.from({ length: 100 }, (_, at) => network(`10.43.${at}.0/24`));
+  assert.equal(planRules({ networks, shims: ['lh0'] }, []).length, 64);
+});
