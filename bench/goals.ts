@@ -70,6 +70,56 @@ function burstGoals({ bursts }: Measured): readonly Goal[] {
   ];
 }
 
+/** What the plugin type `leasehold` may cost of `macvlan` with `dhcp`. */
+const HOST_SIDE_ADD = 1.25;
+const HOST_SIDE_DEL = 1.1;
+const HOST_SIDE_RATE = 1 / HOST_SIDE_ADD;
+
+/** Type `leasehold` against `macvlan` with `dhcp` of ours, in the same rounds. */
+function hostSideGoals({ sequence: { leasehold, hostSide }, bursts }: Measured): readonly Goal[] {
+  const large = bursts.find(({ size }) => size === LARGE_BURST);
+  const share = (key: 'addMs' | 'delMs'): number =>
+    percentile(hostSide[key], 50) / percentile(leasehold[key], 50);
+  const rate = (which: 'leasehold' | 'hostSide'): number =>
+    median(large?.[which].adds.map(({ perSecond }) => perSecond) ?? []);
+  const of = "of macvlan and dhcp's";
+  return [
+    {
+      what: `Type leasehold: ADD p50, ${of}`,
+      unit: '',
+      bound: MOST,
+      wanted: HOST_SIDE_ADD,
+      measured: share('addMs'),
+    },
+    {
+      what: `Type leasehold: DEL p50, ${of}`,
+      unit: '',
+      bound: MOST,
+      wanted: HOST_SIDE_DEL,
+      measured: share('delMs'),
+    },
+    {
+      what: `Type leasehold: 250 ADDs at once, rate ${of}`,
+      unit: '',
+      bound: LEAST,
+      wanted: HOST_SIDE_RATE,
+      measured: rate('hostSide') / rate('leasehold'),
+    },
+  ];
+}
+
+/** Of the plugin type `leasehold`, in every phase. */
+export function hostSideFailures({ sequence, bursts, loop, hostSide }: Measured): readonly string[] {
+  return [
+    ...sequence.hostSide.failures,
+    ...bursts.flatMap((burst) =>
+      [...burst.hostSide.adds, ...burst.hostSide.dels].flatMap((batch) => batch.failures),
+    ),
+    ...loop.hostSide.failures,
+    ...hostSide.failures,
+  ];
+}
+
 /** Failures of Leasehold's side in every phase: none is allowed. */
 function failureGoal(measured: Measured): Goal {
   const { sequence, bursts, loop, footprint, renewals, restarts } = measured;
@@ -81,7 +131,8 @@ function failureGoal(measured: Measured): Goal {
     footprint.leasehold.failures.length +
     sum(renewals.sizes.map(({ leasehold }) => leasehold.failures.length)) +
     renewals.kept.leasehold.failures.length +
-    restarts.failures.length;
+    restarts.failures.length +
+    hostSideFailures(measured).length;
   return { what: 'Failed ADDs and DELs, all phases', unit: '', bound: MOST, wanted: 0, measured: failures };
 }
 
@@ -92,6 +143,7 @@ export function goalsOf(measured: Measured): readonly Goal[] {
     ...daemonGoals(measured),
     ...renewalGoals(measured),
     ...restartGoals(measured),
+    ...hostSideGoals(measured),
     failureGoal(measured),
   ];
 }

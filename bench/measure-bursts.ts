@@ -2,11 +2,11 @@ import { attach, detach, type Batch, type Bench, type Detached } from './batch.t
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import type { Pods } from './pods.ts';
-import type { Pair, SideName, Sides } from './sides.ts';
+import type { Sides, Trio } from './sides.ts';
 
 /** Rounds of `size` containers at once. */
 export type Burst = { readonly adds: readonly Batch[]; readonly dels: readonly Detached[] };
-export type BurstSize = { readonly size: number } & Pair<Burst>;
+export type BurstSize = { readonly size: number } & Trio<Burst>;
 
 const NOTHING: Burst = { adds: [], dels: [] };
 
@@ -14,23 +14,24 @@ async function measureSize(
   bench: Bench,
   sides: Sides,
   pods: Pods,
-  { size, rounds }: Plan['bursts'][number],
+  { size, rounds, withHostSide }: Plan['bursts'][number] & { readonly withHostSide: boolean },
 ): Promise<BurstSize> {
-  const block = async (name: SideName, round: number, before: Burst): Promise<Burst> => {
+  const block = async (name: keyof Trio<unknown>, round: number, before: Burst): Promise<Burst> => {
     const jobs = jobsFor(pods, `burst-${size}-${round}-${name}`, size);
     const added = await attach(bench, sides[name], jobs, size);
     const gone = await detach(bench, sides[name], jobs, { atOnce: size, pairs: added.pairs });
     return { adds: [...before.adds, added], dels: [...before.dels, gone] };
   };
-  let [leasehold, go] = [NOTHING, NOTHING];
+  let [leasehold, hostSide, go] = [NOTHING, NOTHING, NOTHING];
   for (let round = 0; round < rounds; round++) {
     leasehold = await block('leasehold', round, leasehold);
+    if (withHostSide) hostSide = await block('hostSide', round, hostSide);
     go = await block('go', round, go);
   }
-  return { size, leasehold, go };
+  return { size, leasehold, hostSide, go };
 }
 
-/** All sizes, each with both sides in turn. */
+/** All sizes, each with both sides in turn; the last, which is the largest, with the node's part too. */
 export async function measureBursts(
   bench: Bench,
   sides: Sides,
@@ -38,6 +39,8 @@ export async function measureBursts(
   plan: Plan['bursts'],
 ): Promise<readonly BurstSize[]> {
   const sizes: BurstSize[] = [];
-  for (const burst of plan) sizes.push(await measureSize(bench, sides, pods, burst));
+  for (const burst of plan) {
+    sizes.push(await measureSize(bench, sides, pods, { ...burst, withHostSide: burst === plan.at(-1) }));
+  }
   return sizes;
 }

@@ -9,7 +9,7 @@ import { waitFor } from '../src/lab/wait.ts';
 import { attach, detach, type Bench } from './batch.ts';
 import { jobsFor } from './jobs.ts';
 import type { Pods } from './pods.ts';
-import { startLeasehold } from './sides.ts';
+import { type Side, startLeasehold, withHostSide } from './sides.ts';
 
 const seenSchema = v.object({ maxMs: v.number(), p99Ms: v.number(), turns: v.number() });
 
@@ -20,6 +20,8 @@ export type LoopDelays = {
   readonly dels: LoopDelay;
   readonly failures: readonly string[];
 };
+/** By `macvlan` and `dhcp`, and by the plugin type `leasehold`. */
+export type BothLoopDelays = LoopDelays & { readonly hostSide: LoopDelays };
 
 async function readProbe(daemon: LongProcess, file: string): Promise<LoopDelay> {
   await rm(file, { force: true });
@@ -32,7 +34,7 @@ async function readProbe(daemon: LongProcess, file: string): Promise<LoopDelay> 
 export async function measureLoop(
   bench: Bench,
   parts: { readonly lan: HomeLan; readonly root: string; readonly pods: Pods; readonly burst: number },
-): Promise<LoopDelays> {
+): Promise<BothLoopDelays> {
   const { lan, root, pods, burst } = parts;
   const file = join(lan.folder, 'loop-probe.json');
   const probe = pathToFileURL(join(root, 'bench', 'loop-probe.ts')).href;
@@ -40,18 +42,20 @@ export async function measureLoop(
     env: { NODE_OPTIONS: `--import=${probe}`, LEASEHOLD_LOOP_PROBE: file },
   });
   // The first burst is for the JavaScript engine's compiler.
-  const once = async (label: string): Promise<LoopDelays> => {
+  const hostSide = await withHostSide(lan, side);
+  const once = async (by: Side, label: string): Promise<LoopDelays> => {
     const jobs = jobsFor(pods, `loop-${label}`, burst);
     await readProbe(side.daemon, file);
-    const added = await attach(bench, side, jobs, burst);
+    const added = await attach(bench, by, jobs, burst);
     const adds = await readProbe(side.daemon, file);
-    const gone = await detach(bench, side, jobs, { atOnce: burst, pairs: added.pairs });
+    const gone = await detach(bench, by, jobs, { atOnce: burst, pairs: added.pairs });
     const dels = await readProbe(side.daemon, file);
     return { adds, dels, failures: [...added.failures, ...gone.failures] };
   };
   try {
-    await once('first');
-    return await once('second');
+    await once(side, 'first');
+    await once(hostSide, 'host-first');
+    return { ...(await once(side, 'second')), hostSide: await once(hostSide, 'host-second') };
   } finally {
     await stopProcess(side.daemon);
   }

@@ -2,7 +2,7 @@ import { attach, detach, type Bench } from './batch.ts';
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import type { Pods } from './pods.ts';
-import type { Pair, SideName, Sides } from './sides.ts';
+import type { Sides, Trio } from './sides.ts';
 
 /** ADDs and DELs one after another. */
 export type Sequence = {
@@ -15,14 +15,14 @@ export type Sequence = {
 
 const NOTHING: Sequence = { addMs: [], delMs: [], failures: [], leftAtServer: 0 };
 
-/** Blocks of one side and the other in turn, in the same namespaces. */
+/** Blocks of one side, the same with the node's part, and the other in turn, in the same namespaces. */
 export async function measureSequence(
   bench: Bench,
   sides: Sides,
   pods: Pods,
   plan: Plan['sequence'],
-): Promise<Pair<Sequence>> {
-  const block = async (name: SideName, round: number, before: Sequence): Promise<Sequence> => {
+): Promise<Trio<Sequence>> {
+  const block = async (name: keyof Trio<unknown>, round: number, before: Sequence): Promise<Sequence> => {
     const jobs = jobsFor(pods, `sequence-${round}-${name}`, plan.perRound);
     const added = await attach(bench, sides[name], jobs, 1);
     const gone = await detach(bench, sides[name], jobs, { atOnce: 1, pairs: added.pairs });
@@ -35,11 +35,13 @@ export async function measureSequence(
   };
   // One block of each that does not count: code is read from disk, and the JavaScript engine compiles.
   await block('leasehold', -1, NOTHING);
+  await block('hostSide', -1, NOTHING);
   await block('go', -1, NOTHING);
-  let [leasehold, go] = [NOTHING, NOTHING];
+  let [leasehold, hostSide, go] = [NOTHING, NOTHING, NOTHING];
   for (let round = 0; round < plan.rounds; round++) {
     leasehold = await block('leasehold', round, leasehold);
+    hostSide = await block('hostSide', round, hostSide);
     go = await block('go', round, go);
   }
-  return { leasehold, go };
+  return { leasehold, hostSide, go };
 }

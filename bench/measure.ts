@@ -8,7 +8,8 @@ import { Driver } from './driver.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { measureBursts, type BurstSize } from './measure-bursts.ts';
 import { measureFootprint, type Footprint } from './measure-footprint.ts';
-import { measureLoop, type LoopDelays } from './measure-loop.ts';
+import { measureHostSide, type HostSideFootprint } from './measure-host-side.ts';
+import { measureLoop, type BothLoopDelays } from './measure-loop.ts';
 import {
   measureRenewals,
   renewalTimers,
@@ -23,7 +24,7 @@ import type { Options } from './options.ts';
 import { podsNeeded, type Plan } from './plan.ts';
 import { Pods } from './pods.ts';
 import { dnsmasqPairs, keaControl, keaPairs } from './server-leases.ts';
-import { startSides, type Pair } from './sides.ts';
+import { startSides, type Pair, type Trio } from './sides.ts';
 
 /** Room for every container of a run: the Go plugins' RELEASE frees nothing at some servers. */
 const ROUTER = '10.77.0.1/16';
@@ -33,12 +34,13 @@ export type Measured = {
   readonly plan: Plan;
   readonly machine: Machine;
   readonly starts: Starts;
-  readonly sequence: Pair<Sequence>;
+  readonly sequence: Trio<Sequence>;
   readonly bursts: readonly BurstSize[];
-  readonly loop: LoopDelays;
+  readonly loop: BothLoopDelays;
   readonly footprint: Pair<Footprint>;
   readonly renewals: { readonly sizes: readonly RenewalSize[]; readonly kept: Pair<Kept> };
   readonly restarts: Restarts;
+  readonly hostSide: HostSideFootprint;
   readonly seconds: number;
 };
 
@@ -110,10 +112,12 @@ export async function measure(parts: MeasureParts): Promise<Measured> {
     { ...withKea, conf: fresh.conf },
     { lan, root, pods, control, plan: plan.restart },
   );
+  say("many pods with the node's part, and restarts");
+  const hostSide = await measureHostSide(withKea, { lan, root, pods, plan });
   say('renewals of short leases');
   const timers = renewalTimers();
   const short = await useKea(lan, withDnsmasq, control, { leaseSeconds: RENEWAL_LEASE.seconds, timers });
   const renewals = await measureRenewals(short, { lan, programs, pods, control, plan: plan.renewals });
   const seconds = (performance.now() - begun) / 1000;
-  return { plan, machine, starts, sequence, bursts, loop, footprint, renewals, restarts, seconds };
+  return { plan, machine, starts, sequence, bursts, loop, footprint, renewals, restarts, hostSide, seconds };
 }

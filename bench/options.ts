@@ -13,7 +13,7 @@ export type Options = {
 
 export const USAGE = `make bench [BENCH_ARGS="--quick --output FILE"]
 
-  --quick        about three minutes instead of about ten; the report goes to dist/benchmarks-quick.md
+  --quick        about four minutes instead of about twelve; the report goes to dist/benchmarks-quick.md
   --last-hop     only what the last hop costs, in a minute; the table goes to stdout
   --output FILE  where the report goes; docs/benchmarks.md by default
 `;

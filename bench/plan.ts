@@ -30,7 +30,7 @@ export const FULL: Plan = {
   starts: { rounds: 10, perRound: 30 },
   loopBurst: 250,
   renewals: { pairs: 3, leases: [100, 500], seconds: 9 },
-  idleSeconds: 30,
+  idleSeconds: 20,
   restart: { rounds: 3, leases: 1000, copies: 10 },
 };
 
@@ -46,7 +46,7 @@ export const QUICK: Plan = {
   leaseSteps: [0, 20, 100],
   starts: { rounds: 3, perRound: 30 },
   loopBurst: 250,
-  renewals: { pairs: 2, leases: [50], seconds: 6 },
+  renewals: { pairs: 1, leases: [50], seconds: 6 },
   idleSeconds: 5,
   restart: { rounds: 2, leases: 100, copies: 10 },
 };

@@ -1,9 +1,10 @@
 import { verdict } from './goal.ts';
-import { goalsOf } from './goals.ts';
+import { goalsOf, hostSideFailures } from './goals.ts';
 import { figure, markdownTable } from './markdown.ts';
 import type { Measured } from './measure.ts';
 import { RENEWAL_LEASE } from './measure-renewals.ts';
 import { idleTable, keptText, renewalTable, restartTable, restartText } from './tables-daemon.ts';
+import { hostSideDaemonTable, hostSideTable } from './tables-host-side.ts';
 import { burstTable, footprintTable, leftAfter, loopTable, sequenceTable, startsTable } from './tables.ts';
 
 const MAX_EXAMPLES = 3;
@@ -45,7 +46,8 @@ function examples(who: string, failures: readonly string[]): string {
   return `- ${who}: ${failures.length} failed, for example\n${lines.join('\n')}\n`;
 }
 
-function failuresText({ sequence, bursts, loop, footprint, renewals, restarts }: Measured): string {
+function failuresText(measured: Measured): string {
+  const { sequence, bursts, loop, footprint, renewals, restarts } = measured;
   const of = (side: 'leasehold' | 'go'): readonly string[] => [
     ...sequence[side].failures,
     ...bursts.flatMap((burst) =>
@@ -55,7 +57,7 @@ function failuresText({ sequence, bursts, loop, footprint, renewals, restarts }:
     ...footprint[side].failures,
     ...renewals.sizes.flatMap((size) => size[side].failures),
     ...renewals.kept[side].failures,
-    ...(side === 'leasehold' ? restarts.failures : []),
+    ...(side === 'leasehold' ? [...restarts.failures, ...hostSideFailures(measured)] : []),
   ];
   const text = examples('Leasehold', of('leasehold')) + examples('Go plugins', of('go'));
   return text === '' ? 'Nothing failed on either side.\n' : text;
@@ -96,6 +98,16 @@ Leases that the server still had after the DELs: ${left}.
 ${burstTable(measured, 'adds')}
 
 ${burstTable(measured, 'dels')}
+
+## The plugin type leasehold: what the node's part costs
+
+The same daemon in the same rounds, asked by \`leasehold\`: the pod also gets a route to a service network, the last hop, and a
+route and a neighbour on the node's shim. The last two columns are times of its numbers; below, a daemon with many such
+pods, at rest for ${plan.idleSeconds} s and killed and started anew (worst of ${plan.restart.rounds}).
+
+${hostSideTable(measured)}
+
+${hostSideDaemonTable(measured)}
 
 ## The daemon's event loop
 

@@ -1,11 +1,12 @@
 import type { Cidr } from '../base/cidr.ts';
+import { RT_TABLE_MAIN } from '../wire/netlink/route.ts';
 import { unreachable } from '../base/invariant.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { deleteAddressRequest, IFA_F_NOPREFIXROUTE, replaceAddressRequest } from '../wire/netlink/address.ts';
 import { setLinkRequest } from '../wire/netlink/link-requests.ts';
 import { NUD_PERMANENT, replaceNeighbourRequest } from '../wire/netlink/neighbour.ts';
-import { noProhibitRequest, type Prohibition, prohibitRequest } from '../wire/netlink/rule.ts';
+import { addIncomingRequest, deleteIncomingRequest, type IncomingRule } from '../wire/netlink/rule.ts';
 import { RT_SCOPE_LINK } from '../wire/netlink/rtnetlink.ts';
 import { RTPROT_LEASEHOLD } from './own-routes.ts';
 import { putRoute, removeNeighbour, removeRoute, type Step } from './steps.ts';
@@ -41,7 +42,15 @@ export type HostChange =
   | ({ readonly kind: 'put-rule' | 'remove-rule' } & RuleName);
 
 /** What a rule of ours is told apart by. */
-type RuleName = { readonly iif: string; readonly to: Cidr<Ipv4>; readonly priority: number };
+type RuleName = {
+  readonly iif: string;
+  readonly to: Cidr<Ipv4>;
+  readonly priority: number;
+  readonly does: 'prohibit' | 'known-way';
+};
+
+/** The main table without its default route. */
+const KNOWN_WAY = { table: RT_TABLE_MAIN, suppressPrefixLength: 0 } as const;
 
 /** The kernel's request for a change on the node. */
 export function stepOf(change: HostChange): Step {
@@ -77,12 +86,18 @@ export function stepOf(change: HostChange): Step {
 
 function ruleStep({ kind, ...name }: Extract<HostChange, RuleName>): Step {
   return kind === 'put-rule'
-    ? { request: prohibitRequest(prohibition(name)), soAlready: ['EEXIST'] }
-    : { request: noProhibitRequest(prohibition(name)), soAlready: ['ENOENT'] };
+    ? { request: addIncomingRequest(incomingRule(name)), soAlready: ['EEXIST'] }
+    : { request: deleteIncomingRequest(incomingRule(name)), soAlready: ['ENOENT'] };
 }
 
-function prohibition({ iif, to, priority }: RuleName): Prohibition {
-  return { iif, to, priority, protocol: RTPROT_LEASEHOLD };
+function incomingRule({ iif, to, priority, does }: RuleName): IncomingRule {
+  return {
+    iif,
+    to,
+    priority,
+    protocol: RTPROT_LEASEHOLD,
+    does: does === 'prohibit' ? does : KNOWN_WAY,
+  };
 }
 
 /** Replaced, not added: an address that is there with an end of its own (IFA_CACHEINFO) stays for good then. */

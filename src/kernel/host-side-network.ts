@@ -6,8 +6,8 @@ import { isSysError, SysError } from '../base/sys-error.ts';
 import { type Address, IFA_F_SECONDARY } from '../wire/netlink/address.ts';
 import type { Link } from '../wire/netlink/link.ts';
 import { type Neighbour, NUD_PERMANENT } from '../wire/netlink/neighbour.ts';
-import { type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
-import { FR_ACT_PROHIBIT, type Rule } from '../wire/netlink/rule.ts';
+import { type Route, RT_TABLE_MAIN, RTN_UNICAST } from '../wire/netlink/route.ts';
+import { FR_ACT_PROHIBIT, FR_ACT_TO_TBL, type Rule } from '../wire/netlink/rule.ts';
 import { type HostChange, stepOf } from './host-changes.ts';
 import { readLink } from './link-ioctl.ts';
 import { NetNs } from './netns.ts';
@@ -57,6 +57,7 @@ export type HostRule = {
   readonly to: Cidr<Ipv4>;
   readonly priority: number;
   readonly protocol: number;
+  readonly does: 'prohibit' | 'known-way';
 };
 
 type ShimSpec = {
@@ -103,7 +104,7 @@ export class HostSideNetwork {
     return (await this.#rtnl.neighbours.list(4, index)).flatMap(hostNeighbour);
   }
 
-  /** IPv4, "iif NAME to NETWORK prohibit" alone. EOPNOTSUPP where the kernel has no rules. */
+  /** IPv4, of a HostRule's form alone. EOPNOTSUPP where the kernel has no rules. */
   async rules(): Promise<readonly HostRule[]> {
     return (await this.#rtnl.rules.list(4)).flatMap(hostRule);
   }
@@ -192,11 +193,19 @@ function ipv4Only(address: Ip | undefined): Ipv4 | undefined {
   return address !== undefined && isIpv4(address) ? address : undefined;
 }
 
-/** None for what is no IPv4, or anything but the prohibition of a network to what comes in by one interface. */
-export function hostRule({ action, iif, from, to, priority, protocol }: Rule): readonly HostRule[] {
-  if (action !== FR_ACT_PROHIBIT || from !== undefined || iif === undefined || to === undefined) return [];
+/** None for what is no IPv4, or anything but what node/host/ports.ts calls a HostRule. */
+export function hostRule(rule: Rule): readonly HostRule[] {
+  const { iif, from, to, priority, protocol } = rule;
+  const does = whatItDoes(rule);
+  if (does === undefined || from !== undefined || iif === undefined || to === undefined) return [];
   const { address, prefix } = to;
-  return isIpv4(address) ? [{ iif, to: { address, prefix }, priority, protocol }] : [];
+  return isIpv4(address) ? [{ iif, to: { address, prefix }, priority, protocol, does }] : [];
+}
+
+function whatItDoes({ action, table, suppressPrefixLength }: Rule): HostRule['does'] | undefined {
+  if (action === FR_ACT_PROHIBIT) return 'prohibit';
+  const isKnownWay = action === FR_ACT_TO_TBL && table === RT_TABLE_MAIN && suppressPrefixLength === 0;
+  return isKnownWay ? 'known-way' : undefined;
 }
 
 /** None for what is no IPv4. */

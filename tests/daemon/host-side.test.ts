@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { getOverSocket } from '../../src/lab/daemon.ts';
-import type { Namespace } from '../../src/lab/namespace.ts';
+import { Namespace } from '../../src/lab/namespace.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { addressIn, type Attached, networkOf, NODE_ADDRESS, useSite } from '../plugins/support/site.ts';

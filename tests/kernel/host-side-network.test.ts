@@ -347,10 +347,15 @@ test('a rule prohibits a network to what comes in by the shim, also while that i
   const { kernel } = node;
   node.ip('rule', 'add', 'iif', 'lh0', 'to', '10.96.0.0/12', 'priority', '105', 'protocol', '4', 'prohibit');
   node.ip('rule', 'add', 'to', '10.97.0.0/16', 'priority', '105', 'prohibit');
-  const theirs = { iif: 'lh0', to: net(ipv4('10.96.0.0'), 12), priority: 105, protocol: 4 };
+  const does = 'prohibit';
+  const theirs = { iif: 'lh0', to: net(ipv4('10.96.0.0'), 12), priority: 105, protocol: 4, does };
   assert.deepEqual(await kernel.rules(), [theirs]);
-  const name = { iif: 'lh0', to: net(ipv4('10.43.0.0'), 16), priority: 105 };
+  const name = { iif: 'lh0', to: net(ipv4('10.43.0.0'), 16), priority: 105, does } as const;
   const put: HostChange = { kind: 'put-rule', ...name };
+  const way = { ...name, priority: 104, does: 'known-way' } as const;
+  assert.deepEqual(await apply(kernel, { kind: 'put-rule', ...way }), ['']);
+  assert.deepEqual(await kernel.rules(), [{ ...way, protocol: 76 }, theirs]);
+  assert.deepEqual(await apply(kernel, { kind: 'remove-rule', ...way }), ['']);
   assert.deepEqual(await apply(kernel, put, put), ['', '']);
   assert.deepEqual(await kernel.rules(), [theirs, { ...name, protocol: 76 }]);
   const shim = await makeShim(node);
@@ -359,7 +364,13 @@ test('a rule prohibits a network to what comes in by the shim, also while that i
   assert.deepEqual([asked?.['iif'], asked?.['iif_detached']], ['lh0', undefined]);
   // Somebody else's, which is like ours but for its protocol, is not taken for it.
   const remove: HostChange = { kind: 'remove-rule', ...name };
-  const notOurs: HostChange = { kind: 'remove-rule', iif: 'lh0', to: theirs.to, priority: 105 };
+  const notOurs: HostChange = {
+    kind: 'remove-rule',
+    iif: 'lh0',
+    to: theirs.to,
+    priority: 105,
+    does,
+  };
   assert.deepEqual(await apply(kernel, remove, remove, notOurs), ['', '', '']);
   assert.deepEqual(await kernel.rules(), [theirs]);
 });

@@ -56,7 +56,7 @@ describe('dhcpcd that manages every interface', { skip: NEEDS_ROOT }, () => {
     const { pods } = all();
     const gaps = await whileStreaming(stage(), pods, LONGEST_GAP_WITHOUT_UPLINK_MS, async () => {
       await stopProcess(all().dhcpcd);
-      all().dhcpcd = await startDhcpcd(stage(), ['denyinterfaces lh0']);
+      all().dhcpcd = await startDhcpcd(stage(), ['denyinterfaces lh*']);
       t.diagnostic(`followed after ${await untilFollowed(stage(), pods)} ms`);
     });
     t.diagnostic(gaps);

@@ -32,6 +32,8 @@ const WEB = { to: WEB_SERVICE, port: WEB_PORT };
 const RETURN_PATH = ['nft', 'list', 'table', 'ip', 'leasehold'];
 const PROTOCOLS = ['tcp', 'udp'] as const;
 
+const serving = (name: string) => ({ serving: { name, port: POD_PORT } });
+
 type Pods = { readonly web: StagePod; readonly client: StagePod; readonly far: StagePod };
 
 /** Without a cluster CIDR: kube-proxy masquerades nobody but a pod that asks itself. */
@@ -71,7 +73,6 @@ describe('step 5: services that another node answers', { skip: NEEDS_ROOT }, () 
   before(async () => {
     const { node, second } = stage();
     await stage().serve(second.namespace, OWN_API, API_SERVER_PORT);
-    const serving = (name: string) => ({ serving: { name, port: POD_PORT } });
     const web = await node.add(LEASEHOLD, serving('web'));
     const client = await node.add(LEASEHOLD);
     made = { web, client, far: await second.add(GO_STYLE, serving('far')) };
@@ -101,7 +102,7 @@ describe('step 5: services that another node answers', { skip: NEEDS_ROOT }, () 
       const { client, web } = pods();
       for (const by of PROTOCOLS) {
         // The other end sees the node, to which it answers.
-        if (by === 'tcp') assert.equal(await ask(client.namespace, API), `${OWN_API} ${NODE_ADDRESS}`);
+        assert.equal(await ask(client.namespace, { ...API, by }), `${OWN_API} ${NODE_ADDRESS}`);
         assert.equal(await ask(client.namespace, { ...FAR, by }), `far ${NODE_ADDRESS}`);
         // On this node the client's address stays what kube-proxy left: to itself it masquerades.
         assert.equal(await ask(client.namespace, { ...WEB, by }), `web ${client.address}`);

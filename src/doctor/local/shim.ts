@@ -20,7 +20,7 @@ const MANAGERS: readonly { readonly program: string; readonly advice: (name: str
   {
     program: 'systemd-networkd',
     advice: (name) =>
-      `systemd-networkd: /etc/systemd/network/05-leasehold.network with [Match] Name=${name} and [Link] Unmanaged=yes`,
+      `systemd-networkd: /etc/systemd/network/05-leasehold.network with [Match] Name=${name} and [Link] Unmanaged=yes; restart it, then "ip link del ${name}": the daemon makes it anew at once`,
   },
   { program: 'connmand', advice: (name) => `connman: NetworkInterfaceBlacklist=${name} in main.conf` },
 ];

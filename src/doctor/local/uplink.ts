@@ -1,3 +1,4 @@
+import { isShimAlias } from '../../node/host/shim.ts';
 import { formatCidr, networkOf } from '../../base/cidr.ts';
 import { type Finding, wifiFact } from '../finding.ts';
 import { linkName, type Check, type LocalView } from './check.ts';
@@ -13,7 +14,10 @@ export function uplinkOf(
   const best = routes
     .filter(({ dst, index }) => dst.prefix === 0 && index !== undefined)
     .toSorted((a, b) => (a.metric ?? 0) - (b.metric ?? 0))[0];
-  return links.find(({ index }) => index === best?.index);
+  const link = links.find(({ index }) => index === best?.index);
+  // A network manager that took the shim for its own gave it a default route too.
+  const below = isShimAlias(link?.alias) ? link?.masterIndex : undefined;
+  return below === undefined ? link : links.find(({ index }) => index === below);
 }
 
 /** Kinds of links that pods' macvlans cannot stand on, or should not. */

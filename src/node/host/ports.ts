@@ -56,7 +56,7 @@ export interface HostNeighbour {
   readonly permanent: boolean;
 }
 
-/** An IPv4 rule: what comes in by this interface for this network is refused before it is routed. */
+/** An IPv4 rule for what comes in by one interface for one network. */
 export interface HostRule {
   readonly iif: string;
   readonly to: Cidr<Ipv4>;
@@ -64,6 +64,8 @@ export interface HostRule {
   readonly priority: number;
   /** RTPROT_* */
   readonly protocol: number;
+  /** `prohibit`: it is refused. `known-way`: it takes a route of the main table, but not its default route. */
+  readonly does: 'prohibit' | 'known-way';
 }
 
 /** The interface that is made on an uplink: a macvlan of mode bridge, down, with IPv6 off. */

@@ -13,6 +13,8 @@ import type { HostWorld } from './world.ts';
  * Tailscale, 30000 and more of VPNs, 32766 of the table "main".
  */
 export const PROHIBIT_PRIORITY = 105;
+/** Asked right before: a network may be one that the node has a route to, as that of its other pods. */
+export const KNOWN_WAY_PRIORITY = PROHIBIT_PRIORITY - 1;
 
 /** The kernel asks all rules for each packet. Networks beyond that have nftables alone. */
 const MOST_RULES = 64;
@@ -23,7 +25,10 @@ export type RulesWanted = Pick<GuardSpec, 'networks' | 'shims'>;
 
 type RuleName = Omit<HostRule, 'protocol'>;
 
-/** What has to be done so that what comes in by a shim for a service, and was translated by nobody, is not routed. */
+/**
+ * What has to be done so that what comes in by a shim for a service, and was translated by nobody, does not take the
+ * node's default route.
+ */
 export function planRules({ networks, shims }: RulesWanted, seen: readonly HostRule[]): readonly Step[] {
   const wanted = wantedRules({ networks, shims });
   const ours = seen.filter(({ protocol }) => protocol === RTPROT_LEASEHOLD);
@@ -33,9 +38,9 @@ export function planRules({ networks, shims }: RulesWanted, seen: readonly HostR
       .map((rule) => ({ item: itemOf(rule), change: { kind: 'put-rule', ...rule } as const })),
     ...ours
       .filter((rule) => !wanted.some((one) => isSame(one, rule)))
-      .map(({ iif, to, priority }) => ({
-        item: itemOf({ iif, to, priority }),
-        change: { kind: 'remove-rule', iif, to, priority } as const,
+      .map(({ iif, to, priority, does }) => ({
+        item: itemOf({ iif, to, priority, does }),
+        change: { kind: 'remove-rule', iif, to, priority, does } as const,
         ends: true as const,
       })),
   ];
@@ -43,21 +48,26 @@ export function planRules({ networks, shims }: RulesWanted, seen: readonly HostR
 
 function wantedRules({ networks, shims }: RulesWanted): readonly RuleName[] {
   return shims
-    .flatMap((iif) => networks.map((to) => ({ iif, to, priority: PROHIBIT_PRIORITY })))
+    .flatMap((iif) =>
+      networks.flatMap((to): readonly RuleName[] => [
+        { iif, to, priority: KNOWN_WAY_PRIORITY, does: 'known-way' },
+        { iif, to, priority: PROHIBIT_PRIORITY, does: 'prohibit' },
+      ]),
+    )
     .slice(0, MOST_RULES);
 }
 
 function isSame(a: RuleName, b: RuleName): boolean {
-  return a.iif === b.iif && a.priority === b.priority && equalNetwork(a.to, b.to);
+  return a.iif === b.iif && a.priority === b.priority && a.does === b.does && equalNetwork(a.to, b.to);
 }
 
-function itemOf({ iif, to }: RuleName): string {
-  return `rule iif ${iif} to ${formatCidr(to)}`;
+function itemOf({ iif, to, does }: RuleName): string {
+  return `rule iif ${iif} to ${formatCidr(to)} ${does}`;
 }
 
 /**
- * Keeps policy rules that refuse what pods send to services and nobody has translated. Destinations are translated
- * before a packet is routed, so nothing else meets them. They stand while somebody flushes nftables.
+ * Keeps policy rules that refuse what pods send to services, nobody has translated, and the node has no route of its
+ * own for. Destinations are translated before a packet is routed. They stand while somebody flushes nftables.
  */
 export class RuleKeeper {
   readonly #world: HostWorld;
@@ -113,9 +123,12 @@ export class RuleKeeper {
       this.#problem = undefined;
     } catch (error) {
       if (!isSysError(error)) throw error;
-      const { warn } = this.#world.log;
-      if (this.#problem !== error.message)
-        warn({ error: error.message }, 'policy rules that keep service traffic off the LAN cannot be set');
+      if (this.#problem !== error.message) {
+        this.#world.log.warn(
+          { error: error.message },
+          'policy rules that keep service traffic off the LAN cannot be set',
+        );
+      }
       this.#problem = error.message;
       this.#world.count('rules-failed');
       if (error.code === 'EOPNOTSUPP') this.#put = textOf(wanted);

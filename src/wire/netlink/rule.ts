@@ -29,13 +29,16 @@ const FRA_DST = 1;
 const FRA_SRC = 2;
 const FRA_IIFNAME = 3;
 const FRA_PRIORITY = 6;
+const FRA_SUPPRESS_PREFIXLEN = 14;
 const FRA_TABLE = 15;
 const FRA_PROTOCOL = 21;
-const FR_ACT_TO_TBL = 1;
+export const FR_ACT_TO_TBL = 1;
 export const FR_ACT_PROHIBIT = 8;
 
 const RT_TABLE_UNSPEC = 0;
 const TABLE_IN_HEADER_MAX = 255;
+/** What the kernel tells where nothing is suppressed (-1). */
+const NO_PREFIX_LENGTH = 0xffff_ffff;
 
 /** "from SOURCE lookup TABLE". */
 export type NewRule = {
@@ -54,8 +57,8 @@ export type NewRule = {
 /** A rule to be deleted: what is left out matches anything. */
 export type OldRule = Omit<NewRule, 'priority'> & { readonly priority?: number | undefined };
 
-/** "iif NAME to NETWORK prohibit": what comes in there for that network is refused (ICMP, administratively prohibited). */
-export type Prohibition = {
+/** "iif NAME to NETWORK ...": for what comes in by one interface for one network. */
+export type IncomingRule = {
   /** By name, also of an interface that is not there yet. */
   readonly iif: string;
   /** Host bits are cleared. */
@@ -63,6 +66,11 @@ export type Prohibition = {
   readonly priority: number;
   /** RTPROT_* */
   readonly protocol: number;
+  /**
+   * `prohibit`: it is refused (ICMP, administratively prohibited). Else it is looked up in a table, whose routes with a
+   * prefix of at most this length do not count: with 0, its default route.
+   */
+  readonly does: 'prohibit' | { readonly table: number; readonly suppressPrefixLength: number };
 };
 
 /** A rule as the kernel has it. */
@@ -77,6 +85,8 @@ export type Rule = {
   readonly table: number;
   /** FR_ACT_*: 1 looks the table up, 8 prohibits. */
   readonly action: number;
+  /** Routes of the table with a prefix of at most this length do not count. */
+  readonly suppressPrefixLength?: number;
   readonly priority: number;
   readonly protocol: number;
 };
@@ -130,36 +140,42 @@ export function deleteRuleRequest(rule: OldRule): NetlinkRequest {
   return request('RTM_DELRULE', RTM_DELRULE, 0, rule);
 }
 
-function prohibition(
+function incoming(
   name: string,
   type: number,
   flags: number,
-  { iif, to, priority, protocol }: Prohibition,
+  { iif, to, priority, protocol, does }: IncomingRule,
 ): NetlinkRequest {
   const { address, prefix } = networkOf(to);
-  const payload = concat([
-    header({ family: familyOf(address), toLength: prefix, action: FR_ACT_PROHIBIT }),
+  const family = familyOf(address);
+  const what =
+    does === 'prohibit'
+      ? [header({ family, toLength: prefix, action: FR_ACT_PROHIBIT })]
+      : [
+          header({ family, toLength: prefix, table: does.table, action: FR_ACT_TO_TBL }),
+          u32Attr(FRA_TABLE, does.table),
+          u32Attr(FRA_SUPPRESS_PREFIXLEN, does.suppressPrefixLength),
+        ];
+  const body = concat([
+    ...what,
     ...(prefix === 0 ? [] : [attr(FRA_DST, ipToBytes(address))]),
     textAttr(FRA_IIFNAME, iif),
     u32Attr(FRA_PRIORITY, priority),
     attr(FRA_PROTOCOL, Uint8Array.of(protocol)),
   ]);
-  return {
-    op: `${name} iif ${iif} to ${formatCidr(to)} prohibit`,
-    type,
-    flags: NLM_F_ACK | flags,
-    payload,
-  };
+  const verb = does === 'prohibit' ? does : `lookup ${does.table}`;
+  const op = `${name} iif ${iif} to ${formatCidr(to)} ${verb}`;
+  return { op, type, flags: NLM_F_ACK | flags, payload: body };
 }
 
 /** Fails with EEXIST when there is the very same rule. */
-export function prohibitRequest(rule: Prohibition): NetlinkRequest {
-  return prohibition('RTM_NEWRULE', RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
+export function addIncomingRequest(rule: IncomingRule): NetlinkRequest {
+  return incoming('RTM_NEWRULE', RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
 }
 
 /** ENOENT when there is no such rule. */
-export function noProhibitRequest(rule: Prohibition): NetlinkRequest {
-  return prohibition('RTM_DELRULE', RTM_DELRULE, 0, rule);
+export function deleteIncomingRequest(rule: IncomingRule): NetlinkRequest {
+  return incoming('RTM_DELRULE', RTM_DELRULE, 0, rule);
 }
 
 /** All rules of one family, in the order in which they are asked. */
@@ -195,6 +211,7 @@ export function decodeRule(bytes: Uint8Array): Result<Rule, NetlinkProblem> {
     const to = readNetwork(attributes, { type: FRA_DST, name: 'FRA_DST', prefix: reader.u8(1) });
     const from = readNetwork(attributes, { type: FRA_SRC, name: 'FRA_SRC', prefix: reader.u8(2) });
     const iif = attributes.text(FRA_IIFNAME);
+    const suppressed = attributes.u32(FRA_SUPPRESS_PREFIXLEN) ?? NO_PREFIX_LENGTH;
     return {
       family: family === AF_INET ? 4 : 6,
       ...(from === undefined ? {} : { from }),
@@ -202,6 +219,7 @@ export function decodeRule(bytes: Uint8Array): Result<Rule, NetlinkProblem> {
       ...(iif === undefined ? {} : { iif }),
       table: attributes.u32(FRA_TABLE) ?? reader.u8(4),
       action: reader.u8(7),
+      ...(suppressed === NO_PREFIX_LENGTH ? {} : { suppressPrefixLength: suppressed }),
       // The kernel leaves out a priority of 0.
       priority: attributes.u32(FRA_PRIORITY) ?? 0,
       protocol: attributes.u8(FRA_PROTOCOL) ?? 0,

@@ -18,11 +18,16 @@ export class Networkd implements AsyncDisposable {
   /** Runs it with these files of /etc/systemd/network, until the node has an address. */
   static async start(stage: Stage, files: Readonly<Record<string, string>>): Promise<Networkd> {
     const networkd = new Networkd(stage, await SystemdHost.boot(stage.lan));
-    await networkd.write(files);
-    // With a /sys that can be written it waits for udev, of which there is none.
-    await networkd.must('mount', '-o', 'remount,bind,ro', '/sys');
-    await networkd.must('systemctl', 'start', 'dbus', 'systemd-networkd');
-    await networkd.untilAddress();
+    try {
+      await networkd.write(files);
+      // With a /sys that can be written it waits for udev, of which there is none.
+      await networkd.must('mount', '-o', 'remount,bind,ro', '/sys');
+      await networkd.must('systemctl', 'start', 'dbus', 'systemd-networkd');
+      await networkd.untilAddress();
+    } catch (error) {
+      await networkd[Symbol.asyncDispose]();
+      throw error;
+    }
     return networkd;
   }
 

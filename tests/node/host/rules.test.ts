@@ -5,7 +5,7 @@ import { isIpv4 } from '../../../src/base/ip.ts';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
-import { planRules, PROHIBIT_PRIORITY } from '../../../src/node/host/rule-keeper.ts';
+import { KNOWN_WAY_PRIORITY, planRules, PROHIBIT_PRIORITY } from '../../../src/node/host/rule-keeper.ts';
 import { FakeNode } from './fake-node.ts';
 
 function network(text: string): Cidr<Ipv4> {
@@ -16,7 +16,15 @@ function network(text: string): Cidr<Ipv4> {
 
 const SERVICES = network('10.43.0.0/16');
 const OTHERS = network('10.96.0.0/12');
-const OURS = { iif: 'lh0', to: SERVICES, priority: PROHIBIT_PRIORITY, protocol: 76 };
+const OURS = {
+  iif: 'lh0',
+  to: SERVICES,
+  priority: PROHIBIT_PRIORITY,
+  protocol: 76,
+  does: 'prohibit',
+} as const;
+/** Asked before: where the node has a route of its own to such a network. */
+const WAY = { ...OURS, priority: KNOWN_WAY_PRIORITY, does: 'known-way' } as const;
 
 async function serviceNode(): Promise<FakeNode> {
   const node = new FakeNode();
@@ -27,12 +35,12 @@ async function serviceNode(): Promise<FakeNode> {
 
 test('what comes in by the shim for a service network is prohibited, from the first pod on', async () => {
   const node = await serviceNode();
-  assert.deepEqual(node.ruleTable, [OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS]);
   node.addUplink('eth1', 7);
   await node.side.attach(node.pod('two', '192.168.3.94', { uplink: 'eth1' }));
   assert.deepEqual(
     node.ruleTable.map(({ iif }) => iif),
-    ['lh0', 'lh1'],
+    ['lh0', 'lh0', 'lh1', 'lh1'],
   );
   await node.pass(1000);
   assert.equal(node.counts.get('host-repaired'), undefined);
@@ -46,13 +54,16 @@ test('without services there are no rules, and they follow the services', async 
   await node.pass(10);
   assert.deepEqual(
     node.ruleTable.map(({ to }) => to),
-    [SERVICES, OTHERS],
+    [SERVICES, SERVICES, OTHERS, OTHERS],
   );
   node.services.set('config', [OTHERS]);
   await node.pass(10);
-  assert.deepEqual(node.ruleTable, [{ ...OURS, to: OTHERS }]);
+  assert.deepEqual(node.ruleTable, [
+    { ...WAY, to: OTHERS },
+    { ...OURS, to: OTHERS },
+  ]);
   await node.side.attach(node.pod('two', '192.168.2.94', { services: [SERVICES] }));
-  assert.deepEqual(node.ruleTable.length, 2, 'a network that only one pod has named, too');
+  assert.deepEqual(node.ruleTable.length, 4, 'a network that only one pod has named, too');
   assert.equal(node.counts.get('host-repaired'), undefined);
 });
 
@@ -60,9 +71,9 @@ test('a rule that somebody removed is back within 100 ms, and said; rules of oth
   const node = await serviceNode();
   const theirs = { ...OURS, to: OTHERS, protocol: 4 };
   node.ruleTable.push(theirs);
-  node.removeRule(node.ruleTable[0] ?? OURS);
+  node.removeRule(node.ruleTable[1] ?? OURS);
   await node.pass(100);
-  assert.deepEqual(node.ruleTable, [theirs, OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, theirs, OURS]);
   assert.equal(node.counts.get('host-repaired'), 1);
   assert.ok(node.log.some(({ fields }) => JSON.stringify(fields).includes('rule iif lh0 to 10.43.0.0/16')));
 });
@@ -72,14 +83,14 @@ test('a lost notice of a rule is made good by a look', async () => {
   node.ruleTable = [];
   node.side.noticesLost();
   await node.pass(100);
-  assert.deepEqual(node.ruleTable, [OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS]);
 });
 
 test('somebody who removes it again and again is noticed and not fought for ever', async () => {
   const node = await serviceNode();
   let puts = 0;
   for (let at = 0; at < 200; at++) {
-    const [rule] = node.ruleTable;
+    const rule = node.ruleTable.find(({ does }) => does === 'prohibit');
     if (rule !== undefined) {
       puts += 1;
       node.removeRule(rule);
@@ -89,7 +100,7 @@ test('somebody who removes it again and again is noticed and not fought for ever
   assert.ok(puts < 20, `${puts} times in a minute`);
   assert.ok(node.side.status().fights.some(({ item }) => item.includes('rule iif lh0')));
   await node.pass(120_000);
-  assert.deepEqual(node.ruleTable, [OURS], 'in the end it is there');
+  assert.deepEqual(node.ruleTable, [WAY, OURS], 'in the end it is there');
 });
 
 test('rules of a shim that has another name now, and of an earlier run, go', async () => {
@@ -101,7 +112,7 @@ test('rules of a shim that has another name now, and of an earlier run, go', asy
   for (const kind of ['uplink', 'attachment'])
     for (const record of records) if (record.kind === kind) side.resume(record);
   await side.start();
-  assert.deepEqual(node.ruleTable, [OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS]);
   assert.equal(node.counts.get('host-repaired'), undefined);
 });
 
@@ -133,7 +144,7 @@ test('rules that could not be read are tried again', async () => {
   assert.deepEqual(node.ruleTable, []);
   node.refuseRules = undefined;
   await node.pass(6000);
-  assert.deepEqual(node.ruleTable, [OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS]);
 });
 
 test('there are never more than 64 rules, which the kernel asks one after another', () => {

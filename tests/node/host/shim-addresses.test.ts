@@ -61,10 +61,10 @@ test('an address that somebody else put on the shim stays, and is shown', async 
 test('an address is in the record before it is on the shim, and out of it when it has gone', async () => {
   const node = await nodeWithPod();
   const before: (readonly Ipv4[] | undefined)[] = [];
-  const { apply } = node;
+  const apply = node.apply.bind(node);
   node.apply = (changes) => {
     if (changes.some((change) => change.kind === 'add-address')) before.push(recorded(node));
-    return apply.call(node, changes);
+    return apply(changes);
   };
   node.dropAddress(NODE);
   node.setAddress(FRESH);

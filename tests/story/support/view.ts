@@ -10,7 +10,7 @@ ip -br link show dev ${SHIM}
 ip -4 route show dev ${SHIM} proto 76
 ip -4 neigh show dev ${SHIM} nud permanent | sort
 nft list tables | sort
-ip -4 rule show | grep 'prohibit proto 76'
+ip -4 rule show | grep 'proto 76'
 cd /proc/sys/net/ipv4/conf/${SHIM} && cat forwarding rp_filter arp_filter send_redirects
 cat /proc/sys/net/ipv4/conf/eth0/forwarding
 `;
