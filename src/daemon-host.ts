@@ -14,13 +14,14 @@ import { Slices } from './kernel/slices.ts';
 import { HostSide } from './node/host/host-side.ts';
 import { formatHostRecord, hostRecordKey, parseHostRecord } from './node/host/record.ts';
 import { ServiceNetworks } from './node/host/service-networks.ts';
-import type { HostWorld } from './node/host/world.ts';
+import type { ManagedLease } from './lease/manager.ts';
+import type { HostWorld, LeaseHere } from './node/host/world.ts';
 
 const LOCAL_BIT = 0x02;
 const MULTICAST_BIT = 0x01;
 const MAC_LENGTH = 6;
 
-type Needs = Pick<HostWorld, 'timers' | 'leaseAddress' | 'log' | 'count'> & {
+type Needs = Pick<HostWorld, 'timers' | 'leaseAddress' | 'leases' | 'log' | 'count'> & {
   readonly stateDir: string;
   readonly host: HostNetwork;
 };
@@ -51,6 +52,13 @@ export async function openHostSide(needs: Needs): Promise<HostParts> {
   );
   await resumeAll(files, side, log);
   return { side, services };
+}
+
+/** A lease as the node's side sees it; none for one whose address is not there, or that is on no uplink of the node. */
+export function leaseHere({ record, lease }: ManagedLease): readonly LeaseHere[] {
+  const { key, netns, link, lan } = record;
+  if (lease === undefined || lan === undefined || !link.owned) return [];
+  return [{ key, netns, mac: link.mac, uplink: lan.name, address: lease.address.address }];
 }
 
 /** Uplinks before pods, which stand on them. A file that cannot be read is moved aside and named. */

@@ -10,13 +10,13 @@ import type { PluginServices } from './cni/context.ts';
 import { type DaemonConfig, loadConfig, readServiceFlag } from './daemon-config.ts';
 import { runDelegate } from './daemon-delegate.ts';
 import { diagnosesOf } from './daemon-diagnoses.ts';
-import { openHostSide, watchGuard } from './daemon-host.ts';
+import { leaseHere, openHostSide, watchGuard } from './daemon-host.ts';
 import { takeUpLeases } from './daemon-leases.ts';
 import { linkMaker } from './cni/plugins/link-maker.ts';
 import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
 import { adoptAll } from './cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from './kernel/clock.ts';
-import { lockFile, type FileLock } from './kernel/file-lock.ts';
+import { lockFile, lockNetworkNamespace, type FileLock } from './kernel/file-lock.ts';
 import { HostFrameSender } from './kernel/frame-sender.ts';
 import { HostNetwork } from './kernel/host-network.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
@@ -67,6 +67,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   await using ends = new AsyncDisposableStack();
   const lock = lockStateDir(stateDir);
   ends.defer(() => lock.release());
+  const node = lockNode();
+  ends.defer(() => node.release());
   const { files, past } = await openFiles(stateDir);
   const counters = new Counters();
   const host = new HostNetwork();
@@ -93,6 +95,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     log,
     count,
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
+    leases: () => leases.list().flatMap(leaseHere),
   });
   ends.defer(() => hostSide.close());
   networks.set('config', config.services);
@@ -256,6 +259,17 @@ function lockStateDir(stateDir: string): FileLock {
     );
   }
   throw unusable(stateDir, lock.error);
+}
+
+/** Two daemons on one node, each with its records, would undo each other's work for ever. */
+function lockNode(): FileLock {
+  const lock = lockNetworkNamespace();
+  if (lock.ok) return lock.value;
+  if (lock.error.code !== 'EWOULDBLOCK') throw lock.error;
+  const who = lock.error.detail === undefined ? '' : ` (${lock.error.detail})`;
+  throw new Error(
+    `another leasehold daemon runs in this network namespace${who}, with another socket and state folder: a node has one; stop that one first`,
+  );
 }
 
 function unusable(stateDir: string, error: unknown): Error {

@@ -28,6 +28,7 @@ export async function undoHost(stateDir: string): Promise<readonly string[]> {
     timers,
     log: { info: say, warn: say, error: say },
     leaseAddress: () => undefined,
+    leases: () => [],
     count: () => undefined,
   });
   const { uplinks } = side.status();

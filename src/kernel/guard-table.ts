@@ -4,7 +4,10 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import {
   counter,
   load,
+  isNewConnection,
+  isNotTranslated,
   lookup,
+  lookupNot,
   masquerade,
   meta,
   NFT_META_IIFNAME,
@@ -40,6 +43,8 @@ export type GuardSpec = {
   readonly networks: readonly Cidr<Ipv4>[];
   readonly uplinks: readonly string[];
   readonly shims: readonly string[];
+  /** What comes in by these is passed on to nowhere but `uplinks` and `shims`. None if left out. */
+  readonly confined?: readonly string[] | undefined;
 };
 
 export const GUARD_TABLE = 'leasehold';
@@ -96,12 +101,36 @@ const DROP_REDIRECT: readonly Expression[] = [
   verdict({ to: 'drop' }),
 ];
 
+/**
+ * The node routes because of us: what would never have passed it before still does not. Replies to what others of its
+ * networks began pass, and what was translated to a service's pod.
+ */
+const CONFINE: readonly Expression[] = [
+  ...isIpv4(),
+  meta(NFT_META_IIFNAME),
+  lookup('confined'),
+  meta(NFT_META_OIFNAME),
+  lookupNot('ours'),
+  ...isNewConnection(),
+  ...isNotTranslated(),
+  load(IP_DADDR),
+  lookupNot('networks'),
+  counter(),
+  verdict({ to: 'drop' }),
+];
+
 function hooked(name: 'forward' | 'output', rules: ChainSpec['rules']): ChainSpec {
   return { name, hook: { number: HOOKS.inet[name], priority: PRIORITY_FILTER }, rules };
 }
 
-/** Refuses what the node itself would send, or route, to a service network by an uplink. */
+/**
+ * Refuses what the node itself would send, or route, to a service network by an uplink; and what it would route from the
+ * LAN to other networks of its own only because of us.
+ */
 export function inetGuard(spec: GuardSpec): TableSpec {
+  // Connections are tracked from then on: not where it is not needed.
+  const confined = spec.confined ?? [];
+  const isConfined = confined.length > 0;
   return {
     ...INET_TABLE,
     comment: 'Leasehold: service networks never leave by the LAN',
@@ -109,8 +138,17 @@ export function inetGuard(spec: GuardSpec): TableSpec {
       networkSet(spec.networks),
       { name: 'uplinks', key: IFNAME, elements: nameElements(spec.uplinks) },
       { name: 'shims', key: IFNAME, elements: nameElements(spec.shims) },
+      ...(isConfined
+        ? [
+            { name: 'confined', key: IFNAME, elements: nameElements(confined) },
+            { name: 'ours', key: IFNAME, elements: nameElements([...spec.uplinks, ...spec.shims]) },
+          ]
+        : []),
     ],
-    chains: [hooked('forward', REJECT_SERVICE), hooked('output', [...REJECT_SERVICE, DROP_REDIRECT])],
+    chains: [
+      hooked('forward', [...REJECT_SERVICE, ...(isConfined ? [CONFINE] : [])]),
+      hooked('output', [...REJECT_SERVICE, DROP_REDIRECT]),
+    ],
   };
 }
 

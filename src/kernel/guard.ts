@@ -178,14 +178,14 @@ async function countersOf(tables: Nftables): Promise<GuardCounters> {
 /** linux/if.h (IFNAMSIZ), without the NUL. */
 const IFNAME_LENGTH_MAX = 15;
 
-function checkBounds({ networks, uplinks, shims }: GuardSpec): void {
+function checkBounds({ networks, uplinks, shims, confined = [] }: GuardSpec): void {
   if (networks.length > GUARD_NETWORKS_MAX) {
     throw new SysError('put guard', 'E2BIG', `services: more than ${GUARD_NETWORKS_MAX} networks`);
   }
   if (uplinks.length > GUARD_UPLINKS_MAX || shims.length > GUARD_UPLINKS_MAX) {
     throw new SysError('put guard', 'E2BIG', `more than ${GUARD_UPLINKS_MAX} uplinks or shims`);
   }
-  for (const name of [...uplinks, ...shims]) {
+  for (const name of [...uplinks, ...shims, ...confined]) {
     if (name === '' || name.length > IFNAME_LENGTH_MAX || name.includes('\0')) {
       throw new SysError('put guard', 'EINVAL', `no name of an interface: ${JSON.stringify(name)}`);
     }

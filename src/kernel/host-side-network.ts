@@ -100,8 +100,18 @@ export class HostSideNetwork {
     return all.filter((route) => route.index === index);
   }
 
+  /** All of the main table, of every type: index 0 for those that lead nowhere (blackhole, prohibit ...). */
+  async allRoutes(): Promise<readonly HostRoute[]> {
+    return (await this.#rtnl.routes.list(4)).flatMap(anyRoutes);
+  }
+
   async neighbours(index: number): Promise<readonly HostNeighbour[]> {
     return (await this.#rtnl.neighbours.list(4, index)).flatMap(hostNeighbour);
+  }
+
+  async neighbour(index: number, address: Ipv4): Promise<HostNeighbour | undefined> {
+    const found = await this.#rtnl.neighbours.get({ index, address });
+    return found === undefined ? undefined : hostNeighbour(found)[0];
   }
 
   /** IPv4, of a HostRule's form alone. EOPNOTSUPP where the kernel has no rules. */
@@ -180,9 +190,13 @@ export function hostAddress(found: Address): readonly HostAddress[] {
 
 /** None for what is no IPv4 unicast; one for each next hop. */
 export function hostRoutes(route: Route): readonly HostRoute[] {
-  const { type, protocol, nexthops } = route;
+  return route.type === RTN_UNICAST ? anyRoutes(route) : [];
+}
+
+function anyRoutes(route: Route): readonly HostRoute[] {
+  const { protocol, nexthops } = route;
   const { address, prefix } = route.dst;
-  if (type !== RTN_UNICAST || !isIpv4(address)) return [];
+  if (!isIpv4(address)) return [];
   const dst = { address, prefix };
   const source = ipv4Only(route.prefsrc);
   const hops = nexthops ?? [{ index: route.index ?? 0, gateway: route.gateway }];

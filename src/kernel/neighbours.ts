@@ -1,12 +1,15 @@
 import {
   decodeNeighbour,
   deleteNeighbourRequest,
+  getNeighbourRequest,
   listNeighboursRequest,
   type Neighbour,
   type NewNeighbour,
   replaceNeighbourRequest,
   RTM_NEWNEIGH,
 } from '../wire/netlink/neighbour.ts';
+import { isIpv4 } from '../base/ip.ts';
+import { isSysError } from '../base/sys-error.ts';
 import { decodeAll } from './netlink-fd.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 
@@ -26,6 +29,19 @@ export class Neighbours {
   /** ENOENT when it is not there. */
   async delete(neighbour: Pick<Neighbour, 'index' | 'address'>): Promise<void> {
     await this.#socket.request(deleteNeighbourRequest(neighbour));
+  }
+
+  /** Undefined when it is not there, or its link is gone. */
+  async get({ index, address }: Pick<Neighbour, 'index' | 'address'>): Promise<Neighbour | undefined> {
+    const request = getNeighbourRequest({ index, address });
+    try {
+      return decodeAll(request.op, await this.#socket.get(request), RTM_NEWNEIGH, decodeNeighbour)[0];
+    } catch (error) {
+      if (isSysError(error, 'ENOENT', 'ENODEV')) return undefined;
+      if (!isSysError(error, 'EOPNOTSUPP')) throw error;
+      const all = await this.list(isIpv4(address) ? 4 : 6, index);
+      return all.find((one) => one.address === address);
+    }
   }
 
   /** Those of one family on one link. None too when the link is gone. */

@@ -110,6 +110,23 @@ describe("the node's side", () => {
     },
   );
 
+  test('a network of the list that the node has a route of its own to: its other pods', options, async () => {
+    const { lan, node } = site();
+    const inner = await Namespace.create(`${lan.prefix}-inner`, lan.resources);
+    await node.ip('link', 'add', 'cni0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', inner.name);
+    await node.ip('addr', 'add', '10.42.0.1/24', 'dev', 'cni0');
+    await node.ip('link', 'set', 'cni0', 'up');
+    await node.run(['sysctl', '-qw', 'net.ipv4.conf.cni0.forwarding=1']);
+    await inner.ip('addr', 'add', '10.42.0.2/24', 'dev', 'eth0');
+    await inner.ip('link', 'set', 'eth0', 'up');
+    await inner.ip('route', 'add', 'default', 'via', '10.42.0.1');
+    const pod = await site().add(networkOf([{ type: 'leasehold', services: [SERVICES, '10.42.0.0/16'] }]));
+    assert.ok(await pings(pod.pod.namespace, '10.42.0.2'), 'by the node');
+    assert.equal(await pings(pod.pod.namespace, '10.42.9.9'), false, 'of which the node knows nothing');
+    await site().del(pod);
+    await node.ip('link', 'del', 'cni0');
+  });
+
   test('a record that cannot be read is moved aside, and the others go on', options, async () => {
     const pod = await attached();
     const { daemon, node } = site();

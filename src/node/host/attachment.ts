@@ -1,15 +1,16 @@
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { PodSide, type PodSideWanted } from './pod-side.ts';
-import type { AttachmentRecord } from './record.ts';
+import { type AttachmentRecord, attachmentText } from './record.ts';
 import { hostProblems, type ShimLook } from './shim-look.ts';
-import type { UplinkSide } from './uplink-side.ts';
+import type { HostClaim, UplinkSide } from './uplink-side.ts';
 import type { HostWorld } from './world.ts';
 
 /** One interface of a pod, as far as the node has a part in it. */
 export class Attachment {
   readonly record: AttachmentRecord;
-  readonly side: UplinkSide;
+  /** Undefined: the node has no part in how this pod is reached. */
+  readonly side: UplinkSide | undefined;
   readonly pod: PodSide;
   readonly #world: HostWorld;
   #addresses: readonly Ipv4[] = [];
@@ -18,7 +19,7 @@ export class Attachment {
   constructor(
     world: HostWorld,
     record: AttachmentRecord,
-    side: UplinkSide,
+    side: UplinkSide | undefined,
     pod: PodSide = new PodSide(world, record),
   ) {
     this.#world = world;
@@ -43,23 +44,27 @@ export class Attachment {
     return services === 'off' ? [] : services;
   }
 
+  get #claim(): HostClaim {
+    return { owner: attachmentText(this.record.key), mac: this.record.mac };
+  }
+
   /** For a start with many pods: the uplink's next look sets all of them. */
   expect(): void {
     this.#addresses = this.addresses;
-    for (const address of this.#addresses) this.side.expectHost(address, this.record.mac);
+    for (const address of this.#addresses) this.side?.expectHost(address, this.#claim);
   }
 
-  /** The node's routes follow the pod's addresses. True when they were others. Rejects with SysError. */
-  async follow(): Promise<boolean> {
+  /** The node's routes follow the pod's addresses. Rejects with SysError. */
+  async follow(): Promise<void> {
     const before = this.#addresses;
     const now = this.addresses;
     this.#addresses = now;
-    const { mac } = this.record;
     await Promise.all([
-      ...now.filter((one) => !before.includes(one)).map((one) => this.side.addHost(one, mac)),
-      ...before.filter((one) => !now.includes(one)).map((one) => this.side.removeHost(one, mac)),
+      ...now.filter((one) => !before.includes(one)).map((one) => this.side?.addHost(one, this.#claim)),
+      ...before
+        .filter((one) => !now.includes(one))
+        .map((one) => this.side?.removeHost(one, this.#claim.owner)),
     ]);
-    return before.length !== now.length || now.some((one) => !before.includes(one));
   }
 
   /** What is in the pod's namespace. Rejects with SysError. */
@@ -73,22 +78,27 @@ export class Attachment {
   }
 
   #wantedInPod(known: readonly Cidr<Ipv4>[]): PodSideWanted {
-    return { networks: this.networks(known), shimMac: this.side.shimMac };
+    // Without the node there is no way to services by it, and nobody's MAC address to be told.
+    const networks = this.side === undefined ? [] : this.networks(known);
+    return { networks, shimMac: this.side?.shimMac ?? this.record.mac };
   }
 
   /** What is missing or wrong, in the pod and on the node: one short text each. Rejects with SysError of the node. */
   async problems(known: readonly Cidr<Ipv4>[], shims: ShimLook): Promise<readonly string[]> {
     const inPod = await this.pod.problems(this.#wantedInPod(known));
     const { side, record, addresses } = this;
-    if (addresses.length === 0) return inPod;
+    if (addresses.length === 0 || side === undefined) return inPod;
     const { shimIndex: index, shimName: shim } = side;
     return [...inPod, ...hostProblems(addresses, record.mac, { shim, view: await shims.at(index) })];
   }
 
-  /** No route and no neighbour on the node any more. Rejects with SysError. */
-  async leaveNode(): Promise<void> {
-    const addresses = this.#addresses;
+  /** No route and no neighbour on the node any more, but for what `successor` has as well. Rejects with SysError. */
+  async leaveNode(successor?: Attachment): Promise<void> {
+    const keeps = successor?.side === this.side ? (successor?.addresses ?? []) : [];
+    const { side, record } = this;
+    const leaving = this.#addresses.filter((one) => !keeps.includes(one));
     this.#addresses = [];
-    await Promise.all(addresses.map((one) => this.side.removeHost(one, this.record.mac)));
+    if (side === undefined) return;
+    await Promise.all(leaving.map((one) => side.removeHost(one, attachmentText(record.key))));
   }
 }

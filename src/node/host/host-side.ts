@@ -3,6 +3,7 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { isSysError } from '../../base/sys-error.ts';
 import { Attachment } from './attachment.ts';
 import { Barriers } from './barriers.ts';
+import { leftRoutes, lostAttachments } from './lost-attachments.ts';
 import { PodChecks, type PodsChecked } from './pod-checks.ts';
 import { PodSide } from './pod-side.ts';
 import type { HostNotice } from './ports.ts';
@@ -12,14 +13,13 @@ import {
   attachmentText,
   HOST_SCHEMA,
   type HostRecord,
-  type UplinkRecord,
 } from './record.ts';
 import { type Fight, Repairs } from './repairs.ts';
 import { distinct, type ServiceNetworks } from './service-networks.ts';
-import { firstShimName, shimOf } from './shim.ts';
 import { ShimLook } from './shim-look.ts';
+import { Sides } from './sides.ts';
 import { Sweep } from './sweep.ts';
-import { UplinkSide, type UplinkSideOwner, type UplinkStatus } from './uplink-side.ts';
+import type { UplinkSide, UplinkStatus } from './uplink-side.ts';
 import type { HostWorld } from './world.ts';
 
 /** What an ADD wants of the node. */
@@ -43,12 +43,11 @@ export class HostSide {
   readonly #services: ServiceNetworks;
   readonly #repairs = new Repairs();
   readonly #barriers: Barriers;
-  readonly #sides = new Map<string, UplinkSide>();
-  /** Sides on their way: two first pods at once are one shim. */
-  readonly #coming = new Map<string, Promise<UplinkSide>>();
+  readonly #sides: Sides;
   readonly #attachments = new Map<string, Attachment>();
   readonly #begun = new Map<string, PodSide>();
-  readonly #records: UplinkRecord[] = [];
+  /** Those of an earlier run whose turn is in `start`. */
+  readonly #resumed: AttachmentRecord[] = [];
   readonly #checks = new PodChecks();
   readonly #sweep: Sweep;
   #closed = false;
@@ -56,10 +55,15 @@ export class HostSide {
   constructor(world: HostWorld, services: ServiceNetworks) {
     this.#world = world;
     this.#services = services;
+    this.#sides = new Sides(world, {
+      repairs: this.#repairs,
+      save: (record) => world.store.put(record),
+      shimReady: (_side, isNew) => this.#barriers.ensure(isNew),
+    });
     this.#barriers = new Barriers(world, this.#repairs, () => ({
       networks: this.#guarded(),
-      uplinks: [...this.#sides.keys()].toSorted(),
-      shims: [...this.#sides.values()].map(({ shimName }) => shimName).toSorted(),
+      uplinks: this.#sides.all.map(({ name }) => name).toSorted(),
+      shims: this.#sides.all.map(({ shimName }) => shimName).toSorted(),
     }));
     this.#sweep = new Sweep(world, {
       attachments: () => [...this.#attachments.values()].map(({ record }) => record),
@@ -77,27 +81,49 @@ export class HostSide {
   /** Takes up what an earlier run stored; `start` comes after all of them. */
   resume(record: HostRecord): void {
     if (record.kind === 'uplink') {
-      this.#records.push(record);
-      this.#sides.set(record.uplink, new UplinkSide(this.#world, this.#owner, record));
+      this.#sides.resume(record);
       return;
     }
-    const side = this.#sides.get(record.uplink);
-    if (side === undefined || record.bootId !== this.#world.clock.bootId || this.#sweep.isGone(record)) {
-      void this.#forget(record);
-      return;
-    }
-    const attachment = new Attachment(this.#world, record, side);
-    attachment.pod.takeUp();
-    this.#attachments.set(attachmentText(record.key), attachment);
+    if (record.bootId !== this.#world.clock.bootId || this.#sweep.isGone(record)) void this.#forget(record);
+    else this.#resumed.push(record);
   }
 
   /** Looks at the node and mends it; from then on pods are swept. Never rejects: what fails is tried again. */
   async start(): Promise<void> {
-    for (const attachment of this.#attachments.values()) attachment.expect();
-    await Promise.all([...this.#sides.values()].map((side) => this.#trySide(side)));
+    for (const record of this.#resumed.splice(0)) await this.#takeUp(record);
+    await this.#recover();
+    const needed = new Set([...this.#attachments.values()].flatMap(({ side }) => side ?? []));
+    await Promise.all([...needed].map((side) => this.#trySide(side)));
     await this.#barriers.ensure();
     this.#sweep.start();
     void this.#applyInPods([...this.#attachments.values()]);
+  }
+
+  /** Whose records were lost. Never rejects: then they are as lost as before. */
+  async #recover(): Promise<void> {
+    try {
+      const left = await leftRoutes(this.#world.kernel);
+      for (const record of lostAttachments(this.#world, left, (text) => this.#attachments.has(text))) {
+        this.#world.log.warn(
+          { attachment: attachmentText(record.key) },
+          'the record of what the node does for a running pod was lost, and is made anew with the usual settings',
+        );
+        await this.#takeUp(record);
+        await this.#world.store.put(record);
+      }
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      this.#world.log.warn({ error: error.message }, 'it cannot be seen which pods the node leads to');
+    }
+  }
+
+  /** A pod that runs is never forgotten: where the record of its uplink is lost, that begins anew. */
+  async #takeUp(record: AttachmentRecord): Promise<void> {
+    const side = await this.#sideFor(record);
+    const attachment = new Attachment(this.#world, record, side);
+    attachment.pod.takeUp();
+    this.#attachments.set(attachmentText(record.key), attachment);
+    attachment.expect();
   }
 
   async #trySide(side: UplinkSide): Promise<void> {
@@ -115,7 +141,7 @@ export class HostSide {
     pod.begin(index);
     this.#begun.set(attachmentText(request.key), pod);
     if (!request.hostAccess) return;
-    void this.#sideOf(request.uplink).then(
+    void this.#sides.of(request.uplink).then(
       (side) => this.#trySide(side),
       () => undefined,
     );
@@ -140,13 +166,13 @@ export class HostSide {
   async attach(request: AttachRequest): Promise<void> {
     const text = attachmentText(request.key);
     const record = this.#recordOf(request);
-    const side = await this.#sideOf(request.uplink);
+    const side = await this.#sideFor(record);
     const attachment = new Attachment(this.#world, record, side, this.#begun.get(text));
     const before = this.#attachments.get(text);
     this.#attachments.set(text, attachment);
     try {
       await this.#world.store.put(record);
-      if (record.hostAccess) await side.ensure();
+      await side?.ensure();
       await Promise.all([
         attachment.follow(),
         attachment.applyInPod(this.#services.all),
@@ -162,8 +188,8 @@ export class HostSide {
 
   /** What an attachment of the same name had before and this one has not. */
   async #dropOld(before: Attachment, now: Attachment): Promise<void> {
-    const isSame = before.side === now.side && before.record.mac === now.record.mac;
-    if (!isSame) await Promise.all([before.leaveNode(), before.pod.remove()]);
+    const isSamePod = before.record.netns.inode === now.record.netns.inode;
+    await Promise.all([before.leaveNode(now), isSamePod ? undefined : before.pod.remove()]);
   }
 
   /** Takes the node's part of a pod away. Never fails: what cannot be removed is in nobody's way. */
@@ -243,18 +269,18 @@ export class HostSide {
   /** The kernel says that something changed on the node. */
   notice(notice: HostNotice): void {
     if (notice.kind === 'rule') this.#barriers.ruleChanged(notice);
-    else for (const side of this.#sides.values()) side.notice(notice);
+    else for (const side of this.#sides.all) side.notice(notice);
   }
 
   /** Notices were lost: everything is looked at. */
   noticesLost(): void {
-    for (const side of this.#sides.values()) side.look();
+    for (const side of this.#sides.all) side.look();
     this.#barriers.changed();
   }
 
   /** Whether a shim has this index: its neighbours are of interest. */
   isShim(index: number): boolean {
-    return [...this.#sides.values()].some((side) => side.has(index));
+    return this.#sides.all.some((side) => side.has(index));
   }
 
   /** Somebody else touched our nftables tables. */
@@ -312,43 +338,14 @@ export class HostSide {
     }
   }
 
-  readonly #owner: UplinkSideOwner = {
-    repairs: this.#repairs,
-    save: (record) => this.#world.store.put(record),
-    shimReady: (_side, isNew) => this.#barriers.ensure(isNew),
-  };
-
-  #sideOf(uplink: string): Promise<UplinkSide> {
-    const known = this.#sides.get(uplink);
-    if (known !== undefined) return Promise.resolve(known);
-    const coming = this.#coming.get(uplink) ?? this.#newSide(uplink);
-    this.#coming.set(uplink, coming);
-    return coming.finally(() => this.#coming.delete(uplink));
-  }
-
-  async #newSide(uplink: string): Promise<UplinkSide> {
-    const { kernel, store, clock } = this.#world;
-    const links = await kernel.links();
-    const recorded = this.#records.map(({ shim }) => shim.name);
-    // One that is there although its record was lost: its name and MAC address are what pods know.
-    const left = shimOf(links, uplink);
-    const record: UplinkRecord = {
-      kind: 'uplink',
-      schema: HOST_SCHEMA,
-      uplink,
-      shim: { name: left?.name ?? firstShimName(links, recorded), mac: left?.mac ?? this.#world.newMac() },
-      sysctls: { bootId: clock.bootId, index: 0, saved: [] },
-    };
-    this.#records.push(record);
-    await store.put(record);
-    const side = new UplinkSide(this.#world, this.#owner, record);
-    this.#sides.set(uplink, side);
-    return side;
+  /** Without host access there is nothing to be made on the node. */
+  #sideFor({ hostAccess, uplink }: AttachmentRecord): Promise<UplinkSide | undefined> {
+    return hostAccess ? this.#sides.of(uplink) : Promise.resolve(undefined);
   }
 
   status(): HostStatus {
     return {
-      uplinks: [...this.#sides.values()].map((side) => side.status()),
+      uplinks: this.#sides.all.map((side) => side.status()),
       services: this.#services.all,
       attachments: this.#attachments.size,
       guard: { problem: this.#barriers.problem },
@@ -361,8 +358,7 @@ export class HostSide {
   async remove(): Promise<void> {
     await this.close();
     await this.#barriers.remove();
-    for (const side of this.#sides.values()) await side.remove();
-    for (const record of this.#records) await this.#world.store.remove(record);
+    for (const side of this.#sides.all) await side.remove();
   }
 
   /** Leaves all as it is: pods live on. */
@@ -370,6 +366,6 @@ export class HostSide {
     this.#closed = true;
     this.#sweep.close();
     await this.#barriers.close();
-    await Promise.all([...this.#sides.values()].map((side) => side.close()));
+    await Promise.all(this.#sides.all.map((side) => side.close()));
   }
 }

@@ -124,7 +124,11 @@ export interface HostKernel {
   addresses(): Promise<readonly HostAddress[]>;
   /** Those of one interface. */
   routes(index: number): Promise<readonly HostRoute[]>;
+  /** All of the main table, of every type: index 0 for those that lead nowhere (blackhole, prohibit ...). */
+  allRoutes(): Promise<readonly HostRoute[]>;
   neighbours(index: number): Promise<readonly HostNeighbour[]>;
+  /** One of them, without reading the table. */
+  neighbour(index: number, address: Ipv4): Promise<HostNeighbour | undefined>;
   /** EOPNOTSUPP where the kernel has no rules. */
   rules(): Promise<readonly HostRule[]>;
   /** EEXIST when the name is taken. */
@@ -170,6 +174,11 @@ export interface GuardSpec {
   readonly uplinks: readonly string[];
   /** Our shims: no ICMP redirect leaves by them. */
   readonly shims: readonly string[];
+  /**
+   * Uplinks, with their shims, of a node that did not route before us: what comes in by them is passed on to nowhere but
+   * `uplinks` and `shims`.
+   */
+  readonly confined: readonly string[];
 }
 
 /** Our table in nftables. All errors are SysErrors; EOPNOTSUPP where the kernel has no nftables. */

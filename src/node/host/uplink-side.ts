@@ -3,6 +3,7 @@ import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
 import { type Duration, later, millis, seconds } from '../../base/time.ts';
 import { ChangeQueue } from './change-queue.ts';
+import { Hosts } from './hosts.ts';
 import { NodeAddresses } from './node-addresses.ts';
 import { contestedBy, isDisturbance, isOldNews } from './disturbance.ts';
 import { LookTimer } from './look-timer.ts';
@@ -18,6 +19,9 @@ import type { HostWorld } from './world.ts';
 /** After a look that failed; doubled each time. */
 const FIRST_RETRY: Duration = millis(250);
 const LAST_RETRY: Duration = seconds(30);
+
+/** Whose pod it is that has an address, by the name of its attachment, and the MAC address that it is behind. */
+export type HostClaim = { readonly owner: string; readonly mac: Mac };
 
 export interface UplinkSideOwner {
   readonly repairs: Repairs;
@@ -47,7 +51,7 @@ export class UplinkSide {
   readonly #world: HostWorld;
   readonly #owner: UplinkSideOwner;
   #record: UplinkRecord;
-  readonly #hosts = new Map<Ipv4, Mac>();
+  readonly #hosts = new Hosts();
   readonly #addresses = new NodeAddresses();
   readonly #book: RepairBook;
   readonly #sysctls: SysctlKeeper;
@@ -115,7 +119,7 @@ export class UplinkSide {
       shim: this.shimName,
       ready: this.isReady,
       addresses: this.#addresses.current,
-      pods: this.#hosts.size,
+      pods: this.#hosts.macs.size,
       foreign: this.#foreign,
       problem: this.#problem,
     };
@@ -132,11 +136,11 @@ export class UplinkSide {
   }
 
   /** A pod that the node is to reach: in the kernel when this resolves. Rejects with SysError. */
-  async addHost(address: Ipv4, mac: Mac): Promise<void> {
-    this.#hosts.set(address, mac);
+  async addHost(address: Ipv4, { owner, mac }: HostClaim): Promise<void> {
+    this.#hosts.claim(address, owner, mac);
     await this.ensure();
     const index = this.#shim;
-    if (index === undefined || this.#hosts.get(address) !== mac) return;
+    if (index === undefined || this.#hosts.macs.get(address) !== mac) return;
     const source = this.#addresses.source;
     await this.#enqueue([
       { kind: 'put-route', index, to: address, source },
@@ -155,33 +159,38 @@ export class UplinkSide {
   }
 
   /** Known before a look, without one of its own: for a start with many pods. */
-  expectHost(address: Ipv4, mac: Mac): void {
-    this.#hosts.set(address, mac);
+  expectHost(address: Ipv4, { owner, mac }: HostClaim): void {
+    this.#hosts.claim(address, owner, mac);
   }
 
-  /** No error for what is gone already. Another pod that has the address by now keeps it. */
-  async removeHost(address: Ipv4, mac: Mac): Promise<void> {
-    if (this.#hosts.get(address) !== mac) return;
-    this.#hosts.delete(address);
-    this.#book.unmade(`route to ${address}`, `neighbour ${address}`);
+  /** No error for what is gone already. Another pod that has the address as well has it from then on. */
+  async removeHost(address: Ipv4, owner: string): Promise<void> {
+    if (!this.#hosts.has(address, owner)) return;
+    const before = this.#hosts.macs.get(address);
+    const mac = this.#hosts.release(address, owner);
     const index = this.#shim;
-    if (index === undefined) return;
-    await this.#enqueue([
-      { kind: 'remove-route', index, to: address },
-      { kind: 'remove-neighbour', index, address },
-    ]);
+    if (mac === undefined) this.#book.unmade(`route to ${address}`, `neighbour ${address}`);
+    if (index === undefined || mac === before) return;
+    await this.#enqueue(
+      mac === undefined
+        ? [
+            { kind: 'remove-route', index, to: address },
+            { kind: 'remove-neighbour', index, address },
+          ]
+        : [{ kind: 'put-neighbour', index, address, mac }],
+    );
   }
 
   /** Something changed on the node; looks at what it was when it concerns this uplink. */
   notice(notice: InterfaceNotice): void {
     if (isOldNews(notice, this.#seenUplink, this.#world.kernel)) return;
-    const contested = contestedBy(notice, { shim: this.#shim, hosts: this.#hosts });
+    const contested = contestedBy(notice, { shim: this.#shim, hosts: this.#hosts.macs });
     if (contested !== undefined) this.#contested.add(contested);
     const { wanted, source } = this.#addresses;
     const view = {
       uplink: { name: this.name, index: this.#uplink },
       shim: { name: this.shimName, index: this.#shim },
-      hosts: this.#hosts,
+      hosts: this.#hosts.macs,
       addresses: wanted,
       source,
     };
@@ -267,7 +276,7 @@ export class UplinkSide {
     );
     // Routes with another source are what is wanted now, and not what others broke.
     if (this.#addresses.source !== source) {
-      this.#book.unmade(...[...this.#hosts.keys()].map((to) => `route to ${to}`));
+      this.#book.unmade(...[...this.#hosts.macs.keys()].map((to) => `route to ${to}`));
     }
     const { nextEnd } = this.#addresses;
     if (nextEnd !== undefined) this.#timer.at(nextEnd);
@@ -339,7 +348,7 @@ export class UplinkSide {
     const { wanted: addresses, source } = this.#addresses;
     const { mac } = this.#record.shim;
     const { mtu, up } = uplink;
-    return { mac, mtu, up, alias: shimAlias(this.name), addresses, source, hosts: this.#hosts };
+    return { mac, mtu, up, alias: shimAlias(this.name), addresses, source, hosts: this.#hosts.macs };
   }
 
   /** Addresses that we put on the shim, or are about to: first on disk, so that no run takes ours for somebody else's. */

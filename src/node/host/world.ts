@@ -2,7 +2,12 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { type Duration, type Instant, millis } from '../../base/time.ts';
 import type { GuardPort, HostKernel, PodSidePort } from './ports.ts';
-import type { AttachmentKey, HostRecord } from './record.ts';
+import type { AttachmentKey, AttachmentRecord, HostRecord } from './record.ts';
+
+/** A running pod's lease, as far as the node's side is concerned. */
+export type LeaseHere = Pick<AttachmentRecord, 'key' | 'netns' | 'mac' | 'uplink'> & {
+  readonly address: Ipv4;
+};
 
 /** What the host side needs beside the kernel. The composition root hands it over, tests fake it. */
 export interface HostWorld {
@@ -25,6 +30,8 @@ export interface HostWorld {
   ): { readonly kind: 'namespace'; readonly inode: string } | { readonly kind: string };
   /** The address that a pod's lease has now. */
   leaseAddress(key: AttachmentKey): Ipv4 | undefined;
+  /** The leases of pods that run on uplinks of this node. */
+  leases(): readonly LeaseHere[];
   readonly store: {
     put(record: HostRecord): Promise<void>;
     remove(record: HostRecord): Promise<void>;

@@ -98,6 +98,16 @@ export function listNeighboursRequest(family: 4 | 6, index: number): NetlinkRequ
   };
 }
 
+/** One. ENOENT when it is not there, EOPNOTSUPP before Linux 5.0 (neigh_get in net/core/neighbour.c). */
+export function getNeighbourRequest(neighbour: Pick<Neighbour, 'index' | 'address'>): NetlinkRequest {
+  return {
+    op: `RTM_GETNEIGH ${neighbour.address} #${neighbour.index}`,
+    type: RTM_GETNEIGH,
+    flags: 0,
+    payload: payload({ index: neighbour.index, address: neighbour.address }, NUD_NONE),
+  };
+}
+
 /**
  * What a notice about a neighbour is about, read from its header alone: there are many of them on a busy LAN. A family
  * may be AF_BRIDGE: then it is an entry of a forwarding table.

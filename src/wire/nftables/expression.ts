@@ -1,5 +1,5 @@
 import { concat } from '../../base/bytes.ts';
-import { attr, nestedAttr, optional, textAttr } from '../netlink/attributes.ts';
+import { attr, nestedAttr, optional, textAttr, u32Bytes } from '../netlink/attributes.ts';
 import { beU32Attr, beU64Attr } from './attributes.ts';
 
 /**
@@ -132,6 +132,8 @@ export function and(mask: Uint8Array): Expression {
 const NFTA_LOOKUP_SET = 1;
 const NFTA_LOOKUP_SREG = 2;
 const NFTA_LOOKUP_DREG = 3;
+const NFTA_LOOKUP_FLAGS = 5;
+const NFT_LOOKUP_F_INV = 1;
 
 /** Goes on when the key that begins in the first register is in the set; of a map the value goes to `dreg`. */
 export function lookup(set: string, dreg?: number): Expression {
@@ -139,6 +141,15 @@ export function lookup(set: string, dreg?: number): Expression {
     textAttr(NFTA_LOOKUP_SET, set),
     beU32Attr(NFTA_LOOKUP_SREG, NFT_REG_1),
     ...optional(dreg, (register) => beU32Attr(NFTA_LOOKUP_DREG, register)),
+  ]);
+}
+
+/** Goes on when the key that begins in the first register is not in the set. */
+export function lookupNot(set: string): Expression {
+  return expression('lookup', [
+    textAttr(NFTA_LOOKUP_SET, set),
+    beU32Attr(NFTA_LOOKUP_SREG, NFT_REG_1),
+    beU32Attr(NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV),
   ]);
 }
 
@@ -211,11 +222,37 @@ export function rejectReset(): Expression {
 }
 
 // enum nft_ct_keys, enum nft_ct_attributes; linux/netfilter/nf_conntrack_tuple_common.h
+const NFT_CT_STATE = 0;
+const NFT_CT_STATUS = 2;
 const NFT_CT_DST_IP = 20;
 const NFTA_CT_DREG = 1;
 const NFTA_CT_KEY = 2;
 const NFTA_CT_DIRECTION = 3;
 const IP_CT_DIR_ORIGINAL = 0;
+
+/** NF_CT_STATE_BIT(IP_CT_ESTABLISHED), NF_CT_STATE_BIT(IP_CT_RELATED) of linux/netfilter/nf_conntrack_common.h. */
+const CT_ESTABLISHED_OR_RELATED = 0x02 | 0x04;
+/** IPS_DST_NAT: its destination was translated. */
+const CT_DST_NAT = 0x20;
+
+/** What conntrack says of a packet is kept in the machine's own byte order. */
+function noneOf(key: number, bits: number): readonly Expression[] {
+  return [
+    expression('ct', [beU32Attr(NFTA_CT_DREG, NFT_REG_1), beU32Attr(NFTA_CT_KEY, key)]),
+    and(u32Bytes(bits)),
+    cmp(NFT_CMP_EQ, u32Bytes(0)),
+  ];
+}
+
+/** Goes on for what belongs to no connection that is known: its first packet, or one that conntrack cannot place. */
+export function isNewConnection(): readonly Expression[] {
+  return noneOf(NFT_CT_STATE, CT_ESTABLISHED_OR_RELATED);
+}
+
+/** Goes on where nobody has changed the destination (DNAT). */
+export function isNotTranslated(): readonly Expression[] {
+  return noneOf(NFT_CT_STATUS, CT_DST_NAT);
+}
 
 /** The IPv4 address that a connection was first sent to, before any translation. */
 export function originalDestination(dreg = NFT_REG_1): Expression {

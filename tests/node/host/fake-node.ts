@@ -126,6 +126,14 @@ export class FakeNode implements HostKernel {
         },
         namespaceAt: (path) => (this.pods.has(path) ? { kind: 'namespace', inode: path } : { kind: 'gone' }),
         leaseAddress: (key) => this.leases.get(key.containerId),
+        leases: () =>
+          [...this.leases].map(([name, address]) => ({
+            key: this.key(name),
+            netns: { path: `/run/netns/${name}`, inode: `/run/netns/${name}` },
+            mac: macOf(address),
+            uplink: 'eth0',
+            address,
+          })),
         newMac: () => mac('02:00:00:00:00:01'),
         store: {
           put: (record) => {
@@ -159,11 +167,10 @@ export class FakeNode implements HostKernel {
     const path = `/run/netns/${name}`;
     this.pods.set(path, { services: [], shimMac: undefined, lastHops: 0, index: 3 });
     this.leases.set(name, ipv4(address));
-    const last = Number(address.split('.').at(-1)).toString(16).padStart(2, '0');
     return {
       key: { containerId: name, network: 'lan', ifname: 'eth0' },
       netns: { path, inode: path },
-      mac: mac(`de:00:00:00:00:${last}`),
+      mac: macOf(ipv4(address)),
       uplink: 'eth0',
       hostAccess: true,
       services: 'auto',
@@ -359,4 +366,10 @@ export class FakeNode implements HostKernel {
   async pass(ms: number): Promise<void> {
     await this.time.run(ms);
   }
+}
+
+/** The MAC address of the pod that has this address, as the tests' pods are made. */
+function macOf(address: Ipv4): Mac {
+  const last = Number(address.split('.').at(-1)).toString(16).padStart(2, '0');
+  return mac(`de:00:00:00:00:${last}`);
 }
