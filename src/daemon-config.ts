@@ -12,6 +12,7 @@ import { MAC_POLICIES } from './cni/identity/pod-mac.ts';
 import { CniError, quoted } from './cni/spec/errors.ts';
 import { readShape } from './cni/spec/schema.ts';
 import { nearest } from './base/nearest.ts';
+import { SERVICE_PREFIX_MIN } from './node/host/node-lan.ts';
 
 /** Networks that routes are kept out of: services, nodes, other clusters. Each is compared with every route. */
 const MOST_PROTECTED = 256;
@@ -54,6 +55,15 @@ const protectedNetwork = v.pipe(
   }),
 );
 
+/** They are kept off the LAN: a larger one is a slip that would take the node off it. */
+const serviceNetwork = v.pipe(
+  protectedNetwork,
+  v.check(
+    ({ prefix }) => prefix >= SERVICE_PREFIX_MIN,
+    `has a network larger than a /${SERVICE_PREFIX_MIN}: name the cluster's service network ("10.43.0.0/16")`,
+  ),
+);
+
 /** The keys of "dhcp" that only the daemon has; the others are those of the `ipam` section. */
 const daemonDhcp = {
   deadlineSeconds: v.optional(positive, 60),
@@ -71,7 +81,7 @@ const entries = {
     [],
   ),
   services: v.optional(
-    v.pipe(v.array(protectedNetwork), v.maxLength(MOST_SERVICES, `has more than ${MOST_SERVICES} entries`)),
+    v.pipe(v.array(serviceNetwork), v.maxLength(MOST_SERVICES, `has more than ${MOST_SERVICES} entries`)),
     [],
   ),
   node: v.optional(textUpTo(MAX_NAME)),
@@ -110,7 +120,7 @@ export function loadConfig(path: string | undefined): DaemonConfig {
 
 /** A network as a command line has it. Throws an Error that names the flag. */
 export function readServiceFlag(text: string): Cidr<Ipv4> {
-  const network = v.safeParse(protectedNetwork, text);
+  const network = v.safeParse(serviceNetwork, text);
   if (network.success) return network.output;
   throw new Error(`--service-cidr ${network.issues[0].message}`);
 }

@@ -12,7 +12,7 @@ import { watchNftables } from './kernel/nft-watch.ts';
 import { openPodSide } from './kernel/pod-side.ts';
 import { Slices } from './kernel/slices.ts';
 import { HostSide } from './node/host/host-side.ts';
-import { formatHostRecord, hostRecordKey, parseHostRecord } from './node/host/record.ts';
+import { formatHostRecord, hostRecordKey, parseHostRecord, type HostRecord } from './node/host/record.ts';
 import { ServiceNetworks } from './node/host/service-networks.ts';
 import type { ManagedLease } from './lease/manager.ts';
 import type { HostWorld, LeaseHere } from './node/host/world.ts';
@@ -31,7 +31,7 @@ export type HostParts = { readonly side: HostSide; readonly services: ServiceNet
 /** The node's side of the pods, with what an earlier run left; `start` of it comes when the leases are taken up. */
 export async function openHostSide(needs: Needs): Promise<HostParts> {
   const { stateDir, host, log, ...world } = needs;
-  const files = await LeaseFiles.open(stateDir, 'host', 'host-spare');
+  const { records, store } = await openHostRecords(stateDir, log);
   const services = new ServiceNetworks();
   const side = new HostSide(
     {
@@ -43,27 +43,20 @@ export async function openHostSide(needs: Needs): Promise<HostParts> {
       openPodSide,
       namespaceAt,
       newMac,
-      store: {
-        put: (record) => files.put(recordFileName(hostRecordKey(record)), formatHostRecord(record)),
-        remove: (record) => files.remove(recordFileName(hostRecordKey(record))),
-      },
+      store,
     },
     services,
   );
-  await resumeAll(files, side, log);
+  await resumeAll(records, side);
   return { side, services };
 }
 
-/** A lease as the node's side sees it; none for one whose address is not there, or that is on no uplink of the node. */
-export function leaseHere({ record, lease }: ManagedLease): readonly LeaseHere[] {
-  const { key, netns, link, lan } = record;
-  if (lease === undefined || lan === undefined || !link.owned) return [];
-  return [{ key, netns, mac: link.mac, uplink: lan.name, address: lease.address.address }];
-}
+export type HostRecords = { readonly records: readonly HostRecord[]; readonly store: HostWorld['store'] };
 
-/** Uplinks before pods, which stand on them. A file that cannot be read is moved aside and named. */
-async function resumeAll(files: LeaseFiles, side: HostSide, log: HostWorld['log']): Promise<void> {
-  const records = [];
+/** What an earlier run left. A file that cannot be read is moved aside and named. Rejects with SysError. */
+export async function openHostRecords(stateDir: string, log: HostWorld['log']): Promise<HostRecords> {
+  const files = await LeaseFiles.open(stateDir, 'host', 'host-spare');
+  const records: HostRecord[] = [];
   // Whoever asks for the daemon's health meanwhile is answered.
   const slices = new Slices();
   for (const file of await files.load()) {
@@ -73,6 +66,25 @@ async function resumeAll(files: LeaseFiles, side: HostSide, log: HostWorld['log'
     if (record?.ok === true) records.push(record.value);
     else await moveAside(files, file.name, log);
   }
+  return {
+    records,
+    store: {
+      put: (record) => files.put(recordFileName(hostRecordKey(record)), formatHostRecord(record)),
+      remove: (record) => files.remove(recordFileName(hostRecordKey(record))),
+    },
+  };
+}
+
+/** A lease as the node's side sees it; none for one whose address is not there, or that is on no uplink of the node. */
+export function leaseHere({ record, lease }: ManagedLease): readonly LeaseHere[] {
+  const { key, netns, link, lan } = record;
+  if (lease === undefined || lan === undefined || !link.owned) return [];
+  return [{ key, netns, mac: link.mac, uplink: lan.name, address: lease.address.address }];
+}
+
+/** Uplinks before pods, which stand on them. */
+async function resumeAll(records: readonly HostRecord[], side: HostSide): Promise<void> {
+  const slices = new Slices();
   for (const record of records) if (record.kind === 'uplink') side.resume(record);
   for (const record of records) {
     await slices.pause();

@@ -1,37 +1,67 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openHostSide } from './daemon-host.ts';
-import { lockFile } from './kernel/file-lock.ts';
+import { isSysError } from './base/sys-error.ts';
+import { openHostRecords, type HostRecords } from './daemon-host.ts';
+import { bootId } from './kernel/clock.ts';
+import { lockFile, lockNetworkNamespace } from './kernel/file-lock.ts';
+import { HostGuard } from './kernel/guard.ts';
 import { HostNetwork } from './kernel/host-network.ts';
-import { openTimers } from './kernel/timers.ts';
+import { HostSideNetwork } from './kernel/host-side-network.ts';
+import { type Undone, undoNode } from './node/host/undo.ts';
+
+const NO_RECORDS: HostRecords = {
+  records: [],
+  store: { put: () => Promise.resolve(), remove: () => Promise.resolve() },
+};
 
 /**
- * Takes off the node what the daemon put there (shims with their routes and neighbours, nftables tables) and puts back
- * the sysctls that it changed. Pods stay as they are. Gives lines for a person. Rejects with an Error while a daemon
- * runs, which would put all of it back.
+ * Takes off the node what the daemon put there (shims with their routes and neighbours, rules, nftables tables) and puts
+ * back the sysctls that it changed. Pods stay as they are, and the records of them and of the shims: the next daemon
+ * takes them up. Rejects with an Error while a daemon runs, which would put all of it back.
  */
-export async function undoHost(stateDir: string): Promise<readonly string[]> {
+export async function undoHost(stateDir: string): Promise<Undone> {
   await using ends = new AsyncDisposableStack();
   const lock = lockFile(join(stateDir, 'lock'));
-  if (!lock.ok && lock.error.code === 'ENOENT') return [];
-  if (!lock.ok)
+  if (lock.ok) ends.defer(() => lock.value.release());
+  // ENOENT: there is no such folder, and so no records. What carries our marks may be there all the same.
+  else if (lock.error.code === 'EWOULDBLOCK')
     throw new Error(`${stateDir}: a daemon uses this folder; stop it first`, { cause: lock.error });
-  ends.defer(() => lock.value.release());
-  const lines: string[] = [];
-  const say = (fields: object, text: string): void => void lines.push(`${text}: ${JSON.stringify(fields)}`);
+  else if (lock.error.code !== 'ENOENT') throw lock.error;
+  const node = lockNetworkNamespace();
+  if (!node.ok) {
+    const who = node.error.detail === undefined ? '' : ` (${node.error.detail})`;
+    throw new Error(`a daemon runs on this node${who}, with another state folder; stop it first`, {
+      cause: node.error,
+    });
+  }
+  ends.defer(() => node.value.release());
+  const failed: string[] = [];
+  const { records, store } = await readRecords(stateDir, failed);
   const host = new HostNetwork();
   ends.defer(() => host.close());
-  const timers = openTimers((error) => say({ error: String(error) }, 'a timer failed'));
-  ends.defer(() => timers.close());
-  const { side } = await openHostSide({
-    stateDir,
-    host,
-    timers,
-    log: { info: say, warn: say, error: say },
-    leaseAddress: () => undefined,
-    leases: () => [],
-    count: () => undefined,
-  });
-  const { uplinks } = side.status();
-  await side.remove();
-  return [...lines, ...uplinks.map(({ name, shim }) => `removed ${shim} from ${name}, with its routes`)];
+  const guard = new HostGuard();
+  ends.defer(() => guard.close());
+  const undone = await undoNode(
+    {
+      kernel: new HostSideNetwork(host.rtnl),
+      guard,
+      bootId: bootId(),
+      save: (record) => store.put(record),
+    },
+    records.filter((record) => record.kind === 'uplink'),
+  );
+  return { done: undone.done, failed: [...failed, ...undone.failed] };
+}
+
+/** Without them all is removed that carries our marks, but sysctls stay as they are. */
+async function readRecords(stateDir: string, failed: string[]): Promise<HostRecords> {
+  if (!existsSync(join(stateDir, 'host'))) return NO_RECORDS;
+  const say = (fields: object, text: string): void => void failed.push(`${text}: ${JSON.stringify(fields)}`);
+  try {
+    return await openHostRecords(stateDir, { info: say, warn: say, error: say });
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    failed.push(`could not read what is on record, sysctls stay as they are: ${error.message}`);
+    return NO_RECORDS;
+  }
 }

@@ -1,7 +1,7 @@
 import { formatCidr } from '../base/cidr.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { PodsChecked } from '../node/host/pod-checks.ts';
-import type { HostStatus } from '../node/host/host-side.ts';
+import type { HostStatus } from '../node/host/host-status.ts';
 
 /** `GET /v1/host`: the node's side as others read it. */
 export function hostView(status: HostStatus): JsonObject {
@@ -17,6 +17,10 @@ export function hostView(status: HostStatus): JsonObject {
       problem: uplink.problem ?? null,
     })),
     services: status.services.map(formatCidr),
+    servicesLeftOut: status.servicesLeftOut.map(({ network, problem }) => ({
+      network: formatCidr(network),
+      problem,
+    })),
     attachments: status.attachments,
     guard: { problem: status.guard.problem ?? null },
     repairs: status.repairs,

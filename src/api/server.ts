@@ -5,7 +5,7 @@ import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
 import { debtViews, leaseViews, type LeaseSource } from './lease-view.ts';
 import { hostView, podsView } from './host-view.ts';
-import type { HostStatus } from '../node/host/host-side.ts';
+import type { HostStatus } from '../node/host/host-status.ts';
 import type { PodsChecked } from '../node/host/pod-checks.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
 

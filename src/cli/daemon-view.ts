@@ -74,7 +74,8 @@ function readHost(answer: JsonObject): HostView {
       if (name === undefined) return [];
       return [{ name, shim: text(uplink['shim']), address: text(uplink['address']) }];
     }),
-    services: list(answer['services']).flatMap((service) => {
+    // Also those that it leaves out because they overlap the LAN: that is to be found.
+    services: [...list(answer['services']), ...list(answer['servicesLeftOut'])].flatMap((service) => {
       const network = isJsonObject(service) ? service['network'] : service;
       return typeof network === 'string' ? [network] : [];
     }),

@@ -4,17 +4,17 @@ import { hostFolder } from '../install/host-path.ts';
 import { readManifest } from '../install/manifest.ts';
 import { STATE_FOLDER } from '../install/plan.ts';
 import type { ServiceManager } from '../install/service.ts';
-import { leasesHeld, uninstall } from '../install/uninstall.ts';
+import { leasesHeld, uninstall, type UndoHost } from '../install/uninstall.ts';
 import { type Command, UsageError } from './command.ts';
 import { parseOptions } from './options.ts';
 
 export type UninstallParts = {
   readonly service: ServiceManager;
-  /** Takes off what the daemon has made on this host; gives lines for a person. Rejects with an Error to stop there. */
-  readonly undoHost?: ((stateDir: string) => Promise<readonly string[]>) | undefined;
+  /** Of this host, also where nothing is installed: a daemon may have been started by hand. */
+  readonly undoHost?: UndoHost | undefined;
 };
 
-/** `leasehold uninstall`: puts the host back. Status 1 when something was left that somebody has changed since. */
+/** `leasehold uninstall`: puts the host back. Status 1 when something was left. */
 export function uninstallCommand(parts: UninstallParts): Command {
   return {
     name: 'uninstall',
@@ -42,25 +42,23 @@ export function uninstallCommand(parts: UninstallParts): Command {
         );
       }
       const manifest = readManifest(base, stateDir);
-      if (manifest === undefined && !purge) {
-        console.log('nothing is installed here');
-        return 0;
-      }
+      const undoHost = here ? parts.undoHost : undefined;
+      if (manifest === undefined && !purge) say('nothing is installed here');
       const left =
         manifest === undefined
-          ? []
+          ? await undoAlone(undoHost, stateDir)
           : await uninstall({
               base,
               stateDir,
               manifest,
               service: here && parts.service.isRunning() ? parts.service : undefined,
-              undoHost: here ? parts.undoHost : undefined,
+              undoHost,
               say,
             });
       if (purge) {
         rmSync(stateDir, { recursive: true, force: true });
         say(`removed ${stateDir}`);
-      } else if (held > 0) {
+      } else if (held > 0 && manifest !== undefined) {
         say(
           `${held} leases are still on record in ${stateDir}: nobody renews them now; the next install takes them up again`,
         );
@@ -68,6 +66,14 @@ export function uninstallCommand(parts: UninstallParts): Command {
       return left.length === 0 ? 0 : 1;
     },
   };
+}
+
+/** What a daemon left that was started by hand, or an uninstall that could not do all. Gives what is still left. */
+async function undoAlone(undoHost: UndoHost | undefined, stateDir: string): Promise<readonly string[]> {
+  if (undoHost === undefined) return [];
+  const { done, failed } = await undoHost(stateDir);
+  for (const line of [...done, ...failed]) say(line);
+  return failed;
 }
 
 function say(line: string): void {

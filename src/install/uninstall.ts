@@ -7,20 +7,27 @@ import { forgetService, stopService, type ServiceManager } from './service.ts';
 import { temporaryTreeOf } from './tree.ts';
 import { UNIT } from './unit.ts';
 
+/**
+ * Takes off what the daemon has made on the host (shims, routes, rules, tables), and puts sysctls back. Gives what was done
+ * and what could not be, a line each. Rejects with an Error while a daemon runs.
+ */
+export type UndoHost = (
+  stateDir: string,
+) => Promise<{ readonly done: readonly string[]; readonly failed: readonly string[] }>;
+
 export type Uninstalling = {
   readonly base: string;
   readonly stateDir: string;
   readonly manifest: Manifest;
   readonly service: ServiceManager | undefined;
-  /** Takes off what the daemon has made on the host (shim, routes, tables, sysctls); gives lines for a person. */
-  readonly undoHost: ((stateDir: string) => Promise<readonly string[]>) | undefined;
+  readonly undoHost: UndoHost | undefined;
   readonly say: (line: string) => void;
   readonly before?: (what: string) => void;
 };
 
 /**
- * Undoes an install, also one that stopped half-way; stopped itself, it can be run again. Gives the paths that were
- * left because somebody has changed them since.
+ * Undoes an install, also one that stopped half-way; stopped itself, it can be run again. Gives what was left:
+ * paths that somebody has changed since, and what could not be taken off the host. Each has been said.
  */
 export async function uninstall(options: Uninstalling): Promise<readonly string[]> {
   const { base, stateDir, manifest, service, undoHost, say, before = () => undefined } = options;
@@ -44,7 +51,9 @@ export async function uninstall(options: Uninstalling): Promise<readonly string[
   }
   if (undoHost !== undefined) {
     before('host');
-    for (const line of await undoHost(stateDir)) say(line);
+    const { done, failed } = await undoHost(stateDir);
+    for (const line of [...done, ...failed]) say(line);
+    left.push(...failed);
   }
   const items = entries.filter((entry) => entry.kind === 'item' && !isNetwork(entry));
   remove(items);

@@ -8,7 +8,7 @@ import {
   type Address,
   type NewAddress,
 } from '../wire/netlink/address.ts';
-import { decodeAll } from './netlink-fd.ts';
+import { decodeInSlices } from './netlink-decode.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 
 /** The IP addresses of the socket's namespace. Everything rejects with SysError. */
@@ -38,7 +38,7 @@ export class Addresses {
   async list(index?: number): Promise<readonly Address[]> {
     const request = listAddressesRequest(index);
     const messages = await this.#socket.dump(request, ['ENODEV']);
-    const addresses = decodeAll(request.op, messages, RTM_NEWADDR, decodeAddress);
+    const addresses = await decodeInSlices(request.op, messages, RTM_NEWADDR, decodeAddress);
     // Kernels before 4.20 do not filter.
     return index === undefined ? addresses : addresses.filter((address) => address.index === index);
   }

@@ -57,7 +57,9 @@ function holderOf(fd: number): string | undefined {
   const { ino } = fstatSync(fd);
   try {
     // proc(5): "1: FLOCK  ADVISORY  WRITE 4711 00:04:4026532177 0 EOF"
-    const held = readFileSync(LOCKS, 'utf8').matchAll(/ FLOCK +ADVISORY +WRITE +(\d+) [\da-f]+:[\da-f]+:(\d+) /g);
+    const held = readFileSync(LOCKS, 'utf8').matchAll(
+      / FLOCK +ADVISORY +WRITE +(\d+) [\da-f]+:[\da-f]+:(\d+) /g,
+    );
     const pid = held.find(([, , inode]) => Number(inode) === ino)?.[1];
     return pid === undefined || pid === '0' ? undefined : `process ${pid} has it`;
   } catch (error) {

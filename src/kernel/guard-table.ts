@@ -119,8 +119,8 @@ const CONFINE: readonly Expression[] = [
   verdict({ to: 'drop' }),
 ];
 
-function hooked(name: 'forward' | 'output', rules: ChainSpec['rules']): ChainSpec {
-  return { name, hook: { number: HOOKS.inet[name], priority: PRIORITY_FILTER }, rules };
+function hooked(hook: 'forward' | 'output', rules: ChainSpec['rules'], name: string = hook): ChainSpec {
+  return { name, hook: { number: HOOKS.inet[hook], priority: PRIORITY_FILTER }, rules };
 }
 
 /**
@@ -146,8 +146,9 @@ export function inetGuard(spec: GuardSpec): TableSpec {
         : []),
     ],
     chains: [
-      hooked('forward', [...REJECT_SERVICE, ...(isConfined ? [CONFINE] : [])]),
+      hooked('forward', REJECT_SERVICE),
       hooked('output', [...REJECT_SERVICE, DROP_REDIRECT]),
+      ...(isConfined ? [hooked('forward', [CONFINE], 'confine')] : []),
     ],
   };
 }

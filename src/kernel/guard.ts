@@ -23,25 +23,35 @@ export const GUARD_UPLINKS_MAX = 256;
 /** Whether the barrier at the uplinks themselves is there. 'no-uplink': none of them exists now. */
 export type EgressState = 'guarded' | 'no-uplink' | 'unsupported';
 
-/** Packets stopped since the last `put`. `forward` and `output` of table inet, `egress` of table netdev. */
+/** A table that was there; with an error it still is. */
+export type GuardRemoval = { readonly table: string; readonly error: SysError | undefined };
+
+/** Interfaces that vanish between a look and a transaction, one after another. */
+const MOST_TRIES = 3;
+
+/** Packets stopped since the last `put`. `forward`, `output` and `confine` of table inet, `egress` of table netdev. */
 export type GuardCounters = {
   readonly forward: bigint;
   readonly output: bigint;
   readonly egress: bigint;
+  /** What the node would have passed on from the LAN only because of us. */
+  readonly confine: bigint;
 };
 
 /** node/host/ports.ts, GuardPort: the nftables that keep service traffic off the LAN. Every error is a SysError. */
 export class HostGuard implements AsyncDisposable {
   readonly #netns: NetNs | undefined;
+  readonly #isThere: (name: string) => boolean;
   #tables: Nftables | undefined;
   #put:
     | { readonly tables: readonly TableSpec[]; readonly spec: GuardSpec; readonly devices: string }
     | undefined;
   #egress: EgressState = 'no-uplink';
 
-  /** Of `netns`, or the daemon's own namespace. */
-  constructor(netns?: NetNs) {
+  /** Of `netns`, or the daemon's own namespace. `isThere`: whether it has an interface of that name now. */
+  constructor(netns?: NetNs, isThere = (name: string): boolean => readLink(name, netns) !== undefined) {
     this.#netns = netns;
+    this.#isThere = isThere;
   }
 
   /** What the last `put` could do: 'unsupported' where the kernel has no netdev egress hook (before 5.16). */
@@ -87,31 +97,45 @@ export class HostGuard implements AsyncDisposable {
 
   async #putFilters(spec: GuardSpec): Promise<void> {
     const inet = inetGuard(spec);
-    const devices = this.#devices(spec);
-    const remember = (tables: readonly TableSpec[], egress: EgressState): void => {
-      this.#put = { tables, spec, devices: devices.join(' ') };
-      this.#egress = egress;
-    };
-    if (devices.length > 0 && this.#egress !== 'unsupported') {
-      const both = [inet, egressGuard(spec, devices)];
-      try {
-        await this.#open().put(both);
-        remember(both, 'guarded');
-        return;
-      } catch (error) {
-        // ENOENT: an interface went meanwhile, which the next look notices.
-        if (!isSysError(error, 'EOPNOTSUPP', 'ENOENT')) throw error;
-        if (error.code === 'EOPNOTSUPP') this.#egress = 'unsupported';
-      }
-    }
+    const isPut = await this.#putBoth(spec, inet);
+    if (isPut) return;
     await this.#open().put([inet]);
     // What an earlier put left of the other would hold old networks.
     if (this.#egress !== 'unsupported') await this.#open().remove([NETDEV_TABLE]);
-    remember([inet], this.#egress === 'unsupported' ? 'unsupported' : 'no-uplink');
+    this.#remember([inet], spec, [], this.#egress === 'unsupported' ? 'unsupported' : 'no-uplink');
+  }
+
+  /** False where the barrier at the uplinks cannot be: there is none of them, or the kernel has no such hook. */
+  async #putBoth(spec: GuardSpec, inet: TableSpec): Promise<boolean> {
+    for (let tries = 0; tries < MOST_TRIES && this.#egress !== 'unsupported'; tries++) {
+      const devices = this.#devices(spec);
+      if (devices.length === 0) return false;
+      const both = [inet, egressGuard(spec, devices)];
+      try {
+        await this.#open().put(both);
+        this.#remember(both, spec, devices, 'guarded');
+        return true;
+      } catch (error) {
+        if (!isSysError(error, 'EOPNOTSUPP', 'ENOENT')) throw error;
+        if (error.code === 'EOPNOTSUPP') this.#egress = 'unsupported';
+        // ENOENT: an interface went meanwhile. The others are not to be without their barrier for that.
+      }
+    }
+    return false;
+  }
+
+  #remember(
+    tables: readonly TableSpec[],
+    spec: GuardSpec,
+    devices: readonly string[],
+    egress: EgressState,
+  ): void {
+    this.#put = { tables, spec, devices: devices.join(' ') };
+    this.#egress = egress;
   }
 
   #devices(spec: GuardSpec): readonly string[] {
-    return [...new Set(spec.uplinks)].filter((name) => readLink(name, this.#netns) !== undefined).toSorted();
+    return [...new Set(spec.uplinks)].filter((name) => this.#isThere(name)).toSorted();
   }
 
   /**
@@ -129,11 +153,28 @@ export class HostGuard implements AsyncDisposable {
     return true;
   }
 
-  async remove(): Promise<void> {
+  /** One after another, each tried whatever became of the others: what was there of them, and why it still is. */
+  async remove(): Promise<readonly GuardRemoval[]> {
     this.#put = undefined;
-    await this.#open().remove([INET_TABLE]);
-    await this.#removeIfKnown(NAT_TABLE);
-    await this.#removeIfKnown(NETDEV_TABLE);
+    const outcomes: GuardRemoval[] = [];
+    for (const table of [INET_TABLE, NAT_TABLE, NETDEV_TABLE]) {
+      const outcome = await this.#removal(table);
+      if (outcome !== undefined) outcomes.push(outcome);
+    }
+    return outcomes;
+  }
+
+  async #removal(table: TableName): Promise<GuardRemoval | undefined> {
+    const name = `${table.family} ${table.name}`;
+    try {
+      if (!(await this.#open().has(table))) return undefined;
+      await this.#open().remove([table]);
+      return { table: name, error: undefined };
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      // A kernel without nftables, or without that family, has no such table either.
+      return error.code === 'EOPNOTSUPP' ? undefined : { table: name, error };
+    }
   }
 
   /** What was stopped, by chain; none for a chain that is not there. */
@@ -172,7 +213,12 @@ async function countersOf(tables: Nftables): Promise<GuardCounters> {
     [...inet, ...netdev]
       .filter(({ chain }) => chain === name)
       .reduce((sum, { packets }) => sum + packets, 0n);
-  return { forward: packetsOf('forward'), output: packetsOf('output'), egress: packetsOf('egress') };
+  return {
+    forward: packetsOf('forward'),
+    output: packetsOf('output'),
+    egress: packetsOf('egress'),
+    confine: packetsOf('confine'),
+  };
 }
 
 /** linux/if.h (IFNAMSIZ), without the NUL. */

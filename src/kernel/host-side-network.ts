@@ -96,8 +96,8 @@ export class HostSideNetwork {
 
   /** Of a route of several next hops, those that leave by this interface. */
   async routes(index: number): Promise<readonly HostRoute[]> {
-    const all = (await this.#rtnl.routes.list(4)).flatMap(hostRoutes);
-    return all.filter((route) => route.index === index);
+    const found = await this.#rtnl.routes.list(4, RT_TABLE_MAIN, { index, type: RTN_UNICAST });
+    return found.flatMap(hostRoutes).filter((route) => route.index === index);
   }
 
   /** All of the main table, of every type: index 0 for those that lead nowhere (blackhole, prohibit ...). */

@@ -1,3 +1,5 @@
+import { release } from 'node:os';
+import { changesSetSizes } from './nft-sets.ts';
 import {
   dynset,
   load,
@@ -86,10 +88,21 @@ const FRAGMENT_MS = 2 * SECOND;
 const GC_MS = 5 * SECOND;
 
 /**
- * No map has a size of its own: it would be allocated at once, a megabyte for 65,536 elements. The kernel allows this
- * many where none is given (net/netfilter/nft_dynset.c), and lets the table grow. A full map learns nothing more.
+ * Elements of each map at most: 39,168, which take about 4 MB. An element takes 96 bytes, and the kernel's hash table 8 for each
+ * bucket, which is doubled when more than three quarters are taken: so these are three quarters of a power of two. A full
+ * map learns nothing more.
  */
-export const LAST_HOP_ELEMENTS_MAX = 65_535;
+export const LAST_HOP_MOST = {
+  tcp_new: 6144,
+  tcp_open: 12_288,
+  tcp_closing: 6144,
+  tcp_half: 1536,
+  udp_open: 6144,
+  udp_settled: 6144,
+  fragments: 768,
+} as const;
+
+const CHANGES_SET_SIZES = changesSetSizes(release());
 
 const FLOW = concatenation([IPV4_ADDR, IPV4_ADDR, INET_SERVICE, INET_SERVICE]);
 const DATAGRAM = concatenation([IPV4_ADDR, IPV4_ADDR, INET_SERVICE]);
@@ -145,6 +158,9 @@ function forget(map: string): Expression {
   return dynset('delete', map, { dataReg: MAC_REG });
 }
 
+const HALF = 'tcp_half';
+const FORGET_HALF = dynset('delete', HALF);
+
 type Rules = ChainSpec['rules'];
 
 const IN: Rules = [
@@ -191,7 +207,7 @@ const TCP_IN_EDGE: Rules = [
     ...hasAnyTcpFlag(TCP_FIN),
     ...INBOUND,
     ...isKnown('tcp_open'),
-    dynset('add', 'tcp_half', { timeoutMs: TCP_CLOSED_MS }),
+    dynset('add', HALF, { timeoutMs: TCP_CLOSED_MS }),
   ],
 ];
 
@@ -223,10 +239,12 @@ const TCP_OUT_EDGE: Rules = [
     forget('tcp_closing'),
     forget('tcp_open'),
     learn('tcp_open', TCP_ACCEPTED_MS),
+    // What was accepted makes room; a SYN,ACK that is repeated finds the open one.
+    forget('tcp_new'),
     ACCEPT,
   ],
   [...hasAnyTcpFlag(TCP_RST), ...OUTBOUND, ...close(TCP_CLOSED_MS)],
-  [...hasAnyTcpFlag(TCP_FIN), ...OUTBOUND, lookup('tcp_half'), ...close(TCP_CLOSED_MS)],
+  [...hasAnyTcpFlag(TCP_FIN), ...OUTBOUND, lookup(HALF), FORGET_HALF, ...close(TCP_CLOSED_MS)],
   [...hasAnyTcpFlag(TCP_FIN), ...OUTBOUND, ...close(TCP_CLOSING_MS)],
   // No room there: better the last packets of one connection than room in the map of all open ones.
   [
@@ -288,17 +306,28 @@ const ICMP_OUT: Rules = [
 ];
 
 /** Names that are words of nft(8), like tcp, could not be listed. */
-function macMap(name: string, key: DataType, timeoutMs: number): SetSpec {
-  return { name, key, value: ETHER_ADDR, timeoutMs, gcIntervalMs: GC_MS };
+function set(name: keyof typeof LAST_HOP_MOST, key: DataType, timeoutMs: number): SetSpec {
+  return {
+    name,
+    key,
+    timeoutMs,
+    gcIntervalMs: GC_MS,
+    most: LAST_HOP_MOST[name],
+    allocated: !CHANGES_SET_SIZES,
+  };
+}
+
+function macMap(name: keyof typeof LAST_HOP_MOST, key: DataType, timeoutMs: number): SetSpec {
+  return { ...set(name, key, timeoutMs), value: ETHER_ADDR };
 }
 
 const SETS: readonly SetSpec[] = [
   macMap('tcp_new', FLOW, TCP_NEW_MS),
   macMap('tcp_open', FLOW, TCP_OPEN_MS),
   macMap('tcp_closing', FLOW, TCP_CLOSING_MS),
-  { name: 'tcp_half', key: FLOW, timeoutMs: TCP_CLOSED_MS, gcIntervalMs: GC_MS },
+  set(HALF, FLOW, TCP_CLOSED_MS),
   macMap('udp_open', FLOW, UDP_ANSWERED_MS),
-  { name: 'udp_settled', key: FLOW, timeoutMs: UDP_OWN_MS, gcIntervalMs: GC_MS },
+  set('udp_settled', FLOW, UDP_OWN_MS),
   macMap('fragments', DATAGRAM, FRAGMENT_MS),
 ];
 

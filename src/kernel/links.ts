@@ -10,6 +10,7 @@ import {
   type NewLink,
 } from '../wire/netlink/link-requests.ts';
 import { decodeLink, RTM_NEWLINK, type Link, type MacvlanMode } from '../wire/netlink/link.ts';
+import { decodeInSlices } from './netlink-decode.ts';
 import { decodeAll } from './netlink-fd.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 
@@ -48,7 +49,7 @@ export class Links {
 
   async list(): Promise<readonly Link[]> {
     const request = listLinksRequest();
-    return decodeAll(request.op, await this.#socket.dump(request), RTM_NEWLINK, decodeLink);
+    return decodeInSlices(request.op, await this.#socket.dump(request), RTM_NEWLINK, decodeLink);
   }
 
   /** EEXIST when the name is taken in the target namespace. */

@@ -10,6 +10,7 @@ import {
 } from '../wire/netlink/neighbour.ts';
 import { isIpv4 } from '../base/ip.ts';
 import { isSysError } from '../base/sys-error.ts';
+import { decodeInSlices } from './netlink-decode.ts';
 import { decodeAll } from './netlink-fd.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 
@@ -49,8 +50,7 @@ export class Neighbours {
     const request = listNeighboursRequest(family, index);
     const messages = await this.#socket.dump(request, ['ENODEV']);
     // Kernels before 4.20 do not filter.
-    return decodeAll(request.op, messages, RTM_NEWNEIGH, decodeNeighbour).filter(
-      (neighbour) => neighbour.index === index,
-    );
+    const neighbours = await decodeInSlices(request.op, messages, RTM_NEWNEIGH, decodeNeighbour);
+    return neighbours.filter((neighbour) => neighbour.index === index);
   }
 }

@@ -15,11 +15,19 @@ import { outcomeError, receiveOffLoop } from './netlink-fd.ts';
 
 /** How often a table that changes while it is read is read again. */
 const TRIES_MAX = 5;
+
+/** What one dump may bring: more is an E2BIG. */
+export type DumpLimit = { readonly messages: number; readonly bytes: number };
+
+const MIB = 1024 * 1024;
 /** A node's own tables are far smaller; a full Internet routing table is not for us. */
-const MESSAGES_MAX = 65_536;
+export const NODE_DUMP_LIMIT: DumpLimit = { messages: 65_536, bytes: 32 * MIB };
+/** What is in a pod's namespace whoever runs there decides. */
+export const POD_DUMP_LIMIT: DumpLimit = { messages: 4096, bytes: 2 * MIB };
 
 type Dump = {
   readonly messages: NetlinkMessage[];
+  bytes: number;
   /** NLM_F_DUMP_INTR: the table changed between two parts, so that an entry may be missing. */
   changed: boolean;
   tooLong: boolean;
@@ -27,12 +35,20 @@ type Dump = {
 
 /** Reads whole tables over a descriptor of its own, one after another: the kernel allows one dump per socket. */
 export class NetlinkDumper {
-  readonly #fd: number;
+  readonly #limit: DumpLimit;
+  readonly #reopen: (() => number) | undefined;
   readonly #turns = new Lane(1);
+  #fd: number | undefined;
   #seq = 0;
 
-  constructor(fd: number) {
+  /**
+   * `reopen`: a dump that brings too much is left at once, and the descriptor with it, since what is left would answer the
+   * next question. Without, it is read to its end.
+   */
+  constructor(fd: number, limit: DumpLimit = NODE_DUMP_LIMIT, reopen?: () => number) {
     this.#fd = fd;
+    this.#limit = limit;
+    this.#reopen = reopen;
   }
 
   dump(request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
@@ -41,37 +57,45 @@ export class NetlinkDumper {
 
   /** Only when no dump is under way. */
   close(): void {
-    closeFd(this.#fd);
+    if (this.#fd !== undefined) closeFd(this.#fd);
+    this.#fd = undefined;
   }
 
   async #untilConsistent(request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const dump = await this.#once(request);
-      if (dump.tooLong) throw new SysError(request.op, 'E2BIG', `more than ${MESSAGES_MAX} entries`);
+      if (dump.tooLong) throw this.#tooLong(request);
       if (!dump.changed) return dump.messages;
     }
     throw new SysError(request.op, 'EINTR', `the table changed during ${TRIES_MAX} readings`);
   }
 
   async #once(request: NetlinkRequest): Promise<Dump> {
+    this.#fd ??= this.#reopen?.();
+    const fd = this.#fd;
+    if (fd === undefined) throw new SysError(request.op, 'EBADF');
     this.#seq = (this.#seq + 1) >>> 0;
     const seq = this.#seq;
-    const sent = await sendOffLoop(this.#fd, encodeRequest(request, seq), 0);
+    const sent = await sendOffLoop(fd, encodeRequest(request, seq), 0);
     if (sent.result < 0) throw new SysError(request.op, errnoName(sent.errno));
-    const dump: Dump = { messages: [], changed: false, tooLong: false };
+    const dump: Dump = { messages: [], bytes: 0, changed: false, tooLong: false };
     for (;;) {
-      const received = await receiveOffLoop(this.#fd);
+      const received = await receiveOffLoop(fd);
       if (received.kind === 'empty') throw new SysError(request.op, 'ENOBUFS', 'a part of the dump was lost');
       if (received.kind !== 'datagram') continue;
       const messages = decodeMessages(received.bytes);
       if (!messages.ok) throw new SysError(request.op, 'EBADMSG', messages.error.what);
+      dump.bytes += received.bytes.length;
       for (const message of messages.value) {
         if (message.seq === seq && this.#isLast(request, dump, message)) return dump;
+      }
+      if (dump.tooLong && this.#reopen !== undefined) {
+        this.close();
+        return dump;
       }
     }
   }
 
-  /** Reads on to the end even when there is too much: what is left would answer the next question. */
   #isLast(request: NetlinkRequest, dump: Dump, message: NetlinkMessage): boolean {
     if ((message.flags & NLM_F_DUMP_INTR) !== 0) dump.changed = true;
     if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
@@ -79,8 +103,15 @@ export class NetlinkDumper {
       if (error !== undefined) throw error;
       return true;
     }
-    if (dump.messages.length < MESSAGES_MAX) dump.messages.push(message);
-    else dump.tooLong = true;
+    dump.tooLong ||= dump.messages.length >= this.#limit.messages || dump.bytes > this.#limit.bytes;
+    // What is too much is let go of: each message holds the datagram that it came in.
+    if (dump.tooLong) dump.messages.length = 0;
+    else dump.messages.push(message);
     return false;
+  }
+
+  #tooLong({ op }: NetlinkRequest): SysError {
+    const { messages, bytes } = this.#limit;
+    return new SysError(op, 'E2BIG', `more than ${messages} entries, or ${bytes / MIB} MiB of them`);
   }
 }

@@ -12,7 +12,7 @@ import {
 import { errnoName } from './errno.ts';
 import { closeFd, sendOffLoop } from './ffi.ts';
 import { quickLane, slowLane, type Lane } from './lanes.ts';
-import { NetlinkDumper } from './netlink-dump.ts';
+import { type DumpLimit, NetlinkDumper, NODE_DUMP_LIMIT } from './netlink-dump.ts';
 import { openNetlink, outcomeError, receive } from './netlink-fd.ts';
 import type { NetNs } from './netns.ts';
 
@@ -36,6 +36,7 @@ type Answer = {
 export class NetlinkSocket implements AsyncDisposable {
   readonly #fd: number;
   readonly #netns: NetNs | undefined;
+  readonly #limit: DumpLimit;
   #dumper: NetlinkDumper | undefined;
   readonly #answers = new Map<number, Answer>();
   #seq = 0;
@@ -43,17 +44,18 @@ export class NetlinkSocket implements AsyncDisposable {
   #idle: PromiseWithResolvers<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(fd: number, netns: NetNs | undefined) {
+  private constructor(fd: number, netns: NetNs | undefined, limit: DumpLimit) {
     this.#fd = fd;
     this.#netns = netns;
+    this.#limit = limit;
   }
 
   /**
    * Opened inside `netns`, or in the daemon's own namespace. The namespace stays open until the first dump, which
-   * needs a descriptor of its own: most sockets never dump.
+   * needs a descriptor of its own (most sockets never dump), and as long as dumps may be too long.
    */
-  static open(netns?: NetNs): NetlinkSocket {
-    return new NetlinkSocket(inside(netns), netns);
+  static open(netns?: NetNs, limit: DumpLimit = NODE_DUMP_LIMIT): NetlinkSocket {
+    return new NetlinkSocket(inside(netns), netns, limit);
   }
 
   /** One change. Rejects with SysError, whose detail is the kernel's own sentence. `slow`: waits for RCU. */
@@ -79,11 +81,15 @@ export class NetlinkSocket implements AsyncDisposable {
     return outcomes;
   }
 
-  /** A whole table; an error in `emptyOn` means that it is empty. EINTR when it kept changing under the reader. */
+  /**
+   * A whole table; an error in `emptyOn` means that it is empty. EINTR when it kept changing under the reader, E2BIG when
+   * it is longer than the socket's limit.
+   */
   async dump(request: NetlinkRequest, emptyOn: readonly string[] = []): Promise<readonly NetlinkMessage[]> {
     try {
       return await this.#whileOpen(request.op, () => {
-        this.#dumper ??= new NetlinkDumper(inside(this.#netns));
+        const open = (): number => this.#openAgain(request.op);
+        this.#dumper ??= new NetlinkDumper(open(), this.#limit, open);
         return this.#dumper.dump(request);
       });
     } catch (error) {
@@ -120,6 +126,12 @@ export class NetlinkSocket implements AsyncDisposable {
       this.#underWay--;
       if (this.#underWay === 0) this.#idle?.resolve();
     }
+  }
+
+  /** What waited for a dump that was too long may find the socket closed meanwhile, and its namespace too. */
+  #openAgain(op: string): number {
+    if (this.#closed !== undefined) throw new SysError(op, 'EBADF', 'the netlink socket is closed');
+    return inside(this.#netns);
   }
 
   #exchange(requests: readonly NetlinkRequest[], lane: Lane): Promise<readonly Answer[]> {

@@ -18,6 +18,7 @@ import {
   type TableDump,
 } from '../wire/nftables/compare.ts';
 import { BATCH_BEGIN, BATCH_END, nftDump, NFTA_TABLE, nftType } from '../wire/nftables/message.ts';
+import { readTable, type SeenTable } from '../wire/nftables/seen-table.ts';
 import {
   addTableRequests,
   getTableRequest,
@@ -38,7 +39,7 @@ import {
   ownSocketKey,
   type NetfilterFd,
 } from './netfilter-fd.ts';
-import { NetlinkDumper } from './netlink-dump.ts';
+import { type DumpLimit, NetlinkDumper } from './netlink-dump.ts';
 import { outcomeError, receive } from './netlink-fd.ts';
 import type { NetNs } from './netns.ts';
 
@@ -63,16 +64,16 @@ export class Nftables implements AsyncDisposable {
   #hasDeleted = false;
   #closed: Promise<void> | undefined;
 
-  private constructor(netns: NetNs | undefined) {
+  private constructor(netns: NetNs | undefined, limit?: DumpLimit) {
     this.#socket = unsupportedAsSuch(() => openNetfilter(netns));
-    this.#dumper = new NetlinkDumper(this.#socket.fd);
+    this.#dumper = new NetlinkDumper(this.#socket.fd, limit);
     this.#key = ownSocketKey(this.#socket.portId, netns);
     noteOwnSocket(this.#key);
   }
 
-  /** Opened inside `netns`, or in the daemon's own namespace. Throws SysError. */
-  static open(netns?: NetNs): Nftables {
-    return new Nftables(netns);
+  /** Opened inside `netns`, or in the daemon's own namespace; `limit` is of each dump. Throws SysError. */
+  static open(netns?: NetNs, limit?: DumpLimit): Nftables {
+    return new Nftables(netns, limit);
   }
 
   /** Makes these tables what they should be, all of them or none; whatever is there of them goes. */
@@ -113,6 +114,19 @@ export class Nftables implements AsyncDisposable {
     }
     const dump: TableDump = { sets, chains, rules, elements };
     return orThrow(`compare ${table.family} ${table.name}`, isTableAsSpecified(table, dump));
+  }
+
+  /** Whether there is a table of this name, whatever is in it. */
+  async has(table: TableName): Promise<boolean> {
+    const request = getTableRequest(table);
+    return (await this.#whileOpen(request.op, () => quickLane.run(() => this.#get(request)))) !== undefined;
+  }
+
+  /** What the kernel tells of a table by its name, however many there are; undefined when there is none. */
+  async see(table: TableName): Promise<SeenTable | undefined> {
+    const request = getTableRequest(table);
+    const answer = await this.#whileOpen(request.op, () => quickLane.run(() => this.#get(request)));
+    return answer === undefined ? undefined : orThrow(request.op, readTable(answer.payload));
   }
 
   /** Whether there is a table of this name, with the same comment and as many chains and sets: at a glance. */

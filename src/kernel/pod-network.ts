@@ -11,6 +11,7 @@ import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
 import { type LinkSight, readSight } from './link-sight.ts';
+import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import { NetNs } from './netns.ts';
 import {
   defaultRoutes,
@@ -65,7 +66,7 @@ export class PodNetwork {
 
   /** Opened on first use: a socket for a message does without. */
   get #rtnl(): Rtnl {
-    this.#own ??= Rtnl.open(this.#netns);
+    this.#own ??= Rtnl.open(this.#netns, POD_DUMP_LIMIT);
     return this.#own;
   }
 

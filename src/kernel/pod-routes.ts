@@ -30,8 +30,10 @@ const METRIC_DEFAULT_V6 = 1024;
 
 /** Of both families, by all interfaces. */
 export async function defaultRoutes(rtnl: Rtnl): Promise<readonly Route[]> {
-  const all = [...(await rtnl.routes.list(4)), ...(await rtnl.routes.list(6))];
-  return all.filter((route) => route.dst.prefix === 0 && route.type === RTN_UNICAST).flatMap(ways);
+  const unicast = { type: RTN_UNICAST };
+  const v4 = await rtnl.routes.list(4, RT_TABLE_MAIN, unicast);
+  const v6 = await rtnl.routes.list(6, RT_TABLE_MAIN, unicast);
+  return [...v4, ...v6].filter((route) => route.dst.prefix === 0).flatMap(ways);
 }
 
 /** The unicast routes of one table, the main one if none is named, through one interface. */
@@ -57,10 +59,23 @@ async function listThrough(
 ): Promise<readonly Route[]> {
   const found: Route[] = [];
   for (const family of families) {
-    const routes = (await rtnl.routes.list(family, table)).flatMap(ways);
-    found.push(...routes.filter((route) => route.type === RTN_UNICAST && route.index === index));
+    const routes = await rtnl.routes.list(family, table, { index, type: RTN_UNICAST });
+    // One by one: a call has room for so many arguments only.
+    for (const route of routes.flatMap(ways)) if (route.index === index) found.push(route);
   }
   return found;
+}
+
+/** Undefined where a pod made more than anybody should read: what has to be done goes on without. */
+async function listUnlessTooMany(
+  ...[rtnl, index, families, table]: Parameters<typeof listThrough>
+): Promise<readonly Route[] | undefined> {
+  try {
+    return await listThrough(rtnl, index, families, table);
+  } catch (error) {
+    if (isSysError(error, 'E2BIG')) return undefined;
+    throw error;
+  }
 }
 
 /** The first that fits; a metric that is left out fits any. No error when it is gone already. */
@@ -107,7 +122,8 @@ export function newRoute(
  * others. The pod's first network keeps its default route when a second one comes.
  */
 export async function placeRoute(rtnl: Rtnl, index: number, route: NewRoute): Promise<void> {
-  const rivals = (await listThrough(rtnl, index, [familyOf(route)], tableOf(route))).filter(
+  const here = await listUnlessTooMany(rtnl, index, [familyOf(route)], tableOf(route));
+  const rivals = (here ?? []).filter(
     (other) =>
       equalNetwork(other.dst, route.dst) &&
       // A route that states no metric may have got one from the kernel.
@@ -126,7 +142,8 @@ export async function placeRoute(rtnl: Rtnl, index: number, route: NewRoute): Pr
 
 /**
  * The requests that remove just these routes. They are looked up first, because the kernel takes less for a match: a
- * route without a metric would be any, and one that is gone already some other's to the same place.
+ * route without a metric would be any, and one that is gone already some other's to the same place. Only where the pod
+ * has too many routes to look at are they removed as they are described.
  */
 export async function routeRemovals(
   rtnl: Rtnl,
@@ -136,7 +153,9 @@ export async function routeRemovals(
   const families = [...new Set(routes.map(familyOf))];
   const found: Route[] = [];
   for (const table of new Set(routes.map(tableOf))) {
-    found.push(...(await listThrough(rtnl, index, families, table)));
+    const here = await listUnlessTooMany(rtnl, index, families, table);
+    if (here === undefined) return routes.map((route) => deleteRouteRequest({ ...route, index }));
+    found.push(...here);
   }
   return found
     .filter((other) => isMade(other) && routes.some((route) => isSameRoute(other, route)))

@@ -1,21 +1,18 @@
 import { createHash } from 'node:crypto';
-import { type Cidr, equalNetwork, formatCidr, networkOf } from '../base/cidr.ts';
+import { type Cidr, formatCidr, networkOf } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
-import { isSysError, SysError } from '../base/sys-error.ts';
+import { isSysError } from '../base/sys-error.ts';
 import { NUD_PERMANENT } from '../wire/netlink/neighbour.ts';
-import { type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
-import { nftDump, nftType } from '../wire/nftables/message.ts';
-import { readTable, type SeenTable } from '../wire/nftables/seen-table.ts';
-import { putTableRequests, type TableName } from '../wire/nftables/table.ts';
-import { closeOffLoop } from './ffi.ts';
+import type { Route } from '../wire/netlink/route.ts';
+import { putTableRequests } from '../wire/nftables/table.ts';
 import { lastHopTable, lastHopTableName } from './last-hop-table.ts';
-import { openNetfilter } from './netfilter-fd.ts';
-import { NetlinkDumper } from './netlink-dump.ts';
+import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import type { NetNs } from './netns.ts';
 import { Nftables } from './nftables.ts';
 import { RTPROT_LEASEHOLD } from './own-routes.ts';
 import type { Rtnl } from './rtnl.ts';
+import { byDestination, serviceRoutes } from './service-routes.ts';
 
 /** What a pod's way to the services should be. */
 export type ServicesWanted = {
@@ -28,27 +25,27 @@ export type ServicesWanted = {
 /** What is missing or wrong in a pod of its way to the services: one short text each. Rejects with SysError. */
 export async function serviceProblems(rtnl: Rtnl, wanted: ServicesWanted): Promise<readonly string[]> {
   const { index, networks, nextHop, shimMac } = wanted;
-  const routes = (await rtnl.routes.list(4)).filter(({ type }) => type === RTN_UNICAST);
+  const routes = await serviceRoutes(rtnl, index, networks.length > 0);
+  const seenTo = byDestination(routes);
   const isOwn = (route: Route): boolean => route.index === index && route.gateway === nextHop;
   const problems = networks.flatMap((network) => {
     const text = formatCidr(networkOf(network));
-    const rivals = routes.filter(({ dst }) => equalNetwork(dst, network));
+    const rivals = seenTo.get(text) ?? [];
     if (!rivals.some(isOwn)) return [`no route to ${text} by ${nextHop}`];
     // The kernel lists those to one destination in the order in which it takes them.
     const [first] = rivals;
     return first === undefined || isOwn(first) ? [] : [`another route to ${text} comes before ours`];
   });
+  const wantedTo = new Set(networks.map((network) => formatCidr(networkOf(network))));
   const stale = routes.filter(
-    (route) =>
-      route.protocol === RTPROT_LEASEHOLD &&
-      route.index === index &&
-      !networks.some((network) => equalNetwork(network, route.dst)),
+    ({ protocol, dst, ...route }) =>
+      protocol === RTPROT_LEASEHOLD && route.index === index && !wantedTo.has(formatCidr(dst)),
   );
   problems.push(
     ...stale.map(({ dst }) => `a route to ${formatCidr(dst)}, which is no service network any more`),
   );
   if (networks.length === 0) return problems;
-  const seen = (await rtnl.neighbours.list(4, index)).find(({ address }) => address === nextHop);
+  const seen = await rtnl.neighbours.get({ index, address: nextHop });
   const isShim = seen?.mac === shimMac && (seen.state & NUD_PERMANENT) !== 0;
   return isShim ? problems : [...problems, `the neighbour ${nextHop} is not the shim`];
 }
@@ -62,33 +59,17 @@ const UNSUPPORTED = ['EAFNOSUPPORT', 'EPROTONOSUPPORT', 'EOPNOTSUPP'];
  */
 export async function lastHopProblem(netns: NetNs, ifname: string): Promise<string | undefined> {
   try {
-    const seen = await findTable(netns, lastHopTableName(ifname));
+    await using tables = Nftables.open(netns, POD_DUMP_LIMIT);
+    const seen = await tables.see(lastHopTableName(ifname));
     if (seen === undefined) return `no last hop on ${ifname}`;
     const wrong = `the last hop on ${ifname} is dormant or was changed`;
     if (seen.dormant) return wrong;
     const table = lastHopTable(ifname);
     if (!seen.comment.includes(`(${versionOf(ifname)})`)) return undefined;
-    await using tables = Nftables.open(netns);
     return (await tables.isAsSpecified(table)) ? undefined : wrong;
   } catch (error) {
     if (isSysError(error, ...UNSUPPORTED)) return undefined;
     throw error;
-  }
-}
-
-async function findTable(netns: NetNs, { family, name }: TableName): Promise<SeenTable | undefined> {
-  const request = nftDump('GETTABLE', family, name);
-  const { fd } = openNetfilter(netns);
-  try {
-    for (const { type, payload } of await new NetlinkDumper(fd).dump(request)) {
-      if (type !== nftType('NEWTABLE')) continue;
-      const seen = readTable(payload);
-      if (!seen.ok) throw new SysError(request.op, 'EBADMSG', `${seen.error.kind}: ${seen.error.what}`);
-      if (seen.value.name === name) return seen.value;
-    }
-    return undefined;
-  } finally {
-    await closeOffLoop(fd);
   }
 }
 

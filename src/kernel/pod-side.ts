@@ -1,14 +1,17 @@
-import { type Cidr, equalNetwork, formatCidr, networkOf } from '../base/cidr.ts';
+import { type Cidr, formatCidr, networkOf } from '../base/cidr.ts';
 import { type Ipv4, ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
+import { isSysError } from '../base/sys-error.ts';
 import { type Neighbour, NUD_PERMANENT, replaceNeighbourRequest } from '../wire/netlink/neighbour.ts';
-import { type NewRoute, type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
+import type { NewRoute, Route } from '../wire/netlink/route.ts';
 import { removeLastHop, setLastHop } from './last-hop.ts';
 import { readLink } from './link-ioctl.ts';
+import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import { NetNs } from './netns.ts';
 import { RTPROT_LEASEHOLD } from './own-routes.ts';
 import { lastHopProblem, serviceProblems } from './pod-side-look.ts';
 import { Rtnl } from './rtnl.ts';
+import { byDestination, serviceRoutes } from './service-routes.ts';
 import { putRoute, removeNeighbour, removeRoute, type Step, takeSteps } from './steps.ts';
 
 /** As node/host/ports.ts has it: what every pod sends service traffic to; never on the wire. */
@@ -29,7 +32,7 @@ export class PodSide {
 
   /** Opened on first use: a look does without. */
   get #rtnl(): Rtnl {
-    this.#own ??= Rtnl.open(this.#netns);
+    this.#own ??= Rtnl.open(this.#netns, POD_DUMP_LIMIT);
     return this.#own;
   }
 
@@ -44,11 +47,10 @@ export class PodSide {
    * first SysError.
    */
   async setServices(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<void> {
-    const [routes, neighbours] = await Promise.all([
-      this.#rtnl.routes.list(4),
-      this.#rtnl.neighbours.list(4, index),
+    const [routes, seen] = await Promise.all([
+      unlessTooMany(serviceRoutes(this.#rtnl, index, networks.length > 0)),
+      this.#rtnl.neighbours.get({ index, address: SERVICE_NEXT_HOP }),
     ]);
-    const seen = neighbours.find(({ address }) => address === SERVICE_NEXT_HOP);
     await this.#take(planServices({ index, networks, shimMac }, routes, seen));
   }
 
@@ -95,26 +97,37 @@ export function openPodSide(path: string): PodSide {
   return new PodSide(NetNs.open(path));
 }
 
+/** A pod that made thousands of routes in our name has ours put into their midst, and keeps them. */
+async function unlessTooMany(routes: Promise<readonly Route[]>): Promise<readonly Route[]> {
+  try {
+    return await routes;
+  } catch (error) {
+    if (isSysError(error, 'E2BIG')) return [];
+    throw error;
+  }
+}
+
 type Wanted = {
   readonly index: number;
   readonly networks: readonly Cidr<Ipv4>[];
   readonly shimMac: Mac;
 };
 
-/** What is to be done where these are all routes, in the kernel's order, and this is the next hop's neighbour. */
+/** What is to be done where these are the unicast routes, in the kernel's order, and this is the next hop's neighbour. */
 function planServices(
   { index, networks, shimMac }: Wanted,
   routes: readonly Route[],
   seen: Neighbour | undefined,
 ): readonly Step[] {
   const wanted = new Map(networks.map((network) => [formatCidr(networkOf(network)), network]));
-  const unicast = routes.filter(({ type }) => type === RTN_UNICAST);
-  const put = [...wanted.values()].filter((network) => {
+  const seenTo = byDestination(routes);
+  const put = [...wanted].flatMap(([text, network]) => {
     // The kernel takes the first of those to one destination.
-    const first = unicast.find(({ dst }) => equalNetwork(dst, network));
-    return first === undefined || !isOwn(first, index) || first.gateway !== SERVICE_NEXT_HOP;
+    const first = seenTo.get(text)?.[0];
+    const isThere = first !== undefined && isOwn(first, index) && first.gateway === SERVICE_NEXT_HOP;
+    return isThere ? [] : [network];
   });
-  const stale = unicast.filter((route) => isOwn(route, index) && !wanted.has(formatCidr(route.dst)));
+  const stale = routes.filter((route) => isOwn(route, index) && !wanted.has(formatCidr(route.dst)));
   const remove = stale.map(({ dst, gateway, metric, scope, protocol }) =>
     // All that is needed to find just this one.
     removeRoute({ dst, gateway, metric, scope, protocol, index }),

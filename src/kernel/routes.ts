@@ -4,6 +4,7 @@ import {
   deleteRouteRequest,
   listRoutesRequest,
   replaceRouteRequest,
+  type RouteFilter,
 } from '../wire/netlink/route-requests.ts';
 import {
   decodeRoute,
@@ -12,7 +13,7 @@ import {
   type NewRoute,
   type Route,
 } from '../wire/netlink/route.ts';
-import { decodeAll } from './netlink-fd.ts';
+import { decodeInSlices } from './netlink-decode.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 
 /** The routes of the socket's namespace. Everything rejects with SysError. */
@@ -42,13 +43,26 @@ export class Routes {
     await this.#socket.request(deleteRouteRequest(route));
   }
 
-  /** One table of one family; a table that does not exist has no routes. */
-  async list(family: 4 | 6, table: number = RT_TABLE_MAIN): Promise<readonly Route[]> {
-    const request = listRoutesRequest(family, table);
-    const messages = await this.#socket.dump(request, ['ENOENT']);
+  /** One table of one family, all or what `filter` leaves; a table or link that does not exist has no routes. */
+  async list(
+    family: 4 | 6,
+    table: number = RT_TABLE_MAIN,
+    filter: RouteFilter = {},
+  ): Promise<readonly Route[]> {
+    const request = listRoutesRequest(family, table, filter);
+    const messages = await this.#socket.dump(request, ['ENOENT', 'ENODEV']);
+    const routes = await decodeInSlices(request.op, messages, RTM_NEWROUTE, decodeRoute);
     // Kernels before 4.20 do not filter.
-    return decodeAll(request.op, messages, RTM_NEWROUTE, decodeRoute).filter(
-      (route) => route.table === table,
-    );
+    return routes.filter((route) => route.table === table && passes(route, filter));
   }
+}
+
+function passes(route: Route, { index, protocol, type }: RouteFilter): boolean {
+  const leavesBy = (link: number): boolean =>
+    route.nexthops === undefined ? route.index === link : route.nexthops.some((hop) => hop.index === link);
+  return (
+    (index === undefined || leavesBy(index)) &&
+    (protocol === undefined || route.protocol === protocol) &&
+    (type === undefined || route.type === type)
+  );
 }

@@ -3,6 +3,7 @@ import type { NetlinkRequest } from '../wire/netlink/message.ts';
 import { decodeNsid, getNsidRequest, RTM_NEWNSID } from '../wire/netlink/nsid.ts';
 import { Addresses } from './addresses.ts';
 import { Links } from './links.ts';
+import type { DumpLimit } from './netlink-dump.ts';
 import { decodeAll } from './netlink-fd.ts';
 import { Neighbours } from './neighbours.ts';
 import { NetlinkSocket } from './netlink-socket.ts';
@@ -28,9 +29,9 @@ export class Rtnl implements AsyncDisposable {
     this.rules = new Rules(socket);
   }
 
-  /** In the daemon's own namespace if none is given. */
-  static open(netns?: NetNs): Rtnl {
-    return new Rtnl(NetlinkSocket.open(netns));
+  /** In the daemon's own namespace if none is given. `limit`: of each list, beyond which it is an E2BIG. */
+  static open(netns?: NetNs, limit?: DumpLimit): Rtnl {
+    return new Rtnl(NetlinkSocket.open(netns, limit));
   }
 
   /** Several changes at the price of one, in order; see NetlinkSocket.batch. */

@@ -8,7 +8,7 @@ import {
   RTM_NEWRULE,
   type Rule,
 } from '../wire/netlink/rule.ts';
-import { decodeAll } from './netlink-fd.ts';
+import { decodeInSlices } from './netlink-decode.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 
 /** Which routing table is asked for whom, in the socket's namespace. Everything rejects with SysError. */
@@ -32,6 +32,6 @@ export class Rules {
   /** In the order in which they are asked. */
   async list(family: 4 | 6): Promise<readonly Rule[]> {
     const request = listRulesRequest(family);
-    return decodeAll(request.op, await this.#socket.dump(request), RTM_NEWRULE, decodeRule);
+    return decodeInSlices(request.op, await this.#socket.dump(request), RTM_NEWRULE, decodeRule);
   }
 }

@@ -25,7 +25,7 @@ export interface LinkSeen extends UplinkState {
 /** What uplink detection needs of a namespace: the node's, or the pod's with `linkInContainer`. */
 export interface UplinkSource {
   link(name: string): Promise<UplinkState | undefined>;
-  linkByIndex(index: number): Promise<UplinkState | undefined>;
+  linkByIndex(index: number): Promise<LinkSeen | undefined>;
   links(): Promise<readonly LinkSeen[]>;
   defaultRoutes(): Promise<readonly DefaultRoute[]>;
 }

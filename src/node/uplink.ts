@@ -24,7 +24,8 @@ export async function findUplink(
   source: UplinkSource,
   name: string | undefined,
 ): Promise<Result<UplinkState, UplinkProblem>> {
-  const link = name === undefined ? await linkOfDefaultRoute(source) : await source.link(name);
+  const link: LinkSeen | undefined =
+    name === undefined ? await linkOfDefaultRoute(source) : await source.link(name);
   if (link === undefined) {
     const text =
       name === undefined
@@ -32,7 +33,16 @@ export async function findUplink(
         : `master "${name}" does not exist`;
     return err({ kind: 'missing', text });
   }
+  if (hasOneMac(link)) {
+    const text = `${link.name} is an ${link.kind}, which carries no MAC address but its own`;
+    return err({ kind: 'missing', text: `${text}: name the interface below it in "master"` });
+  }
   return link.up ? ok(link) : err(isDown(link));
+}
+
+/** An ipvlan has the MAC address of its parent, and pods have their own. Not known of a link that was asked for by name. */
+function hasOneMac({ kind }: LinkSeen): boolean {
+  return kind === 'ipvlan' || kind === 'ipvtap';
 }
 
 /** What stands on another device, and what leads to a pod or to nowhere: no pattern means these. */
@@ -76,7 +86,8 @@ async function ofNames(
 
 async function ofPattern(source: UplinkSource, pattern: string): Promise<Result<UplinkState, UplinkProblem>> {
   const fitting = (await source.links()).filter(
-    ({ name, alias }) => name !== 'lo' && matches(pattern, name) && !isShimAlias(alias),
+    (link) =>
+      link.name !== 'lo' && matches(pattern, link.name) && !isShimAlias(link.alias) && !hasOneMac(link),
   );
   const routes = byMetric(await source.defaultRoutes());
   const routed = routes.flatMap(({ index }) => fitting.filter((link) => link.index === index));
@@ -102,7 +113,7 @@ function isDown({ name }: UplinkState): UplinkProblem {
   return { kind: 'down', text: `master "${name}" is down: ip link set ${name} up` };
 }
 
-async function linkOfDefaultRoute(source: UplinkSource): Promise<UplinkState | undefined> {
+async function linkOfDefaultRoute(source: UplinkSource): Promise<LinkSeen | undefined> {
   const [first] = byMetric(await source.defaultRoutes());
   if (first === undefined) return undefined;
   const link = await source.linkByIndex(first.index);

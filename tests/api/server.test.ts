@@ -19,6 +19,7 @@ const PARTS: ApiParts = {
   host: () => ({
     uplinks: [],
     services: [],
+    servicesLeftOut: [],
     attachments: 0,
     guard: { problem: undefined },
     repairs: 0,

@@ -91,6 +91,8 @@ test('what cannot be used is named, with the file', (t) => {
       '{"dhcpp":{}}',
       /dhcpp: is no key: did you mean "dhcp"\? \(keys of the file: dhcp, identity, protect, services, node\)/,
     ],
+    ['{"services":["128.0.0.0/1"]}', /services.*larger than a \/8/],
+    ['{"services":["10.0.0.0/7"]}', /services.*larger than a \/8/],
     ['{"__proto__":{}}', /__proto__: is no key/],
     ['{"a\\u001bb":{}}', /"a\\u001bb": is no key/],
     ['{"dhcp":{"deadline":5}}', /dhcp\.deadline: is no key: \(keys of "dhcp": deadlineSeconds/],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import {
   LEASEHOLD,
   logOf,
   pathArguments,
+  pathsIn,
   runAt,
   startAt,
 } from './support/site.ts';
@@ -98,7 +99,9 @@ describe('what is there already', options, () => {
   test('the socket of a live daemon is not taken over, and that one goes on', async (t) => {
     const site = await emptySite(t);
     const daemon = await startAt(site);
-    const other = { ...site, stateDir: join(site.folder, 'other') };
+    // Of another network namespace, which has a daemon of its own.
+    const { namespace } = await emptySite(t);
+    const other = { ...site, namespace, stateDir: join(site.folder, 'other') };
     assertRefused(await runAt(other), 1, /--socket \S+d\.sock: another daemon answers there; stop it, or/);
     assert.ok(isRunning(daemon));
     assert.equal((await get(site.socket, '/readyz')).status, 200);
@@ -125,6 +128,28 @@ describe('what is there already', options, () => {
     assert.ok(!existsSync(other.socket));
     assert.ok(isRunning(daemon));
     assert.equal((await get(site.socket, '/readyz')).status, 200);
+  });
+
+  test('the network namespace of a live daemon is refused, whatever the paths; in another one there may be one', async (t) => {
+    const site = await emptySite(t);
+    const daemon = await startAt(site);
+    const paths = pathsIn(join(site.folder, 'second'));
+    const second = { ...site, ...paths };
+    await mkdir(second.folder);
+    assertRefused(
+      await runAt(second),
+      1,
+      new RegExp(
+        `another leasehold daemon runs in this network namespace \\(process ${daemon.pid} has it\\).*: a node has one; stop`,
+      ),
+    );
+    assert.ok(!existsSync(second.socket));
+    assert.deepEqual(readdirSync(second.stateDir), ['lock'], 'nothing was made');
+    assert.equal((await get(site.socket, '/readyz')).status, 200);
+    const elsewhere = await emptySite(t);
+    await startAt(elsewhere);
+    assert.equal(await endBy(daemon, 'SIGKILL'), 'SIGKILL');
+    await startAt(second);
   });
 
   test('a file that is no socket is never removed', async (t) => {

@@ -221,6 +221,17 @@ describe('uninstall', () => {
     assert.deepEqual((await host.uninstall()).said, []);
   });
 
+  test('what cannot be taken off the network is said and left, and all the rest goes', async (t) => {
+    const host = usedHost(t);
+    const before = all(host);
+    await host.install();
+    host.notUndone = ['could not remove lh0 (ip link del lh0): EBUSY'];
+    const { left, said } = await host.uninstall();
+    assert.deepEqual(left, host.notUndone);
+    assert.ok(said.includes('could not remove lh0 (ip link del lh0): EBUSY'));
+    assert.deepEqual(all(host), before);
+  });
+
   test('what somebody has changed since is left, and where the old one is, is said', async (t) => {
     const host = usedHost(t);
     await host.install();

@@ -52,7 +52,7 @@ test('what the node sends to a service network by the uplink is refused and coun
   const node = await makeNode(sandbox);
   await using guard = new HostGuard(node.netns);
   assert.equal(await guard.isIntact(), false);
-  assert.deepEqual(await readGuardCounters(node.netns), { forward: 0n, output: 0n, egress: 0n });
+  assert.deepEqual(await readGuardCounters(node.netns), { forward: 0n, output: 0n, egress: 0n, confine: 0n });
   await guard.put(SPEC);
   assert.equal(guard.egress, 'guarded');
   assert.equal(await guard.isIntact(), true);
@@ -188,6 +188,35 @@ test('an uplink that goes and comes is no longer, and then again, guarded', asRo
   assert.equal(await guard.isIntact(), false);
   await guard.put(SPEC);
   assert.equal(guard.egress, 'guarded');
+});
+
+test('an uplink that vanishes while the tables are put leaves the others guarded', asRoot, async () => {
+  await using sandbox = new Sandbox('guard');
+  const node = await makeNode(sandbox);
+  // A look sees eth1, the transaction comes when it is gone. Linux 6.16 and later take names of devices that are not there.
+  let looks = 0;
+  await using guard = new HostGuard(node.netns, (name) => name === 'eth0' || looks++ === 0);
+  await guard.put({ ...SPEC, uplinks: ['eth0', 'eth1'] });
+  assert.equal(guard.egress, 'guarded');
+  assert.match(node.run('nft', 'list', 'chain', 'netdev', 'leasehold', 'egress'), /eth0/);
+  await guard.put({ ...SPEC, uplinks: ['eth0', 'eth1'] });
+  assert.equal(await guard.isIntact(), true);
+});
+
+test('removed are those that are there, and only they are told', asRoot, async () => {
+  await using sandbox = new Sandbox('guard');
+  const node = await makeNode(sandbox);
+  await using guard = new HostGuard(node.netns);
+  assert.deepEqual(await guard.remove(), []);
+  await guard.put(SPEC);
+  node.run('nft', 'delete table ip leasehold; add table ip6 leasehold');
+  await using another = new HostGuard(node.netns);
+  const [inet, netdev] = ['inet leasehold', 'netdev leasehold'];
+  assert.deepEqual(await another.remove(), [
+    { table: inet, error: undefined },
+    { table: netdev, error: undefined },
+  ]);
+  assert.match(node.run('nft', 'list', 'tables'), /table ip6 leasehold/, 'of a family that is not ours');
 });
 
 test('too many networks and names that are none are refused', asRoot, async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { removeLastHop, setLastHop } from '../../src/kernel/last-hop.ts';
-import { LAST_HOP_ELEMENTS_MAX } from '../../src/kernel/last-hop-table.ts';
+import { LAST_HOP_MOST } from '../../src/kernel/last-hop-table.ts';
 import {
   CLIENT,
   DEAD_NODE_PORT,
@@ -211,12 +211,65 @@ test('a full map teaches nothing more and stops nobody', asRoot, async () => {
   await using lan = LastHopLan.make();
   await lan.serve('pod', POD_PORT, HELLO);
   await setLastHop(lan.pod, lan.podIndex, 'eth0');
-  const elements = Array.from({ length: LAST_HOP_ELEMENTS_MAX }, (_, i) => elementOf(i)).join(', ');
+  const elements = Array.from({ length: LAST_HOP_MOST.tcp_open }, (_, i) => elementOf(i)).join(', ');
   lan.feed('pod', `add element netdev leasehold-eth0 tcp_open { ${elements} }`, 'nft', '-f', '-');
   assert.throws(() =>
     lan.run('pod', 'nft', `add element netdev leasehold-eth0 tcp_open { ${elementOf(1 << 17)} }`),
   );
   assert.match(lan.attempt('cli', `timeout 2 ncat --recv-only ${POD} ${POD_PORT}`).text, /^hello/);
+});
+
+/** One datagram to every port of the pod: a flow each. */
+const FLOOD = `
+const socket = require('node:dgram').createSocket('udp4');
+socket.bind(40002, () => {
+  let port = 1;
+  const more = () => {
+    for (let sent = 0; sent < 256 && port < 65536; sent++) socket.send('x', port++, '${POD}');
+    if (port < 65536) setImmediate(more);
+    else socket.close();
+  };
+  more();
+});`;
+
+test('a flood of new flows fills its own maps to their bounds; what was open stays', asRoot, async () => {
+  await using lan = LastHopLan.make();
+  await lan.serve('pod', POD_PORT, 'cat');
+  await setLastHop(lan.pod, lan.podIndex, 'eth0');
+  const client = lan.start('cli', 'ncat', NODE, `${NODE_PORT}`);
+  let heard = '';
+  client.stdout?.on('data', (part: Buffer) => (heard += part.toString()));
+  await until('it is open', () =>
+    lan.elements('tcp_open').some((element) => /expires (23h59m|1d)/.test(element)),
+  );
+  assert.deepEqual(lan.elements('tcp_new'), [], 'what was accepted makes room');
+  lan.run('cli', process.execPath, '-e', FLOOD);
+  for (const map of ['udp_open', 'udp_settled'] as const) {
+    assert.equal(lan.elements(map).length, LAST_HOP_MOST[map], map);
+  }
+  client.stdin?.write('still here\n');
+  await until('the connection goes on', () => heard === 'still here\n');
+  assert.match(lan.elements('tcp_open')[0] ?? '', new RegExp(SHIM_MAC));
+  // A new one by the node too: TCP has maps of its own.
+  lan.start('cli', 'ncat', NODE, `${NODE_PORT}`);
+  await until('another is open', () => lan.elements('tcp_open').length === 2);
+});
+
+/** What an element takes with its share of slab pages and of the hash table (kmalloc-96; 8 bytes a bucket), in bytes. */
+const ELEMENT_BYTES = 112;
+const POD_BYTES = 4.5 * 1024 * 1024;
+
+test('every map of the table has its bound, and together they take about 4 MB', asRoot, async () => {
+  await using lan = LastHopLan.make();
+  await setLastHop(lan.pod, lan.podIndex, 'eth0');
+  const text = lan.run('pod', 'nft', 'list', 'table', 'netdev', 'leasehold-eth0');
+  const found = [...text.matchAll(/(?:map|set) (\w+) \{[^}]*?size (\d+)/g)].map(([, name, size]) => [
+    name,
+    Number(size),
+  ]);
+  assert.deepEqual(Object.fromEntries(found), LAST_HOP_MOST);
+  const elements = Object.values(LAST_HOP_MOST).reduce((sum, most) => sum + most, 0);
+  assert.ok(elements * ELEMENT_BYTES < POD_BYTES, `${elements} elements`);
 });
 
 test('an interface that is not there, or is another one, is an error that says so', asRoot, async () => {

@@ -39,3 +39,14 @@ test('a macvlan that is no shim may be an uplink: some nodes have nothing else',
   const found = await chooseMaster(managed([ETH0, { ...SHIM, alias: undefined }], 3), { kind: 'auto' });
   assert.equal(found.ok && found.value.name, 'lh0');
 });
+
+test('an ipvlan is no uplink: pods have MAC addresses of their own', async () => {
+  const ipvlan: LinkSeen = { ...SHIM, name: 'iv0', kind: 'ipvlan', alias: undefined };
+  const auto = await chooseMaster(managed([ETH0, ipvlan], 3), { kind: 'auto' });
+  assert.match(
+    auto.ok ? '' : auto.error.text,
+    /^iv0 is an ipvlan, .* name the interface below it in "master"$/,
+  );
+  const fitting = await chooseMaster(managed([ETH0, ipvlan], 3), { kind: 'pattern', pattern: '*' });
+  assert.equal(fitting.ok && fitting.value.name, 'eth0');
+});

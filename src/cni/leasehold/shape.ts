@@ -24,7 +24,8 @@ const NAME = new RegExp(`^${NOT_DOTS}[^*?${NOT_IN_NAME}]{1,${MAX_IFNAME_BYTES}}$
 const NAME_OR_PATTERN = new RegExp(`^${NOT_DOTS}[^${NOT_IN_NAME}]{1,${MAX_IFNAME_BYTES}}$`);
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 export const IPV4_PATTERN = `${OCTET}(?:\\.${OCTET}){3}`;
-const NETWORK = `${IPV4_PATTERN}/(?:[1-9]|[12]\\d|3[0-2])`;
+/** Larger than a /8 is a slip (SERVICE_PREFIX_MIN in node/host/node-lan.ts). */
+const NETWORK = `${IPV4_PATTERN}/(?:[89]|[12]\\d|3[0-2])`;
 /** Six bytes, neither of a group (the lowest bit of the first byte) nor all zero. */
 const MAC = '(?!00([:-]00){5}$)[0-9A-Fa-f][02468ACEace](?:(?::[0-9A-Fa-f]{2}){5}|(?:-[0-9A-Fa-f]{2}){5})';
 
@@ -47,10 +48,10 @@ export const masterForms: Forms<string, string[], never> = {
 export const serviceForms: Forms<string, string[], never> = {
   text: text(
     new RegExp(`^(?:auto|off|${NETWORK})$`),
-    'an IPv4 network ("10.43.0.0/16"), nor "auto" nor "off"',
+    'an IPv4 network of /8 to /32 ("10.43.0.0/16"), nor "auto" nor "off"',
   ),
   list: v.pipe(
-    v.array(text(new RegExp(`^${NETWORK}$`), 'an IPv4 network ("10.43.0.0/16")')),
+    v.array(text(new RegExp(`^${NETWORK}$`), 'an IPv4 network of /8 to /32 ("10.43.0.0/16")')),
     v.minLength(1, 'names no network: write "off"'),
     v.maxLength(MOST_SERVICE_NETWORKS, `has more than ${MOST_SERVICE_NETWORKS} networks`),
   ),

@@ -1,8 +1,10 @@
 import { isSysError } from '../../base/sys-error.ts';
+import { NotAdmitted } from '../../node/host/admission.ts';
 import type { AttachRequest } from '../../node/host/host-side.ts';
 import type { AttachmentKey } from '../../node/host/record.ts';
 import { keyText } from '../../lease/record.ts';
 import type { AddCall, Call, CheckCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
+import { refuseOwnNetwork } from '../leasehold/own-network.ts';
 import { chooseUplink, masterComes } from '../leasehold/master.ts';
 import { type LeaseholdConf, readLeaseholdConf, toMacvlanConf } from '../leasehold/conf.ts';
 import type { Pod, PodLink } from '../ports.ts';
@@ -69,6 +71,7 @@ async function withNode(
   signal: AbortSignal,
 ): Promise<CniResult> {
   try {
+    refuseOwnNetwork(request.services, result);
     await connect(services, call, request);
     signal.throwIfAborted();
   } catch (error) {
@@ -109,8 +112,16 @@ async function connect(services: PluginServices, call: AddCall, request: AttachR
   } catch (error) {
     if (!isSysError(error)) throw error;
     const { ifname } = call.env;
+    if (error instanceof NotAdmitted) throw notAdmitted(error, request, ifname);
     throw kernelError('host-side-failed', `${ifname} has its address, but not the node's side`, error);
   }
+}
+
+/** What was asked for would take the node off its LAN. */
+function notAdmitted({ field, reason }: NotAdmitted, { addresses }: AttachRequest, ifname: string): CniError {
+  if (field === 'services') return new CniError('invalid-config', `services: ${reason}`);
+  const kind = addresses === 'lease' ? 'host-side-failed' : 'not-chainable';
+  return new CniError(kind, `the node must not send what is for ${ifname} to it: ${reason}`);
 }
 
 function requestOf(call: AddCall, conf: LeaseholdConf, { pod, link, uplink }: Place): AttachRequest {
@@ -142,7 +153,9 @@ async function addChained(services: PluginServices, call: AddCall, conf: Leaseho
     const known = services.leases.get(leaseKey(call));
     const isLeased = known?.lease !== undefined && known.record.netns.inode === pod.inode;
     const addresses = isLeased ? 'lease' : place.addresses;
-    await connect(services, call, { ...requestOf(call, conf, { pod, ...place }), addresses });
+    const request = { ...requestOf(call, conf, { pod, ...place }), addresses } as const;
+    refuseOwnNetwork(request.services, prev.value);
+    await connect(services, call, request);
   } finally {
     pod.close();
   }

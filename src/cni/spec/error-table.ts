@@ -128,14 +128,17 @@ export const ERRORS = {
   },
   'host-side-failed': {
     code: 112,
-    meaning: 'The pod has its address, but the node cannot be made to reach it, or the pod its services.',
+    meaning:
+      'The pod has its address, but the node cannot or must not be made to reach it, or the pod its services.',
     remedy:
       'See the reason in the message and leasehold doctor; "hostAccess": false attaches the pod to the LAN alone.',
   },
   'not-chainable': {
     code: 113,
-    meaning: 'The interface that the plugin before made is none that the node can be connected to.',
-    remedy: 'Chain "leasehold" behind a macvlan of mode bridge on an interface of this node.',
+    meaning:
+      'The interface that the plugin before made, or its address, is none that the node can be connected to.',
+    remedy:
+      'Chain "leasehold" behind a macvlan of mode bridge on an interface of this node, with a free address of the node\'s network there.',
   },
 
   'dhcp-no-answer': {

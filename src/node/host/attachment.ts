@@ -3,12 +3,13 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { PodSide, type PodSideWanted } from './pod-side.ts';
 import { type AttachmentRecord, attachmentText } from './record.ts';
 import { hostProblems, type ShimLook } from './shim-look.ts';
-import type { HostClaim, UplinkSide } from './uplink-side.ts';
+import type { HostClaim } from './side-owner.ts';
+import type { UplinkSide } from './uplink-side.ts';
 import type { HostWorld } from './world.ts';
 
 /** One interface of a pod, as far as the node has a part in it. */
 export class Attachment {
-  readonly record: AttachmentRecord;
+  #record: AttachmentRecord;
   /** Undefined: the node has no part in how this pod is reached. */
   readonly side: UplinkSide | undefined;
   readonly pod: PodSide;
@@ -23,9 +24,18 @@ export class Attachment {
     pod: PodSide = new PodSide(world, record),
   ) {
     this.#world = world;
-    this.record = record;
+    this.#record = record;
     this.side = side;
     this.pod = pod;
+  }
+
+  get record(): AttachmentRecord {
+    return this.#record;
+  }
+
+  /** Its uplink has another name now. */
+  uplinkRenamed(uplink: string): void {
+    this.#record = { ...this.#record, uplink };
   }
 
   /** What of the pod's addresses the node is to reach. */
@@ -55,9 +65,8 @@ export class Attachment {
   }
 
   /** The node's routes follow the pod's addresses. Rejects with SysError. */
-  async follow(): Promise<void> {
+  async follow(now: readonly Ipv4[] = this.addresses): Promise<void> {
     const before = this.#addresses;
-    const now = this.addresses;
     this.#addresses = now;
     await Promise.all([
       ...now.filter((one) => !before.includes(one)).map((one) => this.side?.addHost(one, this.#claim)),

@@ -9,13 +9,11 @@ import type { HostWorld } from './world.ts';
  * shim, which stay when somebody flushes nftables.
  */
 export class Barriers {
-  readonly #world: HostWorld;
   readonly #guard: GuardKeeper;
   readonly #rules: RuleKeeper;
 
   /** `wanted`: what they have to say at that moment. */
   constructor(world: HostWorld, repairs: Repairs, wanted: () => GuardSpec) {
-    this.#world = world;
     this.#guard = new GuardKeeper(world, repairs, wanted);
     this.#rules = new RuleKeeper(world, repairs, wanted);
   }
@@ -43,13 +41,6 @@ export class Barriers {
   changed(): void {
     this.#guard.changed();
     this.#rules.changed();
-  }
-
-  /** Takes them down. Rejects with SysError. */
-  async remove(): Promise<void> {
-    await this.close();
-    await this.#world.guard.remove();
-    await this.#rules.remove();
   }
 
   /** Leaves them as they are. */

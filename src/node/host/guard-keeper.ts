@@ -121,6 +121,6 @@ export class GuardKeeper {
   }
 }
 
-function textOf({ networks, uplinks, shims }: GuardSpec): string {
-  return `${networks.map(formatCidr).join(' ')} | ${uplinks.join(' ')} | ${shims.join(' ')}`;
+function textOf({ networks, uplinks, shims, confined }: GuardSpec): string {
+  return [networks.map(formatCidr), uplinks, shims, confined].map((names) => names.join(' ')).join(' | ');
 }

@@ -1,8 +1,12 @@
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
+import type { Mac } from '../../base/mac.ts';
 import { isSysError } from '../../base/sys-error.ts';
+import { Admission } from './admission.ts';
 import { Attachment } from './attachment.ts';
 import { Barriers } from './barriers.ts';
+import { confinedOf } from './confine.ts';
+import type { HostStatus } from './host-status.ts';
 import { leftRoutes, lostAttachments } from './lost-attachments.ts';
 import { PodChecks, type PodsChecked } from './pod-checks.ts';
 import { PodSide } from './pod-side.ts';
@@ -14,25 +18,17 @@ import {
   HOST_SCHEMA,
   type HostRecord,
 } from './record.ts';
-import { type Fight, Repairs } from './repairs.ts';
+import { Repairs } from './repairs.ts';
 import { distinct, type ServiceNetworks } from './service-networks.ts';
 import { ShimLook } from './shim-look.ts';
 import { Sides } from './sides.ts';
 import { Sweep } from './sweep.ts';
-import type { UplinkSide, UplinkStatus } from './uplink-side.ts';
+import { followName, sayMacTaken } from './uplink-changes.ts';
+import type { UplinkSide } from './uplink-side.ts';
 import type { HostWorld } from './world.ts';
 
 /** What an ADD wants of the node. */
 export type AttachRequest = Omit<AttachmentRecord, 'kind' | 'schema' | 'bootId'>;
-
-export type HostStatus = {
-  readonly uplinks: readonly UplinkStatus[];
-  readonly services: readonly Cidr<Ipv4>[];
-  readonly attachments: number;
-  readonly guard: { readonly problem: string | undefined };
-  readonly repairs: number;
-  readonly fights: readonly Fight[];
-};
 
 /**
  * The node's part of every pod on the LAN: a shim on each uplink, routes and neighbours of the pods, their way to the
@@ -44,6 +40,7 @@ export class HostSide {
   readonly #repairs = new Repairs();
   readonly #barriers: Barriers;
   readonly #sides: Sides;
+  readonly #admission: Admission;
   readonly #attachments = new Map<string, Attachment>();
   readonly #begun = new Map<string, PodSide>();
   /** Those of an earlier run whose turn is in `start`. */
@@ -57,13 +54,24 @@ export class HostSide {
     this.#services = services;
     this.#sides = new Sides(world, {
       repairs: this.#repairs,
-      save: (record) => world.store.put(record),
-      shimReady: (_side, isNew) => this.#barriers.ensure(isNew),
+      renamed: (side) => followName(world, this.#on(side)),
+      shimMacChanged: (side, before) => void this.#shimMacChanged(side, before),
+      shimReady: async (side, isNew) => {
+        await this.#admission.lookOrLater();
+        await this.#barriers.ensure(isNew);
+        // What the disk did not take when the uplink was renamed.
+        await followName(world, this.#on(side));
+      },
+    });
+    this.#admission = new Admission(world, services, {
+      uplinks: () => this.#sides.all.flatMap(({ waysOut }) => waysOut),
+      again: (text) => this.#followAgain(this.#attachments.get(text)),
     });
     this.#barriers = new Barriers(world, this.#repairs, () => ({
       networks: this.#guarded(),
-      uplinks: this.#sides.all.map(({ name }) => name).toSorted(),
+      uplinks: [...new Set(this.#sides.all.flatMap(({ waysOut }) => waysOut))].toSorted(),
       shims: this.#sides.all.map(({ shimName }) => shimName).toSorted(),
+      confined: confinedOf(world.kernel, this.#sides.all),
     }));
     this.#sweep = new Sweep(world, {
       attachments: () => [...this.#attachments.values()].map(({ record }) => record),
@@ -75,7 +83,8 @@ export class HostSide {
   /** What any pod of this node, or the node itself, takes for a service. */
   #guarded(): readonly Cidr<Ipv4>[] {
     const known = this.#services.all;
-    return distinct([...known, ...[...this.#attachments.values()].flatMap((one) => one.networks(known))]);
+    const named = [...this.#attachments.values()].flatMap((one) => one.networks(known));
+    return distinct([...known, ...named]).filter((one) => this.#admission.serviceProblem(one) === undefined);
   }
 
   /** Takes up what an earlier run stored; `start` comes after all of them. */
@@ -94,6 +103,7 @@ export class HostSide {
     await this.#recover();
     const needed = new Set([...this.#attachments.values()].flatMap(({ side }) => side ?? []));
     await Promise.all([...needed].map((side) => this.#trySide(side)));
+    await this.#admission.lookOrLater();
     await this.#barriers.ensure();
     this.#sweep.start();
     void this.#applyInPods([...this.#attachments.values()]);
@@ -168,6 +178,7 @@ export class HostSide {
     const record = this.#recordOf(request);
     const side = await this.#sideFor(record);
     const attachment = new Attachment(this.#world, record, side, this.#begun.get(text));
+    await this.#admission.admit(attachment);
     const before = this.#attachments.get(text);
     this.#attachments.set(text, attachment);
     try {
@@ -204,6 +215,7 @@ export class HostSide {
     const attachment = this.#attachments.get(text);
     if (attachment === undefined) return { inPod: Promise.resolve() };
     this.#attachments.delete(text);
+    this.#admission.forget(text);
     const inPod = attachment.pod.remove().then(() => this.#forget(attachment.record));
     try {
       await attachment.leaveNode();
@@ -242,14 +254,18 @@ export class HostSide {
 
   /** The address of a lease changed, came or went, or its interface was made again. */
   leaseChanged(key: AttachmentKey): void {
-    const attachment = this.#attachments.get(attachmentText(key));
-    if (attachment?.record.addresses !== 'lease') return;
-    void this.#follow(attachment);
+    this.#followAgain(this.#attachments.get(attachmentText(key)));
+  }
+
+  #followAgain(attachment: Attachment | undefined): void {
+    if (attachment?.record.addresses === 'lease') void this.#follow(attachment);
   }
 
   async #follow(attachment: Attachment): Promise<void> {
     try {
-      await attachment.follow();
+      const admitted = await this.#admission.admitted(attachment);
+      if (this.#attachments.get(attachmentText(attachment.record.key)) !== attachment) return;
+      await attachment.follow(admitted);
       // With its last address the kernel drops all routes of an interface.
       if (attachment.addresses.length > 0) await attachment.applyInPod(this.#services.all);
     } catch (error) {
@@ -266,10 +282,26 @@ export class HostSide {
     );
   }
 
+  #on(side: UplinkSide): readonly Attachment[] {
+    return [...this.#attachments.values()].filter((one) => one.side === side);
+  }
+
+  async #shimMacChanged(side: UplinkSide, before: Mac): Promise<void> {
+    const pods = this.#on(side);
+    sayMacTaken(this.#world, side, pods, before);
+    await this.#applyInPods(pods);
+  }
+
   /** The kernel says that something changed on the node. */
   notice(notice: HostNotice): void {
-    if (notice.kind === 'rule') this.#barriers.ruleChanged(notice);
-    else for (const side of this.#sides.all) side.notice(notice);
+    if (notice.kind === 'rule') {
+      this.#barriers.ruleChanged(notice);
+      return;
+    }
+    for (const side of this.#sides.all) side.notice(notice);
+    this.#admission.notice(notice);
+    // Somebody may have made the node a router.
+    if (notice.kind === 'sysctl') void this.#barriers.ensure();
   }
 
   /** Notices were lost: everything is looked at. */
@@ -347,6 +379,7 @@ export class HostSide {
     return {
       uplinks: this.#sides.all.map((side) => side.status()),
       services: this.#services.all,
+      servicesLeftOut: this.#services.leftOut,
       attachments: this.#attachments.size,
       guard: { problem: this.#barriers.problem },
       repairs: this.#repairs.total,
@@ -354,17 +387,11 @@ export class HostSide {
     };
   }
 
-  /** Takes everything off the node and puts back what was changed. Rejects with SysError. */
-  async remove(): Promise<void> {
-    await this.close();
-    await this.#barriers.remove();
-    for (const side of this.#sides.all) await side.remove();
-  }
-
   /** Leaves all as it is: pods live on. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#sweep.close();
+    this.#admission.close();
     await this.#barriers.close();
     await Promise.all(this.#sides.all.map((side) => side.close()));
   }

@@ -187,8 +187,8 @@ export interface GuardPort {
   put(spec: GuardSpec): Promise<void>;
   /** Whether what is there is what `put` made last. */
   isIntact(): Promise<boolean>;
-  /** No error when there is none. */
-  remove(): Promise<void>;
+  /** All of ours, each tried whatever became of the others: what was there of them, and why it still is. */
+  remove(): Promise<readonly { readonly table: string; readonly error: SysError | undefined }[]>;
 }
 
 /** The pod's part in a pod's namespace. All errors are SysErrors. */

@@ -45,7 +45,13 @@ export type AttachmentRecord = {
 };
 
 /** A value of the node's own that was there before ours, to be put back. */
-export type SavedSysctl = { readonly key: string; readonly value: string; readonly ours: string };
+export type SavedSysctl = {
+  readonly key: string;
+  readonly value: string;
+  readonly ours: string;
+  /** What `conf.all` had at that moment: who sets that sets it for all interfaces. Absent: not known. */
+  readonly all?: string | undefined;
+};
 
 /** What was made on one uplink. */
 export type UplinkRecord = {
@@ -121,7 +127,9 @@ const uplinkShape = v.object({
   sysctls: v.object({
     bootId: v.string(),
     index: v.number(),
-    saved: v.array(v.object({ key: v.string(), value: v.string(), ours: v.string() })),
+    saved: v.array(
+      v.object({ key: v.string(), value: v.string(), ours: v.string(), all: v.optional(v.string()) }),
+    ),
   }),
 });
 

@@ -95,7 +95,7 @@ const MOST_NAMED = 8;
 export class RepairBook {
   readonly #world: Pick<HostWorld, 'clock' | 'log' | 'count'>;
   readonly #repairs: Repairs;
-  readonly #of: string;
+  #of: string;
   readonly #made = new Set<string>();
   readonly #repaired: string[] = [];
 
@@ -103,6 +103,11 @@ export class RepairBook {
   constructor(world: Pick<HostWorld, 'clock' | 'log' | 'count'>, repairs: Repairs, of: string) {
     this.#world = world;
     this.#repairs = repairs;
+    this.#of = of;
+  }
+
+  /** What it is of has another name now. */
+  renamed(of: string): void {
     this.#of = of;
   }
 

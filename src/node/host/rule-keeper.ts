@@ -157,20 +157,6 @@ export class RuleKeeper {
     return at === undefined;
   }
 
-  /** Takes all of ours away, whoever made them. Rejects with SysError. */
-  async remove(): Promise<void> {
-    await this.close();
-    const { kernel } = this.#world;
-    try {
-      const steps = planRules({ networks: [], shims: [] }, await kernel.rules());
-      const outcomes = await kernel.apply(steps.map(({ change }) => change));
-      const failed = outcomes.find((error) => error !== undefined);
-      if (failed !== undefined) throw failed;
-    } catch (error) {
-      if (!isSysError(error, 'EOPNOTSUPP')) throw error;
-    }
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer.close();

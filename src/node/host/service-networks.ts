@@ -4,6 +4,9 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 /** Who says which networks the services are in; the union of all is what counts. */
 export type ServiceSource = 'config' | 'flag' | 'kubernetes';
 
+/** A network that was named and is not in use, with the reason. */
+export type LeftOut = { readonly network: Cidr<Ipv4>; readonly problem: string };
+
 /**
  * The node's service networks. Sources may change while pods run: a configuration that is read again, later the
  * Kubernetes API.
@@ -11,8 +14,12 @@ export type ServiceSource = 'config' | 'flag' | 'kubernetes';
 export class ServiceNetworks {
   readonly #bySource = new Map<ServiceSource, readonly Cidr<Ipv4>[]>();
   readonly #listeners: ((networks: readonly Cidr<Ipv4>[]) => void)[] = [];
+  #problemOf: (network: Cidr<Ipv4>) => string | undefined = () => undefined;
+  #judged: () => void = () => undefined;
   #all: readonly Cidr<Ipv4>[] = [];
+  #leftOut: readonly LeftOut[] = [];
 
+  /** Those that are in use. */
   get all(): readonly Cidr<Ipv4>[] {
     return this.#all;
   }
@@ -20,8 +27,32 @@ export class ServiceNetworks {
   /** What one source says now, in place of what it said before. */
   set(source: ServiceSource, networks: readonly Cidr<Ipv4>[]): void {
     this.#bySource.set(source, networks);
+    this.judge();
+  }
+
+  /** Those that are not in use, because they would take something else away. */
+  get leftOut(): readonly LeftOut[] {
+    return this.#leftOut;
+  }
+
+  /** `problemOf` says what speaks against a network now; undefined: nothing. `judged`: called after all were judged. */
+  judgeBy(problemOf: (network: Cidr<Ipv4>) => string | undefined, judged: () => void): void {
+    this.#problemOf = problemOf;
+    this.#judged = judged;
+  }
+
+  /** What the networks are judged by has changed. */
+  judge(): void {
     const before = textOf(this.#all);
-    this.#all = distinct([...this.#bySource.values()].flat());
+    const judged = distinct([...this.#bySource.values()].flat()).map((network) => ({
+      network,
+      problem: this.#problemOf(network),
+    }));
+    this.#all = judged.filter(({ problem }) => problem === undefined).map(({ network }) => network);
+    this.#leftOut = judged.flatMap(({ network, problem }) =>
+      problem === undefined ? [] : [{ network, problem }],
+    );
+    this.#judged();
     if (textOf(this.#all) !== before) for (const listener of this.#listeners) listener(this.#all);
   }
 

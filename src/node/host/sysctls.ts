@@ -1,6 +1,9 @@
 import type { HostKernel, HostSysctl } from './ports.ts';
 import type { SavedSysctl, UplinkRecord } from './record.ts';
 
+/** Documentation/networking/ip-sysctl.rst: writing to this one writes to all interfaces, and to those that come. */
+const ALL = 'all';
+
 type Setting = { readonly family: 'ipv4' | 'ipv6'; readonly key: string; readonly value: string };
 
 /**
@@ -54,21 +57,42 @@ export function withSaved(
   const fresh = steps.flatMap(({ sysctl, value: ours }): readonly SavedSysctl[] => {
     const { key } = sysctl;
     const value = kernel.readSysctl(sysctl);
-    return value === undefined || known.some((one) => one.key === key) ? [] : [{ key, value, ours }];
+    if (value === undefined || known.some((one) => one.key === key)) return [];
+    const all = kernel.readSysctl({ ...sysctl, ifname: ALL });
+    return [{ key, value, ours, ...(all === undefined ? {} : { all }) }];
   });
   if (isSame && fresh.length === 0) return record;
   return { ...record, sysctls: { ...device, saved: [...known, ...fresh] } };
 }
 
-/** Puts back what was there before us, where it is still as we set it. */
+/**
+ * Puts back what was there before us, where it is still as we set it, and nobody has set the whole node so since: other
+ * software counts on that by then (`ip_forward` of Docker and Kubernetes). `ifname`: what the uplink is called now.
+ * Says what it did, a line each.
+ */
 export function restoreSysctls(
   kernel: HostKernel,
-  { uplink, sysctls }: UplinkRecord,
-  device: { readonly bootId: string; readonly index: number },
-): void {
-  if (sysctls.bootId !== device.bootId || sysctls.index !== device.index) return;
-  for (const { key, value, ours } of sysctls.saved) {
-    const sysctl: HostSysctl = { family: 'ipv4', ifname: uplink, key };
-    if (kernel.readSysctl(sysctl) === ours) kernel.writeSysctl(sysctl, value);
-  }
+  { sysctls }: UplinkRecord,
+  ifname: string,
+): readonly string[] {
+  return sysctls.saved.flatMap(({ key, value, ours, all }) => {
+    const sysctl: HostSysctl = { family: 'ipv4', ifname, key };
+    const name = `net.ipv4.conf.${ifname}.${key}`;
+    if (kernel.readSysctl(sysctl) !== ours) return [];
+    if (all !== ours && kernel.readSysctl({ ...sysctl, ifname: ALL }) === ours) {
+      return [`left ${name} at ${ours}: the whole node was set so since (net.ipv4.conf.${ALL}.${key})`];
+    }
+    kernel.writeSysctl(sysctl, value);
+    return [`put ${name} back to ${value}`];
+  });
+}
+
+/** Of an uplink of which no record says how it was: what is perhaps ours, a line each. */
+export function unknownSysctls(kernel: HostKernel, ifname: string): readonly string[] {
+  return UPLINK.flatMap(({ family, key, value }) => {
+    const isAsOurs = kernel.readSysctl({ family, ifname, key }) === value;
+    const isOfNode = kernel.readSysctl({ family, ifname: ALL, key }) === value;
+    if (!isAsOurs || isOfNode) return [];
+    return [`left net.${family}.conf.${ifname}.${key} at ${value}: what it was before is on no record`];
+  });
 }

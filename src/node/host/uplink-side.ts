@@ -1,47 +1,29 @@
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
-import { type Duration, later, millis, seconds } from '../../base/time.ts';
-import { ChangeQueue } from './change-queue.ts';
+import { later } from '../../base/time.ts';
+import { forgetAstray } from './astray.ts';
+import { routedNothing } from './confine.ts';
 import { Hosts } from './hosts.ts';
+import { KeptRecord } from './kept-record.ts';
 import { NodeAddresses } from './node-addresses.ts';
 import { contestedBy, isDisturbance, isOldNews } from './disturbance.ts';
 import { LookTimer } from './look-timer.ts';
 import { foreignAddresses, ownAddresses, planShim, type ShimSeen, type ShimWanted } from './plan.ts';
-import type { HostChange, HostLink, InterfaceNotice } from './ports.ts';
+import type { HostLink, InterfaceNotice } from './ports.ts';
 import type { UplinkRecord } from './record.ts';
-import { RepairBook, type Repairs } from './repairs.ts';
-import { findShim, makeShim, shimAlias } from './shim.ts';
+import { RepairBook } from './repairs.ts';
+import { findShim, makeShim, shimAlias, surplusShims } from './shim.ts';
+import type { HostClaim, UplinkSideOwner, UplinkStatus } from './side-owner.ts';
+import { SideWorker } from './side-worker.ts';
 import { SysctlKeeper } from './sysctl-keeper.ts';
-import { restoreSysctls } from './sysctls.ts';
+import { TakenMacs } from './taken-macs.ts';
+import { Trouble } from './trouble.ts';
+import { findUplinkLink, type WayOut, waysOut } from './uplink-link.ts';
 import type { HostWorld } from './world.ts';
 
-/** After a look that failed; doubled each time. */
-const FIRST_RETRY: Duration = millis(250);
-const LAST_RETRY: Duration = seconds(30);
-
-/** Whose pod it is that has an address, by the name of its attachment, and the MAC address that it is behind. */
-export type HostClaim = { readonly owner: string; readonly mac: Mac };
-
-export interface UplinkSideOwner {
-  readonly repairs: Repairs;
-  /** The record changed: on disk when it resolves. */
-  save(record: UplinkRecord): Promise<void>;
-  /** The shim is as it should be; `isNew`: it, or its uplink, is another device than before, which the guard names. */
-  shimReady(side: UplinkSide, isNew: boolean): Promise<void>;
-}
-
-export type UplinkStatus = {
-  readonly name: string;
-  readonly shim: string;
-  /** There and up. */
-  readonly ready: boolean;
-  readonly addresses: readonly Ipv4[];
-  readonly pods: number;
-  /** Addresses on the shim that others put there. */
-  readonly foreign: readonly string[];
-  readonly problem: string | undefined;
-};
+/** Surplus shims that one look removes: removing a link takes the kernel 20 ms. */
+const MOST_REMOVED = 8;
 
 /**
  * One uplink's part of the node: its shim with the node's addresses, and a route and a neighbour for each pod. Looks at
@@ -49,8 +31,8 @@ export type UplinkStatus = {
  */
 export class UplinkSide {
   readonly #world: HostWorld;
-  readonly #owner: UplinkSideOwner;
-  #record: UplinkRecord;
+  readonly #owner: UplinkSideOwner<UplinkSide>;
+  readonly #record: KeptRecord;
   readonly #hosts = new Hosts();
   readonly #addresses = new NodeAddresses();
   readonly #book: RepairBook;
@@ -58,29 +40,27 @@ export class UplinkSide {
   #uplink: number | undefined;
   /** The uplink at the last look that came to its end. */
   #seenUplink: HostLink | undefined;
+  #waysOut: readonly WayOut[] = [];
   #shim: number | undefined;
+  /** Why this uplink carries no shim: none is made again. */
+  #unfit: { readonly uplink: number; readonly error: SysError } | undefined;
+  readonly #takenMacs = new TakenMacs();
   /** Uplink and shim at the last look, by index and name. */
   #devices = '';
-  readonly #queue: ChangeQueue;
+  readonly #worker: SideWorker;
   /** Pods to whom others have made a route. */
   readonly #contested = new Set<Ipv4>();
-  #running: Promise<void> | undefined;
-  #lookWanted = false;
   readonly #timer: LookTimer;
-  #retry: Duration = FIRST_RETRY;
-  #problem: string | undefined;
+  readonly #trouble: Trouble;
   #foreign: readonly string[] = [];
-  #closed = false;
 
-  constructor(world: HostWorld, owner: UplinkSideOwner, record: UplinkRecord) {
+  constructor(world: HostWorld, owner: UplinkSideOwner<UplinkSide>, record: UplinkRecord) {
     this.#world = world;
     this.#owner = owner;
-    this.#record = record;
-    this.#queue = new ChangeQueue(world.kernel);
-    this.#timer = new LookTimer(world, () => {
-      this.#lookWanted = true;
-      void this.#run();
-    });
+    this.#record = new KeptRecord(record, (now) => owner.save(now));
+    this.#worker = new SideWorker(world.kernel, () => this.#tryLook());
+    this.#trouble = new Trouble(world);
+    this.#timer = new LookTimer(world, () => void this.lookAgain());
     this.#book = new RepairBook(world, owner.repairs, record.uplink);
     this.#sysctls = new SysctlKeeper(world, this.#book, {
       mayRepair: (item) => this.#mayRepair(item),
@@ -89,15 +69,29 @@ export class UplinkSide {
   }
 
   get name(): string {
-    return this.#record.uplink;
+    return this.#record.now.uplink;
+  }
+
+  get shim(): UplinkRecord['shim'] {
+    return this.#record.now.shim;
   }
 
   get shimName(): string {
-    return this.#record.shim.name;
+    return this.#record.now.shim.name;
   }
 
   get shimMac(): Mac {
-    return this.#record.shim.mac;
+    return this.#record.now.shim.mac;
+  }
+
+  /** Undefined: it was away at the last look. */
+  get uplinkIndex(): number | undefined {
+    return this.#uplink;
+  }
+
+  /** The interfaces by which traffic of this uplink leaves the node, by name. */
+  get waysOut(): readonly string[] {
+    return [...new Set([this.name, ...this.#waysOut.map(({ name }) => name)])];
   }
 
   /** Undefined: it is not there. */
@@ -113,6 +107,11 @@ export class UplinkSide {
     return index === this.#shim;
   }
 
+  /** Whether this uplink passed nothing on before us. */
+  get routedNothing(): boolean {
+    return routedNothing(this.#record.now);
+  }
+
   status(): UplinkStatus {
     return {
       name: this.name,
@@ -121,17 +120,16 @@ export class UplinkSide {
       addresses: this.#addresses.current,
       pods: this.#hosts.macs.size,
       foreign: this.#foreign,
-      problem: this.#problem,
+      problem: this.#trouble.problem,
     };
   }
 
   /** The shim is there when this resolves. Rejects with the SysError that keeps it from being made. */
   async ensure(): Promise<void> {
     if (this.#shim !== undefined) return;
-    this.#lookWanted = true;
-    await this.#run();
+    await this.lookAgain();
     if (this.#shim === undefined) {
-      throw new SysError(`make ${this.shimName}`, 'ENODEV', this.#problem ?? `${this.name} is gone`);
+      throw new SysError(`make ${this.shimName}`, 'ENODEV', this.#trouble.problem ?? `${this.name} is gone`);
     }
   }
 
@@ -139,23 +137,26 @@ export class UplinkSide {
   async addHost(address: Ipv4, { owner, mac }: HostClaim): Promise<void> {
     this.#hosts.claim(address, owner, mac);
     await this.ensure();
+    try {
+      await this.#putHost(address, mac);
+    } catch (error) {
+      if (!isSysError(error, 'ENETDOWN', 'ENODEV')) throw error;
+      // Others switched the shim off, or removed it, in this very moment: a look puts it back.
+      await this.lookAgain();
+      await this.#putHost(address, mac);
+    }
+  }
+
+  async #putHost(address: Ipv4, mac: Mac): Promise<void> {
     const index = this.#shim;
     if (index === undefined || this.#hosts.macs.get(address) !== mac) return;
     const source = this.#addresses.source;
-    await this.#enqueue([
+    await this.#worker.enqueue([
       { kind: 'put-route', index, to: address, source },
       { kind: 'put-neighbour', index, address, mac },
-      ...(this.#uplink === undefined ? [] : [this.#forgetAstray(address, this.#uplink)]),
     ]);
     this.#book.made(`route to ${address}`, `neighbour ${address}`);
-  }
-
-  /**
-   * Without its route the node looked for the pod on the uplink, where nobody answers. What waits there for ARP would
-   * wait for its end, three seconds, and TCP sends nothing anew that has not left the host.
-   */
-  #forgetAstray(address: Ipv4, uplink: number): HostChange {
-    return { kind: 'remove-neighbour', index: uplink, address };
+    await forgetAstray(this.#world.kernel, this.#uplink, [address]);
   }
 
   /** Known before a look, without one of its own: for a start with many pods. */
@@ -171,7 +172,7 @@ export class UplinkSide {
     const index = this.#shim;
     if (mac === undefined) this.#book.unmade(`route to ${address}`, `neighbour ${address}`);
     if (index === undefined || mac === before) return;
-    await this.#enqueue(
+    await this.#worker.enqueue(
       mac === undefined
         ? [
             { kind: 'remove-route', index, to: address },
@@ -194,7 +195,15 @@ export class UplinkSide {
       addresses: wanted,
       source,
     };
-    if (contested !== undefined || isDisturbance(notice, view)) this.look();
+    const isRenamed =
+      notice.kind === 'link' &&
+      this.#waysOut.some(({ index, name }) => index === notice.index && name !== notice.name);
+    if (contested !== undefined || isRenamed || isDisturbance(notice, view)) this.look();
+  }
+
+  /** At once: the look is over when this resolves. Never rejects. */
+  lookAgain(): Promise<void> {
+    return this.#worker.look();
   }
 
   /** Soon, with what else happens in this moment. */
@@ -202,65 +211,28 @@ export class UplinkSide {
     this.#timer.soon();
   }
 
-  /** One worker: what came while it was busy is done with it. Never rejects. */
-  #run(): Promise<void> {
-    this.#running ??= this.#work().finally(() => {
-      this.#running = undefined;
-      // Between the last test of the worker and here something may have come.
-      if (this.#hasWork) void this.#run();
-    });
-    return this.#running;
-  }
-
-  get #hasWork(): boolean {
-    return !this.#closed && (this.#lookWanted || !this.#queue.isEmpty);
-  }
-
-  async #work(): Promise<void> {
-    while (this.#hasWork) {
-      if (this.#lookWanted) {
-        this.#lookWanted = false;
-        await this.#tryLook();
-      }
-      await this.#queue.flush();
-    }
-  }
-
-  async #enqueue(changes: readonly HostChange[]): Promise<void> {
-    const done = this.#queue.add(changes);
-    void this.#run();
-    await done;
-  }
-
   async #tryLook(): Promise<void> {
     this.#timer.looked();
     this.#seenUplink = undefined;
     try {
+      await this.#record.saveAgain();
       await this.#lookNow();
-      this.#problem = undefined;
-      this.#retry = FIRST_RETRY;
+      if (this.#record.unsaved !== undefined) throw this.#record.unsaved;
+      this.#trouble.over();
     } catch (error) {
-      this.#failed(error);
+      const wait = this.#trouble.met(error, { uplink: this.name, shim: this.shimName });
+      this.#timer.at(later(this.#world.clock.now(), wait));
     }
-  }
-
-  /** Said once, tried again. A fault on one uplink must not end the daemon, and with it all leases. */
-  #failed(error: unknown): void {
-    const problem = isSysError(error) ? error.message : unexpected(error);
-    if (this.#problem !== problem) {
-      const fields = { uplink: this.name, shim: this.shimName, error: problem };
-      this.#world.log.error(fields, "the node's side of an uplink cannot be set up; it is tried again");
-    }
-    this.#problem = problem;
-    this.#world.count('host-repair-failed');
-    this.#timer.at(later(this.#world.clock.now(), this.#retry));
-    this.#retry = millis(Math.min(this.#retry * 2, LAST_RETRY));
   }
 
   async #lookNow(): Promise<void> {
     const { kernel, clock } = this.#world;
     const links = await kernel.links();
-    const uplink = links.find(({ name }) => name === this.name);
+    const known = { index: this.#uplink, bootId: clock.bootId };
+    const uplink = findUplinkLink(links, this.#record.now, known);
+    if (uplink !== undefined && this.#owner.isTaken(uplink.index, this)) {
+      throw new SysError(`set up ${this.shimName}`, 'EBUSY', `${uplink.name} is the uplink of another shim`);
+    }
     this.#uplink = uplink?.index;
     if (uplink === undefined) {
       // The shim went with it; when it is back the kernel says so.
@@ -268,11 +240,16 @@ export class UplinkSide {
       this.#foreign = [];
       return;
     }
+    this.#waysOut = waysOut(links, uplink);
+    const before = this.#record.now;
+    await this.#removeSurplus(surplusShims(links, { ...uplink, name: before.uplink }, before.shim));
+    if (uplink.name !== before.uplink) await this.#follow(before, uplink.name);
     const all = await kernel.addresses();
     const { source } = this.#addresses;
     this.#addresses.update(
       all.filter(({ index }) => index === uplink.index),
       clock.now(),
+      this.#hosts.macs.keys(),
     );
     // Routes with another source are what is wanted now, and not what others broke.
     if (this.#addresses.source !== source) {
@@ -280,7 +257,7 @@ export class UplinkSide {
     }
     const { nextEnd } = this.#addresses;
     if (nextEnd !== undefined) this.#timer.at(nextEnd);
-    const found = findShim(links, uplink, this.#record.shim);
+    const found = findShim(links, uplink, this.shim);
     const link = found ?? (await this.#make(links, uplink));
     if (link === undefined) return;
     await this.#take(link);
@@ -288,21 +265,43 @@ export class UplinkSide {
     this.#seenUplink = uplink;
   }
 
+  /** Of a fault, or of two daemons: pods know one of them. */
+  async #removeSurplus(surplus: readonly HostLink[]): Promise<void> {
+    for (const { index, name } of surplus.slice(0, MOST_REMOVED)) {
+      this.#world.log.warn({ uplink: this.name, shim: name }, 'a shim that is not needed is removed');
+      await this.#world.kernel.deleteLink(index);
+    }
+    if (surplus.length > MOST_REMOVED) this.look();
+  }
+
+  /** The uplink has another name: what is kept by name follows. */
+  async #follow(before: UplinkRecord, uplink: string): Promise<void> {
+    await this.#record.save({ uplink }, () => this.#owner.renamed(this, before));
+    this.#book.renamed(uplink);
+    this.#world.log.info({ uplink, before: before.uplink }, 'an uplink has another name now');
+  }
+
   /** Undefined when it is left alone for a while, because somebody removes it again and again. */
   async #make(links: readonly HostLink[], uplink: HostLink): Promise<HostLink | undefined> {
     const item = 'the shim';
     this.#shim = undefined;
     if (!this.#mayRepair(item)) return undefined;
-    const link = await makeShim(this.#world.kernel, links, uplink, this.#record.shim);
-    this.#book.note(item);
-    return link;
+    if (this.#unfit?.uplink === uplink.index) throw this.#unfit.error;
+    try {
+      const link = await makeShim(this.#world.kernel, links, uplink, this.shim);
+      this.#book.note(item);
+      return link;
+    } catch (error) {
+      if (isSysError(error, 'EXDEV')) this.#unfit = { uplink: uplink.index, error };
+      throw error;
+    }
   }
 
   /** After the loss of its record, or when somebody gave it another name, the shim is recognized by its alias. */
   async #take(link: HostLink): Promise<void> {
     this.#shim = link.index;
-    const { mac, name } = this.#record.shim;
-    if (link.name !== name) await this.#save({ ...this.#record, shim: { name: link.name, mac } });
+    const { mac, name } = this.shim;
+    if (link.name !== name) await this.#record.save({ shim: { name: link.name, mac } });
   }
 
   async #mend(uplink: HostLink, link: HostLink, { addresses }: Pick<ShimSeen, 'addresses'>): Promise<void> {
@@ -319,16 +318,16 @@ export class UplinkSide {
     this.#contested.clear();
     const steps = planShim(wanted, seen).filter(({ item }) => this.#mayRepair(item));
     const changes = steps.map(({ change }) => change);
-    const astray = changes.flatMap((change) =>
-      change.kind === 'put-route' ? [this.#forgetAstray(change.to, uplink.index)] : [],
-    );
-    const outcomes = await kernel.apply([...changes, ...astray]);
+    const outcomes = await kernel.apply(changes);
+    const led = changes.flatMap((change) => (change.kind === 'put-route' ? [change.to] : []));
+    await forgetAstray(kernel, uplink.index, led);
     for (const [at, { item, ends }] of steps.entries()) {
       if (outcomes[at] !== undefined) continue;
       if (ends === true) this.#book.unmade(item);
       else this.#book.note(item);
     }
     this.#book.report();
+    if (outcomes.some((error) => isSysError(error, 'EADDRINUSE')) && (await this.#changeMac())) return;
     const failed = outcomes.find((error) => error !== undefined);
     if (failed !== undefined) throw failed;
     // Below 1280 the kernel takes IPv6 off an interface, and gives it back, switched on.
@@ -338,37 +337,44 @@ export class UplinkSide {
     // The kernel takes routes along with an address or a link, in silence and perhaps after this look.
     if (steps.length > 0) this.look();
     this.#sysctls.watch(uplink.name, link.name);
-    const devices = `${uplink.index} ${link.index} ${link.name}`;
+    const devices = `${uplink.index} ${this.waysOut.join(' ')} ${link.index} ${link.name}`;
     const isNew = devices !== this.#devices;
     this.#devices = devices;
     await this.#owner.shimReady(this, isNew);
+    const before = this.#takenMacs.over();
+    if (before !== undefined) this.#owner.shimMacChanged(this, before);
+  }
+
+  /** False: enough of them were tried for now. */
+  async #changeMac(): Promise<boolean> {
+    const { name, mac } = this.shim;
+    if (!this.#takenMacs.take(mac, this.#world.clock.now())) return false;
+    await this.#record.save({ shim: { name, mac: this.#world.newMac() } });
+    this.#world.count('shim-mac-taken');
+    this.#worker.lookOnceMore();
+    return true;
   }
 
   #wanted(uplink: HostLink): Omit<ShimWanted, 'contested'> {
     const { wanted: addresses, source } = this.#addresses;
-    const { mac } = this.#record.shim;
+    const { mac } = this.shim;
     const { mtu, up } = uplink;
     return { mac, mtu, up, alias: shimAlias(this.name), addresses, source, hosts: this.#hosts.macs };
   }
 
   /** Addresses that we put on the shim, or are about to: first on disk, so that no run takes ours for somebody else's. */
   async #ownAddresses(there: ShimSeen['addresses']): Promise<readonly Ipv4[]> {
-    const known = this.#record.addresses ?? [];
+    const known = this.#record.now.addresses ?? [];
     const own = ownAddresses(this.#addresses.wanted, known, there);
-    if (own.join() !== known.join()) await this.#save({ ...this.#record, addresses: own });
+    if (own.join() !== known.join()) await this.#record.save({ addresses: own });
     return own;
   }
 
   async #setSysctls(uplink: HostLink, link: HostLink): Promise<void> {
-    const record = this.#sysctls.saving(this.#record, uplink);
-    // First on disk, then changed: else a crash between the two would lose what was there.
-    if (record !== this.#record) await this.#save(record);
+    const record = this.#sysctls.saving(this.#record.now, uplink);
+    // First on disk, if that takes it, then changed: else a crash between the two would lose what was there.
+    if (record !== this.#record.now) await this.#record.save(record);
     this.#sysctls.write(uplink.name, link.name);
-  }
-
-  async #save(record: UplinkRecord): Promise<void> {
-    this.#record = record;
-    await this.#owner.save(record);
   }
 
   /** False while this is left to whoever changes it back all the time; then it is looked at again later. */
@@ -378,28 +384,10 @@ export class UplinkSide {
     return at === undefined;
   }
 
-  /** Takes away all that was made, and puts back what was changed. */
-  async remove(): Promise<void> {
-    await this.close();
-    const { kernel, clock } = this.#world;
-    const links = await kernel.links();
-    const uplink = links.find(({ name }) => name === this.name);
-    if (uplink === undefined) return;
-    const link = findShim(links, uplink, this.#record.shim);
-    if (link !== undefined) await kernel.deleteLink(link.index);
-    restoreSysctls(kernel, this.#record, { bootId: clock.bootId, index: uplink.index });
-  }
-
   /** Leaves all as it is: pods live on. */
   async close(): Promise<void> {
-    this.#closed = true;
     this.#timer.close();
     this.#sysctls.close();
-    await this.#running;
-    this.#queue.reject(new SysError(`set up ${this.shimName}`, 'ECANCELED', 'the daemon stops'));
+    await this.#worker.close(new SysError(`set up ${this.shimName}`, 'ECANCELED', 'the daemon stops'));
   }
-}
-
-function unexpected(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -6,6 +6,9 @@ import { err, ok, type Result } from '../../base/result.ts';
 export const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 export const NLA_HEADER_LENGTH = 4;
+/** struct nlattr: length, type. */
+const NLA_TYPE_AT = 2;
+const TEXT = new TextDecoder();
 const NLA_ALIGNTO = 4;
 const NLA_LENGTH_MAX = 0xffff;
 
@@ -127,26 +130,31 @@ export class StructReader {
 
 /** A flat list of attributes by type, flag bits removed. The last of equals wins, as in the kernel's nla_parse. */
 export class Attributes {
-  readonly #values = new Map<number, Uint8Array>();
+  readonly #bytes: Uint8Array;
+  /** Where each begins, its header included: a link has fifty, of which few are read. */
+  readonly #starts = new Map<number, number>();
+  readonly #view: DataView;
   readonly #what: string;
 
   constructor(bytes: Uint8Array, what: string) {
+    this.#bytes = bytes;
     this.#what = what;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     // Fewer than four bytes at the end are padding.
     for (let at = 0; at + NLA_HEADER_LENGTH <= bytes.length;) {
-      const header = new StructReader(bytes.subarray(at), what, NLA_HEADER_LENGTH);
-      const length = header.u16(0);
+      const length = this.#view.getUint16(at, HOST_IS_LITTLE_ENDIAN);
       // A length under the header's own would stand still for ever.
       if (length < NLA_HEADER_LENGTH || at + length > bytes.length) {
         throw new NetlinkFormatError('bad-length', `attribute at byte ${at} of ${what}`);
       }
-      this.#values.set(header.u16(2) & NLA_TYPE_MASK, bytes.subarray(at + NLA_HEADER_LENGTH, at + length));
+      const type = this.#view.getUint16(at + NLA_TYPE_AT, HOST_IS_LITTLE_ENDIAN);
+      this.#starts.set(type & NLA_TYPE_MASK, at);
       at += align4(length);
     }
   }
 
   #sized(type: number, length: number): StructReader | undefined {
-    const value = this.#values.get(type);
+    const value = this.bytes(type);
     if (value === undefined) return undefined;
     if (value.length !== length) {
       throw new NetlinkFormatError('bad-length', `attribute ${type} of ${this.#what}`);
@@ -155,7 +163,9 @@ export class Attributes {
   }
 
   bytes(type: number): Uint8Array | undefined {
-    return this.#values.get(type);
+    const at = this.#starts.get(type);
+    if (at === undefined) return undefined;
+    return this.#bytes.subarray(at + NLA_HEADER_LENGTH, at + this.#view.getUint16(at, HOST_IS_LITTLE_ENDIAN));
   }
 
   u8(type: number): number | undefined {
@@ -175,14 +185,14 @@ export class Attributes {
   }
 
   text(type: number): string | undefined {
-    const value = this.#values.get(type);
+    const value = this.bytes(type);
     if (value === undefined) return undefined;
     const end = value.indexOf(0);
-    return new TextDecoder().decode(end < 0 ? value : value.subarray(0, end));
+    return TEXT.decode(end < 0 ? value : value.subarray(0, end));
   }
 
   nested(type: number): Attributes | undefined {
-    const value = this.#values.get(type);
+    const value = this.bytes(type);
     return value === undefined ? undefined : new Attributes(value, `attribute ${type} of ${this.#what}`);
   }
 }

@@ -135,13 +135,32 @@ export function deleteRouteRequest(route: NewRoute): NetlinkRequest {
   };
 }
 
-/** All routes of one family in one table. With NETLINK_GET_STRICT_CHK the kernel filters. */
-export function listRoutesRequest(family: 4 | 6, table: number = RT_TABLE_MAIN): NetlinkRequest {
-  const header = rtmsg(family === 4 ? AF_INET : AF_INET6, 0, table, [0, 0, 0]);
+/** What is left out is any. */
+export type RouteFilter = {
+  /** Routes of which one next hop at least leaves by this link. ENODEV when there is none. */
+  readonly index?: number | undefined;
+  /** RTPROT_* */
+  readonly protocol?: number | undefined;
+  /** RTN_* */
+  readonly type?: number | undefined;
+};
+
+/** The routes of one family in one table. With NETLINK_GET_STRICT_CHK the kernel filters (ip_valid_fib_dump_req). */
+export function listRoutesRequest(
+  family: 4 | 6,
+  table: number = RT_TABLE_MAIN,
+  filter: RouteFilter = {},
+): NetlinkRequest {
+  const { index, protocol = 0, type = 0 } = filter;
+  const header = rtmsg(family === 4 ? AF_INET : AF_INET6, 0, table, [protocol, RT_SCOPE_UNIVERSE, type]);
   return {
     op: 'RTM_GETROUTE',
     type: RTM_GETROUTE,
     flags: NLM_F_DUMP,
-    payload: concat([header.subarray(0, RTMSG_LENGTH), u32Attr(RTA_TABLE, table)]),
+    payload: concat([
+      header.subarray(0, RTMSG_LENGTH),
+      u32Attr(RTA_TABLE, table),
+      ...optional(index, (of) => u32Attr(RTA_OIF, of)),
+    ]),
   };
 }

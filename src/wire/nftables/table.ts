@@ -41,6 +41,7 @@ const NFTA_SET_KEY_TYPE = 4;
 const NFTA_SET_KEY_LEN = 5;
 const NFTA_SET_DATA_TYPE = 6;
 const NFTA_SET_DATA_LEN = 7;
+const NFTA_SET_DESC = 9;
 const NFTA_SET_ID = 10;
 const NFTA_SET_TIMEOUT = 11;
 const NFTA_SET_GC_INTERVAL = 12;
@@ -48,6 +49,8 @@ const NFTA_SET_USERDATA = 13;
 /** libnftnl's udata.h, and libnftables' enum byteorder: without it nft(8) prints names backwards. */
 const NFTNL_UDATA_SET_KEYBYTEORDER = 0;
 const BYTEORDER_HOST_ENDIAN = 1;
+// enum nft_set_desc_attributes
+const NFTA_SET_DESC_SIZE = 1;
 // enum nft_set_flags
 const NFT_SET_INTERVAL = 0x4;
 const NFT_SET_MAP = 0x8;
@@ -94,6 +97,10 @@ export type SetSpec = {
   readonly timeoutMs?: number | undefined;
   /** How often what has ended makes room. */
   readonly gcIntervalMs?: number | undefined;
+  /** Elements that packets may put into it at most; the kernel's own bound is 65,535 (net/netfilter/nft_dynset.c). */
+  readonly most?: number | undefined;
+  /** Made with this bound, and with memory for it, where the kernel passes over a change of it (before 6.5). */
+  readonly allocated?: boolean | undefined;
   readonly elements?: readonly SetElement[] | undefined;
 };
 
@@ -144,6 +151,7 @@ export function setAttributes(set: SetSpec): readonly Uint8Array[] {
       : [beU32Attr(NFTA_SET_DATA_TYPE, set.value.type), beU32Attr(NFTA_SET_DATA_LEN, set.value.length)]),
     ...optional(set.timeoutMs, (ms) => beU64Attr(NFTA_SET_TIMEOUT, ms)),
     ...optional(set.gcIntervalMs, (ms) => beU32Attr(NFTA_SET_GC_INTERVAL, ms)),
+    ...optional(set.most, (most) => nestedAttr(NFTA_SET_DESC, [beU32Attr(NFTA_SET_DESC_SIZE, most)])),
   ];
 }
 
@@ -194,6 +202,22 @@ function elementRequests(table: TableSpec, set: SetSpec, tableName: Uint8Array):
     );
   }
   return requests;
+}
+
+/**
+ * A set that is made with a bound gets its hash table at full size at once (rhashtable_init, nelem_hint): 128 KiB for 12,288
+ * elements. One whose bound is set afterwards does not. In one batch nobody sees it without.
+ */
+function setRequests({ family, name }: TableName, set: SetSpec, id: number): readonly NetlinkRequest[] {
+  const request = (attributes: readonly Uint8Array[]): NetlinkRequest =>
+    nftRequest('NEWSET', family, `${name} ${set.name}`, {
+      flags: NLM_F_CREATE,
+      // An id that only this batch knows: required, although names are used throughout.
+      attributes: [textAttr(NFTA_TABLE, name), ...attributes, beU32Attr(NFTA_SET_ID, id)],
+    });
+  const whole = request(setAttributes(set));
+  if (set.most === undefined || set.allocated === true) return [whole];
+  return [request(setAttributes({ ...set, most: undefined })), whole];
 }
 
 function userData(comment: string): Uint8Array {
@@ -254,11 +278,7 @@ function contentRequests(table: TableSpec): readonly NetlinkRequest[] {
   const tableName = textAttr(NFTA_TABLE, table.name);
   const { family, name } = table;
   const sets = table.sets.flatMap((set, at) => [
-    nftRequest('NEWSET', family, `${name} ${set.name}`, {
-      flags: NLM_F_CREATE,
-      // An id that only this batch knows: required, although names are used throughout.
-      attributes: [tableName, ...setAttributes(set), beU32Attr(NFTA_SET_ID, at + 1)],
-    }),
+    ...setRequests(table, set, at + 1),
     ...elementRequests(table, set, tableName),
   ]);
   const chains = table.chains.map((chain) =>

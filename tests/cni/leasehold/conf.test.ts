@@ -121,6 +121,13 @@ describe('what is read', () => {
     // Host bits are cleared.
     assert.deepEqual(read({ services: '10.43.0.1/16' }).services, [cidr('10.43.0.0/16')]);
     assert.equal(read({ services: 'off' }).services, 'off');
+    assert.deepEqual(read({ services: '10.0.0.0/8' }).services, [cidr('10.0.0.0/8')]);
+    for (const services of ['10.0.0.0/7', ['10.43.0.0/16', '128.0.0.0/1']]) {
+      assert.throws(() => read({ services }), {
+        code: 7,
+        message: /services.*not an IPv4 network of \/8 to \/32/,
+      });
+    }
     assert.equal(read({ mac: '02-00-5E-10-00-01' }).mac, '02:00:5e:10:00:01');
   });
 

@@ -21,6 +21,8 @@ export class FolderHost {
   readonly tree: string;
   /** Calls of systemctl. */
   readonly calls: string[] = [];
+  /** What of the network cannot be taken off this host. */
+  notUndone: readonly string[] = [];
   #options: InstallOptions;
 
   constructor(t: TestContext, options: Partial<InstallOptions> = {}) {
@@ -90,7 +92,7 @@ export class FolderHost {
       stateDir: this.#stateDir,
       manifest,
       service: this.service,
-      undoHost: () => Promise.resolve(['the host side is undone']),
+      undoHost: () => Promise.resolve({ done: ['the host side is undone'], failed: this.notUndone }),
       say: (line) => said.push(line),
       before,
     });

@@ -15,6 +15,8 @@ export const POD_PORT = 8080;
 export const DEAD_NODE_PORT = 30_081;
 export const DEAD_POD_PORT = 8081;
 const COMMAND_MS = 10_000;
+/** A table with full maps. */
+const OUTPUT_MAX = 16 * 1024 * 1024;
 /** ncat cannot be asked whether it listens: what it writes to stderr with -v says so. */
 const LISTENING = 'Listening on';
 
@@ -122,6 +124,7 @@ export class LastHopLan implements AsyncDisposable {
     return execFileSync('nsenter', [`--net=${this.#path(name)}`, ...command], {
       encoding: 'utf8',
       timeout: COMMAND_MS,
+      maxBuffer: OUTPUT_MAX,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   }

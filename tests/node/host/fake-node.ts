@@ -5,6 +5,7 @@ import { SysError } from '../../../src/base/sys-error.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
 import { HostSide, type AttachRequest } from '../../../src/node/host/host-side.ts';
 import type {
+  GuardPort,
   GuardSpec,
   HostAddress,
   HostChange,
@@ -18,23 +19,16 @@ import type {
 import { RTPROT_LEASEHOLD } from '../../../src/node/host/ports.ts';
 import type { AttachmentKey, HostRecord } from '../../../src/node/host/record.ts';
 import { hostRecordKey } from '../../../src/node/host/record.ts';
+import { isShimAlias } from '../../../src/node/host/shim.ts';
 import { ServiceNetworks } from '../../../src/node/host/service-networks.ts';
 import { VirtualTime } from '../../lease/support/time.ts';
+import { fakePodSide, type PodState } from './fake-pod.ts';
 
 export const UPLINK = 2;
 export const NODE: Ipv4 = ipv4('192.168.2.10');
 const HOST_PREFIX = 32;
 
 type Link = { -readonly [K in keyof HostLink]: HostLink[K] };
-type PodState = {
-  services: readonly string[];
-  shimMac: Mac | undefined;
-  lastHops: number;
-  /** What others did to its last hop. */
-  lastHopProblem?: string | undefined;
-  index: number;
-};
-
 /** A node without a kernel: links, addresses, routes as the real one keeps them, with its notices and its silences. */
 export class FakeNode implements HostKernel {
   readonly time = new VirtualTime('boot');
@@ -54,10 +48,17 @@ export class FakeNode implements HostKernel {
   ruleTable: HostRule[] = [];
   shims = 0;
   #nextIndex = 10;
+  #macs = 0;
+  /** MAC addresses that pods have taken: nothing else on their uplink can be up with them. */
+  readonly takenMacs = new Set<Mac>();
   /** What the next `apply` answers instead of doing anything. */
   refuse: SysError | undefined;
   /** What the kernel says to who asks for its rules. */
   refuseRules: SysError | undefined;
+  /** What the kernel says to who wants to remove the guard. */
+  refuseGuard: SysError | undefined;
+  /** What the disk says to every record. */
+  refuseRecords: SysError | undefined;
   /** What every pod's kernel says to a last hop. */
   lastHopRefused: SysError | undefined;
   side!: HostSide;
@@ -82,47 +83,12 @@ export class FakeNode implements HostKernel {
             return Promise.resolve();
           },
           isIntact: () => Promise.resolve(!this.guardBroken),
-          remove: () => {
-            this.guard = undefined;
-            return Promise.resolve();
-          },
+          remove: () => this.removeGuard(),
         },
         openPodSide: (path) => {
           const pod = this.pods.get(path);
           if (pod === undefined) throw new SysError(`open ${path}`, 'ENOENT');
-          return {
-            inode: path,
-            peek: () => ({ index: pod.index }),
-            setServices: (_index, networks, shimMac) => {
-              pod.services = networks.map(({ address, prefix }) => `${address}/${prefix}`);
-              pod.shimMac = shimMac;
-              return Promise.resolve();
-            },
-            addServices: (_index, networks, shimMac) => {
-              pod.services = networks.map(({ address, prefix }) => `${address}/${prefix}`);
-              pod.shimMac = shimMac;
-              return Promise.resolve();
-            },
-            serviceProblems: (_index, networks, shimMac) => {
-              const missing = networks
-                .map(({ address, prefix }) => `${address}/${prefix}`)
-                .filter((text) => !pod.services.includes(text));
-              const isShim = networks.length === 0 || pod.shimMac === shimMac;
-              return Promise.resolve([
-                ...missing.map((text) => `no route to ${text}`),
-                ...(isShim ? [] : ['the neighbour is not the shim']),
-              ]);
-            },
-            lastHopProblem: () => Promise.resolve(pod.lastHops > 0 ? pod.lastHopProblem : 'no last hop'),
-            setLastHop: () => {
-              if (this.lastHopRefused !== undefined) return Promise.reject(this.lastHopRefused);
-              pod.lastHopProblem = undefined;
-              pod.lastHops += 1;
-              return Promise.resolve();
-            },
-            removeLastHop: () => Promise.resolve(),
-            close: () => undefined,
-          };
+          return fakePodSide(path, pod, () => this.lastHopRefused);
         },
         namespaceAt: (path) => (this.pods.has(path) ? { kind: 'namespace', inode: path } : { kind: 'gone' }),
         leaseAddress: (key) => this.leases.get(key.containerId),
@@ -134,9 +100,10 @@ export class FakeNode implements HostKernel {
             uplink: 'eth0',
             address,
           })),
-        newMac: () => mac('02:00:00:00:00:01'),
+        newMac: () => mac(`02:00:00:00:00:${String(++this.#macs).padStart(2, '0')}`),
         store: {
           put: (record) => {
+            if (this.refuseRecords !== undefined) return Promise.reject(this.refuseRecords);
             this.stored.set(hostRecordKey(record), record);
             return Promise.resolve();
           },
@@ -155,6 +122,14 @@ export class FakeNode implements HostKernel {
       this.services,
     );
     return this.side;
+  }
+
+  /** As GuardPort has it. */
+  removeGuard(): ReturnType<GuardPort['remove']> {
+    const { guard, refuseGuard: error } = this;
+    if (guard === undefined) return Promise.resolve([]);
+    if (error === undefined) this.guard = undefined;
+    return Promise.resolve([{ table: 'inet leasehold', error }]);
   }
 
   addUplink(name: string, index: number): void {
@@ -187,7 +162,11 @@ export class FakeNode implements HostKernel {
   }
 
   get shim(): Link | undefined {
-    return this.linkTable.find(({ kind }) => kind === 'macvlan');
+    return this.shimsOfNode[0];
+  }
+
+  get shimsOfNode(): readonly Link[] {
+    return this.linkTable.filter(({ alias }) => isShimAlias(alias));
   }
 
   /** What the shim has: addresses, routes with their sources, neighbours. */
@@ -237,6 +216,13 @@ export class FakeNode implements HostKernel {
     }
   }
 
+  rename(index: number, name: string): void {
+    const link = this.linkTable.find((one) => one.index === index);
+    if (link === undefined) throw new Error(`no interface ${index}`);
+    link.name = name;
+    this.tell({ kind: 'link', gone: false, index, name, up: link.up, lowerUp: link.lowerUp });
+  }
+
   removeRoute(to: string): void {
     const found = this.routeTable.find(({ dst }) => dst.address === to);
     if (found === undefined) throw new Error(`no route to ${to}`);
@@ -260,6 +246,14 @@ export class FakeNode implements HostKernel {
     return Promise.resolve(this.routeTable.filter((one) => one.index === index));
   }
 
+  allRoutes(): Promise<readonly HostRoute[]> {
+    return Promise.resolve([...this.routeTable]);
+  }
+
+  neighbour(index: number, address: Ipv4): Promise<HostNeighbour | undefined> {
+    return Promise.resolve(this.neighbourTable.find((one) => one.index === index && one.address === address));
+  }
+
   neighbours(index: number): Promise<readonly HostNeighbour[]> {
     return Promise.resolve(this.neighbourTable.filter((one) => one.index === index));
   }
@@ -274,7 +268,18 @@ export class FakeNode implements HostKernel {
     if (this.peek(spec.name) !== undefined) return Promise.reject(new SysError('RTM_NEWLINK', 'EEXIST'));
     this.shims += 1;
     const index = this.#nextIndex++;
-    this.linkTable.push({ ...spec, index, kind: 'macvlan', macvlanMode: 'bridge', up: false, lowerUp: true });
+    const below = this.linkTable.find((link) => link.index === spec.masterIndex);
+    // The kernel puts a macvlan on a macvlan on the device below that.
+    const masterIndex = below?.kind === 'macvlan' ? below.masterIndex : spec.masterIndex;
+    this.linkTable.push({
+      ...spec,
+      masterIndex,
+      index,
+      kind: 'macvlan',
+      macvlanMode: 'bridge',
+      up: false,
+      lowerUp: true,
+    });
     this.tell({ kind: 'link', gone: false, index, name: spec.name, up: false, lowerUp: true });
     return Promise.resolve();
   }
@@ -314,6 +319,8 @@ export class FakeNode implements HostKernel {
     switch (change.kind) {
       case 'set-link': {
         const { up, mtu, mac: to, alias } = change;
+        if (up === true && link.mac !== undefined && this.takenMacs.has(link.mac))
+          return new SysError('RTM_NEWLINK', 'EADDRINUSE');
         Object.assign(link, JSON.parse(JSON.stringify({ up, mtu, mac: to, alias })));
         return undefined;
       }
@@ -339,7 +346,9 @@ export class FakeNode implements HostKernel {
         this.routeTable = this.routeTable.filter((one) => one.dst.address !== change.to);
         return undefined;
       case 'put-neighbour':
-        this.neighbourTable = this.neighbourTable.filter((one) => one.address !== change.address);
+        this.neighbourTable = this.neighbourTable.filter(
+          (one) => one.address !== change.address || one.index !== index,
+        );
         this.neighbourTable.push({ index, address: change.address, mac: change.mac, permanent: true });
         return undefined;
       case 'remove-neighbour':

@@ -6,6 +6,7 @@ import { ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
 import { FakeNode, NODE, UPLINK } from './fake-node.ts';
+import { undo } from './undo-node.ts';
 
 function network(text: string): Cidr<Ipv4> {
   const { address, prefix } = cidr(text);
@@ -320,7 +321,7 @@ test('undone: nothing of ours is left, and the sysctl of the uplink is what it w
   node.sysctls.set('ipv4 eth0 forwarding', '0');
   await attached(node, 'one', '192.168.2.93');
   assert.equal(node.sysctls.get('ipv4 eth0 forwarding'), '1');
-  await node.side.remove();
+  await undo(node);
   assert.equal(node.shim, undefined);
   assert.equal(node.guard, undefined);
   assert.equal(node.sysctls.get('ipv4 eth0 forwarding'), '0');
@@ -331,6 +332,6 @@ test('undone: a sysctl that was ours to find, or that others changed since, is l
   const node = new FakeNode();
   node.sysctls.set('ipv4 eth0 forwarding', '1');
   await attached(node, 'one', '192.168.2.93');
-  await node.side.remove();
+  await undo(node);
   assert.equal(node.sysctls.get('ipv4 eth0 forwarding'), '1');
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ipv4 } from '../../../src/base/ipv4.ts';
 import { mac } from '../../../src/base/mac.ts';
+import { SysError } from '../../../src/base/sys-error.ts';
 import type { HostRecord } from '../../../src/node/host/record.ts';
 import { FakeNode, NODE } from './fake-node.ts';
 
@@ -116,4 +117,18 @@ test('without host access nothing is made on the node, neither at once nor by th
   assert.equal(node.shim, undefined);
   assert.equal(node.guard, undefined);
   assert.equal(node.sysctls.get('ipv4 eth0 forwarding'), undefined);
+});
+
+test('a disk that is full keeps no running pod from being taken up', async () => {
+  const node = new FakeNode();
+  await node.side.attach(node.pod('one', ADDRESS));
+  const records = [...node.stored.values()];
+  await node.side.close();
+  const side = node.boot();
+  for (const record of records) if (record.kind === 'attachment') side.resume(record);
+  node.refuseRecords = new SysError('write', 'ENOSPC');
+  await side.start();
+  await node.pass(100);
+  assert.equal(side.has(node.key('one')), true);
+  assert.deepEqual(node.shimView().routes, ROUTE);
 });

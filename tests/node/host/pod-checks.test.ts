@@ -4,7 +4,7 @@ import { ipv4 } from '../../../src/base/ipv4.ts';
 import { mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { PODS_CHECKED_AT_ONCE } from '../../../src/node/host/pod-checks.ts';
-import { FakeNode } from './fake-node.ts';
+import { FakeNode, UPLINK } from './fake-node.ts';
 
 const SERVICES = { address: ipv4('10.43.0.0'), prefix: 16 };
 const CHANGED = 'the last hop on eth0 is dormant or was changed';
@@ -13,6 +13,8 @@ const CHANGED = 'the last hop on eth0 is dormant or was changed';
 async function nodeWith(pods: number): Promise<FakeNode> {
   const node = new FakeNode();
   node.services.set('config', [SERVICES]);
+  // The LAN is larger than the node's own network there.
+  node.routeTable.push({ dst: { address: ipv4('192.168.0.0'), prefix: 16 }, index: UPLINK, protocol: 4 });
   for (let at = 0; at < pods; at++)
     await node.side.attach(node.pod(`p${at}`, `192.168.${2 + Math.floor(at / 200)}.${20 + (at % 200)}`));
   return node;

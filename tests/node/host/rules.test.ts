@@ -7,6 +7,7 @@ import { SysError } from '../../../src/base/sys-error.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
 import { KNOWN_WAY_PRIORITY, planRules, PROHIBIT_PRIORITY } from '../../../src/node/host/rule-keeper.ts';
 import { FakeNode } from './fake-node.ts';
+import { undo } from './undo-node.ts';
 
 function network(text: string): Cidr<Ipv4> {
   const { address, prefix } = cidr(text);
@@ -120,7 +121,7 @@ test('undone: our rules are gone, those of others stay', async () => {
   const node = await serviceNode();
   const theirs = { ...OURS, protocol: 4 };
   node.ruleTable.push(theirs, { ...OURS, iif: 'lh9' });
-  await node.side.remove();
+  await undo(node);
   assert.deepEqual(node.ruleTable, [theirs]);
 });
 
@@ -133,7 +134,7 @@ test('a kernel without rules: it is said once, and pods are attached', async () 
   await node.pass(60_000);
   assert.equal(node.log.filter(({ text }) => text.startsWith('policy rules')).length, 1);
   assert.notEqual(node.guard, undefined);
-  await node.side.remove();
+  await undo(node);
 });
 
 test('rules that could not be read are tried again', async () => {

@@ -1,0 +1,29 @@
+import { formatCidr } from '../base/cidr.ts';
+import { isSysError } from '../base/sys-error.ts';
+import { type Route, RT_TABLE_MAIN, RTN_UNICAST } from '../wire/netlink/route.ts';
+import { RTPROT_LEASEHOLD } from './own-routes.ts';
+import type { Rtnl } from './rtnl.ts';
+
+/**
+ * The routes that a look at a pod's way to the services needs, in the kernel's order: all unicast ones of IPv4's main table,
+ * since another's may come before ours. Where they are too many, or none is wanted, ours by this interface alone.
+ */
+export async function serviceRoutes(
+  rtnl: Rtnl,
+  index: number,
+  isAnyWanted: boolean,
+): Promise<readonly Route[]> {
+  if (isAnyWanted) {
+    try {
+      return await rtnl.routes.list(4, RT_TABLE_MAIN, { type: RTN_UNICAST });
+    } catch (error) {
+      if (!isSysError(error, 'E2BIG')) throw error;
+    }
+  }
+  return await rtnl.routes.list(4, RT_TABLE_MAIN, { type: RTN_UNICAST, protocol: RTPROT_LEASEHOLD, index });
+}
+
+/** By destination as `formatCidr` writes it; those to one destination in the kernel's order. */
+export function byDestination(routes: readonly Route[]): ReadonlyMap<string, readonly Route[]> {
+  return Map.groupBy(routes, ({ dst }) => formatCidr(dst));
+}
