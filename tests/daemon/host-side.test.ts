@@ -149,7 +149,10 @@ describe("the node's side", () => {
     const { router } = site().lan;
     const { node } = site();
     const uplink = (await node.run(['ip', '-br', 'link', 'show', 'eth0'])).split(/\s+/)[2] ?? '';
+    const listeners = async (): Promise<number> =>
+      (await router.run(['cat', '/proc/net/packet'])).split('\n').length;
     const answers = async (): Promise<readonly string[]> => {
+      const others = await listeners();
       const heard = router.runToEnd([
         'timeout',
         '2',
@@ -163,10 +166,7 @@ describe("the node's side", () => {
         '4',
         `arp and src host ${NODE_ADDRESS}`,
       ]);
-      await waitFor(
-        'tcpdump to listen',
-        async () => (await router.run(['cat', '/proc/net/packet'])).split('\n').length > 2,
-      );
+      await waitFor('tcpdump to listen', async () => (await listeners()) > others);
       await router.runToEnd(['ip', 'neigh', 'flush', 'dev', 'br0']);
       await pings(router, NODE_ADDRESS);
       const { stdout } = await heard;

@@ -1,31 +1,23 @@
-import { CniPluginError } from '../cni-exec.ts';
-import { createPod, attachPod } from '../pods.ts';
-import { Resources } from '../resources.ts';
 import {
   checkNoGuest,
   DHCP_SERVER,
-  GUEST,
   pauseProcess,
   resumeProcess,
   type BreakSite,
   type LabBreak,
 } from './break.ts';
+import { sayRefusal, tryGuest } from './try-guest.ts';
 
-/** A pod that nobody gives an address: what its runtime is told is what `kubectl describe pod` shows. */
-async function tryGuest(site: BreakSite): Promise<void> {
-  await using resources = new Resources();
-  const pod = await createPod(GUEST, { prefix: site.lab.prefix, resources });
+async function showGuest(site: BreakSite): Promise<void> {
   const begun = performance.now();
-  try {
-    await attachPod(site.lab.runtime, site.lab.network, pod);
-    site.say(`a new pod got an address all the same`);
-  } catch (error) {
-    if (!(error instanceof CniPluginError)) throw error;
-    const seconds = Math.round((performance.now() - begun) / 1000);
-    site.say(`a new pod does not start; after ${seconds} s (60 in earnest) its runtime is told:`);
-    site.say(`  ${error.msg}`);
-    if (error.details !== '') site.say(`  ${error.details}`);
+  const refusal = await tryGuest(site);
+  const seconds = Math.round((performance.now() - begun) / 1000);
+  if (refusal === undefined) {
+    site.say('a new pod got an address all the same');
+    return;
   }
+  site.say(`a new pod does not start; after ${seconds} s (60 in earnest) its runtime is told:`);
+  sayRefusal(site, refusal);
 }
 
 export const noServer: LabBreak = {
@@ -38,7 +30,7 @@ export const noServer: LabBreak = {
     checkNoGuest(site);
     // A stopped process keeps its socket and answers nothing, and goes on with its leases when it is continued.
     pauseProcess(site, DHCP_SERVER);
-    await tryGuest(site);
+    await showGuest(site);
   },
   heal(site) {
     resumeProcess(site, DHCP_SERVER);

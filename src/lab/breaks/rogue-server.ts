@@ -4,20 +4,18 @@ import { cidr, formatCidr } from '../../base/cidr.ts';
 import { ipv4 } from '../../base/ipv4.ts';
 import { BRIDGE } from '../home-lan.ts';
 import { createHost, UPLINK } from '../host.ts';
-import { attachToLab, detachFromLab } from '../lab-handle.ts';
 import { portName } from '../names.ts';
 import { startDhcpServer } from '../server-start.ts';
 import {
   checkNoGuest,
   DHCP_SERVER,
-  GUEST,
   namespaceOf,
   pauseProcess,
   resumeProcess,
-  rowIfThere,
   type BreakSite,
   type LabBreak,
 } from './break.ts';
+import { sayRefusal, tryGuest } from './try-guest.ts';
 
 const NAME = 'rogue';
 /** Far from those of the home's machines. */
@@ -49,21 +47,19 @@ async function plugIn(site: BreakSite): Promise<void> {
 async function showGuest(site: BreakSite): Promise<void> {
   pauseProcess(site, DHCP_SERVER);
   try {
-    await attachToLab(site.lab, GUEST, site.resources);
+    const refusal = await tryGuest(site);
+    if (refusal === undefined) return;
+    site.say('a pod that asked while the router was slow is not attached; its runtime is told:');
+    sayRefusal(site, refusal);
   } finally {
     resumeProcess(site, DHCP_SERVER);
   }
-  const view = rowIfThere(site, GUEST)?.view;
-  if (view?.address === undefined) return;
-  site.say(
-    `the pod "${GUEST}" asked while the router was slow, and got ${formatCidr(view.address)} with router ${view.router ?? 'none'}`,
-  );
 }
 
 export const rogueServer: LabBreak = {
   name: 'rogue-server',
   does: 'Somebody plugs in a second router, which gives out addresses of another network with itself as router.',
-  seen: `Whoever asks gets what the quicker server says: a new pod may land in ${formatCidr(cidr('192.168.66.0/24'))} and reach nobody. Pods that run keep what they have.`,
+  seen: `Whoever asks gets what the quicker server says, an address of ${formatCidr(cidr('192.168.66.0/24'))}. The node has no such network, so Leasehold does not attach the pod, and says why. Pods that run keep what they have.`,
   // Its guest must reach it, and comes and goes by the daemon; the router's server is made to wait.
   notWith: ['mac-filter', 'no-server', 'service-leak'],
   async make(site) {
@@ -73,8 +69,6 @@ export const rogueServer: LabBreak = {
     await showGuest(site);
   },
   async heal(site) {
-    const guest = rowIfThere(site, GUEST);
-    if (guest !== undefined) await detachFromLab(site.lab, guest.pod);
     // The kernel removes it with the namespace, but a moment later: the next one would find the name taken.
     await namespaceOf(site, 'router').runToEnd(['ip', 'link', 'del', portName(NAME, PORT)]);
   },
