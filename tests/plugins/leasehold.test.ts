@@ -88,6 +88,18 @@ describe('leasehold, the one plugin', { skip: NEEDS_ROOT }, () => {
     await site().del(pod);
   });
 
+  test('a repetition of an ADD that fails takes nothing from the pod that runs', async () => {
+    const pod = await site().add(LEASEHOLD);
+    const address = addressIn(pod.result);
+    await site().node.ip('route', 'add', 'blackhole', address, 'metric', '9');
+    await assert.rejects(site().attach(LEASEHOLD, pod.pod), { code: 112, msg: new RegExp(address) });
+    await site().node.ip('route', 'del', 'blackhole', address, 'metric', '9');
+    assert.ok((await linksOf(pod.pod.namespace)).has('eth0'));
+    assert.equal((await site().leaseOf(macIn(pod.result)))?.ip, address);
+    assert.ok(await nodePings(pod));
+    await site().del(pod);
+  });
+
   test('a wrong key is named with the right one, and nothing is made', async () => {
     const pod = await site().pod();
     for (const [conf, msg] of [

@@ -54,8 +54,10 @@ async function add(
       services.hostSide.begin(begun, link.index);
     });
     if (!isWithNode) return result;
-    const request = begun ?? requestAgain(services, call, conf, uplink.name);
-    return await withNode(services, call, { result, inner, request }, signal);
+    // A repetition: the pod runs already, and one that fails takes nothing of it away.
+    if (begun === undefined) await connect(services, call, requestAgain(services, call, conf, uplink.name));
+    else await withNode(services, call, { result, inner, request: begun }, signal);
+    return result;
   } finally {
     services.hostSide.ended(leaseKey(call));
   }
@@ -69,7 +71,7 @@ async function withNode(
   call: AddCall,
   { result, inner, request }: Lan,
   signal: AbortSignal,
-): Promise<CniResult> {
+): Promise<void> {
   try {
     refuseOwnNetwork(request.services, result);
     await connect(services, call, request);
@@ -79,10 +81,9 @@ async function withNode(
     await detachMacvlan(services, { ...inner, env: { ...call.env, command: 'DEL' } });
     throw error;
   }
-  return result;
 }
 
-/** A second interface that takes no default route has no part in how the pod reaches services and node. */
+/** Whether anything is to be done on the node, or in the pod on its behalf. */
 function needsNode({ hostAccess, lastHop }: LeaseholdConf): boolean {
   return hostAccess || lastHop;
 }

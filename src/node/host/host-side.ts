@@ -192,7 +192,9 @@ export class HostSide {
       ]);
       if (before !== undefined) await this.#dropOld(before, attachment);
     } catch (error) {
-      await this.detach(request.key);
+      // A repetition that fails takes nothing from the pod that runs.
+      if (before === undefined) await this.detach(request.key);
+      else this.#attachments.set(text, before);
       throw error;
     }
   }

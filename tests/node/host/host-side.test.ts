@@ -247,6 +247,20 @@ test('an ADD that fails leaves nothing of the pod', async () => {
   assert.deepEqual(node.shimView().routes, [`192.168.2.93 from ${NODE}`]);
 });
 
+test('a repetition of an ADD that fails takes nothing from the pod that runs', async () => {
+  const node = new FakeNode();
+  const request = node.pod('one', '192.168.2.93');
+  await node.side.attach(request);
+  node.refuse = new SysError('RTM_NEWROUTE', 'EPERM');
+  await assert.rejects(node.side.attach(request), { code: 'EPERM' });
+  node.refuse = undefined;
+  assert.equal(node.side.has(node.key('one')), true);
+  await node.pass(1000);
+  assert.deepEqual(node.shimView().routes, [`192.168.2.93 from ${NODE}`]);
+  await node.side.detach(node.key('one'));
+  assert.deepEqual(node.shimView().routes, []);
+});
+
 test('a daemon that begins anew finds all as it was, and mends what changed meanwhile', async () => {
   const node = new FakeNode();
   node.services.set('config', [SERVICES]);
