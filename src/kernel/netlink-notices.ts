@@ -1,12 +1,9 @@
 import { decodeMessages, type NetlinkMessage } from '../wire/netlink/message.ts';
 import { check, orClose } from './errno.ts';
 import { bind, closeFd } from './ffi.ts';
-import { netlinkAddress, openNetlink, receive } from './netlink-fd.ts';
+import { netlinkAddress, openNetlink } from './netlink-fd.ts';
+import { NoticeSocket } from './notice-socket.ts';
 import { attachFilter } from './packet-socket.ts';
-import { pollReadable, type StopPolling } from './poll.ts';
-
-/** Notices read per wake-up before others get their turn. */
-const DRAIN_MAX = 128;
 
 export type NoticeHandlers = {
   /** False: it could not be read, so that a notice is missing. */
@@ -32,58 +29,25 @@ export function openNotices(
     const bits = groups.reduce((all, group) => all | (1 << (group - 1)), 0);
     const address = netlinkAddress(bits);
     check(op, bind(fd, address, address.length));
-    const notices = new Notices(fd, handlers);
-    return { close: () => notices.close() };
+    const socket: NoticeSocket = new NoticeSocket(fd, {
+      onDatagram: (bytes) => {
+        const messages = decodeMessages(bytes);
+        return messages.ok && tell(messages.value, handlers, () => socket.isOpen);
+      },
+      onLost: handlers.onLost,
+      close: closeFd,
+    });
+    return { close: () => socket.close() };
   });
 }
 
-class Notices {
-  readonly #fd: number;
-  readonly #handlers: NoticeHandlers;
-  readonly #stop: StopPolling;
-  #open = true;
-  /** Until the socket is empty: what still lies there is older than what was lost. */
-  #lost = false;
-
-  constructor(fd: number, handlers: NoticeHandlers) {
-    this.#fd = fd;
-    this.#handlers = handlers;
-    this.#stop = pollReadable(fd, (socketError) => this.#drain(socketError));
-  }
-
-  #drain(socketError: number): void {
-    // The socket's error is taken either here or by the first read, and may be of no other kind than ENOBUFS.
-    if (socketError !== 0) this.#lost = true;
-    for (let count = 0; count < DRAIN_MAX && this.#open; count++) {
-      const received = receive(this.#fd);
-      if (received.kind === 'empty') {
-        this.#drained();
-        return;
-      }
-      if (received.kind === 'overflow') this.#lost = true;
-      if (received.kind !== 'datagram' || this.#lost) continue;
-      const messages = decodeMessages(received.bytes);
-      if (!messages.ok) this.#lost = true;
-      else this.#tell(messages.value);
-    }
-  }
-
-  #drained(): void {
-    if (!this.#lost) return;
-    this.#lost = false;
-    this.#handlers.onLost();
-  }
-
-  #tell(messages: readonly NetlinkMessage[]): void {
-    for (const message of messages) {
-      if (this.#open && !this.#handlers.onMessage(message)) this.#lost = true;
-    }
-  }
-
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#stop();
-    closeFd(this.#fd);
-  }
+/** All of them, also behind one that cannot be read. False when there was such a one. */
+function tell(
+  messages: readonly NetlinkMessage[],
+  { onMessage }: NoticeHandlers,
+  isOpen: () => boolean,
+): boolean {
+  let wasRead = true;
+  for (const message of messages) if (isOpen() && !onMessage(message)) wasRead = false;
+  return wasRead;
 }

@@ -1,0 +1,62 @@
+import { receive } from './netlink-fd.ts';
+import { pollReadable, type StopPolling } from './poll.ts';
+
+/** Datagrams of notices read per wake-up before others get their turn. */
+const DRAIN_MAX = 128;
+
+export type DatagramHandlers = {
+  /** False: it could not be read, so that a notice is missing. */
+  readonly onDatagram: (bytes: Uint8Array) => boolean;
+  /** Notices are missing, so the caller looks itself; what comes after is newer than that. */
+  readonly onLost: () => void;
+  readonly close: (fd: number) => void;
+};
+
+/** Reads a netlink socket that hears a group's notices, whatever family they are of. It owns the descriptor. */
+export class NoticeSocket {
+  readonly #fd: number;
+  readonly #handlers: DatagramHandlers;
+  readonly #stop: StopPolling;
+  #open = true;
+  /** Until the socket is empty: what still lies there is older than what was lost. */
+  #lost = false;
+
+  constructor(fd: number, handlers: DatagramHandlers) {
+    this.#fd = fd;
+    this.#handlers = handlers;
+    this.#stop = pollReadable(fd, (socketError) => this.#drain(socketError));
+  }
+
+  /** False from `close` on, also within a datagram that is being read. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  #drain(socketError: number): void {
+    // The socket's error is taken either here or by the first read, and may be of no other kind than ENOBUFS.
+    if (socketError !== 0) this.#lost = true;
+    for (let count = 0; count < DRAIN_MAX && this.#open; count++) {
+      const received = receive(this.#fd);
+      if (received.kind === 'empty') {
+        this.#drained();
+        return;
+      }
+      if (received.kind === 'overflow') this.#lost = true;
+      if (received.kind !== 'datagram' || this.#lost) continue;
+      if (!this.#handlers.onDatagram(received.bytes)) this.#lost = true;
+    }
+  }
+
+  #drained(): void {
+    if (!this.#lost) return;
+    this.#lost = false;
+    this.#handlers.onLost();
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#stop();
+    this.#handlers.close(this.#fd);
+  }
+}
