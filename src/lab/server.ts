@@ -58,7 +58,8 @@ const UDP_LINE = /^\s*\d+: [0-9A-F]{8}:([0-9A-F]{4}) /;
 /** Whether the process has a namespace's UDP port 67 in use, that is: takes requests. */
 export async function listensForDhcp(namespace: Namespace, pid: number): Promise<boolean> {
   if (!(await namespace.holds(pid))) return false;
-  const table = await readFile(`/proc/${pid}/net/udp`, 'utf8');
+  // It may end between the two looks.
+  const table = await readIfThere(`/proc/${pid}/net/udp`);
   return table.split('\n').some((line) => UDP_LINE.exec(line)?.[1] === SERVER_PORT_HEX);
 }
 

@@ -19,7 +19,7 @@ import { sayRefusal, tryGuest } from './try-guest.ts';
 
 const NAME = 'rogue';
 /** Far from those of the home's machines. */
-const PORT = 90;
+export const ROGUE_PORT = 90;
 const ADDRESS = ipv4('192.168.66.1');
 const PREFIX = 24;
 const POOL = { first: ipv4('192.168.66.50'), last: ipv4('192.168.66.99') };
@@ -35,7 +35,7 @@ async function plugIn(site: BreakSite): Promise<void> {
     router: namespaceOf(site, 'router'),
     routerAddress: router,
     bridge: BRIDGE,
-    port: PORT,
+    port: ROGUE_PORT,
     resources,
   });
   await host.namespace.ip('addr', 'add', formatCidr(router), 'dev', UPLINK);
@@ -70,6 +70,6 @@ export const rogueServer: LabBreak = {
   },
   async heal(site) {
     // The kernel removes it with the namespace, but a moment later: the next one would find the name taken.
-    await namespaceOf(site, 'router').runToEnd(['ip', 'link', 'del', portName(NAME, PORT)]);
+    await namespaceOf(site, 'router').runToEnd(['ip', 'link', 'del', portName(NAME, ROGUE_PORT)]);
   },
 };
