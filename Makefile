@@ -10,9 +10,11 @@ TEST_JOBS ?= 2
 build: node_modules/.built
 	@$(MAKE) --no-print-directory -s -C relay
 
-# npm ci takes exactly what the lock file says; Node 26 itself is one of the packages.
-node_modules/.built: package.json package-lock.json
+# npm ci takes exactly what the lock file says, by hash, and runs no script of a package (.npmrc). Node 26 itself is one
+# of the packages.
+node_modules/.built: package.json package-lock.json .npmrc scripts/link-node.sh
 	npm ci --no-audit --no-fund --loglevel=error
+	@sh scripts/link-node.sh
 	@touch $@
 
 lab: build
@@ -45,6 +47,12 @@ format: build
 
 bench: build
 	@sh scripts/bench.sh $(BENCH_ARGS)
+
+# The lock file holds the hashes; who signed them, only a registry that publishes its keys can say.
+.PHONY: audit
+audit: build
+	npm audit signatures
+	npm audit --omit=dev
 
 # A tarball with its own Node, for hosts that have none.
 .PHONY: dist

@@ -83,21 +83,18 @@ function checkoutPaths(root: string): readonly Path[] {
   ];
 }
 
-/** Node is 150 MB: its binary and licence, without headers, npm and the installer of the package. */
+/** Node is 150 MB: its binary and licence, without headers and npm. In a checkout its folder is a link to the platform's. */
 function nodePaths(root: string): readonly Path[] {
-  const folder = join(root, 'node_modules/node');
-  const parts = existsSync(join(folder, 'node_modules')) ? readdirSync(join(folder, 'node_modules')) : [];
-  const licences = parts.map((part) => join(folder, 'node_modules', part, 'LICENSE')).filter(existsSync);
-  return [
-    ...['package.json', 'bin/node'].map((path): Path => [`node_modules/node/${path}`, join(folder, path)]),
-    ...licences.slice(0, 1).map((licence): Path => ['node_modules/node/LICENSE', licence]),
-  ];
+  const folder = 'node_modules/node';
+  return ['package.json', 'bin/node', 'LICENSE']
+    .map((path): Path => [`${folder}/${path}`, join(root, folder, path)])
+    .filter(([path, source]) => REQUIRED.some((required) => required === path) || existsSync(source));
 }
 
-/** What the program's dependencies depend on, as npm has laid it out: one folder a package. Node itself aside. */
+/** What the program's dependencies depend on, as npm has laid it out: one folder a package. */
 function packagesOf(root: string): readonly string[] {
   const found = new Set<string>();
-  const wanted = Object.keys(section(root, '', 'dependencies')).filter((name) => name !== 'node');
+  const wanted = Object.keys(section(root, '', 'dependencies'));
   for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
     const folder = `node_modules/${name}`;
     if (found.has(name) || !existsSync(join(root, folder))) continue;
