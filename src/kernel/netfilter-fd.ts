@@ -1,6 +1,7 @@
-import { netlinkAddress } from './netlink-fd.ts';
+import { netlinkAddress, type NetlinkFd } from './netlink-fd.ts';
 import { check, orClose } from './errno.ts';
 import { bind, getsockname } from './ffi.ts';
+import { SequenceNumbers } from './netlink-sequence.ts';
 import { NetNs } from './netns.ts';
 import { intBytes, openSocket, setIntOption, setReceiveBuffer, SOCK_RAW } from './socket-options.ts';
 
@@ -14,7 +15,8 @@ const PORT_ID_WORD = 1;
 
 const RECEIVE_BUFFER = 1024 * 1024;
 
-export type NetfilterFd = { readonly fd: number; readonly portId: number };
+/** A socket for requests hears nothing but the answers to `sequence`. */
+export type NetfilterFd = NetlinkFd & { readonly portId: number };
 
 /** The sockets by which this process changes rules, so that a watch can tell its own changes from those of others. */
 const ownSockets = new Set<string>();
@@ -36,18 +38,29 @@ export function isOwnSocket(key: string): boolean {
   return ownSockets.has(key);
 }
 
-/** A NETLINK_NETFILTER socket, bound, in `netns` or the daemon's own; `groups` are bits of multicast groups. SysError. */
-export function openNetfilter(netns: NetNs | undefined, groups = 0): NetfilterFd {
-  return netns === undefined ? openHere(groups) : netns.run(() => openHere(groups));
+const OPEN = 'open netfilter socket';
+
+/** A NETLINK_NETFILTER socket for requests, bound, in `netns` or the daemon's own. Throws SysError. */
+export function openNetfilter(netns: NetNs | undefined): NetfilterFd {
+  return netns === undefined ? openForRequests() : netns.run(openForRequests);
 }
 
-function openHere(groups: number): NetfilterFd {
-  const op = 'open netfilter socket';
-  const fd = openSocket(op, AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
+function openForRequests(): NetfilterFd {
+  const { fd, portId } = openHere(0);
+  return orClose(fd, () => ({ fd, portId, sequence: SequenceNumbers.guarding(OPEN, fd) }));
+}
+
+/** The same for notices; `groups` are bits of multicast groups. */
+export function openNetfilterNotices(netns: NetNs | undefined, groups: number): number {
+  return (netns === undefined ? openHere(groups) : netns.run(() => openHere(groups))).fd;
+}
+
+function openHere(groups: number): { readonly fd: number; readonly portId: number } {
+  const fd = openSocket(OPEN, AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
   return orClose(fd, () => {
-    setIntOption(op, fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
-    setIntOption(op, fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
-    setReceiveBuffer(op, fd, RECEIVE_BUFFER);
+    setIntOption(OPEN, fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    setIntOption(OPEN, fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    setReceiveBuffer(OPEN, fd, RECEIVE_BUFFER);
     const address = netlinkAddress(groups);
     check('bind netfilter socket', bind(fd, address, address.length));
     check('getsockname', getsockname(fd, address, intBytes(address.length)));

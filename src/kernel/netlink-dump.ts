@@ -11,7 +11,7 @@ import {
 import { errnoName } from './errno.ts';
 import { closeFd, sendOffLoop } from './ffi.ts';
 import { Lane, quickLane } from './lanes.ts';
-import { outcomeError, receiveOffLoop } from './netlink-fd.ts';
+import { type NetlinkFd, outcomeError, receiveOffLoop } from './netlink-fd.ts';
 
 /** How often a table that changes while it is read is read again. */
 const TRIES_MAX = 5;
@@ -36,17 +36,16 @@ type Dump = {
 /** Reads whole tables over a descriptor of its own, one after another: the kernel allows one dump per socket. */
 export class NetlinkDumper {
   readonly #limit: DumpLimit;
-  readonly #reopen: (() => number) | undefined;
+  readonly #reopen: (() => NetlinkFd) | undefined;
   readonly #turns = new Lane(1);
-  #fd: number | undefined;
-  #seq = 0;
+  #socket: NetlinkFd | undefined;
 
   /**
    * `reopen`: a dump that brings too much is left at once, and the descriptor with it, since what is left would answer the
    * next question. Without, it is read to its end.
    */
-  constructor(fd: number, limit: DumpLimit = NODE_DUMP_LIMIT, reopen?: () => number) {
-    this.#fd = fd;
+  constructor(socket: NetlinkFd, limit: DumpLimit = NODE_DUMP_LIMIT, reopen?: () => NetlinkFd) {
+    this.#socket = socket;
     this.#limit = limit;
     this.#reopen = reopen;
   }
@@ -57,8 +56,8 @@ export class NetlinkDumper {
 
   /** Only when no dump is under way. */
   close(): void {
-    if (this.#fd !== undefined) closeFd(this.#fd);
-    this.#fd = undefined;
+    if (this.#socket !== undefined) closeFd(this.#socket.fd);
+    this.#socket = undefined;
   }
 
   async #untilConsistent(request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
@@ -71,11 +70,10 @@ export class NetlinkDumper {
   }
 
   async #once(request: NetlinkRequest): Promise<Dump> {
-    this.#fd ??= this.#reopen?.();
-    const fd = this.#fd;
-    if (fd === undefined) throw new SysError(request.op, 'EBADF');
-    this.#seq = (this.#seq + 1) >>> 0;
-    const seq = this.#seq;
+    this.#socket ??= this.#reopen?.();
+    if (this.#socket === undefined) throw new SysError(request.op, 'EBADF');
+    const { fd, sequence } = this.#socket;
+    const seq = sequence.next();
     const sent = await sendOffLoop(fd, encodeRequest(request, seq), 0);
     if (sent.result < 0) throw new SysError(request.op, errnoName(sent.errno));
     const dump: Dump = { messages: [], bytes: 0, changed: false, tooLong: false };

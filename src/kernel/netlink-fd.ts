@@ -4,6 +4,7 @@ import type { NetlinkProblem } from '../wire/netlink/attributes.ts';
 import { decodeOutcome, type NetlinkMessage } from '../wire/netlink/message.ts';
 import { errnoName, orClose } from './errno.ts';
 import { errno, recvfrom, recvfromOffLoop } from './ffi.ts';
+import { SequenceNumbers } from './netlink-sequence.ts';
 import {
   intBytes,
   MSG_DONTWAIT,
@@ -41,6 +42,15 @@ export function openNetlink(): number {
     setReceiveBuffer(op, fd, RECEIVE_BUFFER);
     return fd;
   });
+}
+
+/** A socket for requests, and the numbers of those: nothing but their answers gets into it. */
+export type NetlinkFd = { readonly fd: number; readonly sequence: SequenceNumbers };
+
+/** The same for requests alone. */
+export function openRequests(): NetlinkFd {
+  const fd = openNetlink();
+  return orClose(fd, () => ({ fd, sequence: SequenceNumbers.guarding('open netlink socket', fd) }));
 }
 
 /** struct sockaddr_nl for bind(2): the kernel chooses the port id; `groups` are bits (RTMGRP_*). */

@@ -13,7 +13,8 @@ import { errnoName } from './errno.ts';
 import { closeFd, sendOffLoop } from './ffi.ts';
 import { quickLane, slowLane, type Lane } from './lanes.ts';
 import { type DumpLimit, NetlinkDumper, NODE_DUMP_LIMIT } from './netlink-dump.ts';
-import { openNetlink, outcomeError, receive } from './netlink-fd.ts';
+import { type NetlinkFd, openRequests, outcomeError, receive } from './netlink-fd.ts';
+import type { SequenceNumbers } from './netlink-sequence.ts';
 import type { NetNs } from './netns.ts';
 
 /** Datagrams read in one go: more than this many are not waiting unless somebody floods the socket. */
@@ -35,17 +36,18 @@ type Answer = {
  */
 export class NetlinkSocket implements AsyncDisposable {
   readonly #fd: number;
+  readonly #sequence: SequenceNumbers;
   readonly #netns: NetNs | undefined;
   readonly #limit: DumpLimit;
   #dumper: NetlinkDumper | undefined;
   readonly #answers = new Map<number, Answer>();
-  #seq = 0;
   #underWay = 0;
   #idle: PromiseWithResolvers<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(fd: number, netns: NetNs | undefined, limit: DumpLimit) {
+  private constructor({ fd, sequence }: NetlinkFd, netns: NetNs | undefined, limit: DumpLimit) {
     this.#fd = fd;
+    this.#sequence = sequence;
     this.#netns = netns;
     this.#limit = limit;
   }
@@ -88,7 +90,7 @@ export class NetlinkSocket implements AsyncDisposable {
   async dump(request: NetlinkRequest, emptyOn: readonly string[] = []): Promise<readonly NetlinkMessage[]> {
     try {
       return await this.#whileOpen(request.op, () => {
-        const open = (): number => this.#openAgain(request.op);
+        const open = (): NetlinkFd => this.#openAgain(request.op);
         this.#dumper ??= new NetlinkDumper(open(), this.#limit, open);
         return this.#dumper.dump(request);
       });
@@ -129,7 +131,7 @@ export class NetlinkSocket implements AsyncDisposable {
   }
 
   /** What waited for a dump that was too long may find the socket closed meanwhile, and its namespace too. */
-  #openAgain(op: string): number {
+  #openAgain(op: string): NetlinkFd {
     if (this.#closed !== undefined) throw new SysError(op, 'EBADF', 'the netlink socket is closed');
     return inside(this.#netns);
   }
@@ -141,10 +143,10 @@ export class NetlinkSocket implements AsyncDisposable {
 
   async #sendAndCollect(requests: readonly NetlinkRequest[]): Promise<readonly Answer[]> {
     const sent = requests.map((request) => {
-      this.#seq = (this.#seq + 1) >>> 0;
+      const seq = this.#sequence.next();
       const answer: Answer = { op: request.op, messages: [], error: undefined, done: false };
-      this.#answers.set(this.#seq, answer);
-      return { request, seq: this.#seq, answer };
+      this.#answers.set(seq, answer);
+      return { request, seq, answer };
     });
     const bytes = concat(sent.map(({ request, seq }) => encodeRequest(request, seq, NLM_F_ACK)));
     const { result, errno } = await sendOffLoop(this.#fd, bytes, 0);
@@ -185,6 +187,6 @@ export class NetlinkSocket implements AsyncDisposable {
   }
 }
 
-function inside(netns: NetNs | undefined): number {
-  return netns === undefined ? openNetlink() : netns.run(openNetlink);
+function inside(netns: NetNs | undefined): NetlinkFd {
+  return netns === undefined ? openRequests() : netns.run(openRequests);
 }

@@ -2,7 +2,7 @@ import { NFNLGRP_NFTABLES } from '../wire/nftables/message.ts';
 import { readNotices } from '../wire/nftables/notice.ts';
 import { closeOffLoop } from './ffi.ts';
 import { GUARD_TABLE, INET_TABLE, NAT_TABLE, NETDEV_TABLE } from './guard-table.ts';
-import { isOwnSocket, openNetfilter, ownSocketKey } from './netfilter-fd.ts';
+import { isOwnSocket, openNetfilterNotices, ownSocketKey } from './netfilter-fd.ts';
 import type { NetNs } from './netns.ts';
 import { NoticeSocket } from './notice-socket.ts';
 
@@ -19,7 +19,7 @@ export function watchNftables(
   onLost: () => void,
   netns?: NetNs,
 ): { readonly close: () => void } {
-  const { fd } = openNetfilter(netns, 1 << (NFNLGRP_NFTABLES - 1));
+  const fd = openNetfilterNotices(netns, 1 << (NFNLGRP_NFTABLES - 1));
   const isOwn = (portId: number): boolean => isOwnSocket(ownSocketKey(portId, netns));
   /** By the transaction that is being read: its end says whose it is. */
   let touched = false;

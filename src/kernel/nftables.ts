@@ -9,6 +9,7 @@ import {
   NLMSG_ERROR,
   type NetlinkMessage,
   type NetlinkRequest,
+  renumber,
 } from '../wire/netlink/message.ts';
 import {
   countChains,
@@ -60,13 +61,12 @@ export class Nftables implements AsyncDisposable {
   readonly #dumper: NetlinkDumper;
   /** Dumps and batches share the descriptor, one at a time. */
   readonly #turns = new Lane(1);
-  #seq = 0;
   #hasDeleted = false;
   #closed: Promise<void> | undefined;
 
   private constructor(netns: NetNs | undefined, limit?: DumpLimit) {
     this.#socket = unsupportedAsSuch(() => openNetfilter(netns));
-    this.#dumper = new NetlinkDumper(this.#socket.fd, limit);
+    this.#dumper = new NetlinkDumper(this.#socket, limit);
     this.#key = ownSocketKey(this.#socket.portId, netns);
     noteOwnSocket(this.#key);
   }
@@ -199,8 +199,9 @@ export class Nftables implements AsyncDisposable {
 
   async #sendBatch({ op, bytes, ops, deletes }: Batch): Promise<void> {
     this.#hasDeleted ||= deletes;
-    const { result, errno } = await sendOffLoop(this.#socket.fd, bytes, 0);
-    const error = result < 0 ? new SysError(op, errnoName(errno)) : this.#firstError(op, ops);
+    const opOf = new Map(ops.map((name) => [this.#socket.sequence.next(), name]));
+    const { result, errno } = await sendOffLoop(this.#socket.fd, renumber(bytes, [...opOf.keys()]), 0);
+    const error = result < 0 ? new SysError(op, errnoName(errno)) : this.#firstError(op, opOf);
     if (error === undefined) return;
     // What was made of a refused batch is destroyed in the same way.
     this.#hasDeleted = true;
@@ -220,8 +221,7 @@ export class Nftables implements AsyncDisposable {
 
   /** The one answer to a question that is no dump; undefined for ENOENT. */
   async #get(request: NetlinkRequest): Promise<NetlinkMessage | undefined> {
-    this.#seq = (this.#seq + 1) >>> 0;
-    const seq = this.#seq;
+    const seq = this.#socket.sequence.next();
     const { result, errno } = await sendOffLoop(this.#socket.fd, encodeRequest(request, seq), 0);
     if (result < 0) throw new SysError(request.op, errnoName(errno));
     const answer = this.#drain().find((message) => message.seq === seq);
@@ -245,25 +245,29 @@ export class Nftables implements AsyncDisposable {
   }
 }
 
-/** A transaction as bytes, which are the same for every socket: the kernel answers inside send(2), so none is mixed up. */
+/** A transaction as bytes, which are the same for every socket but for the sequence numbers. */
 type Batch = {
   /** Of its first message. */
   readonly op: string;
   readonly bytes: Uint8Array;
-  /** By sequence number. */
-  readonly ops: ReadonlyMap<number, string>;
+  /** What errors call each of its messages, in order. */
+  readonly ops: readonly string[];
   readonly deletes: boolean;
 };
 
 function encodeBatch(requests: readonly NetlinkRequest[]): Batch {
-  const ops = new Map<number, string>();
-  const bytes = [BATCH_BEGIN, ...requests, BATCH_END].map((request, at) => {
-    ops.set(at, request.op);
+  const all = [BATCH_BEGIN, ...requests, BATCH_END];
+  const bytes = all.map((request, at) =>
     // One acknowledgement says that there was an answer; what fails answers in any case.
-    return encodeRequest(request, at, at === requests.length ? NLM_F_ACK : 0);
-  });
+    encodeRequest(request, 0, at === requests.length ? NLM_F_ACK : 0),
+  );
   const deletes = requests.some(({ type }) => type === nftType('DELTABLE'));
-  return { op: requests[0]?.op ?? BATCH_BEGIN.op, bytes: concat(bytes), ops, deletes };
+  return {
+    op: requests[0]?.op ?? BATCH_BEGIN.op,
+    bytes: concat(bytes),
+    ops: all.map(({ op }) => op),
+    deletes,
+  };
 }
 
 /** A pod's table is the same for every pod, and it takes longer to write down than the kernel takes to read it. */

@@ -28,6 +28,9 @@ import { openUdp, type UdpSocket } from './udp-socket.ts';
 /** RFC 2131 4.1: what a client listens on. */
 const CLIENT_PORT = 68;
 
+/** Who hears the pod's netlink (nlmon) and fills our receive buffer must do so in each of these anew. */
+const DELETE_TRIES = 3;
+
 type MacvlanSpec = {
   readonly name: string;
   readonly masterIndex: number;
@@ -112,11 +115,17 @@ export class PodNetwork {
     });
   }
 
+  /** No error when it is gone already. Whose answer was lost is looked for, and deleted again if need be. */
   async deleteLink(index: number): Promise<void> {
-    try {
-      await this.#rtnl.links.delete(index);
-    } catch (error) {
-      if (!isSysError(error, 'ENODEV')) throw error;
+    for (let left = DELETE_TRIES; left > 0; left--) {
+      try {
+        await this.#rtnl.links.delete(index);
+        return;
+      } catch (error) {
+        if (isSysError(error, 'ENODEV')) return;
+        if (!isSysError(error, 'ENOBUFS') || left === 1) throw error;
+        if (readSight(index, undefined, this.#netns) === undefined) return;
+      }
     }
   }
 

@@ -25,6 +25,7 @@ export const NLM_F_APPEND = 0x800;
 export const NLM_F_CAPPED = 0x100;
 export const NLM_F_ACK_TLVS = 0x200;
 export const NLMSG_HEADER_LENGTH = 16;
+const NLMSG_SEQ_AT = 8;
 
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_HEADER_AT = 4;
@@ -61,6 +62,19 @@ export function encodeRequest(request: NetlinkRequest, seq: number, extraFlags =
     request.payload,
     new Uint8Array(align4(length) - length),
   ]);
+}
+
+/** A copy of these messages with other sequence numbers, one for each. */
+export function renumber(messages: Uint8Array, sequence: readonly number[]): Uint8Array {
+  const copy = messages.slice();
+  const words = new Uint32Array(copy.buffer);
+  let at = 0;
+  for (const seq of sequence) {
+    const length = words[at / Uint32Array.BYTES_PER_ELEMENT] ?? 0;
+    words[(at + NLMSG_SEQ_AT) / Uint32Array.BYTES_PER_ELEMENT] = seq;
+    at += align4(length);
+  }
+  return copy;
 }
 
 /** All messages of one datagram. One bad length spoils the datagram: nothing after it can be trusted. */
