@@ -88,12 +88,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     );
   });
   ends.defer(() => timers.close());
+  const sendFrame = (ifindex: number, frame: Uint8Array) => frames.send(ifindex, frame);
   const { side: hostSide, services: networks } = await openHostSide({
     stateDir,
     host,
     timers,
     log,
     count,
+    sendFrame,
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
     leases: () => leases.list().flatMap(leaseHere),
   });
@@ -111,7 +113,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     namespaceAt,
     openTap: openUplinkTap(log, count),
     frames: {
-      send: (ifindex: number, frame: Uint8Array) => frames.send(ifindex, frame),
+      send: sendFrame,
       link: (name: string) => host.peek(name),
     },
     get protect() {

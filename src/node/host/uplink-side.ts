@@ -2,6 +2,7 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
 import { later } from '../../base/time.ts';
+import { announceNode } from './announce.ts';
 import { forgetAstray } from './astray.ts';
 import { routedNothing } from './confine.ts';
 import { Hosts } from './hosts.ts';
@@ -342,6 +343,8 @@ export class UplinkSide {
     this.#devices = devices;
     await this.#owner.shimReady(this, isNew);
     const before = this.#takenMacs.over();
+    const shim = { index: link.index, mac: this.shimMac, addresses: this.#addresses.wanted };
+    if (isNew || before !== undefined) announceNode(this.#world, shim, this.#hosts.macs.values());
     if (before !== undefined) this.#owner.shimMacChanged(this, before);
   }
 

@@ -1,5 +1,6 @@
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
+import type { SysError } from '../../base/sys-error.ts';
 import { type Duration, type Instant, millis } from '../../base/time.ts';
 import type { GuardPort, HostKernel, PodSidePort } from './ports.ts';
 import type { AttachmentKey, AttachmentRecord, HostRecord } from './record.ts';
@@ -36,6 +37,8 @@ export interface HostWorld {
     put(record: HostRecord): Promise<void>;
     remove(record: HostRecord): Promise<void>;
   };
+  /** A whole Ethernet frame out of an interface of the node, at once or not at all: then why. */
+  sendFrame(index: number, frame: Uint8Array): SysError | undefined;
   /** A locally administered unicast address that nobody has yet. */
   newMac(): Mac;
   readonly log: {

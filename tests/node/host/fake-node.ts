@@ -36,6 +36,8 @@ export class FakeNode implements HostKernel {
   readonly stored = new Map<string, HostRecord>();
   readonly log: { level: string; fields: object; text: string }[] = [];
   readonly counts = new Map<string, number>();
+  /** What left by an interface. */
+  readonly frames: { readonly index: number; readonly frame: Uint8Array }[] = [];
   readonly sysctls = new Map<string, string>();
   readonly pods = new Map<string, PodState>();
   readonly leases = new Map<string, Ipv4>();
@@ -100,6 +102,10 @@ export class FakeNode implements HostKernel {
             uplink: 'eth0',
             address,
           })),
+        sendFrame: (index, frame) => {
+          this.frames.push({ index, frame });
+          return undefined;
+        },
         newMac: () => mac(`02:00:00:00:00:${String(++this.#macs).padStart(2, '0')}`),
         store: {
           put: (record) => {

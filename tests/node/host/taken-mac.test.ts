@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cidr } from '../../../src/base/cidr.ts';
-import type { Mac } from '../../../src/base/mac.ts';
-import { FakeNode } from './fake-node.ts';
+import { macFromBytes, type Mac } from '../../../src/base/mac.ts';
+import { parseArpFrame } from '../../../src/wire/arp.ts';
+import { FakeNode, NODE } from './fake-node.ts';
 
 async function nodeWithPods(): Promise<FakeNode> {
   const node = new FakeNode();
@@ -37,6 +38,24 @@ test('a MAC address that a pod took while the shim was away is given up: all pod
   const said = node.log.find(({ text }) => text.includes('MAC address was taken'));
   assert.deepEqual(said?.fields, { uplink: 'eth0', shim: 'lh0', mac: before, now, by: 'unknown' });
   assert.equal(node.side.status().uplinks[0]?.problem, undefined);
+});
+
+test('each pod is told alone by which MAC address the node is reached now; the LAN hears nothing', async () => {
+  const node = await nodeWithPods();
+  node.frames.length = 0;
+  node.takenMacs.add(shimMac(node));
+  node.removeLink(node.shim?.index ?? 0);
+  await node.pass(200);
+  const to = node.frames.map(({ frame }) => macFromBytes(frame, 0));
+  assert.deepEqual(to, [node.pod('one', '192.168.2.93').mac, node.pod('bad', '192.168.2.94').mac]);
+  for (const { index, frame } of node.frames) {
+    assert.equal(index, node.shim?.index);
+    const packet = parseArpFrame(frame);
+    assert.ok(packet.ok);
+    assert.equal(packet.value.senderMac, shimMac(node));
+    assert.equal(packet.value.senderIp, NODE);
+    assert.equal(packet.value.targetIp, NODE);
+  }
 });
 
 test('the pod that has it is named', async () => {
