@@ -9,9 +9,11 @@ import { HostSideNetwork } from './kernel/host-side-network.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
 import { namespaceAt } from './kernel/namespace-at.ts';
 import { watchNftables } from './kernel/nft-watch.ts';
+import { PodNetwork } from './kernel/pod-network.ts';
 import { openPodSide } from './kernel/pod-side.ts';
 import { Slices } from './kernel/slices.ts';
 import { HostSide } from './node/host/host-side.ts';
+import { NestedLinks, type PodLink, type PodOnUplink } from './node/host/nested-links.ts';
 import { formatHostRecord, hostRecordKey, parseHostRecord, type HostRecord } from './node/host/record.ts';
 import { ServiceNetworks } from './node/host/service-networks.ts';
 import type { ManagedLease } from './lease/manager.ts';
@@ -26,19 +28,25 @@ type Needs = Pick<HostWorld, 'timers' | 'leaseAddress' | 'leases' | 'sendFrame' 
   readonly host: HostNetwork;
 };
 
-export type HostParts = { readonly side: HostSide; readonly services: ServiceNetworks };
+export type HostParts = {
+  readonly side: HostSide;
+  readonly services: ServiceNetworks;
+  readonly nested: NestedLinks;
+};
 
 /** The node's side of the pods, with what an earlier run left; `start` of it comes when the leases are taken up. */
 export async function openHostSide(needs: Needs): Promise<HostParts> {
   const { stateDir, host, log, ...world } = needs;
   const { records, store } = await openHostRecords(stateDir, log);
   const services = new ServiceNetworks();
+  const clock = { now, bootId: bootId() };
+  const kernel = new HostSideNetwork(host.rtnl);
   const side = new HostSide(
     {
       ...world,
       log,
-      clock: { now, bootId: bootId() },
-      kernel: new HostSideNetwork(host.rtnl),
+      clock,
+      kernel,
       guard: new HostGuard(),
       openPodSide,
       namespaceAt,
@@ -48,7 +56,32 @@ export async function openHostSide(needs: Needs): Promise<HostParts> {
     services,
   );
   await resumeAll(records, side);
-  return { side, services };
+  const nested = new NestedLinks({
+    ...world,
+    log,
+    clock,
+    kernel: {
+      peek: (name) => kernel.peek(name),
+      links: () => kernel.links(),
+      neighbours: (index) => kernel.neighbours(index),
+      childMacs: (index) => kernel.childMacs(index),
+      podLinks: (netns) => podLinks(netns, host),
+    },
+    pods: () => [...side.attachmentsOf(), ...world.leases()],
+  });
+  return { side, services, nested };
+}
+
+async function podLinks(
+  { path, inode }: PodOnUplink['netns'],
+  host: HostNetwork,
+): Promise<readonly PodLink[]> {
+  const pod = PodNetwork.open(path, host.rtnl);
+  try {
+    return pod.inode === inode ? await pod.links() : [];
+  } finally {
+    pod.close();
+  }
 }
 
 export type HostRecords = { readonly records: readonly HostRecord[]; readonly store: HostWorld['store'] };

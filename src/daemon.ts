@@ -89,7 +89,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   ends.defer(() => timers.close());
   const sendFrame = (ifindex: number, frame: Uint8Array) => frames.send(ifindex, frame);
-  const { side: hostSide, services: networks } = await openHostSide({
+  const {
+    side: hostSide,
+    services: networks,
+    nested,
+  } = await openHostSide({
     stateDir,
     host,
     timers,
@@ -100,6 +104,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     leases: () => leases.list().flatMap(leaseHere),
   });
   ends.defer(() => hostSide.close());
+  ends.defer(() => nested.close());
   networks.set('config', config.services);
   networks.set('flag', flagged);
   const world = {
@@ -154,7 +159,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     leases: { list: () => leases.list(), debts: () => leases.debts(), now },
     isReady: () => ready,
     counters: () => counters.snapshot(),
-    host: () => hostSide.status(),
+    host: () => ({ ...hostSide.status(), nested: nested.found }),
     hostPods: () => hostSide.checkAll(),
     adopt: async (folder) =>
       adoptAll(await readResultCache(folder), (call, type) =>
@@ -190,9 +195,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const stopReloading = onReload(options.configPath, log, ({ services: again }) => {
     networks.set('config', again);
     void hostSide.reapply();
+    void nested.look();
   });
   ends.defer(stopReloading);
   leases.watch();
+  nested.start();
   const spool = new SpoolWatch(
     socketPath,
     (request) => {

@@ -1,10 +1,17 @@
 import { formatCidr } from '../base/cidr.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { PodsChecked } from '../node/host/pod-checks.ts';
+import type { NestedLink } from '../node/host/nested-links.ts';
 import type { HostStatus } from '../node/host/host-status.ts';
 
+/** What `GET /v1/host` is made of. */
+export type NodeStatus = HostStatus & {
+  /** What pods have made for themselves on an uplink. */
+  readonly nested: readonly NestedLink[];
+};
+
 /** `GET /v1/host`: the node's side as others read it. */
-export function hostView(status: HostStatus): JsonObject {
+export function hostView(status: NodeStatus): JsonObject {
   return {
     uplinks: status.uplinks.map((uplink) => ({
       name: uplink.name,
@@ -24,6 +31,14 @@ export function hostView(status: HostStatus): JsonObject {
     attachments: status.attachments,
     guard: { problem: status.guard.problem ?? null },
     repairs: status.repairs,
+    nested: status.nested.map(({ uplink, mac, pod, ifname, macvlanMode, takes }) => ({
+      uplink,
+      mac,
+      pod: pod ?? null,
+      ifname: ifname ?? null,
+      macvlanMode: macvlanMode ?? null,
+      takes: takes ?? null,
+    })),
     fights: status.fights.map(({ item, count }) => ({ item, count })),
   };
 }

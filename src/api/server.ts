@@ -5,7 +5,7 @@ import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
 import { debtViews, leaseViews, type LeaseSource } from './lease-view.ts';
 import { hostView, podsView } from './host-view.ts';
-import type { HostStatus } from '../node/host/host-status.ts';
+import type { NodeStatus } from './host-view.ts';
 import type { PodsChecked } from '../node/host/pod-checks.ts';
 import { environmentOf, pluginOf } from './request-head.ts';
 
@@ -29,7 +29,7 @@ export interface ApiParts {
   readonly isReady: () => boolean;
   readonly counters: () => Readonly<Record<string, number>>;
   /** The node's side of the pods. */
-  readonly host: () => HostStatus;
+  readonly host: () => NodeStatus;
   /** Looks at some pods for what is missing or wrong there. Rejects with SysError. */
   readonly hostPods: () => Promise<PodsChecked>;
   /** Takes over the leases of the containers in a runtime's cache of results. */

@@ -89,6 +89,20 @@ function readHost(answer: JsonObject): HostView {
         return said === undefined ? [] : [`nftables: ${said}`];
       }),
     ],
+    nested: objects(answer['nested']).flatMap(({ uplink, mac, pod, ifname, macvlanMode, takes }) => {
+      const [on, address] = [text(uplink), text(mac)];
+      if (on === undefined || address === undefined) return [];
+      return [
+        {
+          uplink: on,
+          mac: address,
+          pod: text(pod),
+          ifname: text(ifname),
+          macvlanMode: text(macvlanMode),
+          takes: text(takes),
+        },
+      ];
+    }),
     fights: objects(answer['fights']).flatMap((fight) => {
       const item = text(fight['item']);
       if (item === undefined) return [];

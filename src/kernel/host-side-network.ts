@@ -114,6 +114,11 @@ export class HostSideNetwork {
     return found === undefined ? undefined : hostNeighbour(found)[0];
   }
 
+  /** The MAC addresses of the macvlans on an interface that are up, in whatever namespace. */
+  childMacs(index: number): Promise<readonly Mac[]> {
+    return this.#rtnl.neighbours.filterOf(index);
+  }
+
   /** IPv4, of a HostRule's form alone. EOPNOTSUPP where the kernel has no rules. */
   async rules(): Promise<readonly HostRule[]> {
     return (await this.#rtnl.rules.list(4)).flatMap(hostRule);

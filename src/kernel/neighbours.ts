@@ -1,3 +1,5 @@
+import type { Mac } from '../base/mac.ts';
+import { decodeForwarding, listForwardingRequest } from '../wire/netlink/forwarding.ts';
 import {
   decodeNeighbour,
   deleteNeighbourRequest,
@@ -43,6 +45,16 @@ export class Neighbours {
       const all = await this.list(isIpv4(address) ? 4 : 6, index);
       return all.find((one) => one.address === address);
     }
+  }
+
+  /** The unicast addresses in a link's own filter, beside its own: those of macvlans on it. None when the link is gone. */
+  async filterOf(index: number): Promise<readonly Mac[]> {
+    const request = listForwardingRequest(index);
+    const messages = await this.#socket.dump(request, ['ENODEV']);
+    const entries = await decodeInSlices(request.op, messages, RTM_NEWNEIGH, decodeForwarding);
+    return entries
+      .filter((entry) => entry.index === index && entry.isOwnFilter && !entry.isGroup)
+      .map(({ mac }) => mac);
   }
 
   /** Those of one family on one link. None too when the link is gone. */

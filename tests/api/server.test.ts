@@ -24,6 +24,7 @@ const PARTS: ApiParts = {
     guard: { problem: undefined },
     repairs: 0,
     fights: [],
+    nested: [],
   }),
   hostPods: () => Promise.resolve({ looked: 0, pods: [] }),
   adopt: () => Promise.resolve([]),

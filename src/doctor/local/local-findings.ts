@@ -14,6 +14,7 @@ import type { DaemonView, NodeFacts } from './ports.ts';
 import { rpFilterCheck } from './rp-filter.ts';
 import { serviceOverlapCheck } from './service-overlap.ts';
 import { allServiceNetworks } from './service-networks.ts';
+import { nestedCheck } from './nested.ts';
 import { fightCheck, hostProblemCheck, shimCheck } from './shim.ts';
 import { uplinkKindCheck, uplinkOf } from './uplink.ts';
 
@@ -29,6 +30,7 @@ const CHECKS: readonly Check[] = [
   guardCheck,
   hostProblemCheck,
   fightCheck,
+  nestedCheck,
   podSideCheck,
   forwardCheck,
   bridgeNfCheck,

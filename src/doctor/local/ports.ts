@@ -133,6 +133,15 @@ export type HostView = {
     readonly address: string | undefined;
   }[];
   readonly services: readonly string[];
+  /** Interfaces on its uplinks that pods have made for themselves, or that have the MAC address of a host of the LAN. */
+  readonly nested: readonly {
+    readonly uplink: string;
+    readonly mac: string;
+    readonly pod: string | undefined;
+    readonly ifname: string | undefined;
+    readonly macvlanMode: string | undefined;
+    readonly takes: string | undefined;
+  }[];
   /** What it could not do: "eth0: ...". */
   readonly problems: readonly string[];
   readonly fights: readonly {

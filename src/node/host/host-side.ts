@@ -247,11 +247,11 @@ export class HostSide {
     return this.#attachments.has(attachmentText(key));
   }
 
-  /** The attachments of one network. */
-  attachmentsOf(network: string): readonly AttachmentRecord[] {
+  /** The attachments of one network, or all. */
+  attachmentsOf(network?: string): readonly AttachmentRecord[] {
     return [...this.#attachments.values()]
       .map(({ record }) => record)
-      .filter(({ key }) => key.network === network);
+      .filter(({ key }) => network === undefined || key.network === network);
   }
 
   /** The address of a lease changed, came or went, or its interface was made again. */

@@ -7,6 +7,7 @@ const HOST = {
   uplinks: [{ name: 'eth0', shim: 'lh0', address: '192.168.77.10' }],
   services: ['10.43.0.0/16'],
   problems: [],
+  nested: [],
   fights: [],
 };
 const GUARD = 'add table inet leasehold';

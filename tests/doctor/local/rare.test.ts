@@ -70,13 +70,19 @@ test('service networks to be guarded, and no nft to do it with', async () => {
     links: () => Promise.resolve([link(2, 'eth0'), shim]),
     firewall: () => Promise.resolve({ kind: 'unknown', why: 'nft is not installed' }),
   };
-  const host = { uplinks: [], services: ['10.43.0.0/16'], problems: [], fights: [] };
+  const host = { uplinks: [], services: ['10.43.0.0/16'], problems: [], nested: [], fights: [] };
   const [finding] = await findingsOf(more, { ...READY, host });
   assert.deepEqual([finding?.id, finding?.evidence], ['nft-missing', ['nft is not installed']]);
 });
 
 test('a service network that only the daemon knows is looked at too', async () => {
-  const host = { uplinks: [], services: ['192.168.0.0/16', 'nonsense'], problems: [], fights: [] };
+  const host = {
+    uplinks: [],
+    services: ['192.168.0.0/16', 'nonsense'],
+    problems: [],
+    nested: [],
+    fights: [],
+  };
   const route = { dst: cidr('192.168.77.0/24'), index: 2, protocol: 2 };
   const findings = await findingsOf({ routes: () => Promise.resolve([route]) }, { ...READY, host });
   assert.deepEqual(
@@ -87,7 +93,7 @@ test('a service network that only the daemon knows is looked at too', async () =
 
 test('advice names the manager that runs here, and no other', async () => {
   const fights = [{ item: 'lh0', by: undefined, since: undefined, count: undefined }];
-  const host = { uplinks: [], services: [], problems: [], fights };
+  const host = { uplinks: [], services: [], problems: [], nested: [], fights };
   const [fight] = await findingsOf(
     { processes: () => [{ pid: 5, argv: ['dhcpcd: eth0 [ip4]'] }] },
     { ...READY, host },
