@@ -12,6 +12,10 @@ function echo(bytes: readonly number[]): Reply {
   return { raw: { 'dhcp-client-identifier': bytes } };
 }
 
+function ciaddrOf(ciaddr: Ipv4): Reply {
+  return { fields: { yiaddr: IPV4_ANY, ciaddr } };
+}
+
 describe('an option 61 that comes back otherwise than it was sent (RFC 6842)', () => {
   const taken: readonly (readonly [string, readonly number[]])[] = [
     ['as it was sent', OURS],
@@ -60,7 +64,6 @@ describe('an option 61 that comes back otherwise than it was sent (RFC 6842)', (
 });
 
 describe('an ACK of a renewal that grants ciaddr and leaves yiaddr empty', () => {
-  const ciaddrOf = (ciaddr: Ipv4): Reply => ({ fields: { yiaddr: IPV4_ANY, ciaddr } });
   const ours = ciaddrOf(ADDRESS);
 
   test('extends the lease in RENEWING, REBINDING and when the link came back', () => {
