@@ -115,8 +115,8 @@ describe('answers that are strange and still good', options, () => {
     );
   });
 
-  test('hardware-type-wrong: htype 0, and that of IEEE 802', async () => {
-    await assertServed(await add('type-0'));
+  test('hardware-type-wrong: htype and hlen 0, and the htype of IEEE 802', async () => {
+    await assertServed(await add('type-0.length-0'));
     await assertServed(await add('type-6'));
   });
 

@@ -66,7 +66,7 @@ export function leaseFromAck(
   if (leaseSecs === 0) return err('zero-lease-time');
 
   const options = new OptionReader(message);
-  const named = options.take('routers') ?? [];
+  const named = [...new Set(options.take('routers'))];
   const classless =
     options.take('rfc3442-classless-static-routes') ?? options.take('ms-classless-static-routes');
   const pairs = options.take('static-routes') ?? [];
@@ -88,7 +88,7 @@ export function leaseFromAck(
     serverId,
     acquiredAt: requestedAt,
     times: leaseTimes(requestedAt, leaseSecs, t1, t2),
-    routers: [...new Set(named)].filter((router) => routerFault(own.value, router) === undefined),
+    routers: named.filter((router) => routerFault(own.value, router) === undefined),
     routes,
     refusedRoutes: refused,
     dnsServers: dns.servers,

@@ -93,6 +93,8 @@ const HTYPE_IEEE802 = 6;
  */
 const HTYPES_TAKEN: ReadonlySet<number | undefined> = new Set([0, HTYPE_ETHERNET, HTYPE_IEEE802]);
 const HLEN_ETHERNET = 6;
+/** The same of the length. */
+const HLENS_TAKEN: ReadonlySet<number | undefined> = new Set([0, HLEN_ETHERNET]);
 const FLAG_BROADCAST = 0x8000;
 /** 99, 130, 83, 99 (RFC 2131 section 3). */
 const MAGIC_COOKIE = 0x63825363;
@@ -152,9 +154,7 @@ export function parseDhcp4(packet: Uint8Array): Result<Dhcp4Message, Malformed> 
   if (packet.length > MAX_DHCP4_BYTES) return err('too-long');
   const op = packet[AT.op];
   if (op !== OP_REQUEST && op !== OP_REPLY) return err('bad-op');
-  if (!HTYPES_TAKEN.has(packet[AT.htype]) || packet[AT.hlen] !== HLEN_ETHERNET) {
-    return err('bad-hardware');
-  }
+  if (!HTYPES_TAKEN.has(packet[AT.htype]) || !HLENS_TAKEN.has(packet[AT.hlen])) return err('bad-hardware');
 
   // One copy, so that the values of the options can be views of it: receive buffers are used again.
   const bytes = new Uint8Array(packet);

@@ -26,7 +26,8 @@ function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
  * All pieces of one option are joined in the order of the packet (RFC 3396 section 7), which assumes that a sender
  * repeats a code only to split a value. Servers also send what they were configured to say beside what they say anyway
  * (RFC 2131 4.3.1: "only once"): where a value has a fixed size and is complete, what follows is a copy of it and no
- * piece. The first one counts, for it is the server's own: configured options come later.
+ * piece. The first one counts, as it does for udhcpc, dhcpcd and dhclient: dnsmasq writes what it means before what it
+ * was told to add.
  */
 function addPiece(into: OptionPieces, code: number, piece: Uint8Array): void {
   const before = into.values.get(code);

@@ -86,6 +86,7 @@ const silence: Change = () => undefined;
 const OPTIONS_AT = 240;
 const FILE_AT = 108;
 const HTYPE_AT = 1;
+const HLEN_AT = 2;
 const OPTION_END = 255;
 /** Option 52: the field `file` holds options too. */
 const OVERLOAD_FILE = 1;
@@ -118,8 +119,8 @@ function duplicate(bytes: Uint8Array): Uint8Array {
   return append(bytes, bytes.subarray(OPTIONS_AT, bytes.lastIndexOf(OPTION_END)));
 }
 
-function withHardwareType(htype: number): Spoil {
-  return { raw: (bytes) => bytes.with(HTYPE_AT, htype) };
+function withByte(at: number, byte: number): Spoil {
+  return { raw: (bytes) => bytes.with(at, byte) };
 }
 
 /** Another lease time and another server, behind the server's own. */
@@ -167,8 +168,9 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   'echo-mac': always((reply) =>
     withOption(reply, OPTION.clientId, Uint8Array.of(1, ...macToBytes(reply.chaddr))),
   ),
-  'type-0': withHardwareType(0),
-  'type-6': withHardwareType(6),
+  'type-0': withByte(HTYPE_AT, 0),
+  'type-6': withByte(HTYPE_AT, 6),
+  'length-0': withByte(HLEN_AT, 0),
   // replyTo keeps the ciaddr of the REQUEST.
   'renewal-no-yiaddr': { renewal: (reply) => ({ ...reply, yiaddr: IPV4_ANY }) },
   'odd-routers': having(OPTION.router, Uint8Array.of(...NO_ADDRESSES, 192, 168, 2, 1)),

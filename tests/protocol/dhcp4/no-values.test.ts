@@ -52,8 +52,9 @@ describe('an address that is none', () => {
   }
 
   test('a list of nothing else is no list', () => {
-    const got = lease({ options: { 'domain-name-servers': NOBODY, routers: NOBODY } });
+    const got = lease({ options: { 'domain-name-servers': NOBODY, routers: [...NOBODY, ...NOBODY] } });
     assert.deepEqual([got.dnsServers, got.routers, got.routes], [[], [], []]);
+    assert.equal(got.refusedRoutes.length, NOBODY.length);
     assert.deepEqual(got.remarks, [
       'domain-name-servers: left out 0.0.0.0, 255.255.255.255, 0.1.2.3, 127.0.0.1 and 5 more: no address of a server',
     ]);

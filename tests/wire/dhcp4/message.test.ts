@@ -184,11 +184,13 @@ describe('parseDhcp4', () => {
     assertMalformed(FIXED.with(239, 0), 'bad-cookie');
   });
 
-  test('takes an Ethernet address under the type 0 and that of IEEE 802, and writes Ethernet', () => {
+  test('takes an Ethernet address under type or length 0 and under IEEE 802, and writes Ethernet', () => {
     for (const htype of [0, 1, 6]) {
-      const read = parsed(FIXED.with(1, htype));
-      assert.equal(read.chaddr, DISCOVER.chaddr);
-      assert.equal(emitDhcp4(read)[1], 1);
+      for (const hlen of [0, 6]) {
+        const read = parsed(FIXED.with(1, htype).with(2, hlen));
+        assert.equal(read.chaddr, DISCOVER.chaddr);
+        assert.deepEqual([...emitDhcp4(read).subarray(1, 3)], [1, 6]);
+      }
     }
   });
 

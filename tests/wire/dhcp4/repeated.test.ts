@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import * as fc from 'fast-check';
 import { emitDhcp4, parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { allOptions, OPTION_OVERLOAD, readOption } from '../../../src/wire/dhcp4/options.ts';
+import { anyValue } from './arbitrary.ts';
 import { DNSMASQ_OFFER_FRAME, payloadOf } from './fixtures.ts';
 
 const OPTIONS_AT = 240;
@@ -30,9 +32,11 @@ function parsed(bytes: Uint8Array): Dhcp4Message {
 }
 
 /** The rows whose values all have one size, with that size. */
-const FIXED = allOptions().flatMap(({ code, name, codec: { size } }) =>
-  size === undefined || code === OPTION_OVERLOAD ? [] : [{ code, name, size }],
-);
+const FIXED = allOptions().flatMap((row) => {
+  const { code, name, codec } = row;
+  const { size } = codec;
+  return size === undefined || code === OPTION_OVERLOAD ? [] : [{ row, code, name, size }];
+});
 const bytesOf = (size: number, first: number): readonly number[] =>
   Array.from({ length: size }, (_, i) => first + i);
 
@@ -46,6 +50,14 @@ describe('an option of a fixed size that a server repeats', () => {
         54, 57, 58, 59, 80, 91, 94, 108, 109, 116, 118, 152, 153, 154, 155, 156, 157, 159, 208, 211,
       ],
     );
+  });
+
+  test('all their values have that size', () => {
+    for (const { row, size } of FIXED) {
+      const values = anyValue(row);
+      assert.ok(values);
+      for (const value of fc.sample(values, 20)) assert.equal(row.codec.encode(value).length, size, row.name);
+    }
   });
 
   for (const { code, name, size } of FIXED) {
