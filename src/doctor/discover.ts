@@ -18,13 +18,11 @@ const CLIENT_ID_TEXT = 'leasehold-doctor';
 const LOCALLY_ADMINISTERED = 0x02;
 const GROUP = 0x01;
 
-/** Options 1, 3, 6, 51, 54: what a server's answer is judged by. */
+/** What a server's answer is judged by, beside what is in every answer (RFC 2131 table 3). */
 const PARAMETERS = [
   DHCP4_OPTIONS['subnet-mask'].code,
   DHCP4_OPTIONS['routers'].code,
   DHCP4_OPTIONS['domain-name-servers'].code,
-  DHCP4_OPTIONS['dhcp-lease-time'].code,
-  DHCP4_OPTIONS['dhcp-server-identifier'].code,
 ];
 
 /** A MAC as a pod could have it: locally administered, the same at every run on this uplink, and no other node's. */

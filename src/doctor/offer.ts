@@ -1,5 +1,5 @@
 import { type Cidr, networkOf } from '../base/cidr.ts';
-import { IPV4_ANY, type Ipv4, prefixFromMask } from '../base/ipv4.ts';
+import { IPV4_ANY, type Ipv4, isHostIpv4, prefixFromMask } from '../base/ipv4.ts';
 import type { DhcpMessageType } from '../wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { readOption } from '../wire/dhcp4/options.ts';
@@ -29,7 +29,7 @@ export function readOffer(message: Dhcp4Message, src: Ipv4): ServerAnswer | unde
     relay: message.giaddr === IPV4_ANY ? undefined : message.giaddr,
     address: message.yiaddr,
     network: readNetwork(message),
-    routers: routers.kind === 'value' ? routers.value.slice(0, MOST_ROUTERS) : [],
+    routers: routers.kind === 'value' ? routers.value.filter(isHostIpv4).slice(0, MOST_ROUTERS) : [],
   };
 }
 

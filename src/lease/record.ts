@@ -147,6 +147,7 @@ const Lease = v.object({
   mtu: maybe(Whole),
   refusedRoutes: v.optional(v.array(v.string()), []),
   malformed: v.array(v.string()),
+  remarks: v.optional(v.array(v.string()), []),
 });
 
 const pending = { xid: Xid, tries: Whole, resendAt: When };

@@ -88,7 +88,7 @@ export class ServerNotes {
   }
 
   /** What in a lease was left aside, said once for each lease that brings it. */
-  leased(lease: string, { serverId, refusedRoutes, malformed }: Lease4): void {
+  leased(lease: string, { serverId, refusedRoutes, malformed, remarks }: Lease4): void {
     this.#world.count('lease-installed');
     for (const _ of refusedRoutes) this.#world.count('route-refused');
     if (refusedRoutes.length > 0) {
@@ -101,6 +101,12 @@ export class ServerNotes {
       this.#world.log.warn(
         { lease, server: serverId, options: malformed },
         'options of the lease are malformed',
+      );
+    }
+    if (remarks.length > 0) {
+      this.#world.log.warn(
+        { lease, server: serverId, options: remarks },
+        'options of the lease were not taken as they are',
       );
     }
   }

@@ -168,6 +168,7 @@ export class OwedLan implements DebtsWorld, ArpEars {
       mtu: undefined,
       refusedRoutes: [],
       malformed: [],
+      remarks: [],
       ...overrides,
     };
   }

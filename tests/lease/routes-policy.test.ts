@@ -34,6 +34,7 @@ function leaseWith(address: string, router = SERVER): Lease4 {
     domainSearch: [],
     mtu: undefined,
     malformed: [],
+    remarks: [],
   };
 }
 

@@ -44,6 +44,23 @@ describe('servers', () => {
     await manager.close();
   });
 
+  test('what of its options was not taken is named, once for each lease that brings it', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    const remarked = (): number =>
+      world.warnings.filter((text) => text === 'options of the lease were not taken as they are').length;
+    world.server.options = { 'domain-name-servers': [ipv4('0.0.0.0'), ipv4('192.168.1.1')] };
+    await attached(world, manager, world.addPod('a'));
+    assert.equal(remarked(), 1);
+    await world.time.run(2_000_000);
+    assert.ok((world.counts.get('lease-extended') ?? 0) > 0);
+    assert.equal(remarked(), 1);
+    world.server.options = { 'domain-name-servers': [ipv4('192.168.1.1')] };
+    await attached(world, manager, world.addPod('b'));
+    assert.equal(remarked(), 1);
+    await manager.close();
+  });
+
   test('routes into a protected network are left out, counted and named', async () => {
     const world = new FakeWorld();
     const services = cidr('10.43.0.0/16');

@@ -5,17 +5,23 @@ import { maybe, optionalText, readShape } from '../spec/schema.ts';
 import { invalid, optionRow } from './option-row.ts';
 
 /**
- * Asked for unless the configuration says otherwise (option 55): what a pod can use. Without 108 (IPv6-only
- * preferred), which comes with `ipv6Only`: who asks for it promises to honour it (RFC 8925 3.2).
+ * Asked for unless the configuration says otherwise (option 55): what a lease is made of, and no more. Without 51, 53
+ * and 54, which every answer has (RFC 2131 table 3): a server that is configured to give one of them gives it a second
+ * time to who asks. T1 and T2 (58, 59) may be missing there, and some servers give them only to who asks. Without 108
+ * (IPv6-only preferred), which comes with `ipv6Only`: who asks for it promises to honour it (RFC 8925 3.2).
  */
-export const DEFAULT_REQUEST: readonly number[] = [
-  1, 3, 6, 12, 15, 26, 33, 42, 51, 54, 58, 59, 119, 121, 249,
-];
+export const DEFAULT_REQUEST: readonly number[] = [1, 121, 3, 6, 15, 26, 33, 58, 59, 119, 249];
 
 /** What is asked for when the configuration takes the defaults away and names nothing: the Go plugin's figure. */
 const LEAST_REQUEST: readonly number[] = [1, 3, 15, 6];
 
 const V6_ONLY = DHCP4_OPTIONS['v6-only-preferred'].code;
+const CLASSLESS_ROUTES = DHCP4_OPTIONS['rfc3442-classless-static-routes'].code;
+/** What option 121 takes the place of. */
+const OLD_ROUTES: ReadonlySet<number> = new Set([
+  DHCP4_OPTIONS.routers.code,
+  DHCP4_OPTIONS['static-routes'].code,
+]);
 
 export type OptionRequest = {
   /** Named ones, in their order. */
@@ -49,6 +55,17 @@ export function readRequest(entries: readonly Json[], at: string): OptionRequest
   return { codes, withDefaults };
 }
 
+/**
+ * "The Classless Static Routes option code MUST appear in the parameter request list prior to both the Router option
+ * code and the Static Routes option code" (RFC 3442): a server that is short of room fills in what comes first.
+ */
+function classlessFirst(codes: readonly number[]): readonly number[] {
+  const first = codes.findIndex((code) => OLD_ROUTES.has(code));
+  if (first < 0 || codes.indexOf(CLASSLESS_ROUTES) <= first) return codes;
+  const others = codes.filter((code) => code !== CLASSLESS_ROUTES);
+  return others.toSpliced(first, 0, CLASSLESS_ROUTES);
+}
+
 /** Option 55. Throws CniError 7 where option 108 is asked for without the promise. */
 export function parameterRequest(request: OptionRequest, ipv6Only: boolean): readonly number[] {
   const { codes, withDefaults } = request;
@@ -58,6 +75,6 @@ export function parameterRequest(request: OptionRequest, ipv6Only: boolean): rea
     );
   }
   const all = new Set(withDefaults ? [...codes, ...DEFAULT_REQUEST] : codes);
-  const list = all.size === 0 ? LEAST_REQUEST : [...all];
+  const list = all.size === 0 ? LEAST_REQUEST : classlessFirst([...all]);
   return ipv6Only && !all.has(V6_ONLY) ? [...list, V6_ONLY] : list;
 }

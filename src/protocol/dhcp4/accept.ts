@@ -1,11 +1,11 @@
-import { toHex } from '../../base/bytes.ts';
 import type { Cidr } from '../../base/cidr.ts';
-import { type Ipv4, isHostIpv4 } from '../../base/ipv4.ts';
+import { IPV4_ANY, type Ipv4, isHostIpv4 } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Duration, Instant } from '../../base/time.ts';
 import { DHCP_MESSAGE_TYPE } from '../../wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS, readOption } from '../../wire/dhcp4/options.ts';
+import { isOurIdentifier } from './echoed-identifier.ts';
 import { v6OnlyWait } from './ipv6-only.ts';
 import { type Lease4, leaseFromAck } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
@@ -38,8 +38,8 @@ export type Question = {
   readonly xid: number;
   /** When it was sent. */
   readonly requestedAt: Instant;
-  /** The server that gave the lease in use, where there is one. */
-  readonly leasedBy: Ipv4 | undefined;
+  /** The lease in use, where there is one. */
+  readonly lease: Pick<Lease4, 'address' | 'serverId'> | undefined;
   /** Networks that no route and no address of the answer may lie in. */
   readonly protect: readonly Cidr<Ipv4>[];
 };
@@ -51,9 +51,19 @@ function checkAddressee(config: Dhcp4Config, xid: number, message: Dhcp4Message)
   // RFC 2131 4.4.1, 4.4.5: silently discarded.
   if (message.xid !== xid) return 'wrong-xid';
   const echoed = message.options.get(DHCP4_OPTIONS['dhcp-client-identifier'].code);
-  // RFC 6842 section 3: an echoed identifier that is not the one we send marks an answer to somebody else.
-  if (echoed !== undefined && toHex(echoed) !== config.clientId) return 'wrong-client-id';
-  return undefined;
+  return echoed === undefined || isOurIdentifier(config, echoed) ? undefined : 'wrong-client-id';
+}
+
+/**
+ * An ACK that extends a lease grants ciaddr, which we stated, where yiaddr is empty: some servers answer a renewal so.
+ * That is safe, for no address is taken that the client does not have already. A lease time has to be in it: without
+ * one it is the form of an answer to an INFORM, which grants nothing (RFC 2131 4.3.5).
+ */
+function granted(message: Dhcp4Message, leased: Ipv4 | undefined): Dhcp4Message {
+  const { yiaddr, ciaddr, options } = message;
+  const extending =
+    yiaddr === IPV4_ANY && ciaddr === leased && options.has(DHCP4_OPTIONS['dhcp-lease-time'].code);
+  return extending ? { ...message, yiaddr: ciaddr } : message;
 }
 
 /**
@@ -117,9 +127,10 @@ export function acceptMessage(
   const type = ANSWERS.find((known) => known === option.value);
   if (type === undefined) return err({ reason: 'unexpected-type' });
 
-  const fallback = type === DHCP_MESSAGE_TYPE.DHCPACK ? question.leasedBy : undefined;
-  const serverId = readServerId(config, message, fallback);
+  const extended = type === DHCP_MESSAGE_TYPE.DHCPACK ? question.lease : undefined;
+  const serverId = readServerId(config, message, extended?.serverId);
   if (!serverId.ok) return serverId;
-  const answer = readAnswer(config, question, message, type, serverId.value);
+  const grant = granted(message, extended?.address.address);
+  const answer = readAnswer(config, question, grant, type, serverId.value);
   return answer.ok ? answer : err({ reason: answer.error });
 }

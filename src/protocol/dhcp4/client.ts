@@ -82,7 +82,7 @@ function onAnswer(config: Dhcp4Config, state: Dhcp4State, answer: Answer, env: E
 function onMessage(config: Dhcp4Config, state: Dhcp4State, message: Dhcp4Message, env: Env): Step {
   if (!('xid' in state)) return ignore(state, 'unexpected-type');
   const { xid, requestedAt } = state;
-  const question = { xid, requestedAt, leasedBy: leaseOf(state)?.serverId, protect: env.protect };
+  const question = { xid, requestedAt, lease: leaseOf(state), protect: env.protect };
   const answer = acceptMessage(config, question, message);
   return answer.ok
     ? onAnswer(config, state, answer.value, env)

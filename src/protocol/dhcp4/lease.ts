@@ -3,12 +3,15 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
-import { type OptionRead, readOption } from '../../wire/dhcp4/options.ts';
+import { readOption } from '../../wire/dhcp4/options.ts';
+import { readDomainNames, resolverNames } from './lease-names.ts';
 import { classlessStyleRoutes, type LeaseRoute, oldStyleRoutes } from './lease-routes.ts';
 import { type LeaseTimes, leaseTimes } from './lease-times.ts';
+import { OptionReader } from './option-reader.ts';
 import { readOwnNetwork } from './own-network.ts';
 import { policeRoutes, routerFault } from './police-routes.ts';
 import type { IgnoreReason } from './reasons.ts';
+import { serversNamed } from './servers-named.ts';
 
 /** What the server granted, and until when. Plain JSON, so that it can be stored as it is. */
 export type Lease4 = {
@@ -24,13 +27,18 @@ export type Lease4 = {
   readonly routes: readonly LeaseRoute[];
   /** Routes that the server gave and the pod does not get, with the reason, for people; at most MOST_REFUSED_ROUTES. */
   readonly refusedRoutes: readonly string[];
+  /** Option 6 without what can be no server. */
   readonly dnsServers: readonly Ipv4[];
+  /** The first name of option 15. */
   readonly domainName: string | undefined;
+  /** Option 119, or option 15 where it has several names. */
   readonly domainSearch: readonly string[];
   /** Bytes (option 26), only where it makes sense. */
   readonly mtu: number | undefined;
   /** Options that were malformed and therefore treated as absent, by name. */
   readonly malformed: readonly string[];
+  /** What of the other options was left out and why, in words; at most MOST_REMARKS. */
+  readonly remarks: readonly string[];
 };
 
 /** When a server gives no lease time at all (RFC 2131 table 3 says that it MUST); the Go plugin's figure. */
@@ -41,7 +49,8 @@ const SMALLEST_MTU = 576;
 /**
  * The lease that an ACK grants. `requestedAt` is when the REQUEST (or, with rapid commit, the DISCOVER) was sent;
  * no route of it, nor its own network, leads into a network of `protect`.
- * What is needed and wrong is a reason to ignore the message; what is optional and wrong is listed in `malformed`.
+ * What is needed and wrong is a reason to ignore the message; what is optional and wrong is listed in `malformed` and
+ * `remarks`.
  */
 export function leaseFromAck(
   message: Dhcp4Message,
@@ -56,23 +65,23 @@ export function leaseFromAck(
   const leaseSecs = leaseTime.kind === 'value' ? leaseTime.value : DEFAULT_LEASE_SECONDS;
   if (leaseSecs === 0) return err('zero-lease-time');
 
-  const malformed: string[] = [];
-  const take = <T>(name: string, option: OptionRead<T>): T | undefined => {
-    if (option.kind === 'malformed') malformed.push(name);
-    return option.kind === 'value' ? option.value : undefined;
-  };
-  const { options } = message;
-  const named = take('routers', readOption(options, 'routers')) ?? [];
+  const options = new OptionReader(message);
+  const named = [...new Set(options.take('routers'))];
   const classless =
-    take('rfc3442-classless-static-routes', readOption(options, 'rfc3442-classless-static-routes')) ??
-    take('ms-classless-static-routes', readOption(options, 'ms-classless-static-routes'));
-  const pairs = take('static-routes', readOption(options, 'static-routes')) ?? [];
-  const mtu = take('interface-mtu', readOption(options, 'interface-mtu'));
-  const t1 = take('dhcp-renewal-time', readOption(options, 'dhcp-renewal-time'));
-  const t2 = take('dhcp-rebinding-time', readOption(options, 'dhcp-rebinding-time'));
+    options.take('rfc3442-classless-static-routes') ?? options.take('ms-classless-static-routes');
+  const pairs = options.take('static-routes') ?? [];
+  const mtu = options.take('interface-mtu');
+  const t1 = options.take('dhcp-renewal-time');
+  const t2 = options.take('dhcp-rebinding-time');
   // RFC 3442: who gets option 121 MUST ignore option 3, and 33 with it.
   const offered = classless === undefined ? oldStyleRoutes(named, pairs) : classlessStyleRoutes(classless);
   const { routes, refused } = policeRoutes(own.value, protect, offered);
+  const dns = serversNamed(own.value, options.take('domain-name-servers') ?? []);
+  if (dns.remark !== undefined) options.remark('domain-name-servers', dns.remark);
+  const domainText = options.take('domain-name');
+  const domains =
+    domainText === undefined ? undefined : options.judge('domain-name', readDomainNames(domainText));
+  const names = resolverNames(domains ?? [], options.take('domain-search') ?? []);
 
   return ok({
     address: own.value,
@@ -82,11 +91,12 @@ export function leaseFromAck(
     routers: named.filter((router) => routerFault(own.value, router) === undefined),
     routes,
     refusedRoutes: refused,
-    dnsServers: take('domain-name-servers', readOption(options, 'domain-name-servers')) ?? [],
-    domainName: take('domain-name', readOption(options, 'domain-name')),
-    domainSearch: take('domain-search', readOption(options, 'domain-search')) ?? [],
+    dnsServers: dns.servers,
+    domainName: names.domain,
+    domainSearch: names.search,
     mtu: mtu !== undefined && mtu >= SMALLEST_MTU ? mtu : undefined,
-    malformed,
+    malformed: options.malformed,
+    remarks: options.remarks,
   });
 }
 

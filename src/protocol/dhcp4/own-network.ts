@@ -1,4 +1,4 @@
-import { type Cidr, cidr, cidrContains, networkOf } from '../../base/cidr.ts';
+import { type Cidr, cidr, cidrContains, formatCidr, networkOf } from '../../base/cidr.ts';
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber, isHostIpv4, prefixFromMask } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
@@ -23,6 +23,16 @@ export function endOfNetwork(own: Cidr<Ipv4>, address: Ipv4): 'network' | 'broad
   if (address === first) return 'network';
   const last = ipv4FromNumber(ipv4ToNumber(first) + 2 ** (32 - own.prefix) - 1);
   return address === last ? 'broadcast' : undefined;
+}
+
+/**
+ * Why `address` cannot be a host's, seen from an interface with the address `own`: what follows "it is". Undefined where
+ * it can.
+ */
+export function hostFault(own: Cidr<Ipv4>, address: Ipv4): string | undefined {
+  if (!isHostIpv4(address)) return 'no address that a host can have';
+  const end = endOfNetwork(own, address);
+  return end === undefined ? undefined : `the ${end} address of ${formatCidr(networkOf(own))}`;
 }
 
 function readPrefix(message: Dhcp4Message): Result<number, IgnoreReason> {

@@ -1,7 +1,7 @@
-import { cidr, cidrContains, type Cidr, equalNetwork, formatCidr, networkOf } from '../../base/cidr.ts';
-import { type Ipv4, isHostIpv4 } from '../../base/ipv4.ts';
+import { cidr, cidrContains, type Cidr, equalNetwork, formatCidr } from '../../base/cidr.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
 import type { LeaseRoute } from './lease-routes.ts';
-import { endOfNetwork, LINK_LOCAL } from './own-network.ts';
+import { hostFault, LINK_LOCAL } from './own-network.ts';
 
 /** A lease carries at most so many routes; the rest is cut, so that a server cannot fill the pod's table. */
 export const MOST_ROUTES = 256;
@@ -33,9 +33,8 @@ function leadsInto(network: Cidr, dst: Cidr): boolean {
  */
 export function routerFault(own: Cidr<Ipv4>, router: Ipv4): string | undefined {
   if (router === own.address) return 'the router is the leased address itself';
-  if (!isHostIpv4(router)) return 'the router is no address that a host can have';
-  const end = endOfNetwork(own, router);
-  return end === undefined ? undefined : `the router is the ${end} address of ${formatCidr(networkOf(own))}`;
+  const fault = hostFault(own, router);
+  return fault === undefined ? undefined : `the router is ${fault}`;
 }
 
 /** Undefined for a route that an interface with the address `own` may have. */

@@ -43,6 +43,7 @@ function writeIpv4s(addresses: readonly Ipv4[]): Uint8Array {
 
 export const ipv4Address: Codec<Ipv4> = {
   kind: 'IPv4 address',
+  size: IPV4_BYTES,
   decode(bytes) {
     if (bytes.length !== IPV4_BYTES) return err(`${bytes.length} bytes instead of ${IPV4_BYTES}`);
     return ok(ipv4FromBytes(bytes));
@@ -117,6 +118,7 @@ export function ipv4Pairs<const A extends string, const B extends string>(
 
 export const ipv6Address: Codec<Ipv6> = {
   kind: 'IPv6 address',
+  size: IPV6_BYTES,
   decode(bytes) {
     if (bytes.length !== IPV6_BYTES) return err(`${bytes.length} bytes instead of ${IPV6_BYTES}`);
     return ok(ipv6FromBytes(bytes));

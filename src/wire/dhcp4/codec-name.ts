@@ -1,6 +1,6 @@
 import { ipv4ToBytes, type Ipv4 } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import { parseAll, splitItems, type Codec } from './codec.ts';
+import { parseAll, splitItems, type Codec, type Decoded } from './codec.ts';
 import { ipv4List } from './codec-address.ts';
 
 /** RFC 1035 2.3.4. */
@@ -10,7 +10,7 @@ const MAX_NAME_BYTES = 255;
 /** The two high bits that tell a pointer from a length (RFC 1035 4.1.4). */
 const POINTER_BITS = 0xc0;
 /** A pointer of two bytes can stand for a name of 255, so the list needs a bound of its own. */
-const MAX_NAMES = 64;
+export const MAX_NAMES = 64;
 
 /** Letters, digits, hyphen (RFC 1123 2.1) and the underscore of the field: these names go into resolv.conf. */
 const LABEL = /^[A-Za-z0-9_-]+$/;
@@ -80,19 +80,46 @@ export function decodeName(bytes: Uint8Array, start: number, compressed: boolean
   return ok({ name: labels.join('.'), next: next ?? at, rooted: false });
 }
 
-function decodeNames(bytes: Uint8Array, compressed: boolean): Result<readonly string[], string> {
-  const names: string[] = [];
-  let at = 0;
+/** One name of a list, which says something and is whole. */
+function decodeListed(bytes: Uint8Array, at: number, compressed: boolean): Result<WireName, string> {
+  const name = decodeName(bytes, at, compressed);
+  if (!name.ok) return name;
+  if (!name.value.rooted) return err('the last name is cut off');
+  return name.value.name === '' ? err('an empty name') : name;
+}
+
+/** Where the name at `start` ends, whatever is in it. Undefined where that cannot be told. */
+function endOfName(bytes: Uint8Array, start: number): number | undefined {
+  let at = start;
   while (at < bytes.length) {
-    if (names.length === MAX_NAMES) return err(`more than ${MAX_NAMES} names`);
-    const name = decodeName(bytes, at, compressed);
-    if (!name.ok) return name;
-    if (!name.value.rooted) return err('the last name is cut off');
-    if (name.value.name === '') return err('an empty name');
-    names.push(name.value.name);
-    at = name.value.next;
+    const length = bytes[at] ?? 0;
+    if (length === 0) return at + 1;
+    if (length >= POINTER_BITS) return at + 2;
+    // The two other kinds of label are reserved (RFC 1035 4.1.4): nobody knows how long they are.
+    if (length > MAX_LABEL_BYTES) return undefined;
+    at += 1 + length;
   }
-  return names.length === 0 ? err('no name') : ok(names);
+  return undefined;
+}
+
+/** The good names, for one that is wrong must not cost the others; at most MAX_NAMES are looked at. */
+function decodeNames(bytes: Uint8Array, compressed: boolean): Decoded<readonly string[]> {
+  const names: string[] = [];
+  const faults: string[] = [];
+  let at: number | undefined = 0;
+  while (at !== undefined && at < bytes.length) {
+    if (names.length + faults.length === MAX_NAMES) {
+      faults.push(`more than ${MAX_NAMES} names`);
+      break;
+    }
+    const name = decodeListed(bytes, at, compressed);
+    if (name.ok) names.push(name.value.name);
+    else faults.push(name.error);
+    at = name.ok ? name.value.next : endOfName(bytes, at);
+  }
+  const [fault] = faults;
+  if (names.length === 0) return err(fault ?? 'no name');
+  return fault === undefined ? ok(names) : { ok: true, value: names, remark: `left out a name: ${fault}` };
 }
 
 function encodeNames(names: readonly string[]): Uint8Array {
@@ -126,10 +153,9 @@ export const domainNames = nameList(false);
 export const domainName: Codec<string> = {
   kind: 'domain name',
   decode(bytes) {
-    const names = decodeNames(bytes, false);
-    if (!names.ok) return names;
-    const [name, ...more] = names.value;
-    return name === undefined || more.length > 0 ? err('more than one name') : ok(name);
+    const name = decodeListed(bytes, 0, false);
+    if (!name.ok) return name;
+    return name.value.next < bytes.length ? err('more than one name') : ok(name.value.name);
   },
   encode: (name) => encodeName(name, true),
   parse: parseName,

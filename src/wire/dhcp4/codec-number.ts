@@ -2,6 +2,7 @@ import { err, ok, type Result } from '../../base/result.ts';
 import { parseAll, splitItems, type Codec } from './codec.ts';
 
 type Width = 1 | 2 | 4;
+const U32_BYTES = 4;
 
 function readUnsigned(bytes: Uint8Array, at: number, width: Width): number {
   let value = 0;
@@ -26,6 +27,7 @@ function unsigned(width: Width, min = 0): Codec<number> {
   const max = 2 ** (8 * width) - 1;
   return {
     kind: `number ${min}..${max}`,
+    size: width,
     decode(bytes) {
       if (bytes.length !== width) return err(`${bytes.length} bytes instead of ${width}`);
       const value = readUnsigned(bytes, 0, width);
@@ -69,7 +71,7 @@ function unsignedList(width: Width): Codec<readonly number[]> {
 
 export const u8 = unsigned(1);
 export const u16 = unsigned(2);
-export const u32 = unsigned(4);
+export const u32 = unsigned(U32_BYTES);
 export const u8List = unsignedList(1);
 export const u16List = unsignedList(2);
 
@@ -87,6 +89,7 @@ const S32_MAX = 2 ** 31 - 1;
 
 export const s32: Codec<number> = {
   kind: `number ${S32_MIN}..${S32_MAX}`,
+  size: U32_BYTES,
   decode(bytes) {
     const value = u32.decode(bytes);
     return value.ok ? ok(value.value | 0) : value;
@@ -102,6 +105,7 @@ export const INFINITE_SECONDS = 0xffffffff;
 /** A length of time in seconds; INFINITE_SECONDS is written "infinite". */
 export const duration: Codec<number> = {
   kind: 'seconds or "infinite"',
+  size: U32_BYTES,
   decode: (bytes) => u32.decode(bytes),
   encode: (value) => u32.encode(value),
   parse: (text) => (text === 'infinite' ? ok(INFINITE_SECONDS) : u32.parse(text)),
@@ -122,6 +126,7 @@ const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map([
 /** One byte, 0 or 1. Any other byte is malformed: there is no telling what its sender meant. */
 export const flag: Codec<boolean> = {
   kind: 'true or false',
+  size: 1,
   decode(bytes) {
     if (bytes.length !== 1) return err(`${bytes.length} bytes instead of 1`);
     const byte = bytes[0];
@@ -138,6 +143,7 @@ export const flag: Codec<boolean> = {
 /** An option whose presence is its value: no bytes (RFC 4039 section 4). */
 export const presence: Codec<true> = {
   kind: 'no value',
+  size: 0,
   decode: (bytes) => (bytes.length === 0 ? ok(true) : err(`${bytes.length} bytes instead of none`)),
   encode: () => new Uint8Array(0),
   parse: (text) => (text === '' ? ok(true) : err('this option has no value: leave it empty')),

@@ -64,6 +64,7 @@ export function opaque(min = 0, max = Number.POSITIVE_INFINITY): Codec<Uint8Arra
   };
   return {
     kind: min === max ? `${min} bytes` : 'bytes',
+    ...(min === max ? { size: min } : {}),
     decode: check,
     encode: (value) => value,
     parse(value) {

@@ -1,5 +1,10 @@
 import type { Result } from '../../base/result.ts';
 
+/** A value; `remark` says, for a log line, what of the bytes it leaves out. */
+export type Decoded<T> =
+  | { readonly ok: true; readonly value: T; readonly remark?: string | undefined }
+  | { readonly ok: false; readonly error: string };
+
 /**
  * How the value of one kind of option is read and written. `decode` never throws, whatever the bytes; its error is a
  * short reason for a log line. `encode` is its inverse for every value that `decode` or `parse` gives. `parse` and
@@ -11,7 +16,12 @@ import type { Result } from '../../base/result.ts';
 export type Codec<T> = {
   /** For documentation and error texts: "IPv4 address list". */
   readonly kind: string;
-  decode(bytes: Uint8Array): Result<T, string>;
+  /**
+   * Bytes of a value, where all values have the same number of them. A second option of such a code is a copy; others
+   * are pieces of one long value (RFC 3396).
+   */
+  readonly size?: number;
+  decode(bytes: Uint8Array): Decoded<T>;
   encode(value: T): Uint8Array;
   parse(text: string): Result<T, string>;
   format(value: T): string;

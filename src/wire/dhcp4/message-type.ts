@@ -49,6 +49,7 @@ export function messageTypeName(type: DhcpMessageType): DhcpMessageTypeName {
 /** One byte that is a known type; a type of the future is malformed, as nobody here could act on it. */
 export const messageType: Codec<DhcpMessageType> = {
   kind: 'message type',
+  size: 1,
   decode(bytes) {
     if (bytes.length !== 1) return err(`${bytes.length} bytes instead of 1`);
     const type = bytes[0];

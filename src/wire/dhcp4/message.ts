@@ -2,7 +2,7 @@ import { invariant } from '../../base/invariant.ts';
 import { ipv4FromBytes, ipv4ToNumber, type Ipv4 } from '../../base/ipv4.ts';
 import { macFromBytes, macToBytes, type Mac } from '../../base/mac.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import { optionAreaSize, readOptionArea, writeOptionArea } from './option-area.ts';
+import { optionAreaSize, type OptionPieces, readOptionArea, writeOptionArea } from './option-area.ts';
 import { OPTION_END, OPTION_OVERLOAD, type Dhcp4Options } from './options.ts';
 
 /** A DHCP message for Ethernet (RFC 2131 section 2). Fields that a client has no use for (hops) are not kept. */
@@ -25,6 +25,11 @@ export type Dhcp4Message = {
   readonly file: string;
   /** Option 52 is not among them: it only says where others are. */
   readonly options: Dhcp4Options;
+  /**
+   * Options of one value that were there again with another one: `options` has the first. Only in what was read, and
+   * only where there are such.
+   */
+  readonly contradicted?: readonly number[];
 };
 
 /**
@@ -33,7 +38,7 @@ export type Dhcp4Message = {
  * - too-short: less than the fixed fields and the cookie
  * - too-long: more than MAX_DHCP4_BYTES, or its options would be when written into one area
  * - bad-op: neither BOOTREQUEST nor BOOTREPLY
- * - bad-hardware: not a six-byte Ethernet address
+ * - bad-hardware: not a six-byte address of an Ethernet
  * - bad-cookie: plain BOOTP or something else
  * - option-overrun: an option's length runs past its field
  * - bad-overload: option 52 is not one byte from 1 to 3, or stands in a field that it opened
@@ -80,7 +85,16 @@ const OP_REQUEST = 1;
 const OP_REPLY = 2;
 /** Ethernet in IANA's "arp-parameters". */
 const HTYPE_ETHERNET = 1;
+/** "IEEE 802 Networks" there: the addresses are the same. */
+const HTYPE_IEEE802 = 6;
+/**
+ * What servers answer an Ethernet with; 0 is a field that nobody filled in. Taking them is safe: whose answer it is,
+ * is told by xid and chaddr, which have to fit whatever the type is.
+ */
+const HTYPES_TAKEN: ReadonlySet<number | undefined> = new Set([0, HTYPE_ETHERNET, HTYPE_IEEE802]);
 const HLEN_ETHERNET = 6;
+/** The same of the length. */
+const HLENS_TAKEN: ReadonlySet<number | undefined> = new Set([0, HLEN_ETHERNET]);
 const FLAG_BROADCAST = 0x8000;
 /** 99, 130, 83, 99 (RFC 2131 section 3). */
 const MAGIC_COOKIE = 0x63825363;
@@ -104,34 +118,34 @@ function writeField(bytes: Uint8Array, start: number, end: number, value: string
   for (let i = 0; i < value.length; i++) bytes[start + i] = value.charCodeAt(i);
 }
 
-type OptionFields = { readonly overload: number; readonly options: Map<number, Uint8Array> };
+type OptionFields = OptionPieces & { readonly overload: number };
 
 /** Options of all areas: the options field, then file, then sname (RFC 2131 4.1, RFC 3396 section 4). */
 function readOptions(bytes: Uint8Array): Result<OptionFields, Malformed> {
-  const options = new Map<number, Uint8Array>();
-  let taken = readOptionArea(bytes, AT.options, bytes.length, options);
-  if (taken === undefined) return err('option-overrun');
-  const field = options.get(OPTION_OVERLOAD);
-  if (field === undefined) return ok({ overload: 0, options });
-
-  const overload = field[0] ?? 0;
-  if (field.length !== 1 || overload < OVERLOAD_FILE || overload > (OVERLOAD_FILE | OVERLOAD_SNAME)) {
-    return err('bad-overload');
-  }
-  options.delete(OPTION_OVERLOAD);
+  const pieces: OptionPieces = { values: new Map(), contradicted: new Set() };
+  if (!readOptionArea(bytes, AT.options, bytes.length, pieces)) return err('option-overrun');
+  const field = pieces.values.get(OPTION_OVERLOAD);
+  const overload = field === undefined ? 0 : readOverload(field);
+  if (overload === undefined) return err('bad-overload');
+  pieces.values.delete(OPTION_OVERLOAD);
   const areas = [
     { bit: OVERLOAD_FILE, start: AT.file, end: AT.cookie },
     { bit: OVERLOAD_SNAME, start: AT.sname, end: AT.file },
   ];
   for (const { bit, start, end } of areas) {
-    if ((overload & bit) === 0) continue;
-    const more = readOptionArea(bytes, start, end, options);
-    if (more === undefined) return err('option-overrun');
-    taken += more;
+    if ((overload & bit) !== 0 && !readOptionArea(bytes, start, end, pieces)) return err('option-overrun');
   }
-  if (options.has(OPTION_OVERLOAD)) return err('bad-overload');
-  // So that every message that was read can be written again and read again.
-  return AT.options + taken + 1 > MAX_DHCP4_BYTES ? err('too-long') : ok({ overload, options });
+  if (pieces.values.has(OPTION_OVERLOAD)) return err('bad-overload');
+  // So that every message that was read can be written again and read again: in one field, and with an End, which the
+  // packet may lack.
+  return sizeWith(pieces.values) > MAX_DHCP4_BYTES ? err('too-long') : ok({ ...pieces, overload });
+}
+
+/** Which fields option 52 opens, as bits. Undefined where it makes no sense. */
+function readOverload(value: Uint8Array): number | undefined {
+  const bits = value[0] ?? 0;
+  const known = bits >= OVERLOAD_FILE && bits <= (OVERLOAD_FILE | OVERLOAD_SNAME);
+  return value.length === 1 && known ? bits : undefined;
 }
 
 /** Reads the payload of a UDP packet. Never throws, and keeps no reference to `packet`. */
@@ -140,7 +154,7 @@ export function parseDhcp4(packet: Uint8Array): Result<Dhcp4Message, Malformed> 
   if (packet.length > MAX_DHCP4_BYTES) return err('too-long');
   const op = packet[AT.op];
   if (op !== OP_REQUEST && op !== OP_REPLY) return err('bad-op');
-  if (packet[AT.htype] !== HTYPE_ETHERNET || packet[AT.hlen] !== HLEN_ETHERNET) return err('bad-hardware');
+  if (!HTYPES_TAKEN.has(packet[AT.htype]) || !HLENS_TAKEN.has(packet[AT.hlen])) return err('bad-hardware');
 
   // One copy, so that the values of the options can be views of it: receive buffers are used again.
   const bytes = new Uint8Array(packet);
@@ -148,7 +162,7 @@ export function parseDhcp4(packet: Uint8Array): Result<Dhcp4Message, Malformed> 
   if (view.getUint32(AT.cookie) !== MAGIC_COOKIE) return err('bad-cookie');
   const read = readOptions(bytes);
   if (!read.ok) return read;
-  const { overload, options } = read.value;
+  const { overload, values, contradicted } = read.value;
   return ok({
     op: op === OP_REQUEST ? 'request' : 'reply',
     xid: view.getUint32(AT.xid),
@@ -161,13 +175,19 @@ export function parseDhcp4(packet: Uint8Array): Result<Dhcp4Message, Malformed> 
     chaddr: macFromBytes(bytes, AT.chaddr),
     sname: (overload & OVERLOAD_SNAME) === 0 ? readField(bytes, AT.sname, AT.file) : '',
     file: (overload & OVERLOAD_FILE) === 0 ? readField(bytes, AT.file, AT.cookie) : '',
-    options,
+    options: values,
+    ...(contradicted.size === 0 ? {} : { contradicted: [...contradicted] }),
   });
+}
+
+/** Fixed fields, options and End. */
+function sizeWith(options: Dhcp4Options): number {
+  return AT.options + optionAreaSize(options) + 1;
 }
 
 /** The size that emitDhcp4 will give, to be compared with MAX_DHCP4_BYTES by whoever adds options of others. */
 export function dhcp4Size(message: Dhcp4Message): number {
-  return Math.max(MIN_EMIT_BYTES, AT.options + optionAreaSize(message.options) + 1);
+  return Math.max(MIN_EMIT_BYTES, sizeWith(message.options));
 }
 
 /**

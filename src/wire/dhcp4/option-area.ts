@@ -1,11 +1,15 @@
-import { OPTION_END, OPTION_OVERLOAD, OPTION_PAD, type Dhcp4Options } from './options.ts';
+import { OPTION_END, OPTION_OVERLOAD, OPTION_PAD, optionByCode, type Dhcp4Options } from './options.ts';
 
 /** Code and length before each value (RFC 2132 section 2). */
 const HEADER_BYTES = 2;
 const MAX_PIECE_BYTES = 255;
 
-/** What was read: all pieces of one option are joined in the order of the packet (RFC 3396 section 7). */
-export type OptionPieces = Map<number, Uint8Array>;
+/** What was read. */
+export type OptionPieces = {
+  readonly values: Map<number, Uint8Array>;
+  /** Codes that came again with another value, where a code has one value: the first one is in `values`. */
+  readonly contradicted: Set<number>;
+};
 
 function join(a: Uint8Array, b: Uint8Array): Uint8Array {
   const joined = new Uint8Array(a.length + b.length);
@@ -14,18 +18,29 @@ function join(a: Uint8Array, b: Uint8Array): Uint8Array {
   return joined;
 }
 
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 /**
- * Reads the options between `start` and `end` into `into`, up to End. Gives the number of bytes that code, length and
- * value took, or undefined when an option runs past `end`. A missing End is tolerated: old servers leave it out when
- * the area is full. Values are views of `bytes`.
+ * All pieces of one option are joined in the order of the packet (RFC 3396 section 7), which assumes that a sender
+ * repeats a code only to split a value. Servers also send what they were configured to say beside what they say anyway
+ * (RFC 2131 4.3.1: "only once"): where a value has a fixed size and is complete, what follows is a copy of it and no
+ * piece. The first one counts, as it does for udhcpc, dhcpcd and dhclient: dnsmasq writes what it means before what it
+ * was told to add.
  */
-export function readOptionArea(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  into: OptionPieces,
-): number | undefined {
-  let taken = 0;
+function addPiece(into: OptionPieces, code: number, piece: Uint8Array): void {
+  const before = into.values.get(code);
+  if (before === undefined) into.values.set(code, piece);
+  else if (before.length !== optionByCode(code)?.codec.size) into.values.set(code, join(before, piece));
+  else if (!equalBytes(before, piece)) into.contradicted.add(code);
+}
+
+/**
+ * Reads the options between `start` and `end` into `into`, up to End; false when an option runs past `end`. A missing
+ * End is tolerated: old servers leave it out when the area is full. Values are views of `bytes`.
+ */
+export function readOptionArea(bytes: Uint8Array, start: number, end: number, into: OptionPieces): boolean {
   let at = start;
   while (at < end) {
     const code = bytes[at++] ?? OPTION_END;
@@ -33,14 +48,11 @@ export function readOptionArea(
     if (code === OPTION_END) break;
     const length = bytes[at++] ?? 0;
     // `at > end`: the length byte itself was already outside, and belongs to another field.
-    if (at > end || at + length > end) return undefined;
-    const piece = bytes.subarray(at, at + length);
-    const before = into.get(code);
-    into.set(code, before === undefined ? piece : join(before, piece));
+    if (at > end || at + length > end) return false;
+    addPiece(into, code, bytes.subarray(at, at + length));
     at += length;
-    taken += HEADER_BYTES + length;
   }
-  return taken;
+  return true;
 }
 
 /** How many pieces a value needs; an empty one still has its header. */

@@ -84,7 +84,8 @@ export function optionByName(text: string): Result<OptionRow, string> {
 export type OptionRead<T> =
   | { readonly kind: 'absent' }
   | { readonly kind: 'malformed'; readonly reason: string }
-  | { readonly kind: 'value'; readonly value: T };
+  /** `remark`: what of the option the value leaves out, in words. */
+  | { readonly kind: 'value'; readonly value: T; readonly remark?: string };
 
 const ABSENT = { kind: 'absent' } as const;
 
@@ -96,7 +97,8 @@ export function readOption<N extends OptionName>(options: Dhcp4Options, name: N)
   const value = codec.decode(bytes);
   if (!value.ok) return { kind: 'malformed', reason: value.error };
   // The table ties name and codec together; TypeScript cannot follow a generic key through it.
-  return { kind: 'value', value: value.value as OptionValue<N> };
+  const read = { kind: 'value', value: value.value as OptionValue<N> } as const;
+  return value.remark === undefined ? read : { ...read, remark: value.remark };
 }
 
 /** Options by name, each with a value of its own type. */

@@ -143,9 +143,20 @@ describe('names', () => {
   }
 });
 
+test('what every answer has is not asked for: a server would repeat it (RFC 2131 table 3)', () => {
+  for (const code of [50, 51, 52, 53, 54, 55, 61]) assert.ok(!DEFAULT_REQUEST.includes(code), String(code));
+  assert.equal(new Set(DEFAULT_REQUEST).size, DEFAULT_REQUEST.length);
+});
+
 test("request: names, codes and the Go plugin's form; ipv6Only adds 108", () => {
   for (const [ipam, list] of [
-    [{ request: ['tftp-server-name', 42] }, [66, 42, ...DEFAULT_REQUEST.filter((code) => code !== 42)]],
+    [{ request: ['tftp-server-name', 119] }, [66, 119, ...DEFAULT_REQUEST.filter((code) => code !== 119)]],
+    // RFC 3442: 121 before 3 and 33, wherever the configuration puts them.
+    [{ request: [66, 3] }, [66, 121, 3, 1, 6, 15, 26, 33, 58, 59, 119, 249]],
+    [{ request: ['static-routes'] }, [121, 33, 1, 3, 6, 15, 26, 58, 59, 119, 249]],
+    [{ request: [{ skipDefault: true }, 1, 33, 3, 6, 121] }, [1, 121, 33, 3, 6]],
+    [{ request: [{ skipDefault: true }, 121, 3] }, [121, 3]],
+    [{ request: [{ skipDefault: true }, 6, 121] }, [6, 121]],
     [{ request: [{ skipDefault: true }, 'routers', 1] }, [3, 1]],
     [{ request: [{ skipDefault: true }] }, [1, 3, 15, 6]],
     [{ ipv6Only: true }, [...DEFAULT_REQUEST, 108]],

@@ -1,6 +1,6 @@
 import { utf8 } from '../../../src/base/bytes.ts';
 import { IPV4_ANY, ipv4, ipv4ToBytes } from '../../../src/base/ipv4.ts';
-import { mac } from '../../../src/base/mac.ts';
+import { mac, macToBytes } from '../../../src/base/mac.ts';
 import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 
@@ -11,6 +11,7 @@ export const OPTION = {
   router: 3,
   dns: 6,
   hostName: 12,
+  domain: 15,
   leaseTime: 51,
   overload: 52,
   type: 53,
@@ -19,6 +20,7 @@ export const OPTION = {
   renewal: 58,
   rebinding: 59,
   clientId: 61,
+  search: 119,
 } as const;
 
 type Change = (reply: Dhcp4Message) => Dhcp4Message | undefined;
@@ -83,6 +85,8 @@ const silence: Change = () => undefined;
 /** Where options begin (RFC 2131 figure 1), behind the magic cookie. */
 const OPTIONS_AT = 240;
 const FILE_AT = 108;
+const HTYPE_AT = 1;
+const HLEN_AT = 2;
 const OPTION_END = 255;
 /** Option 52: the field `file` holds options too. */
 const OVERLOAD_FILE = 1;
@@ -105,12 +109,25 @@ function overload(bytes: Uint8Array): Uint8Array {
   );
 }
 
-/** All options once more behind the first ones: parts of one value (RFC 3396), so that a time has eight bytes. */
-function duplicate(bytes: Uint8Array): Uint8Array {
-  const end = bytes.lastIndexOf(OPTION_END);
-  const options = bytes.subarray(OPTIONS_AT, end);
-  return Uint8Array.of(...bytes.subarray(0, end), ...options, OPTION_END);
+/** Further options behind those that the bytes have. */
+function append(bytes: Uint8Array, more: Iterable<number>): Uint8Array {
+  return Uint8Array.of(...bytes.subarray(0, bytes.lastIndexOf(OPTION_END)), ...more, OPTION_END);
 }
+
+/** All options once more behind the first ones. */
+function duplicate(bytes: Uint8Array): Uint8Array {
+  return append(bytes, bytes.subarray(OPTIONS_AT, bytes.lastIndexOf(OPTION_END)));
+}
+
+function withByte(at: number, byte: number): Spoil {
+  return { raw: (bytes) => bytes.with(at, byte) };
+}
+
+/** Another lease time and another server, behind the server's own. */
+const OTHER_TIME_AND_SERVER = [OPTION.leaseTime, 4, 0, 0, 0, 1, OPTION.server, 4, 192, 168, 2, 77];
+/** Of three names in option 119 the middle one has a space in it. */
+const SEARCH_LIST = [1, 97, 0, 3, 98, 32, 98, 0, 1, 99, 0];
+const NO_ADDRESSES = [0, 0, 0, 0, 255, 255, 255, 255];
 
 const SPOILS: Readonly<Record<string, Spoil>> = {
   good: {},
@@ -145,6 +162,21 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   short: { raw: (bytes) => bytes.subarray(0, 200) },
   overloaded: { raw: overload },
   duplicated: { raw: duplicate },
+  contradicting: { raw: (bytes) => append(bytes, OTHER_TIME_AND_SERVER) },
+  'echo-cut': having(OPTION.clientId, Uint8Array.of(0)),
+  'echo-empty': having(OPTION.clientId, new Uint8Array()),
+  'echo-mac': always((reply) =>
+    withOption(reply, OPTION.clientId, Uint8Array.of(1, ...macToBytes(reply.chaddr))),
+  ),
+  'type-0': withByte(HTYPE_AT, 0),
+  'type-6': withByte(HTYPE_AT, 6),
+  'length-0': withByte(HLEN_AT, 0),
+  // replyTo keeps the ciaddr of the REQUEST.
+  'renewal-no-yiaddr': { renewal: (reply) => ({ ...reply, yiaddr: IPV4_ANY }) },
+  'odd-routers': having(OPTION.router, Uint8Array.of(...NO_ADDRESSES, 192, 168, 2, 1)),
+  'odd-dns': having(OPTION.dns, Uint8Array.of(...NO_ADDRESSES, 192, 168, 2, 53)),
+  'odd-domain': having(OPTION.domain, utf8('lan.example (none) corp.example')),
+  'odd-search': having(OPTION.search, Uint8Array.from(SEARCH_LIST)),
   twice: { copies: 2 },
   'other-source': { otherSource: true },
   reversed: { reversed: true },

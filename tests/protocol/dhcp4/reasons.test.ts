@@ -122,14 +122,9 @@ describe('a message that is not taken', () => {
 
   test('an identifier comes back to a client that sent none: it is another one’s (RFC 6842)', () => {
     const t = new Transcript({ clientId: undefined }).start('> DISCOVER');
-    const echo = { options: { 'dhcp-client-identifier': Uint8Array.of(1, 2) } };
+    const echo = { options: { 'dhcp-client-identifier': Uint8Array.of(0, 9) } };
     hear(t, 'DHCPOFFER', echo, 'ignore wrong-client-id');
     t.stillWorks();
-  });
-
-  test('our own identifier may come back', () => {
-    const echo = { options: { 'dhcp-client-identifier': Uint8Array.of(0, 0x70, 0x6f, 0x64) } };
-    new Transcript().start('> DISCOVER').hears(0.1, 'DHCPOFFER', echo, '> REQUEST');
   });
 
   test('optional options that are malformed cost nothing', () => {

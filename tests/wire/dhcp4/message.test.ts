@@ -72,6 +72,13 @@ function option(code: number, ...value: readonly number[]): readonly number[] {
   return [code, value.length, ...value];
 }
 
+/** So many bytes, full of options. */
+function withoutEnd(size: number): Uint8Array {
+  const long = Array.from({ length: 4 }, () => option(43, ...new Uint8Array(255))).flat();
+  const left = size - FIXED.length - long.length - 2;
+  return withAreas({ options: [...long, ...option(60, ...new Uint8Array(left))] });
+}
+
 const END = 255;
 const TEXT_A = [...utf8('abc')];
 const TEXT_B = [...utf8('def')];
@@ -172,9 +179,19 @@ describe('parseDhcp4', () => {
 
   test('says what is wrong with the fixed fields', () => {
     assertMalformed(FIXED.with(0, 3), 'bad-op');
-    assertMalformed(FIXED.with(1, 6), 'bad-hardware');
+    assertMalformed(FIXED.with(1, 32), 'bad-hardware');
     assertMalformed(FIXED.with(2, 16), 'bad-hardware');
     assertMalformed(FIXED.with(239, 0), 'bad-cookie');
+  });
+
+  test('takes an Ethernet address under type or length 0 and under IEEE 802, and writes Ethernet', () => {
+    for (const htype of [0, 1, 6]) {
+      for (const hlen of [0, 6]) {
+        const read = parsed(FIXED.with(1, htype).with(2, hlen));
+        assert.equal(read.chaddr, DISCOVER.chaddr);
+        assert.deepEqual([...emitDhcp4(read).subarray(1, 3)], [1, 6]);
+      }
+    }
   });
 
   test('skips Pad, stops at End, and refuses options that run out of their field', () => {
@@ -222,9 +239,12 @@ describe('parseDhcp4', () => {
     assertMalformed(withAreas({ options: option(52, 1), file: [...option(52, 2), END] }), 'bad-overload');
   });
 
-  test('a repeated single value is malformed when it is read', () => {
-    const { options } = parsed(withAreas({ options: [...option(53, 5), ...option(53, 5), END] }));
-    assert.equal(readOption(options, 'dhcp-message-type').kind, 'malformed');
+  test('what is full to the last byte has no End, and none to write again: too long', () => {
+    const [full, almost] = [MAX_DHCP4_BYTES, MAX_DHCP4_BYTES - 1].map(withoutEnd);
+    assert.ok(full && almost);
+    assert.deepEqual([full.length, almost.length], [MAX_DHCP4_BYTES, MAX_DHCP4_BYTES - 1]);
+    assertMalformed(full, 'too-long');
+    assert.equal(emitDhcp4(parsed(almost)).length, MAX_DHCP4_BYTES);
   });
 
   test('reads sname and file up to the first NUL', () => {

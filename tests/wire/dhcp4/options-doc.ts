@@ -35,6 +35,27 @@ row take all of them. \`hex\` is taken by every option and not looked into. The 
 The Go plugin's keys mean what they mean there: \`provide\`, a list of \`{"option", "value", "fromArg"}\` whose values are
 text or \`0x\` and hex digits, wins over \`send\`; and \`request\` takes \`{"option", "skipDefault"}\` beside plain names.
 
+## In an answer
+
+Asked for in option 55, beside what \`request\` names: 1, 121, 3, 6, 15, 26, 33, 58, 59, 119 and 249. Not 51, 53 and 54,
+which are in every answer: a server that is configured to send one of them would send it twice.
+
+Servers are not always tidy. What you get of what they send:
+
+| what a server sends | what you get |
+|---|---|
+| an option of one value (an address, a number) several times | one value, the first; where they differ the log says so |
+| a list or a text several times | one long value: the parts are joined (RFC 3396) |
+| option 6 or 3 with 0.0.0.0, 255.255.255.255, loopback, multicast, or an end of the pod's own network | the other addresses, each once |
+| option 121, 249 or 33 with such a router | the other routes; 0.0.0.0 in 121 and 249 means "on the link" |
+| option 15 with one name | \`domain\` in the result of ADD |
+| option 15 with several names (spaces, commas or semicolons between) | the first is \`domain\`; without option 119 all of them are \`search\` |
+| a bad name in option 15 or 119 | the other names |
+| an option that cannot be read | as if it was not there; an answer whose 1, 51, 53 or 54 cannot be read is not taken |
+
+What is left out is in the daemon's log, once for each lease: "options of the lease were not taken as they are", "options
+of the lease are malformed", "routes of the lease were not taken".
+
 ## The options
 
 | code | name | also | value | RFC | |
