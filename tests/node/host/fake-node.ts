@@ -41,6 +41,9 @@ export class FakeNode implements HostKernel {
   readonly leases = new Map<string, Ipv4>();
   guard: GuardSpec | undefined;
   guardBroken = false;
+  guardPuts = 0;
+  /** What the kernel says to who wants to set the guard. */
+  refuseGuardPut: SysError | undefined;
   linkTable: Link[] = [];
   addressTable: HostAddress[] = [];
   routeTable: HostRoute[] = [];
@@ -78,6 +81,8 @@ export class FakeNode implements HostKernel {
         kernel: this,
         guard: {
           put: (spec) => {
+            this.guardPuts += 1;
+            if (this.refuseGuardPut !== undefined) return Promise.reject(this.refuseGuardPut);
             this.guard = spec;
             this.guardBroken = false;
             return Promise.resolve();
