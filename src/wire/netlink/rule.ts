@@ -29,11 +29,26 @@ const FRA_DST = 1;
 const FRA_SRC = 2;
 const FRA_IIFNAME = 3;
 const FRA_PRIORITY = 6;
+const FRA_FWMARK = 10;
+const FRA_TUN_ID = 12;
 const FRA_SUPPRESS_PREFIXLEN = 14;
 const FRA_TABLE = 15;
+const FRA_FWMASK = 16;
+const FRA_OIFNAME = 17;
+const FRA_L3MDEV = 19;
+const FRA_UID_RANGE = 20;
 const FRA_PROTOCOL = 21;
+const FRA_IP_PROTO = 22;
+const FRA_SPORT_RANGE = 23;
+const FRA_DPORT_RANGE = 24;
+const FIB_RULE_INVERT = 0x2;
 export const FR_ACT_TO_TBL = 1;
+export const FR_ACT_BLACKHOLE = 6;
+export const FR_ACT_UNREACHABLE = 7;
 export const FR_ACT_PROHIBIT = 8;
+
+/** Selectors of which no more is told than that there is one. */
+const FURTHER = [FRA_TUN_ID, FRA_L3MDEV, FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE];
 
 const RT_TABLE_UNSPEC = 0;
 const TABLE_IN_HEADER_MAX = 255;
@@ -82,6 +97,14 @@ export type Rule = {
   readonly to?: Cidr;
   /** Absent: by whatever interface it came, or from the node itself. */
   readonly iif?: string;
+  /** Absent: whatever interface the sender has chosen (SO_BINDTODEVICE). */
+  readonly oif?: string;
+  /** Of the packet's mark the bits in `mask`; absent: any. */
+  readonly mark?: { readonly value: number; readonly mask: number };
+  /** It has selectors beside these: TOS, user, protocol, ports, tunnel or VRF. */
+  readonly further?: true;
+  /** For all that its selectors do not fit. */
+  readonly inverted?: true;
   readonly table: number;
   /** FR_ACT_*: 1 looks the table up, 8 prohibits. */
   readonly action: number;
@@ -211,12 +234,19 @@ export function decodeRule(bytes: Uint8Array): Result<Rule, NetlinkProblem> {
     const to = readNetwork(attributes, { type: FRA_DST, name: 'FRA_DST', prefix: reader.u8(1) });
     const from = readNetwork(attributes, { type: FRA_SRC, name: 'FRA_SRC', prefix: reader.u8(2) });
     const iif = attributes.text(FRA_IIFNAME);
+    const oif = attributes.text(FRA_OIFNAME);
+    const mask = attributes.u32(FRA_FWMASK);
+    const further = reader.u8(3) !== 0 || FURTHER.some((type) => attributes.bytes(type) !== undefined);
     const suppressed = attributes.u32(FRA_SUPPRESS_PREFIXLEN) ?? NO_PREFIX_LENGTH;
     return {
       family: family === AF_INET ? 4 : 6,
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
       ...(iif === undefined ? {} : { iif }),
+      ...(oif === undefined ? {} : { oif }),
+      ...(mask === undefined ? {} : { mark: { value: attributes.u32(FRA_FWMARK) ?? 0, mask } }),
+      ...(further ? { further } : {}),
+      ...((reader.u32(8) & FIB_RULE_INVERT) === 0 ? {} : { inverted: true }),
       table: attributes.u32(FRA_TABLE) ?? reader.u8(4),
       action: reader.u8(7),
       ...(suppressed === NO_PREFIX_LENGTH ? {} : { suppressPrefixLength: suppressed }),
