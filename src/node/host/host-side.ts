@@ -74,6 +74,7 @@ export class HostSide {
       uplinks: [...new Set(this.#sides.all.flatMap(({ waysOut }) => waysOut))].toSorted(),
       shims: this.#sides.all.map(({ shimName }) => shimName).toSorted(),
       confined: confinedOf(world.kernel, this.#sides.all),
+      lans: distinct(this.#sides.all.flatMap(({ networks }) => networks)),
     }));
     this.#retries = new PodRetries(world, (one) => void this.#applyInPods([one]));
     this.#sweep = new Sweep(world, {

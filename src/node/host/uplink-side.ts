@@ -1,3 +1,4 @@
+import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
@@ -92,6 +93,11 @@ export class UplinkSide {
   /** The interfaces by which traffic of this uplink leaves the node, by name. */
   get waysOut(): readonly string[] {
     return [...new Set([this.name, ...this.#waysOut.map(({ name }) => name)])];
+  }
+
+  /** The networks of its addresses. */
+  get networks(): readonly Cidr<Ipv4>[] {
+    return this.#addresses.networks;
   }
 
   /** Undefined: it is not there. */

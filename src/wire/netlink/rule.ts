@@ -72,10 +72,10 @@ export type NewRule = {
 /** A rule to be deleted: what is left out matches anything. */
 export type OldRule = Omit<NewRule, 'priority'> & { readonly priority?: number | undefined };
 
-/** "iif NAME to NETWORK ...": for what comes in by one interface for one network. */
-export type IncomingRule = {
-  /** By name, also of an interface that is not there yet. */
-  readonly iif: string;
+/** "iif NAME to NETWORK ...": for what comes in by one interface, or from anywhere, for one network. */
+export type DestinationRule = {
+  /** By name, also of an interface that is not there yet. Absent: also what the node itself sends. */
+  readonly iif?: string | undefined;
   /** Host bits are cleared. */
   readonly to: Cidr;
   readonly priority: number;
@@ -83,7 +83,7 @@ export type IncomingRule = {
   readonly protocol: number;
   /**
    * `prohibit`: it is refused (ICMP, administratively prohibited). Else it is looked up in a table, whose routes with a
-   * prefix of at most this length do not count: with 0, its default route.
+   * prefix of at most this length do not count: with 0, its default route; with 31, all but those to single hosts.
    */
   readonly does: 'prohibit' | { readonly table: number; readonly suppressPrefixLength: number };
 };
@@ -167,7 +167,7 @@ function incoming(
   name: string,
   type: number,
   flags: number,
-  { iif, to, priority, protocol, does }: IncomingRule,
+  { iif, to, priority, protocol, does }: DestinationRule,
 ): NetlinkRequest {
   const { address, prefix } = networkOf(to);
   const family = familyOf(address);
@@ -182,22 +182,23 @@ function incoming(
   const body = concat([
     ...what,
     ...(prefix === 0 ? [] : [attr(FRA_DST, ipToBytes(address))]),
-    textAttr(FRA_IIFNAME, iif),
+    ...optional(iif, (ifname) => textAttr(FRA_IIFNAME, ifname)),
     u32Attr(FRA_PRIORITY, priority),
     attr(FRA_PROTOCOL, Uint8Array.of(protocol)),
   ]);
   const verb = does === 'prohibit' ? does : `lookup ${does.table}`;
-  const op = `${name} iif ${iif} to ${formatCidr(to)} ${verb}`;
+  const from = iif === undefined ? 'from all' : `iif ${iif}`;
+  const op = `${name} ${from} to ${formatCidr(to)} ${verb}`;
   return { op, type, flags: NLM_F_ACK | flags, payload: body };
 }
 
 /** Fails with EEXIST when there is the very same rule. */
-export function addIncomingRequest(rule: IncomingRule): NetlinkRequest {
+export function addDestinationRuleRequest(rule: DestinationRule): NetlinkRequest {
   return incoming('RTM_NEWRULE', RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
 }
 
 /** ENOENT when there is no such rule. */
-export function deleteIncomingRequest(rule: IncomingRule): NetlinkRequest {
+export function deleteDestinationRuleRequest(rule: DestinationRule): NetlinkRequest {
   return incoming('RTM_DELRULE', RTM_DELRULE, 0, rule);
 }
 

@@ -308,7 +308,7 @@ export class FakeNode implements HostKernel {
     this.tell({ kind: 'rule', gone: true, ...rule });
   }
 
-  #applyRule({ kind, ...name }: Extract<HostChange, { iif: string }>): SysError | undefined {
+  #applyRule({ kind, ...name }: Extract<HostChange, { does: string }>): SysError | undefined {
     const rule = { ...name, protocol: RTPROT_LEASEHOLD };
     if (kind === 'put-rule') this.ruleTable.push(rule);
     else this.ruleTable = this.ruleTable.filter((one) => !isDeepStrictEqual(one, rule));
@@ -317,7 +317,7 @@ export class FakeNode implements HostKernel {
   }
 
   #apply(change: HostChange): SysError | undefined {
-    if ('iif' in change) return this.#applyRule(change);
+    if ('does' in change) return this.#applyRule(change);
     const { index } = change;
     const link = this.linkTable.find((one) => one.index === index);
     if (link === undefined) return new SysError(change.kind, 'ENODEV');
