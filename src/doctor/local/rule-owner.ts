@@ -10,24 +10,34 @@ function looksUp(rule: PolicyRule, table: number): boolean {
   return typeof rule.does === 'object' && rule.does.table === table;
 }
 
+/** wgengine/router (tailscaleRouteTable), and the mark of what tailscaled sends itself (tailscaleBypassMark). */
+const TAILSCALE = { table: 52, mark: 0x80000 };
+/** talpid-routing (TUNNEL_FW_MARK, "mole"): the table has the same number. */
+const MULLVAD = { table: 0x6d6f6c65, mark: 0x6d6f6c65 };
+/** client/internal/routemanager/systemops (NetbirdVPNTableID), and its mark (NetbirdFwmark). */
+const NETBIRD = { table: 0x1bd0, mark: 0x1bd00 };
+
+function isOf(rule: PolicyRule, { table, mark }: { readonly table: number; readonly mark: number }): boolean {
+  return looksUp(rule, table) || rule.mark?.value === mark;
+}
+
 /** By the tables and marks in their sources: what else is known of a rule does not tell who made it. */
 const KNOWN: readonly Known[] = [
   {
     name: 'Tailscale',
-    // Table 52; rules 5210 to 5250 are for packets with the mark of tailscaled itself.
-    is: (rule) => looksUp(rule, 52) || rule.mark?.value === 0x80000,
+    is: (rule) => isOf(rule, TAILSCALE),
     remedy: (network) => [
       `another machine advertises ${network} to the tailnet, and this node accepts it: tailscale set --accept-routes=false`,
     ],
   },
   {
     name: 'Mullvad',
-    is: (rule) => looksUp(rule, 0x6d6f6c65) || rule.mark?.value === 0x6d6f6c65,
+    is: (rule) => isOf(rule, MULLVAD),
     remedy: () => ['mullvad lan set allow'],
   },
   {
     name: 'NetBird',
-    is: (rule) => looksUp(rule, 0x1bd0) || rule.mark?.value === 0x1bd00,
+    is: (rule) => isOf(rule, NETBIRD),
     remedy: (network) => [
       `this node takes ${network} from another one: netbird networks list, then netbird networks deselect NAME`,
     ],
