@@ -3,8 +3,10 @@ import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import {
   counter,
+  hasNoRoute,
   load,
   isNewConnection,
+  isNotLocal,
   isNotTranslated,
   lookup,
   lookupNot,
@@ -15,6 +17,7 @@ import {
   originalDestination,
   rejectIcmp,
   rejectReset,
+  routeInterfaceName,
   verdict,
   type Expression,
 } from '../wire/nftables/expression.ts';
@@ -24,11 +27,11 @@ import {
   IFNAME,
   IP_DADDR,
   IPPROTO_ICMP,
-  IPPROTO_TCP,
   IPV4_ADDR,
   isIpv4,
   isIpv4Frame,
   isProtocol,
+  isTcpSyn,
 } from '../wire/nftables/packet.ts';
 import {
   HOOKS,
@@ -52,12 +55,15 @@ export const INET_TABLE: TableName = { family: 'inet', name: GUARD_TABLE };
 export const NETDEV_TABLE: TableName = { family: 'netdev', name: GUARD_TABLE };
 export const NAT_TABLE: TableName = { family: 'ip', name: GUARD_TABLE };
 
-/** linux/netfilter_ipv4.h (NF_IP_PRI_FILTER): after kube-proxy's DNAT, beside other filters. */
+/**
+ * linux/netfilter_ipv4.h (NF_IP_PRI_FILTER): beside other filters, and behind all that translates destinations
+ * (NF_IP_PRI_NAT_DST, -100; firewalld -90).
+ */
 const PRIORITY_FILTER = 0;
 /** Behind NF_IP_PRI_NAT_SRC (100), where kube-proxy translates: what it has done is not done again. */
 const PRIORITY_AFTER_SOURCE_NAT = 110;
-/** RFC 1812 5.2.7.1: communication administratively prohibited. */
-const ICMP_ADMIN_PROHIBITED = 13;
+/** RFC 792; what iptables' REJECT and nft's reject say by default, and kube-proxy by them. */
+const ICMP_PORT_UNREACHABLE = 3;
 /** RFC 792 */
 const ICMP_REDIRECT = 5;
 
@@ -84,10 +90,47 @@ const SERVICE_BY_UPLINK: readonly Expression[] = [
   lookup('uplinks'),
 ];
 
-/** A local connect(2) only notes the first ICMP error, and fails a second later: so TCP is told by a RST. */
-const REJECT_SERVICE: readonly (readonly Expression[])[] = [
-  [...SERVICE_BY_UPLINK, ...isProtocol(IPPROTO_TCP), counter(), rejectReset()],
-  [...SERVICE_BY_UPLINK, counter(), rejectIcmp(ICMP_ADMIN_PROHIBITED)],
+/**
+ * A connection that begins is told by a RST: of ICMP errors the kernel sends a host six in a row and then one a second
+ * (icmp_ratelimit), and a local connect(2) only notes the first and fails a second later. One that is under way is never
+ * reset: conntrack may have lost sight of it for one packet, which is sent again.
+ */
+function refuse(conditions: readonly Expression[]): ChainSpec['rules'] {
+  return [
+    [...conditions, ...isTcpSyn(), counter(), rejectReset()],
+    [...conditions, counter(), rejectIcmp(ICMP_PORT_UNREACHABLE)],
+  ];
+}
+
+const REJECT_SERVICE = refuse(SERVICE_BY_UPLINK);
+
+/**
+ * What pods send to a service that has no endpoint, or is none, and the node would lead to the LAN or nowhere. kube-proxy
+ * would refuse it at hook forward, which it does not reach past the policy rules: so the pod hears it here, before it is
+ * routed. Addresses of the node (IPVS), and networks that it has another way to, go on.
+ */
+const UNTRANSLATED: readonly ChainSpec[] = [
+  {
+    name: 'prerouting',
+    hook: { number: HOOKS.inet.prerouting, priority: PRIORITY_FILTER },
+    rules: [
+      [
+        meta(NFT_META_IIFNAME),
+        lookup('shims'),
+        ...isIpv4(),
+        ...TO_SERVICE,
+        verdict({ to: 'goto', chain: 'untranslated' }),
+      ],
+    ],
+  },
+  {
+    name: 'untranslated',
+    rules: [
+      [routeInterfaceName(), lookup('uplinks'), verdict({ to: 'goto', chain: 'refuse' })],
+      [...isNotLocal(), ...hasNoRoute(), verdict({ to: 'goto', chain: 'refuse' })],
+    ],
+  },
+  { name: 'refuse', rules: refuse([]) },
 ];
 
 /** A pod that goes by the shim to what is on the LAN would be told a shorter way, past the node. */
@@ -125,9 +168,10 @@ function hooked(hook: 'forward' | 'output', rules: ChainSpec['rules'], name: str
 
 /**
  * Refuses what the node itself would send, or route, to a service network by an uplink; and what it would route from the
- * LAN to other networks of its own only because of us.
+ * LAN to other networks of its own only because of us. `early`: refuses what pods send before it is routed, which takes
+ * Linux 5.9 (reject at hook prerouting) and the expression fib.
  */
-export function inetGuard(spec: GuardSpec): TableSpec {
+export function inetGuard(spec: GuardSpec, early: boolean): TableSpec {
   // Connections are tracked from then on: not where it is not needed.
   const confined = spec.confined ?? [];
   const isConfined = confined.length > 0;
@@ -146,6 +190,7 @@ export function inetGuard(spec: GuardSpec): TableSpec {
         : []),
     ],
     chains: [
+      ...(early ? UNTRANSLATED : []),
       hooked('forward', REJECT_SERVICE),
       hooked('output', [...REJECT_SERVICE, DROP_REDIRECT]),
       ...(isConfined ? [hooked('forward', [CONFINE], 'confine')] : []),

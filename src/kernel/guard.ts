@@ -29,8 +29,13 @@ export type GuardRemoval = { readonly table: string; readonly error: SysError | 
 /** Interfaces that vanish between a look and a transaction, one after another. */
 const MOST_TRIES = 3;
 
-/** Packets stopped since the last `put`. `forward`, `output` and `confine` of table inet, `egress` of table netdev. */
+/**
+ * Packets stopped since the last `put`. `refuse`, `forward`, `output` and `confine` of table inet, `egress` of table
+ * netdev.
+ */
 export type GuardCounters = {
+  /** Sent by pods, before they were routed. */
+  readonly refuse: bigint;
   readonly forward: bigint;
   readonly output: bigint;
   readonly egress: bigint;
@@ -38,20 +43,29 @@ export type GuardCounters = {
   readonly confine: bigint;
 };
 
+/** nf_tables of one namespace. */
+export type Tables = Pick<Nftables, 'put' | 'remove' | 'has' | 'isAsSpecified' | 'counters' | 'close'>;
+
 /** node/host/ports.ts, GuardPort: the nftables that keep service traffic off the LAN. Every error is a SysError. */
 export class HostGuard implements AsyncDisposable {
-  readonly #netns: NetNs | undefined;
   readonly #isThere: (name: string) => boolean;
-  #tables: Nftables | undefined;
+  readonly #openTables: () => Tables;
+  #tables: Tables | undefined;
   #put:
     | { readonly tables: readonly TableSpec[]; readonly spec: GuardSpec; readonly devices: string }
     | undefined;
   #egress: EgressState = 'no-uplink';
+  /** The kernel refuses at hook prerouting. */
+  #canBeEarly = true;
 
   /** Of `netns`, or the daemon's own namespace. `isThere`: whether it has an interface of that name now. */
-  constructor(netns?: NetNs, isThere = (name: string): boolean => readLink(name, netns) !== undefined) {
-    this.#netns = netns;
+  constructor(
+    netns?: NetNs,
+    isThere = (name: string): boolean => readLink(name, netns) !== undefined,
+    openTables: () => Tables = () => Nftables.open(netns),
+  ) {
     this.#isThere = isThere;
+    this.#openTables = openTables;
   }
 
   /** What the last `put` could do: 'unsupported' where the kernel has no netdev egress hook (before 5.16). */
@@ -96,7 +110,22 @@ export class HostGuard implements AsyncDisposable {
   }
 
   async #putFilters(spec: GuardSpec): Promise<void> {
-    const inet = inetGuard(spec);
+    const { egress } = this;
+    if (this.#canBeEarly) {
+      try {
+        await this.#putTables(spec, inetGuard(spec, true));
+        return;
+      } catch (error) {
+        if (!isSysError(error, 'EOPNOTSUPP', 'ENOENT')) throw error;
+      }
+      // Which of the two the kernel lacks, the egress hook or this, shows without this.
+      this.#egress = egress;
+    }
+    await this.#putTables(spec, inetGuard(spec, false));
+    this.#canBeEarly = false;
+  }
+
+  async #putTables(spec: GuardSpec, inet: TableSpec): Promise<void> {
     const isPut = await this.#putBoth(spec, inet);
     if (isPut) return;
     await this.#open().put([inet]);
@@ -190,8 +219,8 @@ export class HostGuard implements AsyncDisposable {
     await this.close();
   }
 
-  #open(): Nftables {
-    this.#tables ??= Nftables.open(this.#netns);
+  #open(): Tables {
+    this.#tables ??= this.#openTables();
     return this.#tables;
   }
 }
@@ -202,7 +231,7 @@ export async function readGuardCounters(netns?: NetNs): Promise<GuardCounters> {
   return await countersOf(tables);
 }
 
-async function countersOf(tables: Nftables): Promise<GuardCounters> {
+async function countersOf(tables: Pick<Tables, 'counters'>): Promise<GuardCounters> {
   const inet = await tables.counters(INET_TABLE);
   const netdev = await tables.counters(NETDEV_TABLE).catch((error: unknown) => {
     // A kernel without that family has no such table either.
@@ -214,6 +243,7 @@ async function countersOf(tables: Nftables): Promise<GuardCounters> {
       .filter(({ chain }) => chain === name)
       .reduce((sum, { packets }) => sum + packets, 0n);
   return {
+    refuse: packetsOf('refuse'),
     forward: packetsOf('forward'),
     output: packetsOf('output'),
     egress: packetsOf('egress'),

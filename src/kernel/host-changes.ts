@@ -6,7 +6,11 @@ import type { Mac } from '../base/mac.ts';
 import { deleteAddressRequest, IFA_F_NOPREFIXROUTE, replaceAddressRequest } from '../wire/netlink/address.ts';
 import { setLinkRequest } from '../wire/netlink/link-requests.ts';
 import { NUD_PERMANENT, replaceNeighbourRequest } from '../wire/netlink/neighbour.ts';
-import { addIncomingRequest, deleteIncomingRequest, type IncomingRule } from '../wire/netlink/rule.ts';
+import {
+  addDestinationRuleRequest,
+  deleteDestinationRuleRequest,
+  type DestinationRule,
+} from '../wire/netlink/rule.ts';
 import { RT_SCOPE_LINK } from '../wire/netlink/rtnetlink.ts';
 import { RTPROT_LEASEHOLD } from './own-routes.ts';
 import { putRoute, removeNeighbour, removeRoute, type Step } from './steps.ts';
@@ -43,18 +47,21 @@ export type HostChange =
 
 /** What a rule of ours is told apart by. */
 type RuleName = {
-  readonly iif: string;
+  readonly iif?: string | undefined;
   readonly to: Cidr<Ipv4>;
   readonly priority: number;
-  readonly does: 'prohibit' | 'known-way';
+  readonly does: 'prohibit' | 'known-way' | 'host-routes';
 };
 
-/** The main table without its default route. */
-const KNOWN_WAY = { table: RT_TABLE_MAIN, suppressPrefixLength: 0 } as const;
+/** The main table without its default route; its routes to single hosts alone. */
+const LOOKUPS = {
+  'known-way': { table: RT_TABLE_MAIN, suppressPrefixLength: 0 },
+  'host-routes': { table: RT_TABLE_MAIN, suppressPrefixLength: WHOLE_ADDRESS - 1 },
+} as const;
 
 /** The kernel's request for a change on the node. */
 export function stepOf(change: HostChange): Step {
-  if ('iif' in change) return ruleStep(change);
+  if ('does' in change) return ruleStep(change);
   const { index } = change;
   switch (change.kind) {
     case 'set-link':
@@ -86,17 +93,17 @@ export function stepOf(change: HostChange): Step {
 
 function ruleStep({ kind, ...name }: Extract<HostChange, RuleName>): Step {
   return kind === 'put-rule'
-    ? { request: addIncomingRequest(incomingRule(name)), soAlready: ['EEXIST'] }
-    : { request: deleteIncomingRequest(incomingRule(name)), soAlready: ['ENOENT'] };
+    ? { request: addDestinationRuleRequest(destinationRule(name)), soAlready: ['EEXIST'] }
+    : { request: deleteDestinationRuleRequest(destinationRule(name)), soAlready: ['ENOENT'] };
 }
 
-function incomingRule({ iif, to, priority, does }: RuleName): IncomingRule {
+function destinationRule({ iif, to, priority, does }: RuleName): DestinationRule {
   return {
     iif,
     to,
     priority,
     protocol: RTPROT_LEASEHOLD,
-    does: does === 'prohibit' ? does : KNOWN_WAY,
+    does: does === 'prohibit' ? does : LOOKUPS[does],
   };
 }
 

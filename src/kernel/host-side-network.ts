@@ -15,6 +15,9 @@ import type { Rtnl } from './rtnl.ts';
 import { takeSteps } from './steps.ts';
 import { readSysctl, type SysctlKey, writeSysctls } from './sysctl.ts';
 
+/** Prefixes longer than that are single hosts. */
+const LONGEST_NETWORK = 31;
+
 // What follows is as node/host/ports.ts has it.
 
 export type HostLink = {
@@ -53,11 +56,11 @@ export type HostNeighbour = {
 };
 
 export type HostRule = {
-  readonly iif: string;
+  readonly iif?: string | undefined;
   readonly to: Cidr<Ipv4>;
   readonly priority: number;
   readonly protocol: number;
-  readonly does: 'prohibit' | 'known-way';
+  readonly does: 'prohibit' | 'known-way' | 'host-routes';
 };
 
 type ShimSpec = {
@@ -216,15 +219,20 @@ function ipv4Only(address: Ip | undefined): Ipv4 | undefined {
 export function hostRule(rule: Rule): readonly HostRule[] {
   const { iif, from, to, priority, protocol } = rule;
   const does = whatItDoes(rule);
-  if (does === undefined || from !== undefined || iif === undefined || to === undefined) return [];
+  if (does === undefined || from !== undefined || to === undefined) return [];
+  // Those for pods are for all that goes there, the others for what comes in by a shim.
+  if ((does === 'host-routes') !== (iif === undefined)) return [];
   const { address, prefix } = to;
-  return isIpv4(address) ? [{ iif, to: { address, prefix }, priority, protocol, does }] : [];
+  if (!isIpv4(address)) return [];
+  const by = iif === undefined ? {} : { iif };
+  return [{ ...by, to: { address, prefix }, priority, protocol, does }];
 }
 
 function whatItDoes({ action, table, suppressPrefixLength }: Rule): HostRule['does'] | undefined {
   if (action === FR_ACT_PROHIBIT) return 'prohibit';
-  const isKnownWay = action === FR_ACT_TO_TBL && table === RT_TABLE_MAIN && suppressPrefixLength === 0;
-  return isKnownWay ? 'known-way' : undefined;
+  if (action !== FR_ACT_TO_TBL || table !== RT_TABLE_MAIN) return undefined;
+  if (suppressPrefixLength === 0) return 'known-way';
+  return suppressPrefixLength === LONGEST_NETWORK ? 'host-routes' : undefined;
 }
 
 /** None for what is no IPv4. */

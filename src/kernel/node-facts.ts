@@ -2,7 +2,15 @@ import { readFileSync } from 'node:fs';
 import { isSysError } from '../base/sys-error.ts';
 import type { Address } from '../wire/netlink/address.ts';
 import type { Link } from '../wire/netlink/link.ts';
+import type { RouteQuestion } from '../wire/netlink/route-requests.ts';
 import { type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
+import {
+  FR_ACT_BLACKHOLE,
+  FR_ACT_PROHIBIT,
+  FR_ACT_TO_TBL,
+  FR_ACT_UNREACHABLE,
+  type Rule,
+} from '../wire/netlink/rule.ts';
 import { adjtimex } from './ffi.ts';
 import { NetNs } from './netns.ts';
 import { askProgram } from './node-command.ts';
@@ -16,6 +24,21 @@ import { readSysctl } from './sysctl.ts';
 const TIMEX_LENGTH = 256;
 /** TIME_ERROR (sys/timex.h): the clock is not synchronised. */
 const TIME_ERROR = 5;
+
+/** As doctor/local/ports.ts has it. */
+type PolicyRule = Omit<Rule, 'action' | 'table' | 'family'> & {
+  readonly does: { readonly table: number } | Refusal | 'other';
+};
+type Refusal = 'blackhole' | 'unreachable' | 'prohibit';
+type RouteFound =
+  | { readonly kind: 'route'; readonly route: Route; readonly table: number }
+  | { readonly kind: 'none'; readonly why: string };
+
+const REFUSALS: ReadonlyMap<number, Refusal> = new Map([
+  [FR_ACT_BLACKHOLE, 'blackhole'],
+  [FR_ACT_UNREACHABLE, 'unreachable'],
+  [FR_ACT_PROHIBIT, 'prohibit'],
+]);
 
 type Firewall =
   | { readonly kind: 'unknown'; readonly why: string }
@@ -73,6 +96,26 @@ export class KernelNodeFacts {
     return all.filter(({ type }) => type === RTN_UNICAST).flatMap(waysOf);
   }
 
+  async policyRules(): Promise<readonly PolicyRule[]> {
+    try {
+      return (await this.#rtnl.rules.list(4)).map(policyRule);
+    } catch (error) {
+      if (isSysError(error, 'EOPNOTSUPP')) return [];
+      throw error;
+    }
+  }
+
+  async routeOf(question: RouteQuestion): Promise<RouteFound> {
+    try {
+      const route = await this.#rtnl.routes.find(question);
+      const [first = route] = waysOf(route);
+      return { kind: 'route', route: first, table: route.table };
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      return { kind: 'none', why: error.message };
+    }
+  }
+
   processes(): readonly ProcessLook[] {
     return processesHere();
   }
@@ -108,6 +151,11 @@ export class KernelNodeFacts {
   kernelRelease(): string {
     return readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
   }
+}
+
+function policyRule({ action, table, ...rule }: Rule): PolicyRule {
+  const does = action === FR_ACT_TO_TBL ? { table } : (REFUSALS.get(action) ?? 'other');
+  return { ...rule, does };
 }
 
 /** A route of several next hops as one for each. */

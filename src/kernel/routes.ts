@@ -1,10 +1,13 @@
+import { SysError } from '../base/sys-error.ts';
 import {
   addRouteRequest,
   appendRouteRequest,
   deleteRouteRequest,
+  findRouteRequest,
   listRoutesRequest,
   replaceRouteRequest,
   type RouteFilter,
+  type RouteQuestion,
 } from '../wire/netlink/route-requests.ts';
 import {
   decodeRoute,
@@ -14,6 +17,7 @@ import {
   type Route,
 } from '../wire/netlink/route.ts';
 import { decodeInSlices } from './netlink-decode.ts';
+import { decodeAll } from './netlink-fd.ts';
 import type { NetlinkSocket } from './netlink-socket.ts';
 
 /** The routes of the socket's namespace. Everything rejects with SysError. */
@@ -41,6 +45,14 @@ export class Routes {
   /** ESRCH when there is none. */
   async delete(route: NewRoute): Promise<void> {
     await this.#socket.request(deleteRouteRequest(route));
+  }
+
+  /** The one that a packet would take. Rejects as sending would: ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL. */
+  async find(question: RouteQuestion): Promise<Route> {
+    const request = findRouteRequest(question);
+    const [route] = decodeAll(request.op, await this.#socket.get(request), RTM_NEWROUTE, decodeRoute);
+    if (route === undefined) throw new SysError(request.op, 'EBADMSG', 'no route in the answer');
+    return route;
   }
 
   /** One table of one family, all or what `filter` leaves; a table or link that does not exist has no routes. */

@@ -124,11 +124,6 @@ export class LeaseManager {
     return [...this.#clients.values()].map((client) => ({ record: client.record(), lease: client.lease }));
   }
 
-  /** Interfaces of the node behind which no server answers at present, with how long. */
-  silentLans(): ReadonlyMap<string, Duration> {
-    return this.#notes.silent();
-  }
-
   /** Waits until there is a lease; undefined when there is none in time. */
   awaitLease(key: LeaseKey, limit: Duration): Promise<Lease4 | undefined> {
     return comes(this.#world, () => this.#clients.get(keyText(key))?.lease, limit);
@@ -385,6 +380,7 @@ export class LeaseManager {
     this.#clients.clear();
     await this.#debts.close();
     this.#inbox.close();
+    this.#notes.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { between, type Duration, type Instant, seconds } from '../base/time.ts';
+import { between, type Instant, later, seconds } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
 import type { LeaseWorld } from './ports.ts';
@@ -12,50 +12,58 @@ type Refused = Extract<Dhcp4Effect, { readonly type: 'refused' }>;
 
 /** A server that has not answered for so long is not only slow. */
 const PATIENCE = seconds(10);
-/** Where nobody has asked for so long, nothing is known: whoever asks next shall try. */
-const MEMORY = seconds(120);
+/** A full pool is silent to new clients and answers others: that is said once in so long. */
+const SAID_AGAIN = seconds(600);
 
-/** What is known of the servers of one LAN. */
-type Health = {
-  /** The first question that nobody has answered since. */
-  readonly unansweredSince: Instant | undefined;
-  readonly askedAt: Instant;
+/** The servers of one LAN. */
+type Silence = {
+  /** Ends the wait for an answer; undefined: nobody waits, or it was too long. */
+  cancel: (() => void) | undefined;
+  saidAt: Instant | undefined;
 };
 
 /** What all leases of a node learn about the servers together: who answers, who should not, what they get wrong. */
 export class ServerNotes {
-  readonly #world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>;
-  readonly #health = new Map<string, Health>();
+  readonly #world: Pick<LeaseWorld, 'clock' | 'timers' | 'log' | 'count'>;
+  readonly #silences = new Map<string, Silence>();
   readonly #strangers = new Set<Ipv4>();
 
-  constructor(world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>) {
+  constructor(world: Pick<LeaseWorld, 'clock' | 'timers' | 'log' | 'count'>) {
     this.#world = world;
   }
 
-  /** `lan` is the name of the interface through which the LAN is reached. */
+  /** `lan` is the name of the interface through which the LAN is reached. Says so when no server answers. */
   asked(lan: string | undefined): void {
     if (lan === undefined) return;
-    const askedAt = this.#world.clock.now();
-    const unansweredSince = this.#health.get(lan)?.unansweredSince ?? askedAt;
-    this.#health.set(lan, { unansweredSince, askedAt });
+    const silence = this.#silences.get(lan) ?? { cancel: undefined, saidAt: undefined };
+    this.#silences.set(lan, silence);
+    const { clock, timers } = this.#world;
+    silence.cancel ??= timers.at(later(clock.now(), PATIENCE), () => {
+      silence.cancel = undefined;
+      this.#silent(lan, silence);
+    });
+  }
+
+  #silent(lan: string, silence: Silence): void {
+    const now = this.#world.clock.now();
+    if (silence.saidAt !== undefined && between(silence.saidAt, now) < SAID_AGAIN) return;
+    silence.saidAt = now;
+    this.#world.count('server-silent');
+    this.#world.log.warn(
+      { uplink: lan },
+      'no DHCP server has answered for ten seconds: it is away, or has no address for who asks (leasehold doctor says more)',
+    );
   }
 
   answered(lan: string | undefined): void {
-    const known = lan === undefined ? undefined : this.#health.get(lan);
-    if (lan !== undefined && known !== undefined)
-      this.#health.set(lan, { ...known, unansweredSince: undefined });
+    const silence = lan === undefined ? undefined : this.#silences.get(lan);
+    silence?.cancel?.();
+    if (silence !== undefined) silence.cancel = undefined;
   }
 
-  /** The LANs on which leases ask now and no server has answered for a while, with how long that is. */
-  silent(): ReadonlyMap<string, Duration> {
-    const now = this.#world.clock.now();
-    const silent = new Map<string, Duration>();
-    for (const [lan, { unansweredSince, askedAt }] of this.#health) {
-      if (unansweredSince === undefined || between(askedAt, now) > MEMORY) continue;
-      const since = between(unansweredSince, now);
-      if (since > PATIENCE) silent.set(lan, since);
-    }
-    return silent;
+  close(): void {
+    for (const { cancel } of this.#silences.values()) cancel?.();
+    this.#silences.clear();
   }
 
   /** A message that was not taken. A server that is not on the list of allowed ones is named once. */

@@ -356,6 +356,10 @@ test('a rule prohibits a network to what comes in by the shim, also while that i
   assert.deepEqual(await apply(kernel, { kind: 'put-rule', ...way }), ['']);
   assert.deepEqual(await kernel.rules(), [{ ...way, protocol: 76 }, theirs]);
   assert.deepEqual(await apply(kernel, { kind: 'remove-rule', ...way }), ['']);
+  const pods = { to: net(ipv4('192.168.2.0'), 24), priority: 103, does: 'host-routes' } as const;
+  assert.deepEqual(await apply(kernel, { kind: 'put-rule', ...pods }), ['']);
+  assert.deepEqual(await kernel.rules(), [{ ...pods, protocol: 76 }, theirs]);
+  assert.deepEqual(await apply(kernel, { kind: 'remove-rule', ...pods }), ['']);
   assert.deepEqual(await apply(kernel, put, put), ['', '']);
   assert.deepEqual(await kernel.rules(), [theirs, { ...name, protocol: 76 }]);
   const shim = await makeShim(node);

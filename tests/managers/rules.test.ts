@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
-import { WEB_PORT, WEB_SERVICE } from '../story/support/names.ts';
-import { useStage } from '../story/support/stage.ts';
+import { ipv4 } from '../../src/base/ipv4.ts';
+import { ping } from '../../src/lab/ping.ts';
+import { POD_PORT, WEB_PORT, WEB_SERVICE } from '../story/support/names.ts';
+import { NODE_ADDRESS, useStage } from '../story/support/stage.ts';
 import { type Pods, whileStreaming } from '../story/support/streams.ts';
-import { askInVain } from '../story/support/talk.ts';
+import { ask, askInVain } from '../story/support/talk.ts';
 import { hostSide, timeUntil } from '../story/support/view.ts';
 import { runInsulated } from './support/insulated.ts';
 import {
@@ -76,6 +78,33 @@ describe('rules and sysctls that are loaded anew', { skip: NEEDS_ROOT }, () => {
     t.diagnostic(gaps);
     assert.equal(await own(), untouched, 'the same handles: never made anew');
     await assertReaches(stage(), pods());
+  });
+
+  /** Rules as their programs set them, with the LAN in their table: what the doctor calls an error of the LAN. */
+  const RULES_OF_OTHERS = [
+    ['Tailscale with an accepted route to the LAN', '5270', '192.168.2.0/24 dev vpn0 table 52', 'lookup 52'],
+    ['wg-quick for everything', '32765', 'default dev vpn0 table 51820', 'not fwmark 51820 lookup 51820'],
+    ['a rule by source', '1000', '192.168.2.0/24 dev eth0 table 100', `from ${NODE_ADDRESS} lookup 100`],
+  ] as const;
+
+  test('policy rules of others: node and pods, and pods and their services, reach each other', async (t) => {
+    const { namespace } = stage().node;
+    const { web, client } = pods();
+    const whole = await hostSide(namespace);
+    t.after(() => namespace.ip('link', 'del', 'vpn0'));
+    await namespace.ip('link', 'add', 'vpn0', 'type', 'veth', 'peer', 'name', 'far');
+    await namespace.ip('link', 'set', 'vpn0', 'up');
+    for (const [what, pref, route, rule] of RULES_OF_OTHERS) {
+      await namespace.ip('route', 'add', ...route.split(' '));
+      await namespace.ip('rule', 'add', 'pref', pref, ...rule.split(' '));
+      const toPod = await ask(namespace, { to: web.address, port: POD_PORT });
+      assert.equal(toPod, `web ${NODE_ADDRESS}`, what);
+      assert.ok(await ping(client.namespace, ipv4(NODE_ADDRESS)), what);
+      const toService = await ask(client.namespace, { to: WEB_SERVICE, port: WEB_PORT });
+      assert.equal(toService, `web ${client.address}`, what);
+      await namespace.ip('rule', 'del', 'pref', pref);
+    }
+    assert.equal(await hostSide(namespace), whole);
   });
 
   test('sysctl --system with strict rp_filter and without forwarding', async (t) => {

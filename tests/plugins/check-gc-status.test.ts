@@ -114,7 +114,7 @@ describe('GC and STATUS', { skip: NEEDS_ROOT }, () => {
   test('STATUS: no master, master without carrier, master down', async () => {
     const { runtime } = site().daemon;
     await assert.rejects(runtime.status(networkOf([macvlan({ master: 'nope0' })], { cniVersion: '1.1.0' })), {
-      code: 50,
+      code: 51,
       msg: /nope0/,
     });
     const { lan, node } = site();
@@ -126,7 +126,7 @@ describe('GC and STATUS', { skip: NEEDS_ROOT }, () => {
     }
     await node.ip('link', 'set', 'eth0', 'down');
     try {
-      await assert.rejects(runtime.status(network), { code: 50, msg: /eth0/ });
+      await assert.rejects(runtime.status(network), { code: 51, msg: /eth0/ });
     } finally {
       await node.ip('link', 'set', 'eth0', 'up');
     }
@@ -146,6 +146,6 @@ describe('GC and STATUS', { skip: NEEDS_ROOT }, () => {
       env: { LEASEHOLD_SOCKET: site().daemon.socket },
     });
     const status = runtime.status(networkOf([macvlan({ ipam: { type: 'ours' } })], { cniVersion: '1.1.0' }));
-    await assert.rejects(status, { msg: /pool used up/ });
+    await assert.rejects(status, { code: 50, msg: /pool used up/ });
   });
 });

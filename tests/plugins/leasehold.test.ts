@@ -151,7 +151,7 @@ describe('leasehold, the one plugin', { skip: NEEDS_ROOT }, () => {
     );
     await assert.rejects(
       runtime.status(networkOf([{ type: 'leasehold', master: 'nope0' }], { cniVersion: '1.1.0' })),
-      { code: 50, msg: /nope0/ },
+      { code: 51, msg: /nope0/ },
     );
   });
 

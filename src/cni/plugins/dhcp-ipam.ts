@@ -1,9 +1,9 @@
-import { formatDuration, seconds } from '../../base/time.ts';
+import { seconds } from '../../base/time.ts';
 import { addressing, isUsual } from '../../lease/configuration.ts';
 import type { AcquireRequest } from '../../lease/manager.ts';
 import { keyText } from '../../lease/record.ts';
 import { readopt, type Readoption, type RequestFor } from '../adopt/readopt.ts';
-import type { AddCall, CheckCall, DelCall, NodeCall, PluginServices } from '../context.ts';
+import type { AddCall, CheckCall, DelCall, PluginServices } from '../context.ts';
 import { CniError } from '../spec/errors.ts';
 import { EMPTY_RESULT } from '../spec/result.ts';
 import { NO_KEYS } from '../dhcp/keys.ts';
@@ -20,6 +20,7 @@ type Target = Pick<AcquireRequest, 'pod' | 'link' | 'owned' | 'made' | 'uplinkIn
 
 /** Addresses from the network's DHCP server, by the daemon's own client. */
 export class DhcpIpam implements Ipam {
+  readonly needsCarrier = true;
   readonly #services: PluginServices;
   readonly #linkGoes: boolean;
   /** Each call's configuration is read once: `verify` wants it before the link is made, `add` after. */
@@ -132,19 +133,14 @@ export class DhcpIpam implements Ipam {
     return readopt(this.#services, call, requestFor, this.#linkGoes);
   }
 
-  /** The daemon that answers is the daemon that gives the leases: if it can keep them, and a server is heard. */
-  async status(_call: NodeCall, uplink: string | undefined): Promise<void> {
-    const { store, leases } = this.#services;
-    const unwritable = await store.writable();
+  /**
+   * The daemon that answers is the daemon that gives the leases: if it can keep them. A server that is silent, or has no
+   * address left, is none of it: a runtime says that the node is not ready then, and Kubernetes evicts the pods that run.
+   */
+  async status(): Promise<void> {
+    const unwritable = await this.#services.store.writable();
     if (unwritable !== undefined) {
       throw new CniError('not-available', `leases cannot be kept: ${unwritable.message}`);
-    }
-    for (const [lan, silent] of leases.silentLans()) {
-      if (uplink !== undefined && uplink !== lan) continue;
-      throw new CniError(
-        'limited-connectivity',
-        `no DHCP server has answered on ${lan} for ${formatDuration(silent)}`,
-      );
     }
   }
 

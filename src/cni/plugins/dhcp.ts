@@ -55,7 +55,7 @@ export function dhcpPlugin(services: PluginServices): Plugin {
       await checkAddress(services, call);
     },
     gc: (call: NodeCall) => releaseStale(services, call, 'dhcp'),
-    status: (call) => ipam.status(call, undefined),
+    status: () => ipam.status(),
   };
 }
 

@@ -2,14 +2,22 @@ import { parseJson } from '../../base/json.ts';
 import type { AddCall, CheckCall, DelCall, NodeCall } from '../context.ts';
 import type { RunDelegate } from '../ports.ts';
 import { isJsonObject, type JsonObject } from '../../base/json.ts';
+import { type ErrorName, ERRORS } from '../spec/error-table.ts';
 import { CniError } from '../spec/errors.ts';
 import { parseResult } from '../spec/result-read.ts';
 import type { Allocation, Ipam, IpamTarget } from './ipam.ts';
 
 type AnyCall = AddCall | DelCall | CheckCall | NodeCall;
 
+/** STATUS has two codes of its own, which say the same of whoever runs the plugin. */
+function statusKind(answer: JsonObject | undefined): ErrorName {
+  const isLimited = answer?.['code'] === ERRORS['limited-connectivity'].code;
+  return isLimited ? 'limited-connectivity' : 'not-available';
+}
+
 /** Another IPAM plugin, run as the CNI specification's section on delegation says: same environment, same stdin. */
 export class ExecIpam implements Ipam {
+  readonly needsCarrier = false;
   readonly #run: RunDelegate;
   readonly #type: string;
 
@@ -50,8 +58,8 @@ export class ExecIpam implements Ipam {
     await this.#delegate(call, 'STATUS');
   }
 
-  #failed(text: string): CniError {
-    return new CniError('ipam-failed', `IPAM plugin "${this.#type}": ${text}`);
+  #failed(text: string, kind: ErrorName = 'ipam-failed'): CniError {
+    return new CniError(kind, `IPAM plugin "${this.#type}": ${text}`);
   }
 
   async #delegate(call: AnyCall, command: string, signal?: AbortSignal): Promise<JsonObject | undefined> {
@@ -80,6 +88,7 @@ export class ExecIpam implements Ipam {
       typeof object?.['msg'] === 'string' ? object['msg'] : ended.stderr.trim() || ended.stdout.trim();
     const status =
       ended.status === undefined ? 'was ended by a signal or its time limit' : `exit ${ended.status}`;
-    throw this.#failed(`${command} failed (${status}): ${said.slice(0, 1024)}`);
+    const kind = command === 'STATUS' ? statusKind(object) : undefined;
+    throw this.#failed(`${command} failed (${status}): ${said.slice(0, 1024)}`, kind);
   }
 }

@@ -33,6 +33,8 @@ export type Allocation = {
 
 /** Who gives the addresses. Errors are thrown as CniError. */
 export interface Ipam {
+  /** The addresses are asked for on the LAN: there are none while the uplink is down or has no carrier. */
+  readonly needsCarrier: boolean;
   /** Throws for a configuration that cannot work, before anything is made for it. */
   verify(call: AddCall): void;
   add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<Allocation>;
@@ -40,8 +42,8 @@ export interface Ipam {
   del(call: AddCall | DelCall): Promise<void>;
   check(call: CheckCall): Promise<void>;
   gc(call: NodeCall): Promise<void>;
-  /** `uplink`: the interface that the addresses would be asked for on; undefined where that is not known. */
-  status(call: NodeCall, uplink: string | undefined): Promise<void>;
+  /** Throws CniError 50 or 51 where it can give no address to anybody on this node. */
+  status(call: NodeCall): Promise<void>;
 }
 
 export function leaseKey(call: AddCall | DelCall | CheckCall): LeaseKey {

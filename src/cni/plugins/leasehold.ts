@@ -1,5 +1,6 @@
 import { isSysError } from '../../base/sys-error.ts';
 import { NotAdmitted } from '../../node/host/admission.ts';
+import { chooseMaster } from '../../node/uplink.ts';
 import type { AttachRequest } from '../../node/host/host-side.ts';
 import type { AttachmentKey } from '../../node/host/record.ts';
 import { keyText } from '../../lease/record.ts';
@@ -12,12 +13,13 @@ import { readPrevResult } from '../spec/conf.ts';
 import { CniError } from '../spec/errors.ts';
 import type { CniResult } from '../spec/result.ts';
 import { chainedPlace, missingPrevResult } from './chained.ts';
+import { DhcpIpam } from './dhcp-ipam.ts';
 import { releaseStale } from './gc.ts';
-import { ipamOf } from './ipam-of.ts';
 import { leaseKey, operationKey, withMac } from './ipam.ts';
 import { attachMacvlan, checkMacvlan, detachMacvlan } from './macvlan.ts';
 import { kernelError } from './failures.ts';
 import { openPod } from './pod.ts';
+import { assertUplink } from './uplink-status.ts';
 
 /**
  * `leasehold`: the one plugin. A macvlan with its address from the LAN's DHCP server, and the node's part: pods, node
@@ -220,17 +222,7 @@ async function detachAlone(services: PluginServices, key: AttachmentKey): Promis
 async function status(services: PluginServices, call: NodeCall): Promise<void> {
   const conf = readLeaseholdConf(call.conf);
   if (conf.chained) return;
-  let name: string;
-  try {
-    const uplink = await chooseUplink(services.host, conf.master);
-    if (!uplink.lowerUp) {
-      throw new CniError('limited-connectivity', `master "${uplink.name}" has no carrier`);
-    }
-    ({ name } = uplink);
-  } catch (error) {
-    if (!(error instanceof CniError) || error.kind === 'limited-connectivity') throw error;
-    throw new CniError('not-available', error.message);
-  }
-  const inner = { ...call, conf: toMacvlanConf(call.conf, conf, name) };
-  await ipamOf(services, inner.conf).status(inner, name);
+  const ipam = new DhcpIpam(services, true);
+  assertUplink(await chooseMaster(services.host, conf.master), ipam);
+  await ipam.status();
 }

@@ -11,6 +11,7 @@ import { type CniResult, withoutUndefined } from '../spec/result.ts';
 import { kernelError } from './failures.ts';
 import { isLinkOf, isOwnLink, releaseStale, removeLink } from './gc.ts';
 import { ipamOf } from './ipam-of.ts';
+import { assertUplink } from './uplink-status.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
 import { setLinkSysctls } from './link-sysctls.ts';
 import { checkAttachment } from './macvlan-check.ts';
@@ -297,13 +298,9 @@ async function status(services: PluginServices, call: NodeCall): Promise<void> {
   const conf = readMacvlanConf(call.conf, { values: new Map(), ignoreUnknown: true });
   const ipam = ipamOf(services, call.conf);
   if (conf.linkInContainer) {
-    await ipam.status(call, undefined);
+    await ipam.status(call);
     return;
   }
-  const uplink = await findUplink(services.host, conf.master);
-  if (!uplink.ok) throw new CniError('not-available', uplink.error.text);
-  if (!uplink.value.lowerUp) {
-    throw new CniError('limited-connectivity', `master "${uplink.value.name}" has no carrier`);
-  }
-  await ipam.status(call, uplink.value.name);
+  assertUplink(await findUplink(services.host, conf.master), ipam);
+  await ipam.status(call);
 }

@@ -56,13 +56,14 @@ export const ERRORS = {
   },
   'not-available': {
     code: 50,
-    meaning: 'STATUS: new containers cannot be attached now.',
+    meaning: 'STATUS: no container can be attached now; those that run go on.',
     remedy: 'Start the daemon, or mend what the message names.',
   },
   'limited-connectivity': {
     code: 51,
-    meaning: 'STATUS: new containers cannot be attached now, and those that run may lose their connection.',
-    remedy: 'Mend what the message names before the leases run out.',
+    meaning:
+      'STATUS: no container can be attached now, and those that run are cut off: the uplink is gone, switched off or without carrier.',
+    remedy: 'Mend what the message names.',
   },
 
   'uplink-missing': {

@@ -10,6 +10,7 @@ import { goDaemonCheck } from './go-daemon.ts';
 import { kernelCheck } from './kernel.ts';
 import type { NodePlaces } from './places.ts';
 import { podSideCheck } from './pod-side.ts';
+import { policyRoutingCheck } from './policy-routing.ts';
 import type { DaemonView, NodeFacts } from './ports.ts';
 import { rpFilterCheck } from './rp-filter.ts';
 import { serviceOverlapCheck } from './service-overlap.ts';
@@ -35,6 +36,7 @@ const CHECKS: readonly Check[] = [
   forwardCheck,
   bridgeNfCheck,
   rpFilterCheck,
+  policyRoutingCheck,
   serviceOverlapCheck,
   kernelCheck,
   clockCheck,

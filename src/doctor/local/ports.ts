@@ -1,5 +1,6 @@
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ip } from '../../base/ip.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 
 /** What the doctor looks at on a node. kernel/ implements it; it changes nothing. */
@@ -20,6 +21,10 @@ export interface NodeFacts {
   addresses(): Promise<readonly NodeAddress[]>;
   /** Unicast routes of the main table, both families. */
   routes(): Promise<readonly NodeRoute[]>;
+  /** IPv4, in the order in which they are asked. None where the kernel has no rules. */
+  policyRules(): Promise<readonly PolicyRule[]>;
+  /** The route that an IPv4 packet without a mark would take; why there is none. */
+  routeOf(question: RouteQuestion): Promise<RouteFound>;
   /** Those of this network namespace, as far as this process may look. */
   processes(): readonly NodeProcess[];
   /** Paths of UNIX sockets at which somebody listens. */
@@ -77,6 +82,37 @@ export interface NodeRoute {
   /** RTPROT_* */
   readonly protocol: number;
 }
+
+/** Which routing table is asked for which packets (`ip rule`). What is absent is any. */
+export interface PolicyRule {
+  readonly priority: number;
+  readonly from?: Cidr | undefined;
+  readonly to?: Cidr | undefined;
+  readonly iif?: string | undefined;
+  readonly oif?: string | undefined;
+  readonly mark?: { readonly value: number; readonly mask: number } | undefined;
+  /** It looks at more than that: a user, ports ... */
+  readonly further?: boolean | undefined;
+  readonly inverted?: boolean | undefined;
+  /** What is looked up; of a rule that refuses what it refuses with. */
+  readonly does: { readonly table: number } | 'blackhole' | 'unreachable' | 'prohibit' | 'other';
+  /** Routes of the table with a prefix of at most this length do not count. */
+  readonly suppressPrefixLength?: number | undefined;
+  /** RTPROT_* */
+  readonly protocol: number;
+}
+
+export interface RouteQuestion {
+  readonly to: Ipv4;
+  /** For what the node itself sends one of its addresses. */
+  readonly from?: Ipv4 | undefined;
+  /** The link by which it comes in; absent: the node itself sends it. */
+  readonly index?: number | undefined;
+}
+
+export type RouteFound =
+  | { readonly kind: 'route'; readonly route: NodeRoute; readonly table: number }
+  | { readonly kind: 'none'; readonly why: string };
 
 export interface NodeProcess {
   readonly pid: number;

@@ -1,7 +1,7 @@
 import { GuardKeeper } from './guard-keeper.ts';
 import type { GuardSpec, RuleNotice } from './ports.ts';
 import type { Repairs } from './repairs.ts';
-import { RuleKeeper } from './rule-keeper.ts';
+import { RuleKeeper, type RulesWanted } from './rule-keeper.ts';
 import type { HostWorld } from './world.ts';
 
 /**
@@ -13,7 +13,7 @@ export class Barriers {
   readonly #rules: RuleKeeper;
 
   /** `wanted`: what they have to say at that moment. */
-  constructor(world: HostWorld, repairs: Repairs, wanted: () => GuardSpec) {
+  constructor(world: HostWorld, repairs: Repairs, wanted: () => GuardSpec & RulesWanted) {
     this.#guard = new GuardKeeper(world, repairs, wanted);
     this.#rules = new RuleKeeper(world, repairs, wanted);
   }

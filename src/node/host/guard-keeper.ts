@@ -19,6 +19,8 @@ export class GuardKeeper {
   #put: string | undefined;
   #tail: Promise<void> = Promise.resolve();
   #timer: { readonly at: Instant; readonly cancel: () => void } | undefined;
+  /** The last try failed: no look tries again before. */
+  #retryAt: Instant | undefined;
   #problem: string | undefined;
   #closed = false;
 
@@ -68,10 +70,14 @@ export class GuardKeeper {
   }
 
   async #look(): Promise<void> {
-    if (this.#closed || this.#put === undefined) return;
-    const at = this.#book.notBefore(ITEM);
+    if (this.#closed) return;
+    const at = this.#notBefore();
     if (at !== undefined) {
       this.#lookAt(at);
+      return;
+    }
+    if (this.#put === undefined) {
+      await this.#ensure(false);
       return;
     }
     await this.#attempt(async () => {
@@ -84,11 +90,18 @@ export class GuardKeeper {
     });
   }
 
+  /** From when on a look may do something; undefined: at once. A notice does not bring a retry forward, nor does it end it. */
+  #notBefore(): Instant | undefined {
+    if (this.#retryAt !== undefined && this.#retryAt > this.#world.clock.now()) return this.#retryAt;
+    return this.#book.notBefore(ITEM);
+  }
+
   /** A node whose kernel has no nftables runs on, without the guard: it is said once. */
   async #attempt(work: () => Promise<void>): Promise<void> {
     try {
       await work();
       this.#problem = undefined;
+      this.#retryAt = undefined;
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       if (this.#problem !== problem) {
@@ -101,17 +114,9 @@ export class GuardKeeper {
       this.#put = undefined;
       this.#world.count('guard-failed');
       if (isSysError(error, 'EOPNOTSUPP')) return;
-      this.#retryLater();
+      this.#retryAt = later(this.#world.clock.now(), RETRY);
+      this.#lookAt(this.#retryAt);
     }
-  }
-
-  #retryLater(): void {
-    const cancel = this.#world.timers.at(later(this.#world.clock.now(), RETRY), () => {
-      this.#timer = undefined;
-      void this.ensure();
-    });
-    this.#timer?.cancel();
-    this.#timer = { at: later(this.#world.clock.now(), RETRY), cancel };
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,7 @@ import { confinedOf } from './confine.ts';
 import type { HostStatus } from './host-status.ts';
 import { leftRoutes, lostAttachments } from './lost-attachments.ts';
 import { PodChecks, type PodsChecked } from './pod-checks.ts';
+import { PodRetries } from './pod-retries.ts';
 import { PodSide } from './pod-side.ts';
 import type { HostNotice } from './ports.ts';
 import {
@@ -46,6 +47,7 @@ export class HostSide {
   /** Those of an earlier run whose turn is in `start`. */
   readonly #resumed: AttachmentRecord[] = [];
   readonly #checks = new PodChecks();
+  readonly #retries: PodRetries<Attachment>;
   readonly #sweep: Sweep;
   #closed = false;
 
@@ -72,7 +74,9 @@ export class HostSide {
       uplinks: [...new Set(this.#sides.all.flatMap(({ waysOut }) => waysOut))].toSorted(),
       shims: this.#sides.all.map(({ shimName }) => shimName).toSorted(),
       confined: confinedOf(world.kernel, this.#sides.all),
+      lans: distinct(this.#sides.all.flatMap(({ networks }) => networks)),
     }));
+    this.#retries = new PodRetries(world, (one) => void this.#applyInPods([one]));
     this.#sweep = new Sweep(world, {
       attachments: () => [...this.#attachments.values()].map(({ record }) => record),
       detach: (key) => this.detach(key),
@@ -218,11 +222,13 @@ export class HostSide {
     if (attachment === undefined) return { inPod: Promise.resolve() };
     this.#attachments.delete(text);
     this.#admission.forget(text);
+    this.#retries.done(attachment);
     const inPod = attachment.pod.remove().then(() => this.#forget(attachment.record));
     try {
       await attachment.leaveNode();
     } catch (error) {
       if (!isSysError(error)) throw error;
+      attachment.side?.look();
       this.#world.log.warn(
         { attachment: text, error: error.message },
         "the node's route to a pod could not be removed",
@@ -271,17 +277,9 @@ export class HostSide {
       // With its last address the kernel drops all routes of an interface.
       if (attachment.addresses.length > 0) await attachment.applyInPod(this.#services.all);
     } catch (error) {
-      this.#failed(attachment, error);
+      attachment.side?.look();
+      this.#retries.failed(attachment, error);
     }
-  }
-
-  #failed({ record }: Attachment, error: unknown): void {
-    if (!isSysError(error)) throw error;
-    this.#world.count('pod-side-failed');
-    this.#world.log.warn(
-      { attachment: attachmentText(record.key), error: error.message },
-      'a running pod could not be told of a change',
-    );
   }
 
   #on(side: UplinkSide): readonly Attachment[] {
@@ -366,8 +364,9 @@ export class HostSide {
         continue;
       try {
         await apply(attachment);
+        this.#retries.done(attachment);
       } catch (error) {
-        this.#failed(attachment, error);
+        this.#retries.failed(attachment, error);
       }
     }
   }
@@ -393,6 +392,7 @@ export class HostSide {
   async close(): Promise<void> {
     this.#closed = true;
     this.#sweep.close();
+    this.#retries.close();
     this.#admission.close();
     await this.#barriers.close();
     await Promise.all(this.#sides.all.map((side) => side.close()));

@@ -3,6 +3,7 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { earliest, type Instant, later } from '../../base/time.ts';
 import { HOST_PREFIX } from './plan.ts';
 import type { HostAddress } from './ports.ts';
+import { distinct } from './service-networks.ts';
 import { ADDRESS_GRACE } from './world.ts';
 
 /** An uplink with more addresses than that is somebody's load balancer: those beyond are not put on the shim. */
@@ -69,6 +70,12 @@ export class NodeAddresses {
   /** What the uplink really has. */
   get current(): readonly Ipv4[] {
     return this.#current.map(({ address }) => address);
+  }
+
+  /** Those in which pods may be: of an address that went a moment ago, too. */
+  get networks(): readonly Cidr<Ipv4>[] {
+    const all = [...this.#current, ...[...this.#gone.values()].map(({ cidr }) => cidr)];
+    return distinct(all.filter(({ prefix }) => prefix < HOST_PREFIX));
   }
 
   /** When the next of those that went is given up. */

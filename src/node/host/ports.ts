@@ -56,16 +56,20 @@ export interface HostNeighbour {
   readonly permanent: boolean;
 }
 
-/** An IPv4 rule for what comes in by one interface for one network. */
+/** An IPv4 rule for what goes to one network. */
 export interface HostRule {
-  readonly iif: string;
+  /** The interface that it comes in by; absent for `host-routes`: any, and what the node itself sends. */
+  readonly iif?: string | undefined;
   readonly to: Cidr<Ipv4>;
   /** The lower is asked first; tables are rules too: "local" has 0, "main" 32766. */
   readonly priority: number;
   /** RTPROT_* */
   readonly protocol: number;
-  /** `prohibit`: it is refused. `known-way`: it takes a route of the main table, but not its default route. */
-  readonly does: 'prohibit' | 'known-way';
+  /**
+   * `prohibit`: it is refused. `known-way`: it takes a route of the main table, but not its default route.
+   * `host-routes`: it takes a route of the main table to that single host, if there is one.
+   */
+  readonly does: 'prohibit' | 'known-way' | 'host-routes';
 }
 
 /** The interface that is made on an uplink: a macvlan of mode bridge, down, with IPv6 off. */
@@ -106,7 +110,7 @@ export type HostChange =
       readonly mac: Mac;
     }
   | { readonly kind: 'remove-neighbour'; readonly index: number; readonly address: Ipv4 }
-  /** "iif NAME to NETWORK prohibit", RTPROT_LEASEHOLD. */
+  /** "iif NAME to NETWORK prohibit" and the others of HostRule, RTPROT_LEASEHOLD. */
   | ({ readonly kind: 'put-rule' | 'remove-rule' } & Omit<HostRule, 'protocol'>);
 
 /** `net.ipv4.conf.<ifname>.<key>` or `net.ipv6.conf.<ifname>.<key>`. */

@@ -1,4 +1,5 @@
-import { equalNetwork, formatCidr } from '../../base/cidr.ts';
+import { type Cidr, equalNetwork, formatCidr } from '../../base/cidr.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
 import { isSysError } from '../../base/sys-error.ts';
 import { type Duration, later, seconds } from '../../base/time.ts';
 import { LookTimer } from './look-timer.ts';
@@ -15,22 +16,24 @@ import type { HostWorld } from './world.ts';
 export const PROHIBIT_PRIORITY = 105;
 /** Asked right before: a network may be one that the node has a route to, as that of its other pods. */
 export const KNOWN_WAY_PRIORITY = PROHIBIT_PRIORITY - 1;
+/** Pods have host routes in the main table: a table of others that has the whole LAN must not come before these. */
+export const HOST_ROUTES_PRIORITY = KNOWN_WAY_PRIORITY - 1;
 
 /** The kernel asks all rules for each packet. Networks beyond that have nftables alone. */
 const MOST_RULES = 64;
 const RETRY: Duration = seconds(5);
 
-/** `networks` and `shims` of what the guard has to say. */
-export type RulesWanted = Pick<GuardSpec, 'networks' | 'shims'>;
+/** `networks` and `shims` of what the guard has to say, and the networks of the uplinks, in which the pods are. */
+export type RulesWanted = Pick<GuardSpec, 'networks' | 'shims'> & { readonly lans: readonly Cidr<Ipv4>[] };
 
 type RuleName = Omit<HostRule, 'protocol'>;
 
 /**
  * What has to be done so that what comes in by a shim for a service, and was translated by nobody, does not take the
- * node's default route.
+ * node's default route; and what goes to a pod takes the way that we made, whatever rules others have.
  */
-export function planRules({ networks, shims }: RulesWanted, seen: readonly HostRule[]): readonly Step[] {
-  const wanted = wantedRules({ networks, shims });
+export function planRules(what: RulesWanted, seen: readonly HostRule[]): readonly Step[] {
+  const wanted = wantedRules(what);
   const ours = seen.filter(({ protocol }) => protocol === RTPROT_LEASEHOLD);
   return [
     ...wanted
@@ -38,36 +41,42 @@ export function planRules({ networks, shims }: RulesWanted, seen: readonly HostR
       .map((rule) => ({ item: itemOf(rule), change: { kind: 'put-rule', ...rule } as const })),
     ...ours
       .filter((rule) => !wanted.some((one) => isSame(one, rule)))
-      .map(({ iif, to, priority, does }) => ({
-        item: itemOf({ iif, to, priority, does }),
-        change: { kind: 'remove-rule', iif, to, priority, does } as const,
+      .map(nameOf)
+      .map((rule) => ({
+        item: itemOf(rule),
+        change: { kind: 'remove-rule', ...rule } as const,
         ends: true as const,
       })),
   ];
 }
 
-function wantedRules({ networks, shims }: RulesWanted): readonly RuleName[] {
-  return shims
-    .flatMap((iif) =>
-      networks.flatMap((to): readonly RuleName[] => [
-        { iif, to, priority: KNOWN_WAY_PRIORITY, does: 'known-way' },
-        { iif, to, priority: PROHIBIT_PRIORITY, does: 'prohibit' },
-      ]),
-    )
-    .slice(0, MOST_RULES);
+function wantedRules({ networks, shims, lans }: RulesWanted): readonly RuleName[] {
+  const services = shims.flatMap((iif) =>
+    networks.flatMap((to): readonly RuleName[] => [
+      { iif, to, priority: KNOWN_WAY_PRIORITY, does: 'known-way' },
+      { iif, to, priority: PROHIBIT_PRIORITY, does: 'prohibit' },
+    ]),
+  );
+  const pods = lans.map((to) => ({ to, priority: HOST_ROUTES_PRIORITY, does: 'host-routes' }) as const);
+  return [...services, ...pods].slice(0, MOST_RULES);
 }
 
 function isSame(a: RuleName, b: RuleName): boolean {
   return a.iif === b.iif && a.priority === b.priority && a.does === b.does && equalNetwork(a.to, b.to);
 }
 
+function nameOf({ iif, to, priority, does }: HostRule): RuleName {
+  return { ...(iif === undefined ? {} : { iif }), to, priority, does };
+}
+
 function itemOf({ iif, to, does }: RuleName): string {
-  return `rule iif ${iif} to ${formatCidr(to)} ${does}`;
+  return `rule ${iif === undefined ? '' : `iif ${iif} `}to ${formatCidr(to)} ${does}`;
 }
 
 /**
  * Keeps policy rules that refuse what pods send to services, nobody has translated, and the node has no route of its
- * own for. Destinations are translated before a packet is routed. They stand while somebody flushes nftables.
+ * own for: destinations are translated before a packet is routed, and rules stand while somebody flushes nftables. And
+ * those that ask for the pods' routes before any table of others.
  */
 export class RuleKeeper {
   readonly #world: HostWorld;
@@ -126,7 +135,7 @@ export class RuleKeeper {
       if (this.#problem !== error.message) {
         this.#world.log.warn(
           { error: error.message },
-          'policy rules that keep service traffic off the LAN cannot be set',
+          'policy rules, which keep service traffic off the LAN and the way to pods before that of others, cannot be set',
         );
       }
       this.#problem = error.message;

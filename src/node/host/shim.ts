@@ -1,10 +1,14 @@
 import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
 import type { HostKernel, HostLink } from './ports.ts';
+import type { HostWorld } from './world.ts';
 
 const NAME = 'lh';
 /** More uplinks than a node has, and names that others may have taken. */
 const MOST_NAMES = 64;
+
+/** Surplus shims that are removed in one go: removing a link takes the kernel 20 ms. */
+const MOST_REMOVED = 8;
 
 const ALIAS = 'leasehold: shim of ';
 
@@ -70,6 +74,19 @@ export function surplusShims(
 ): readonly HostLink[] {
   const [, ...others] = shimsOf(links, uplink, shim);
   return others.filter(({ alias }) => alias === shimAlias(uplink.name));
+}
+
+/** Removes what a fault, or two daemons, left: pods know one shim. Rejects with SysError. */
+export async function removeSurplus(
+  { kernel, log }: Pick<HostWorld, 'kernel' | 'log'>,
+  uplink: string,
+  surplus: readonly HostLink[],
+): Promise<'all' | 'more'> {
+  for (const { index, name } of surplus.slice(0, MOST_REMOVED)) {
+    log.warn({ uplink, shim: name }, 'a shim that is not needed is removed');
+    await kernel.deleteLink(index);
+  }
+  return surplus.length > MOST_REMOVED ? 'more' : 'all';
 }
 
 /** The same of which only the uplink's name is known. */

@@ -103,7 +103,7 @@ class Undo {
 
   async removeRules(): Promise<void> {
     const { kernel } = this.#world;
-    const none = { networks: [], shims: [] };
+    const none = { networks: [], shims: [], lans: [] };
     let rules;
     try {
       rules = planRules(none, await kernel.rules());

@@ -1,3 +1,4 @@
+import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
@@ -14,7 +15,7 @@ import { foreignAddresses, ownAddresses, planShim, type ShimSeen, type ShimWante
 import type { HostLink, InterfaceNotice } from './ports.ts';
 import type { UplinkRecord } from './record.ts';
 import { RepairBook } from './repairs.ts';
-import { findShim, makeShim, shimAlias, surplusShims } from './shim.ts';
+import { findShim, makeShim, removeSurplus, shimAlias, surplusShims } from './shim.ts';
 import type { HostClaim, UplinkSideOwner, UplinkStatus } from './side-owner.ts';
 import { SideWorker } from './side-worker.ts';
 import { SysctlKeeper } from './sysctl-keeper.ts';
@@ -22,9 +23,6 @@ import { TakenMacs } from './taken-macs.ts';
 import { Trouble } from './trouble.ts';
 import { findUplinkLink, type WayOut, waysOut } from './uplink-link.ts';
 import type { HostWorld } from './world.ts';
-
-/** Surplus shims that one look removes: removing a link takes the kernel 20 ms. */
-const MOST_REMOVED = 8;
 
 /**
  * One uplink's part of the node: its shim with the node's addresses, and a route and a neighbour for each pod. Looks at
@@ -93,6 +91,11 @@ export class UplinkSide {
   /** The interfaces by which traffic of this uplink leaves the node, by name. */
   get waysOut(): readonly string[] {
     return [...new Set([this.name, ...this.#waysOut.map(({ name }) => name)])];
+  }
+
+  /** The networks of its addresses. */
+  get networks(): readonly Cidr<Ipv4>[] {
+    return this.#addresses.networks;
   }
 
   /** Undefined: it is not there. */
@@ -243,7 +246,8 @@ export class UplinkSide {
     }
     this.#waysOut = waysOut(links, uplink);
     const before = this.#record.now;
-    await this.#removeSurplus(surplusShims(links, { ...uplink, name: before.uplink }, before.shim));
+    const surplus = surplusShims(links, { ...uplink, name: before.uplink }, before.shim);
+    if ((await removeSurplus(this.#world, before.uplink, surplus)) === 'more') this.look();
     if (uplink.name !== before.uplink) await this.#follow(before, uplink.name);
     const all = await kernel.addresses();
     const { source } = this.#addresses;
@@ -264,15 +268,6 @@ export class UplinkSide {
     await this.#take(link);
     await this.#mend(uplink, link, { addresses: all.filter(({ index }) => index === link.index) });
     this.#seenUplink = uplink;
-  }
-
-  /** Of a fault, or of two daemons: pods know one of them. */
-  async #removeSurplus(surplus: readonly HostLink[]): Promise<void> {
-    for (const { index, name } of surplus.slice(0, MOST_REMOVED)) {
-      this.#world.log.warn({ uplink: this.name, shim: name }, 'a shim that is not needed is removed');
-      await this.#world.kernel.deleteLink(index);
-    }
-    if (surplus.length > MOST_REMOVED) this.look();
   }
 
   /** The uplink has another name: what is kept by name follows. */

@@ -1,6 +1,6 @@
 import { concat } from '../../base/bytes.ts';
 import { formatCidr, networkOf } from '../../base/cidr.ts';
-import { ipToBytes, isIpv4, type Ip } from '../../base/ip.ts';
+import { ipBits, ipToBytes, isIpv4, type Ip } from '../../base/ip.ts';
 import { attr, nestedAttr, optional, u16Bytes, u32Attr, u32Bytes } from './attributes.ts';
 import {
   NLM_F_ACK,
@@ -15,15 +15,19 @@ import {
   RT_TABLE_MAIN,
   RTA_DST,
   RTA_GATEWAY,
+  RTA_IIF,
   RTA_METRICS,
   RTA_OIF,
   RTA_PREFSRC,
   RTA_PRIORITY,
+  RTA_SRC,
   RTA_TABLE,
   RTA_VIA,
   RTAX_ADVMSS,
   RTAX_MTU,
   RTM_DELROUTE,
+  RTM_F_FIB_MATCH,
+  RTM_F_LOOKUP_TABLE,
   RTM_GETROUTE,
   RTM_NEWROUTE,
   RTMSG_LENGTH,
@@ -132,6 +136,38 @@ export function deleteRouteRequest(route: NewRoute): NetlinkRequest {
     type: RTM_DELROUTE,
     flags: NLM_F_ACK,
     payload: payload(route, route.protocol ?? 0, route.scope ?? RT_SCOPE_NOWHERE, route.type ?? 0),
+  };
+}
+
+/** A packet, as far as routing looks at it. Without a mark. */
+export type RouteQuestion = {
+  readonly to: Ip;
+  /** Of a packet of the node's own it is one of its addresses; absent: whatever the route says. */
+  readonly from?: Ip | undefined;
+  /** The link that it came in by; absent: the node itself sends it. */
+  readonly index?: number | undefined;
+};
+
+/**
+ * Which route a packet would take: answered by one RTM_NEWROUTE. Fails as sending would: ENETUNREACH, EHOSTUNREACH, EACCES
+ * (prohibit), EINVAL (blackhole).
+ */
+export function findRouteRequest({ to, from, index }: RouteQuestion): NetlinkRequest {
+  const family = isIpv4(to) ? AF_INET : AF_INET6;
+  const header = concat([
+    Uint8Array.of(family, ipBits(to), from === undefined ? 0 : ipBits(from), 0, 0, 0, 0, 0),
+    u32Bytes(RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH),
+  ]);
+  return {
+    op: `RTM_GETROUTE ${to}`,
+    type: RTM_GETROUTE,
+    flags: NLM_F_ACK,
+    payload: concat([
+      header,
+      attr(RTA_DST, ipToBytes(to)),
+      ...optional(from, (source) => attr(RTA_SRC, ipToBytes(source))),
+      ...optional(index, (link) => u32Attr(RTA_IIF, link)),
+    ]),
   };
 }
 

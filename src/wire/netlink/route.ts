@@ -18,6 +18,8 @@ export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
 export const RTMSG_LENGTH = 12;
 export const RTA_DST = 1;
+export const RTA_SRC = 2;
+export const RTA_IIF = 3;
 export const RTA_OIF = 4;
 export const RTA_GATEWAY = 5;
 export const RTA_PRIORITY = 6;
@@ -35,6 +37,9 @@ export const RTN_BLACKHOLE = 6;
 export const RTPROT_KERNEL = 2;
 export const RTPROT_BOOT = 3;
 export const RTPROT_DHCP = 16;
+/** With RTM_GETROUTE: the answer names the table, and is the route itself and not what came of it. */
+export const RTM_F_LOOKUP_TABLE = 0x1000;
+export const RTM_F_FIB_MATCH = 0x2000;
 export const RTNH_F_ONLINK = 4;
 /** struct rtnexthop */
 const RTNEXTHOP_LENGTH = 8;

@@ -29,11 +29,26 @@ const FRA_DST = 1;
 const FRA_SRC = 2;
 const FRA_IIFNAME = 3;
 const FRA_PRIORITY = 6;
+const FRA_FWMARK = 10;
+const FRA_TUN_ID = 12;
 const FRA_SUPPRESS_PREFIXLEN = 14;
 const FRA_TABLE = 15;
+const FRA_FWMASK = 16;
+const FRA_OIFNAME = 17;
+const FRA_L3MDEV = 19;
+const FRA_UID_RANGE = 20;
 const FRA_PROTOCOL = 21;
+const FRA_IP_PROTO = 22;
+const FRA_SPORT_RANGE = 23;
+const FRA_DPORT_RANGE = 24;
+const FIB_RULE_INVERT = 0x2;
 export const FR_ACT_TO_TBL = 1;
+export const FR_ACT_BLACKHOLE = 6;
+export const FR_ACT_UNREACHABLE = 7;
 export const FR_ACT_PROHIBIT = 8;
+
+/** Selectors of which no more is told than that there is one. */
+const FURTHER = [FRA_TUN_ID, FRA_L3MDEV, FRA_UID_RANGE, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE];
 
 const RT_TABLE_UNSPEC = 0;
 const TABLE_IN_HEADER_MAX = 255;
@@ -57,10 +72,10 @@ export type NewRule = {
 /** A rule to be deleted: what is left out matches anything. */
 export type OldRule = Omit<NewRule, 'priority'> & { readonly priority?: number | undefined };
 
-/** "iif NAME to NETWORK ...": for what comes in by one interface for one network. */
-export type IncomingRule = {
-  /** By name, also of an interface that is not there yet. */
-  readonly iif: string;
+/** "iif NAME to NETWORK ...": for what comes in by one interface, or from anywhere, for one network. */
+export type DestinationRule = {
+  /** By name, also of an interface that is not there yet. Absent: also what the node itself sends. */
+  readonly iif?: string | undefined;
   /** Host bits are cleared. */
   readonly to: Cidr;
   readonly priority: number;
@@ -68,7 +83,7 @@ export type IncomingRule = {
   readonly protocol: number;
   /**
    * `prohibit`: it is refused (ICMP, administratively prohibited). Else it is looked up in a table, whose routes with a
-   * prefix of at most this length do not count: with 0, its default route.
+   * prefix of at most this length do not count: with 0, its default route; with 31, all but those to single hosts.
    */
   readonly does: 'prohibit' | { readonly table: number; readonly suppressPrefixLength: number };
 };
@@ -82,6 +97,14 @@ export type Rule = {
   readonly to?: Cidr;
   /** Absent: by whatever interface it came, or from the node itself. */
   readonly iif?: string;
+  /** Absent: whatever interface the sender has chosen (SO_BINDTODEVICE). */
+  readonly oif?: string;
+  /** Of the packet's mark the bits in `mask`; absent: any. */
+  readonly mark?: { readonly value: number; readonly mask: number };
+  /** It has selectors beside these: TOS, user, protocol, ports, tunnel or VRF. */
+  readonly further?: true;
+  /** For all that its selectors do not fit. */
+  readonly inverted?: true;
   readonly table: number;
   /** FR_ACT_*: 1 looks the table up, 8 prohibits. */
   readonly action: number;
@@ -144,7 +167,7 @@ function incoming(
   name: string,
   type: number,
   flags: number,
-  { iif, to, priority, protocol, does }: IncomingRule,
+  { iif, to, priority, protocol, does }: DestinationRule,
 ): NetlinkRequest {
   const { address, prefix } = networkOf(to);
   const family = familyOf(address);
@@ -159,22 +182,23 @@ function incoming(
   const body = concat([
     ...what,
     ...(prefix === 0 ? [] : [attr(FRA_DST, ipToBytes(address))]),
-    textAttr(FRA_IIFNAME, iif),
+    ...optional(iif, (ifname) => textAttr(FRA_IIFNAME, ifname)),
     u32Attr(FRA_PRIORITY, priority),
     attr(FRA_PROTOCOL, Uint8Array.of(protocol)),
   ]);
   const verb = does === 'prohibit' ? does : `lookup ${does.table}`;
-  const op = `${name} iif ${iif} to ${formatCidr(to)} ${verb}`;
+  const from = iif === undefined ? 'from all' : `iif ${iif}`;
+  const op = `${name} ${from} to ${formatCidr(to)} ${verb}`;
   return { op, type, flags: NLM_F_ACK | flags, payload: body };
 }
 
 /** Fails with EEXIST when there is the very same rule. */
-export function addIncomingRequest(rule: IncomingRule): NetlinkRequest {
+export function addDestinationRuleRequest(rule: DestinationRule): NetlinkRequest {
   return incoming('RTM_NEWRULE', RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
 }
 
 /** ENOENT when there is no such rule. */
-export function deleteIncomingRequest(rule: IncomingRule): NetlinkRequest {
+export function deleteDestinationRuleRequest(rule: DestinationRule): NetlinkRequest {
   return incoming('RTM_DELRULE', RTM_DELRULE, 0, rule);
 }
 
@@ -211,12 +235,19 @@ export function decodeRule(bytes: Uint8Array): Result<Rule, NetlinkProblem> {
     const to = readNetwork(attributes, { type: FRA_DST, name: 'FRA_DST', prefix: reader.u8(1) });
     const from = readNetwork(attributes, { type: FRA_SRC, name: 'FRA_SRC', prefix: reader.u8(2) });
     const iif = attributes.text(FRA_IIFNAME);
+    const oif = attributes.text(FRA_OIFNAME);
+    const mask = attributes.u32(FRA_FWMASK);
+    const further = reader.u8(3) !== 0 || FURTHER.some((type) => attributes.bytes(type) !== undefined);
     const suppressed = attributes.u32(FRA_SUPPRESS_PREFIXLEN) ?? NO_PREFIX_LENGTH;
     return {
       family: family === AF_INET ? 4 : 6,
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
       ...(iif === undefined ? {} : { iif }),
+      ...(oif === undefined ? {} : { oif }),
+      ...(mask === undefined ? {} : { mark: { value: attributes.u32(FRA_FWMARK) ?? 0, mask } }),
+      ...(further ? { further } : {}),
+      ...((reader.u32(8) & FIB_RULE_INVERT) === 0 ? {} : { inverted: true }),
       table: attributes.u32(FRA_TABLE) ?? reader.u8(4),
       action: reader.u8(7),
       ...(suppressed === NO_PREFIX_LENGTH ? {} : { suppressPrefixLength: suppressed }),

@@ -1,5 +1,6 @@
 import { concat } from '../../base/bytes.ts';
 import { attr, nestedAttr, optional, textAttr, u32Bytes } from '../netlink/attributes.ts';
+import { RTN_LOCAL } from '../netlink/route.ts';
 import { beU32Attr, beU64Attr } from './attributes.ts';
 
 /**
@@ -261,6 +262,41 @@ export function originalDestination(dreg = NFT_REG_1): Expression {
     beU32Attr(NFTA_CT_KEY, NFT_CT_DST_IP),
     attr(NFTA_CT_DIRECTION, Uint8Array.of(IP_CT_DIR_ORIGINAL)),
   ]);
+}
+
+// enum nft_fib_attributes, enum nft_fib_result, enum nft_fib_flags
+const NFTA_FIB_DREG = 1;
+const NFTA_FIB_RESULT = 2;
+const NFTA_FIB_FLAGS = 3;
+const NFT_FIB_RESULT_OIF = 1;
+const NFT_FIB_RESULT_OIFNAME = 2;
+const NFT_FIB_RESULT_ADDRTYPE = 3;
+const NFTA_FIB_F_DADDR = 1 << 1;
+
+function fibOfDestination(result: number): Expression {
+  return expression('fib', [
+    beU32Attr(NFTA_FIB_DREG, NFT_REG_1),
+    beU32Attr(NFTA_FIB_RESULT, result),
+    beU32Attr(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR),
+  ]);
+}
+
+/**
+ * The name of the interface by which the node itself would send to the destination; empty where it has no route, or the
+ * address is its own. At hook prerouting, input and forward.
+ */
+export function routeInterfaceName(): Expression {
+  return fibOfDestination(NFT_FIB_RESULT_OIFNAME);
+}
+
+/** Goes on where the node has no route to the destination, or the address is its own. At the same hooks. */
+export function hasNoRoute(): readonly Expression[] {
+  return [fibOfDestination(NFT_FIB_RESULT_OIF), cmp(NFT_CMP_EQ, u32Bytes(0))];
+}
+
+/** Goes on for a destination that is no address of the node. */
+export function isNotLocal(): readonly Expression[] {
+  return [fibOfDestination(NFT_FIB_RESULT_ADDRTYPE), cmp(NFT_CMP_NEQ, u32Bytes(RTN_LOCAL))];
 }
 
 /** From here on the connection has the address of the interface that it leaves by. In chains of type nat. */

@@ -123,6 +123,11 @@ export function hasTcpFlags(mask: number, flags: number): readonly Expression[] 
   return [load(TCP_FLAGS), and(Uint8Array.of(mask)), cmp(NFT_CMP_EQ, Uint8Array.of(flags))];
 }
 
+/** The first segment of a connection. */
+export function isTcpSyn(): readonly Expression[] {
+  return [...isProtocol(IPPROTO_TCP), ...hasTcpFlags(TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK, TCP_SYN)];
+}
+
 export function hasAnyTcpFlag(mask: number): readonly Expression[] {
   return [load(TCP_FLAGS), and(Uint8Array.of(mask)), cmp(NFT_CMP_NEQ, Uint8Array.of(0))];
 }

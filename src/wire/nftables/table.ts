@@ -65,7 +65,7 @@ export const NFT_SET_ELEM_INTERVAL_END = 0x1;
 
 /** linux/netfilter.h (enum nf_inet_hooks) and linux/netfilter_netdev.h (NF_NETDEV_INGRESS, NF_NETDEV_EGRESS). */
 export const HOOKS = {
-  inet: { forward: 2, output: 3 },
+  inet: { prerouting: 0, forward: 2, output: 3 },
   ip: { postrouting: 4 },
   netdev: { ingress: 0, egress: 1 },
 } as const;

@@ -43,6 +43,9 @@ export class FakeNode implements HostKernel {
   readonly leases = new Map<string, Ipv4>();
   guard: GuardSpec | undefined;
   guardBroken = false;
+  guardPuts = 0;
+  /** What the kernel says to who wants to set the guard. */
+  refuseGuardPut: SysError | undefined;
   linkTable: Link[] = [];
   addressTable: HostAddress[] = [];
   routeTable: HostRoute[] = [];
@@ -80,6 +83,8 @@ export class FakeNode implements HostKernel {
         kernel: this,
         guard: {
           put: (spec) => {
+            this.guardPuts += 1;
+            if (this.refuseGuardPut !== undefined) return Promise.reject(this.refuseGuardPut);
             this.guard = spec;
             this.guardBroken = false;
             return Promise.resolve();
@@ -309,7 +314,7 @@ export class FakeNode implements HostKernel {
     this.tell({ kind: 'rule', gone: true, ...rule });
   }
 
-  #applyRule({ kind, ...name }: Extract<HostChange, { iif: string }>): SysError | undefined {
+  #applyRule({ kind, ...name }: Extract<HostChange, { does: string }>): SysError | undefined {
     const rule = { ...name, protocol: RTPROT_LEASEHOLD };
     if (kind === 'put-rule') this.ruleTable.push(rule);
     else this.ruleTable = this.ruleTable.filter((one) => !isDeepStrictEqual(one, rule));
@@ -318,7 +323,7 @@ export class FakeNode implements HostKernel {
   }
 
   #apply(change: HostChange): SysError | undefined {
-    if ('iif' in change) return this.#applyRule(change);
+    if ('does' in change) return this.#applyRule(change);
     const { index } = change;
     const link = this.linkTable.find((one) => one.index === index);
     if (link === undefined) return new SysError(change.kind, 'ENODEV');

@@ -4,6 +4,8 @@ import type { PodSidePort } from '../../../src/node/host/ports.ts';
 
 /** What a pod has in its namespace. */
 export type PodState = {
+  /** What its kernel says to routes. */
+  refuse?: SysError | undefined;
   services: readonly string[];
   shimMac: Mac | undefined;
   lastHops: number;
@@ -24,6 +26,7 @@ export function fakePodSide(
     inode: path,
     peek: () => ({ index: pod.index, mac: pod.mac }),
     setServices: (_index, networks, shimMac) => {
+      if (pod.refuse !== undefined) return Promise.reject(pod.refuse);
       pod.services = networks.map(({ address, prefix }) => `${address}/${prefix}`);
       pod.shimMac = shimMac;
       return Promise.resolve();

@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cidr } from '../../../src/base/cidr.ts';
 import { isIpv4 } from '../../../src/base/ip.ts';
-import type { Ipv4 } from '../../../src/base/ipv4.ts';
+import { ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
-import { KNOWN_WAY_PRIORITY, planRules, PROHIBIT_PRIORITY } from '../../../src/node/host/rule-keeper.ts';
-import { FakeNode } from './fake-node.ts';
+import {
+  HOST_ROUTES_PRIORITY,
+  KNOWN_WAY_PRIORITY,
+  planRules,
+  PROHIBIT_PRIORITY,
+} from '../../../src/node/host/rule-keeper.ts';
+import { FakeNode, NODE } from './fake-node.ts';
 import { undo } from './undo-node.ts';
 
 function network(text: string): Cidr<Ipv4> {
@@ -26,6 +31,13 @@ const OURS = {
 } as const;
 /** Asked before: where the node has a route of its own to such a network. */
 const WAY = { ...OURS, priority: KNOWN_WAY_PRIORITY, does: 'known-way' } as const;
+/** Asked before all of others: the pods' routes. */
+const PODS = {
+  to: network('192.168.2.0/24'),
+  priority: HOST_ROUTES_PRIORITY,
+  protocol: 76,
+  does: 'host-routes',
+} as const;
 
 async function serviceNode(): Promise<FakeNode> {
   const node = new FakeNode();
@@ -36,35 +48,32 @@ async function serviceNode(): Promise<FakeNode> {
 
 test('what comes in by the shim for a service network is prohibited, from the first pod on', async () => {
   const node = await serviceNode();
-  assert.deepEqual(node.ruleTable, [WAY, OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS]);
   node.addUplink('eth1', 7);
   await node.side.attach(node.pod('two', '192.168.3.94', { uplink: 'eth1' }));
   assert.deepEqual(
-    node.ruleTable.map(({ iif }) => iif),
-    ['lh0', 'lh0', 'lh1', 'lh1'],
+    node.ruleTable.map((rule) => ('iif' in rule ? rule.iif : undefined)),
+    ['lh0', 'lh0', undefined, 'lh1', 'lh1'],
   );
   await node.pass(1000);
   assert.equal(node.counts.get('host-repaired'), undefined);
 });
 
-test('without services there are no rules, and they follow the services', async () => {
+test('without services there is the rule for pods alone, and the others follow the services', async () => {
   const node = new FakeNode();
   await node.side.attach(node.pod('one', '192.168.2.93'));
-  assert.deepEqual(node.ruleTable, []);
+  assert.deepEqual(node.ruleTable, [PODS]);
   node.services.set('config', [SERVICES, OTHERS]);
   await node.pass(10);
   assert.deepEqual(
     node.ruleTable.map(({ to }) => to),
-    [SERVICES, SERVICES, OTHERS, OTHERS],
+    [PODS.to, SERVICES, SERVICES, OTHERS, OTHERS],
   );
   node.services.set('config', [OTHERS]);
   await node.pass(10);
-  assert.deepEqual(node.ruleTable, [
-    { ...WAY, to: OTHERS },
-    { ...OURS, to: OTHERS },
-  ]);
+  assert.deepEqual(node.ruleTable, [PODS, { ...WAY, to: OTHERS }, { ...OURS, to: OTHERS }]);
   await node.side.attach(node.pod('two', '192.168.2.94', { services: [SERVICES] }));
-  assert.deepEqual(node.ruleTable.length, 4, 'a network that only one pod has named, too');
+  assert.deepEqual(node.ruleTable.length, 5, 'a network that only one pod has named, too');
   assert.equal(node.counts.get('host-repaired'), undefined);
 });
 
@@ -74,7 +83,7 @@ test('a rule that somebody removed is back within 100 ms, and said; rules of oth
   node.ruleTable.push(theirs);
   node.removeRule(node.ruleTable[1] ?? OURS);
   await node.pass(100);
-  assert.deepEqual(node.ruleTable, [WAY, theirs, OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, PODS, theirs, OURS]);
   assert.equal(node.counts.get('host-repaired'), 1);
   assert.ok(node.log.some(({ fields }) => JSON.stringify(fields).includes('rule iif lh0 to 10.43.0.0/16')));
 });
@@ -84,7 +93,7 @@ test('a lost notice of a rule is made good by a look', async () => {
   node.ruleTable = [];
   node.side.noticesLost();
   await node.pass(100);
-  assert.deepEqual(node.ruleTable, [WAY, OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS]);
 });
 
 test('somebody who removes it again and again is noticed and not fought for ever', async () => {
@@ -101,7 +110,7 @@ test('somebody who removes it again and again is noticed and not fought for ever
   assert.ok(puts < 20, `${puts} times in a minute`);
   assert.ok(node.side.status().fights.some(({ item }) => item.includes('rule iif lh0')));
   await node.pass(120_000);
-  assert.deepEqual(node.ruleTable, [WAY, OURS], 'in the end it is there');
+  assert.deepEqual(node.ruleTable, [WAY, PODS, OURS], 'in the end it is there');
 });
 
 test('rules of a shim that has another name now, and of an earlier run, go', async () => {
@@ -113,7 +122,7 @@ test('rules of a shim that has another name now, and of an earlier run, go', asy
   for (const kind of ['uplink', 'attachment'])
     for (const record of records) if (record.kind === kind) side.resume(record);
   await side.start();
-  assert.deepEqual(node.ruleTable, [WAY, OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS]);
   assert.equal(node.counts.get('host-repaired'), undefined);
 });
 
@@ -145,10 +154,28 @@ test('rules that could not be read are tried again', async () => {
   assert.deepEqual(node.ruleTable, []);
   node.refuseRules = undefined;
   await node.pass(6000);
-  assert.deepEqual(node.ruleTable, [WAY, OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS]);
 });
 
 test('there are never more than 64 rules, which the kernel asks one after another', () => {
   const networks = Array.from({ length: 100 }, (_, at) => network(`10.43.${at}.0/24`));
-  assert.equal(planRules({ networks, shims: ['lh0'] }, []).length, 64);
+  assert.equal(planRules({ networks, shims: ['lh0'], lans: [] }, []).length, 64);
+});
+
+test("the rule for pods follows the node's network, and stays while a DHCP client sets the address again", async () => {
+  const node = new FakeNode();
+  await node.side.attach(node.pod('one', '192.168.2.93'));
+  node.dropAddress(NODE);
+  await node.pass(100);
+  node.setAddress(NODE);
+  await node.pass(1000);
+  assert.deepEqual(node.ruleTable, [PODS]);
+  node.setAddress(ipv4('192.168.9.10'));
+  node.dropAddress(NODE);
+  await node.pass(1000);
+  assert.deepEqual(
+    node.ruleTable.map(({ to }) => to),
+    [network('192.168.9.0/24')],
+  );
+  assert.equal(node.counts.get('host-repaired'), undefined);
 });

@@ -55,7 +55,9 @@ function externalRules(service: KubeService, clusterCidr: string | undefined): r
   ];
 }
 
+/** None for a service without endpoints: that is refused in the table "filter". */
 function serviceRules(service: KubeService, clusterCidr: string | undefined): readonly Rule[] {
+  if (service.endpoints.length === 0) return [];
   const protocol = service.protocol ?? 'tcp';
   const svc = `KUBE-SVC-${chainSuffix(service)}`;
   const to = `-d ${service.address}/32 -p ${protocol} -m ${protocol} --dport ${service.port}`;
@@ -73,7 +75,12 @@ function serviceRules(service: KubeService, clusterCidr: string | undefined): re
 }
 
 function table(name: string, builtIn: readonly string[], rules: readonly Rule[]): string {
-  const own = [...new Set(rules.map(({ chain }) => chain))].filter((chain) => !builtIn.includes(chain));
+  // One that is jumped to may have no rule of its own.
+  const named = rules.flatMap(({ chain, rule: text }) => [
+    chain,
+    ...text.matchAll(/-j (KUBE-\S+)/g).map(([, target = '']) => target),
+  ]);
+  const own = [...new Set(named)].filter((chain) => !builtIn.includes(chain));
   return [
     `*${name}`,
     ...builtIn.map((chain) => `:${chain} ACCEPT [0:0]`),

@@ -27,6 +27,11 @@ function balance(service: KubeService, endpoints: readonly Endpoint[]): readonly
   return [`numgen random mod ${endpoints.length} vmap { ${verdicts.join(', ')} }`];
 }
 
+/** Of a map of services. */
+function keyOf({ address, protocol = 'tcp', port }: KubeService): string {
+  return `${address} . ${protocol} . ${port}`;
+}
+
 /** What comes to a node's port: with policy Local only to pods of this node, and from where it came. */
 function externalRules(service: KubeService, clusterCidr: string | undefined): readonly string[] {
   const cluster = `service-${chainSuffix(service)}`;
@@ -63,10 +68,10 @@ function serviceChains(service: KubeService, clusterCidr: string | undefined): r
 
 /** Rules of the shape that kube-proxy writes in its nftables mode, for nft -f: its whole table. */
 export function nftablesRules({ services, clusterCidr }: KubeProxyRules): string {
-  const serviceIps = services.map(
-    (service) =>
-      `${service.address} . ${service.protocol ?? 'tcp'} . ${service.port} : goto service-${chainSuffix(service)}`,
-  );
+  const served = services.filter(({ endpoints }) => endpoints.length > 0);
+  const unserved = services.filter(({ endpoints }) => endpoints.length === 0);
+  const serviceIps = served.map((service) => `${keyOf(service)} : goto service-${chainSuffix(service)}`);
+  const noEndpoints = unserved.map((service) => `${keyOf(service)} : goto reject-chain`);
   const nodePorts = services.flatMap((service) =>
     service.nodePort === undefined
       ? []
@@ -91,14 +96,19 @@ export function nftablesRules({ services, clusterCidr }: KubeProxyRules): string
       'ip daddr . meta l4proto . th dport vmap @service-ips',
       'fib daddr type local meta l4proto . th dport vmap @service-nodeports',
     ]),
+    chain('reject-chain', ['reject']),
+    map('no-endpoint-services', 'ipv4_addr . inet_proto . inet_service : verdict', noEndpoints),
+    chain('service-endpoints-check', ['ip daddr . meta l4proto . th dport vmap @no-endpoint-services']),
     // What was for a service and for none of its ports.
     chain('cluster-ips-check', ['ip daddr @cluster-ips reject']),
     chain('filter-forward', [
       'type filter hook forward priority -110; policy accept;',
+      'ct state new jump service-endpoints-check',
       'ct state new jump cluster-ips-check',
     ]),
     chain('filter-output', [
       'type filter hook output priority -90; policy accept;',
+      'ct state new jump service-endpoints-check',
       'ct state new jump cluster-ips-check',
     ]),
     chain('nat-prerouting', ['type nat hook prerouting priority -100; policy accept;', 'jump services']),

@@ -10,6 +10,7 @@ const PATIENCE_SECONDS = 2.5;
 /** For where nobody is to answer: an answer comes within milliseconds, or it does not come. */
 const SHORT_PATIENCE_SECONDS = 0.7;
 const KILL_AFTER_MS = 6000;
+const KNOCKS_LIMIT_MS = 120_000;
 
 /** Where servers and streams keep their logs, and who ends them. */
 export type Backstage = { readonly folder: string; readonly resources: Resources };
@@ -63,6 +64,26 @@ async function askFor(
   const outcome = await from.runToEnd(command, { timeoutMs: KILL_AFTER_MS });
   const said = outcome.stdout.trim();
   return outcome.status === 0 && said !== '' ? said : undefined;
+}
+
+export type Knocked = {
+  /** How often what was heard: `answered`, the error's code (ECONNREFUSED ...), or `nothing` in eight seconds. */
+  readonly heard: Readonly<Record<string, number>>;
+  /** TCP segments sent again meanwhile: none where each attempt was answered at once. */
+  readonly resent: number;
+};
+
+/** Asks so many times, one after another. */
+export async function knock(
+  from: Namespace,
+  { to, port, by = 'tcp' }: Asked,
+  times: number,
+): Promise<Knocked> {
+  const script = join(import.meta.dirname, 'knocker.ts');
+  const output = await from.run([process.execPath, script, by, to, String(port), String(times)], {
+    timeoutMs: KNOCKS_LIMIT_MS,
+  });
+  return JSON.parse(output) as Knocked;
 }
 
 export type StreamState = {

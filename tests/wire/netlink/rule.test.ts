@@ -11,8 +11,8 @@ import {
   deleteRuleRequest,
   FR_ACT_PROHIBIT,
   listRulesRequest,
-  deleteIncomingRequest,
-  addIncomingRequest,
+  deleteDestinationRuleRequest,
+  addDestinationRuleRequest,
 } from '../../../src/wire/netlink/rule.ts';
 
 /** RTM_NEWRULE as Linux 6.18 sent them, whole: "from 192.168.2.7 lookup 100000", and the one of the table main. */
@@ -68,7 +68,7 @@ test('what is asked names source, table, priority and who asked', () => {
 test('what comes in by one interface for a network is prohibited', () => {
   const name = { iif: 'lh0', to: cidr('10.43.7.7/16'), priority: 105, protocol: 76 };
   const rule = { ...name, does: 'prohibit' } as const;
-  const add = addIncomingRequest(rule);
+  const add = addDestinationRuleRequest(rule);
   assert.equal(add.op, 'RTM_NEWRULE iif lh0 to 10.43.7.7/16 prohibit');
   const asked = [
     '021000000000000800000000', // fib_rule_hdr: 16 bits of the destination, FR_ACT_PROHIBIT
@@ -78,12 +78,12 @@ test('what comes in by one interface for a network is prohibited', () => {
     '050015004c000000', // FRA_PROTOCOL
   ].join('');
   assert.equal(add.payload.toHex(), asked);
-  assert.equal(deleteIncomingRequest(rule).payload.toHex(), asked);
+  assert.equal(deleteDestinationRuleRequest(rule).payload.toHex(), asked);
   assert.deepEqual(decodeRule(add.payload), {
     ok: true,
     value: { family: 4, ...name, to: cidr('10.43.0.0/16'), table: 0, action: FR_ACT_PROHIBIT },
   });
-  const known = addIncomingRequest({ ...name, does: { table: 254, suppressPrefixLength: 0 } });
+  const known = addDestinationRuleRequest({ ...name, does: { table: 254, suppressPrefixLength: 0 } });
   assert.equal(known.op, 'RTM_NEWRULE iif lh0 to 10.43.7.7/16 lookup 254');
   assert.deepEqual(decodeRule(known.payload), {
     ok: true,
