@@ -1,4 +1,5 @@
 import { type Cidr, networkOf, parseCidr } from '../../base/cidr.ts';
+import { linkNameProblem } from '../../base/ifname.ts';
 import { isIpv4 } from '../../base/ip.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
@@ -16,7 +17,6 @@ import { readByType } from '../spec/by-type.ts';
 import type { NetConf } from '../spec/conf.ts';
 import { quoted } from '../spec/errors.ts';
 import { refuseUnknownKeys } from '../spec/known-keys.ts';
-import { ifnameProblem } from '../spec/names.ts';
 import { readShape } from '../spec/schema.ts';
 import {
   CHAINED_KEYS,
@@ -119,7 +119,7 @@ function readMaster(value: Json | undefined): MasterChoice {
   const names = read.form === 'text' ? [read.value] : read.value;
   for (const name of names) {
     // The pattern of the schema counts characters, the kernel bytes.
-    const problem = ifnameProblem(name);
+    const problem = linkNameProblem(name);
     if (problem !== undefined) throw invalid(`master: ${quoted(name)} ${problem}`);
   }
   return { kind: 'names', names };

@@ -1,7 +1,8 @@
+import { ifnameProblem } from '../../base/ifname.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { parseArgs, parseFlag, NO_ARGS, type CniArgs } from './args.ts';
 import { CniError, quoted } from './errors.ts';
-import { ifnameProblem, nameProblem } from './names.ts';
+import { nameProblem } from './names.ts';
 
 export const CNI_COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const;
 

@@ -132,7 +132,7 @@ describe('what is read', () => {
   });
 
   test('a name of too many bytes is refused by the reader alone, which knows the kernel', () => {
-    assert.throws(() => read({ master: 'é'.repeat(8) }), { code: 7, message: /longer than 15 bytes/ });
+    assert.throws(() => read({ master: 'é'.repeat(64) }), { code: 7, message: /longer than 127 bytes/ });
   });
 
   test('what nobody expects is bounded and named', () => {

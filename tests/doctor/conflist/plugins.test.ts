@@ -36,6 +36,17 @@ describe('the master', () => {
     assert.equal(one(check([MACVLAN], port), 'master-is-port').remedy[0], '"master": "br0"');
   });
 
+  test('named by an alternative name', () => {
+    const node = nodeWith({ links: [{ ...ETH0, altNames: ['averyveryverylongname0'] }] });
+    for (const plugin of [MACVLAN, { type: 'leasehold' }]) {
+      const report = check([{ ...plugin, master: 'averyveryverylongname0' }], node);
+      assert.ok(!idsOf(report).includes('error master-missing'));
+      assert.match(report.plugins[0]?.does ?? '', / on eth0 \(averyveryverylongname0\)/);
+    }
+    const missing = one(check([{ ...MACVLAN, master: 'averyveryverylongname1' }], node), 'master-missing');
+    assert.equal(missing.remedy[0], 'did you mean "averyveryverylongname0"?');
+  });
+
   test('a Wi-Fi adapter, which ipvlan can use', () => {
     const node = nodeWith({ links: [linkOf(2, 'wlan0', { wireless: true })] });
     assert.deepEqual(own([MACVLAN], node), ['error master-wifi']);
