@@ -10,6 +10,7 @@ type AnyCall = AddCall | DelCall | CheckCall | NodeCall;
 
 /** Another IPAM plugin, run as the CNI specification's section on delegation says: same environment, same stdin. */
 export class ExecIpam implements Ipam {
+  readonly asksTheLan = false;
   readonly #run: RunDelegate;
   readonly #type: string;
 
