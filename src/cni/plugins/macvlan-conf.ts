@@ -20,6 +20,8 @@ const shape = v.object({
   bcqueuelen: maybe(uint32),
 });
 
+export const MACVLAN_KEYS: readonly string[] = Object.keys(shape.entries);
+
 export type MacvlanConf = {
   /** Undefined: the interface with the default route. */
   readonly master: string | undefined;

@@ -179,7 +179,10 @@ describe('programs and values', () => {
     assert.match(refusal({ type: 'leasehold', hostAcess: true }), /hostAcess.*"hostAccess"/);
     assert.match(refusal({ type: 'leasehold', services: '10.43.0.0' }), /services/);
     assert.match(refusal({ ...MACVLAN, mac: 'x' }), /mac: "x" is not an Ethernet address/);
-    assert.match(refusal({ type: 'macvlan', ipam: { ...DHCP, clientID: 'pod' } }), /did you mean "clientId"/);
+    assert.match(
+      refusal({ type: 'macvlan', ipam: { ...DHCP, clientIdd: 'pod' } }),
+      /did you mean "clientId"/,
+    );
     assert.match(
       one(check([MACVLAN, { type: 'route-override', addroutes: [{ dst: '10.43.0.1/16' }] }]), 'value-invalid')
         .title,
