@@ -101,6 +101,22 @@ test('the namespace is an absolute path', () => {
   assert.match(messageOf({ ...ADD, CNI_NETNS: `/${'x'.repeat(4096)}` }), /longer than 4095/);
 });
 
+test('the namespace is the same in every process; a DEL goes without one that is not', () => {
+  for (const netns of [
+    '/proc/self/fd/3',
+    '//proc/./self/ns/net',
+    '/proc/1/../thread-self/ns/net',
+    '/dev/fd/3',
+  ]) {
+    assert.match(messageOf({ ...ADD, CNI_NETNS: netns }), /^CNI_NETNS: ".*" is another file in each process/);
+    const env = parsed({ ...ADD, CNI_COMMAND: 'DEL', CNI_NETNS: netns });
+    assert.ok(env.command === 'DEL' && env.netns === undefined);
+  }
+  for (const netns of ['/proc/1/ns/net', '/proc/selfish', '/dev/fdx/3', '/run/proc/self']) {
+    parsed({ ...ADD, CNI_NETNS: netns });
+  }
+});
+
 test('every wrong variable is named in one error', () => {
   const message = messageOf({ ...ADD, CNI_IFNAME: 'a/b', CNI_CONTAINERID: '-', CNI_ARGS: 'oops' });
   for (const name of ['CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_ARGS'])
