@@ -44,7 +44,8 @@ export class Links {
       const messages = await this.#socket.get(request);
       return decodeAll(request.op, messages, RTM_NEWLINK, decodeLink)[0];
     } catch (error) {
-      if (isSysError(error, 'ENODEV')) return undefined;
+      // ERANGE: longer than any name.
+      if (isSysError(error, 'ENODEV', 'ERANGE')) return undefined;
       // Kernels before 5.5 have no alternative names, and see no name at all in the request.
       if (isSysError(error, 'EINVAL') && isLongName(link)) return undefined;
       throw error;

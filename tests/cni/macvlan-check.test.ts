@@ -63,6 +63,7 @@ describe('routes', () => {
       { dst: '0.0.0.0/0' },
       { dst: '10.7.0.0/16', table: 100 },
       { dst: '10.8.0.0/16', table: 254 },
+      { dst: '0.0.0.0/0', table: 0 },
     ]);
     const wrong: readonly (readonly [JsonObject, RegExp])[] = [
       [{ dst: '10.7.0.0/16', table: 101 }, /^the route to 10\.7\.0\.0\/16 is gone from table 101$/],

@@ -149,5 +149,6 @@ test('alternative names, short and long, are found and told', asRoot, async () =
   const [, listed] = await rtnl.links.list();
   assert.deepEqual(new Set(listed?.altNames), new Set(names));
   assert.equal(await rtnl.links.get('averyveryverylongname1'), undefined);
+  assert.equal(await rtnl.links.get('x'.repeat(128)), undefined);
   assert.equal((await rtnl.links.list())[0]?.altNames, undefined);
 });

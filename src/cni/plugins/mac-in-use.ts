@@ -8,9 +8,12 @@ import { isLinkOf } from './gc.ts';
 
 type World = Pick<PluginServices, 'host' | 'leases' | 'openPod'>;
 
-/** Two interfaces of one MAC address cannot be up on one uplink of the node: says whose the other one is. */
-export async function macInUse(world: World, mac: Mac, uplink: UplinkState): Promise<CniError> {
-  const by = (await ownInterface(world, mac, uplink)) ?? pod(world, mac, uplink);
+/** `isOfPod`: an interface of the pod's own namespace, whose index is another one's on the node. */
+type Place = { readonly uplink: UplinkState; readonly isOfPod: boolean };
+
+/** Two interfaces of one MAC address cannot be up on one uplink: says whose the other one is. */
+export async function macInUse(world: World, mac: Mac, { uplink, isOfPod }: Place): Promise<CniError> {
+  const by = isOfPod ? undefined : ((await ownInterface(world, mac, uplink)) ?? pod(world, mac, uplink));
   const holder = by ?? 'an interface that this daemon did not make (ip -d link, in each network namespace)';
   return new CniError('mac-in-use', `mac: ${mac} is in use on ${uplink.name} by ${holder}`);
 }

@@ -1,7 +1,7 @@
 import { formatCidr } from '../../base/cidr.ts';
 import { isIpv4 } from '../../base/ip.ts';
 import type { ManagedLease } from '../../lease/manager.ts';
-import { RT_TABLE_MAIN } from '../../wire/netlink/route.ts';
+import { RT_TABLE_MAIN, RT_TABLE_UNSPEC } from '../../wire/netlink/route.ts';
 import type { CheckCall } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { destinationKey, destinationsOf } from '../route-override/routes.ts';
@@ -97,7 +97,7 @@ async function differences(
  */
 async function missingRoutes(pod: Pod, link: PodLink, { routes }: CniResult): Promise<readonly string[]> {
   const inMain = new Set((await pod.routes(link.index)).map(({ dst }) => destinationKey(dst)));
-  const sought = routes.filter(({ dst, table }) => table !== undefined || !inMain.has(destinationKey(dst)));
+  const sought = routes.filter(({ dst, table }) => namesTable(table) || !inMain.has(destinationKey(dst)));
   if (sought.length === 0) return [];
   const tables = new Map<string, Set<number>>();
   for (const { dst, table = RT_TABLE_MAIN } of await routesEverywhere(pod, link.index)) {
@@ -107,9 +107,13 @@ async function missingRoutes(pod: Pod, link: PodLink, { routes }: CniResult): Pr
   return sought.flatMap(({ dst, table }) => {
     const key = destinationKey(dst);
     const found = tables.get(key);
-    if (table === undefined) return found === undefined ? [`the route to ${key} is gone`] : [];
+    if (!namesTable(table)) return found === undefined ? [`the route to ${key} is gone`] : [];
     return found?.has(table) === true ? [] : [`the route to ${key} is gone from table ${table}`];
   });
+}
+
+function namesTable(table: number | undefined): table is number {
+  return table !== undefined && table !== RT_TABLE_UNSPEC;
 }
 
 /** The rule by which what comes from the leased address finds its table. */

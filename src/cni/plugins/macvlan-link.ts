@@ -14,7 +14,7 @@ import type { MacvlanConf } from './macvlan-conf.ts';
 
 /**
  * A namespace that is gone is taken down by the kernel when it comes to it (cleanup_net in net/core/net_namespace.c),
- * and until then its macvlans hold their MAC addresses. That takes some 0.1 s, longer while many of them go.
+ * and until then its macvlans hold their MAC addresses: on a busy machine for up to a quarter of a second in forty trials.
  */
 const MAC_PATIENCE_MS = 2000;
 const TRY_EVERY_MS = 20;
@@ -32,21 +32,22 @@ export async function usableUplink(
   return found.ok || asksTheLan || found.error.kind === 'missing' ? found : ok(found.error.link);
 }
 
+type UplinkParts = { readonly conf: MacvlanConf; readonly ipam: Ipam; readonly pod: UplinkSource };
+
 /** The same for an ADD. Throws CniError 100 or 101. */
 export async function uplinkFor(
-  { log }: Pick<PluginServices, 'log'>,
-  source: UplinkSource,
-  conf: MacvlanConf,
-  ipam: Ipam,
+  { host, log }: Pick<PluginServices, 'host' | 'log'>,
+  { env }: AddCall,
+  { conf, ipam, pod }: UplinkParts,
 ): Promise<UplinkState> {
-  const uplink = await usableUplink(source, conf, ipam);
+  const uplink = await usableUplink(conf.linkInContainer ? pod : host, conf, ipam);
   if (!uplink.ok) {
     throw new CniError(uplink.error.kind === 'missing' ? 'uplink-missing' : 'uplink-down', uplink.error.text);
   }
   const { name, up } = uplink.value;
   if (!up)
     log.warn(
-      { uplink: name },
+      { containerId: env.containerId, ifname: env.ifname, uplink: name },
       'a pod is attached to a master that is down: it is on the LAN once that is up',
     );
   return uplink.value;
@@ -80,7 +81,10 @@ export async function makeLink(
       return;
     } catch (error) {
       if (conf.mac === undefined || !isSysError(error, 'EADDRINUSE')) throw linkError(error, call, uplink);
-      if (performance.now() > until) throw await macInUse(services, conf.mac, uplink);
+      if (performance.now() > until) {
+        const place = { uplink, isOfPod: conf.linkInContainer };
+        throw await macInUse(services, conf.mac, place);
+      }
     }
     await pause(TRY_EVERY_MS);
     signal.throwIfAborted();

@@ -80,8 +80,8 @@ async function add(
   parts: AddParts,
   signal: AbortSignal,
 ): Promise<CniResult> {
-  const { conf, ipam, pod } = parts;
-  const uplink = await uplinkFor(services, conf.linkInContainer ? pod : services.host, conf, ipam);
+  const { conf, pod } = parts;
+  const uplink = await uplinkFor(services, call, parts);
   if (conf.mtu !== undefined && conf.mtu > uplink.mtu) {
     throw new CniError(
       'mtu-too-large',
