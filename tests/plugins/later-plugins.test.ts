@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { JsonObject } from '../../src/base/json.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
-import { linkOf } from './support/kernel-view.ts';
+import { linkOf, linksOf } from './support/kernel-view.ts';
 import { type Attached, macvlan, networkOf, useSite } from './support/site.ts';
 
 /** The first table that `sbr` takes. */
@@ -93,10 +93,13 @@ describe('CHECK behind plugins that change what ours made', { skip: NEEDS_ROOT }
   test('tuning changes MAC address and MTU, and says so in the result', async () => {
     const tuned = { mac: '02:5e:00:53:09:01', mtu: 1300 };
     const dataDir = join(site().lan.folder, 'tuning');
-    const added = await second([macvlan(), { type: 'tuning', ...tuned, dataDir }]);
-    const link = await linkOf(added.pod.namespace, 'net1');
-    assert.deepEqual({ mac: link.address, mtu: link.mtu }, tuned);
-    await check(added);
-    await site().del(added);
+    for (const main of [macvlan(), { type: 'leasehold' }]) {
+      const added = await second([main, { type: 'tuning', ...tuned, dataDir }]);
+      const link = await linkOf(added.pod.namespace, 'net1');
+      assert.deepEqual({ mac: link.address, mtu: link.mtu }, tuned);
+      await check(added);
+      await site().del(added);
+      assert.ok(!(await linksOf(added.pod.namespace)).has('net1'));
+    }
   });
 });

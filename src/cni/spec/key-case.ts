@@ -70,5 +70,8 @@ function foldValue(
 function merged(before: Json | undefined, value: Json): Json {
   if (before === undefined || before === null) return value;
   if (value === null) return Array.isArray(before) ? null : before;
-  return isJsonObject(before) && isJsonObject(value) ? { ...before, ...value } : value;
+  if (!isJsonObject(before) || !isJsonObject(value)) return value;
+  const whole = new Map(Object.entries(before));
+  for (const [key, inner] of Object.entries(value)) whole.set(key, merged(whole.get(key), inner));
+  return Object.fromEntries(whole);
 }

@@ -8,6 +8,7 @@ const TREE: KeyTree = {
   master: true,
   ipam: { type: true, priority: true, provide: { option: true, fromArg: true } },
   linkInContainer: true,
+  dns: { a: { deep: true, deeper: true } },
 };
 
 function read(object: JsonObject): JsonObject {
@@ -41,6 +42,11 @@ describe('as encoding/json reads into a struct', () => {
       'objects are merged',
       { ipam: { type: 'dhcp' }, IPAM: { Priority: 5 } },
       { ipam: { type: 'dhcp', priority: 5 } },
+    ],
+    [
+      'to the bottom',
+      { dns: { a: { Deep: 1, deeper: 2 } }, Dns: { A: { deep: 3 } } },
+      { dns: { a: { deep: 3, deeper: 2 } } },
     ],
     ['lists are not', { ipam: { provide: [{ option: 'a' }], Provide: [] } }, { ipam: { provide: [] } }],
     [
