@@ -28,6 +28,8 @@ static bool copy_path(struct span from, char path[SOCKET_PATH_SIZE], struct path
     return true;
 }
 
+typedef bool member_finder(struct span object, const char *name, struct span *value);
+
 bool conf_socket(struct span conf, const char *plugin, char path[SOCKET_PATH_SIZE], struct path_refusal *refusal) {
     const char *variable = getenv("LEASEHOLD_SOCKET");
     if (variable != NULL && *variable != '\0') {
@@ -40,9 +42,10 @@ bool conf_socket(struct span conf, const char *plugin, char path[SOCKET_PATH_SIZ
         .code = CNI_BAD_CONFIG,
     };
     struct span value = {0};
-    bool given = json_is_object(conf, JSON_DEPTH_MAX) &&
-                 (!in_ipam || json_member(conf, "ipam", &conf)) &&
-                 json_member(conf, "daemonSocketPath", &value);
+    /* As the daemon reads these plugins' configurations, too; "leasehold" has its keys as they are spelled. */
+    member_finder *find = strcmp(plugin, "leasehold") == 0 ? json_member : json_member_folded;
+    bool given = json_is_object(conf, JSON_DEPTH_MAX) && (!in_ipam || find(conf, "ipam", &conf)) &&
+                 find(conf, "daemonSocketPath", &value);
     /* null and "" mean "not set", as for the plugins that are replaced. */
     if (!given || span_equals(value, "null") || span_equals(value, "\"\""))
         return copy_path(span_of(RELAY_DEFAULT_SOCKET), path, refusal);

@@ -185,13 +185,42 @@ bool json_is_object(struct span text, size_t depth) {
     return in.at == in.end;
 }
 
-static bool name_equals(struct span quoted, const char *name) {
-    char buffer[NAME_SIZE];
-    struct text decoded = TEXT_IN(buffer);
-    return json_decode(quoted, &decoded) && !decoded.full && span_equals(text_as_span(&decoded), name);
+static bool starts_with(struct span text, const char *prefix) {
+    size_t length = strlen(prefix);
+    return text.len >= length && memcmp(text.data, prefix, length) == 0;
 }
 
-bool json_member(struct span object, const char *name, struct span *value) {
+static char small_letter(char byte) {
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+}
+
+/* bytes.EqualFold for a name of ASCII letters: k and s have one more letter of their kind each in Unicode. */
+static bool folds_to(struct span text, const char *name) {
+    static const char kelvin_sign[] = "\xe2\x84\xaa"; /* U+212A */
+    static const char long_s[] = "\xc5\xbf";           /* U+017F */
+    for (; *name != '\0'; name += 1) {
+        char letter = small_letter(*name);
+        const char *other = letter == 'k' ? kelvin_sign : letter == 's' ? long_s : NULL;
+        size_t length = 1;
+        if (other != NULL && starts_with(text, other))
+            length = strlen(other);
+        else if (text.len == 0 || small_letter(*text.data) != letter)
+            return false;
+        text.data += length;
+        text.len -= length;
+    }
+    return text.len == 0;
+}
+
+typedef bool is_name(struct span text, const char *name);
+
+static bool name_is(struct span quoted, const char *name, is_name *matches) {
+    char buffer[NAME_SIZE];
+    struct text decoded = TEXT_IN(buffer);
+    return json_decode(quoted, &decoded) && !decoded.full && matches(text_as_span(&decoded), name);
+}
+
+static bool find_member(struct span object, const char *name, is_name *matches, struct span *value) {
     struct cursor in = {.at = object.data, .end = object.data + object.len};
     bool found = false;
     skip_space(&in);
@@ -202,7 +231,7 @@ bool json_member(struct span object, const char *name, struct span *value) {
         const char *start = in.at;
         if (!skip_string(&in))
             break; /* an object without members */
-        bool wanted = name_equals((struct span){.data = start, .len = (size_t)(in.at - start)}, name);
+        bool wanted = name_is((struct span){.data = start, .len = (size_t)(in.at - start)}, name, matches);
         skip_space(&in);
         (void)take(&in, ':');
         skip_space(&in);
@@ -216,6 +245,14 @@ bool json_member(struct span object, const char *name, struct span *value) {
         skip_space(&in);
     } while (take(&in, ','));
     return found;
+}
+
+bool json_member(struct span object, const char *name, struct span *value) {
+    return find_member(object, name, span_equals, value);
+}
+
+bool json_member_folded(struct span object, const char *name, struct span *value) {
+    return find_member(object, name, folds_to, value);
 }
 
 bool json_is_string(struct span value) {

@@ -19,6 +19,9 @@ bool json_is_object(struct span text, size_t depth);
  */
 bool json_member(struct span object, const char *name, struct span *value);
 
+/* The same as Go's encoding/json takes a name for a key of a struct: the case of its letters does not count. */
+bool json_member_folded(struct span object, const char *name, struct span *value);
+
 bool json_is_string(struct span value);
 
 /* Decodes a string value. False when it is none, or holds half a surrogate pair, which UTF-8 cannot say. */

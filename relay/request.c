@@ -1,5 +1,7 @@
 #include "request.h"
 
+#include "own-path.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,11 +53,19 @@ static bool put_absolute(struct text *out, struct span path) {
     return true;
 }
 
+static bool is_own_since(const struct text *out, size_t start) {
+    return leads_to_own_process((struct span){.data = out->data + start, .len = out->used - start});
+}
+
+/* Without the folders that the daemon would look for in its own process. */
 static bool put_absolute_list(struct text *out, const char *list) {
     for (;;) {
         size_t length = strcspn(list, ":");
+        size_t start = out->used;
         if (!put_absolute(out, (struct span){.data = list, .len = length}))
             return false;
+        if (!out->full && is_own_since(out, start))
+            out->used = start;
         if (list[length] == '\0' || out->full)
             return true;
         text_char(out, ':');
@@ -63,10 +73,28 @@ static bool put_absolute_list(struct text *out, const char *list) {
     }
 }
 
-static bool put_value(struct text *out, enum kind kind, const char *value) {
+/* What is attached has to have a path that lasts; a DEL without one goes by what the daemon remembers. */
+static bool needs_namespace(void) {
+    const char *command = getenv("CNI_COMMAND");
+    return command != NULL && (strcmp(command, "ADD") == 0 || strcmp(command, "CHECK") == 0);
+}
+
+static bool put_namespace(struct text *out, const char *path, const char **reason) {
+    size_t start = out->used;
+    if (!put_absolute(out, span_of(path)))
+        return false;
+    if (out->full || !is_own_since(out, start))
+        return true;
+    *reason = "names a file of the plugin's own process, as /proc/self does, which is another one in the daemon: "
+              "give a path that is the same for all, such as /run/netns/NAME or /proc/PID/ns/net of the container";
+    out->used = start;
+    return !needs_namespace();
+}
+
+static bool put_value(struct text *out, enum kind kind, const char *value, const char **reason) {
     switch (kind) {
     case PATH:
-        return put_absolute(out, span_of(value));
+        return put_namespace(out, value, reason);
     case PATH_LIST:
         return put_absolute_list(out, value);
     case PLAIN:
@@ -86,10 +114,9 @@ static bool put_variables(struct text *head, struct variable_refusal *refusal) {
             continue;
         size_t start = values.used;
         refusal->variable = variable->name;
-        if (!put_value(&values, variable->kind, value)) {
-            refusal->reason = "is a relative path, and the working directory cannot be told";
+        refusal->reason = "is a relative path, and the working directory cannot be told";
+        if (!put_value(&values, variable->kind, value, &refusal->reason))
             return false;
-        }
         if (values.full) {
             refusal->reason = "is too long: all CNI_* variables together may have 32 KiB";
             return false;

@@ -57,7 +57,8 @@ async function examine(
   // Heavy, and other commands start without it.
   const { localFindings, viewNode } = await import('../doctor/local/local-findings.ts');
   const view = await viewNode(facts, places, await viewDaemon(socket, facts), uplink);
-  const name = uplink ?? view.uplink?.name;
+  // The interface's own name, where it was named by an alternative one.
+  const name = view.uplink?.name ?? uplink;
   const [local, heard] = await Promise.all([localFindings(view), lan(name, quick)]);
   return {
     uplink: name,

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../base/json.ts';
 import type { Call, Plugin, PluginServices } from './context.ts';
+import { CONF_KEYS } from './plugins/conf-keys.ts';
 import { dhcpPlugin } from './plugins/dhcp.ts';
 import { leaseholdPlugin } from './plugins/leasehold.ts';
 import { macvlanPlugin } from './plugins/macvlan.ts';
@@ -52,7 +53,10 @@ export class CniDispatcher {
         const stack = error instanceof Error ? error.stack : String(error);
         this.#log.warn({ plugin: request.plugin, error: stack }, 'a CNI request met an unexpected error');
       }
-      return { ok: false, body: { ...toErrorObject(error, answerVersion(request.stdin)) } };
+      return {
+        ok: false,
+        body: { ...toErrorObject(error, answerVersion(request.stdin, CONF_KEYS.get(request.plugin))) },
+      };
     }
   }
 
@@ -60,7 +64,7 @@ export class CniDispatcher {
     const env = parseEnv(request.environment);
     if (!env.ok) throw env.error;
     if (env.value.command === 'VERSION') return { ...versionReply() };
-    const conf = decodeConf(request.stdin);
+    const conf = decodeConf(request.stdin, CONF_KEYS.get(request.plugin));
     if (!conf.ok) throw conf.error;
     const plugin = this.#plugins.get(request.plugin);
     if (plugin === undefined) {

@@ -51,6 +51,8 @@ export interface Pod extends PodNamespace {
   addresses(index: number): Promise<readonly Cidr[]>;
   /** The unicast routes of one table through this interface, both families; of the main table if none is named. */
   routes(index: number, table?: number): Promise<readonly InterfaceRoute[]>;
+  /** The same of all tables, each with its table unless that is the main one. E2BIG when there are too many. */
+  allRoutes(index: number): Promise<readonly (InterfaceRoute & { readonly table?: number | undefined })[]>;
   /** The tables that our rules look up for what comes from this address. */
   lookups(address: Ip): Promise<readonly number[]>;
   /** EEXIST when there is one to the same destination. */

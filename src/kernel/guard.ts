@@ -1,3 +1,4 @@
+import { MAX_IFNAME_BYTES } from '../base/ifname.ts';
 import { isSysError, SysError } from '../base/sys-error.ts';
 import type { TableName, TableSpec } from '../wire/nftables/table.ts';
 import {
@@ -251,9 +252,6 @@ async function countersOf(tables: Pick<Tables, 'counters'>): Promise<GuardCounte
   };
 }
 
-/** linux/if.h (IFNAMSIZ), without the NUL. */
-const IFNAME_LENGTH_MAX = 15;
-
 function checkBounds({ networks, uplinks, shims, confined = [] }: GuardSpec): void {
   if (networks.length > GUARD_NETWORKS_MAX) {
     throw new SysError('put guard', 'E2BIG', `services: more than ${GUARD_NETWORKS_MAX} networks`);
@@ -262,7 +260,7 @@ function checkBounds({ networks, uplinks, shims, confined = [] }: GuardSpec): vo
     throw new SysError('put guard', 'E2BIG', `more than ${GUARD_UPLINKS_MAX} uplinks or shims`);
   }
   for (const name of [...uplinks, ...shims, ...confined]) {
-    if (name === '' || name.length > IFNAME_LENGTH_MAX || name.includes('\0')) {
+    if (name === '' || name.length > MAX_IFNAME_BYTES || name.includes('\0')) {
       throw new SysError('put guard', 'EINVAL', `no name of an interface: ${JSON.stringify(name)}`);
     }
   }

@@ -1,3 +1,4 @@
+import { linkNameProblem } from '../base/ifname.ts';
 import type { Link } from '../wire/netlink/link.ts';
 import type { Route } from '../wire/netlink/route.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
@@ -19,8 +20,12 @@ export class HostNetwork {
     return readLink(name);
   }
 
+  /** By name or alternative name, the answer under its name. Only a long one waits for the kernel's lock. */
   async link(name: string): Promise<BriefLink | undefined> {
-    return this.peek(name);
+    const brief = this.peek(name);
+    if (brief !== undefined || linkNameProblem(name) !== undefined) return brief;
+    const link = await this.rtnl.links.get(name);
+    return link && this.peek(link.name);
   }
 
   /** By index, whatever it is called now; undefined when it is gone. */

@@ -3,13 +3,13 @@ import { macFromBytes, type Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { IFF_RUNNING, IFF_UP } from '../wire/netlink/link.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
-import { check } from './errno.ts';
+import { check, lastError } from './errno.ts';
 import { closeFd, ioctl } from './ffi.ts';
 import type { NetNs } from './netns.ts';
 import { openSocket, SOCK_DGRAM } from './socket-options.ts';
 
 // linux/sockios.h
-export const SIOCGIFNAME = 0x8910;
+const SIOCGIFNAME = 0x8910;
 export const SIOCGIFFLAGS = 0x8913;
 export const SIOCGIFADDR = 0x8915;
 export const SIOCGIFMTU = 0x8921;
@@ -57,6 +57,19 @@ export function askInterface<T>(
   if (netns === undefined) read();
   else netns.run(read);
   return answer;
+}
+
+/** The name of an interface, as bytes without the NUL; undefined when there is none of this index. */
+export function nameOf(fd: number, index: number): Uint8Array | undefined {
+  const bytes = new Uint8Array(IFREQ_LENGTH);
+  new DataView(bytes.buffer).setInt32(IFNAMSIZ, index, true);
+  if (ioctl(fd, SIOCGIFNAME, bytes) < 0) {
+    const error = lastError(`SIOCGIFNAME #${index}`);
+    if (error.code === 'ENODEV') return undefined;
+    throw error;
+  }
+  const end = bytes.indexOf(0);
+  return bytes.slice(0, Math.min(end < 0 ? IFNAMSIZ : end, IFNAMSIZ));
 }
 
 /** One ioctl about the interface of this name; returns what the kernel left in the union. */

@@ -3,16 +3,16 @@ import { ipToBytes } from '../base/ip.ts';
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import { isSysError, SysError } from '../base/sys-error.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
-import { check, errnoName, lastError } from './errno.ts';
+import { check, errnoName } from './errno.ts';
 import { errno, ioctl, setsockopt } from './ffi.ts';
 import {
   askInterface,
   type BriefLink,
   IFNAMSIZ,
   IFREQ_LENGTH,
+  nameOf,
   readBrief,
   SIOCGIFADDR,
-  SIOCGIFNAME,
 } from './ifreq.ts';
 import type { NetNs } from './netns.ts';
 import { setIntOption, SOL_SOCKET } from './socket-options.ts';
@@ -65,18 +65,6 @@ function byIndex(fd: number, index: number): BriefLink | 'gone' | 'renamed' {
     if (isSysError(error, 'ENODEV', 'ENXIO')) return 'renamed';
     throw error;
   }
-}
-
-function nameOf(fd: number, index: number): Uint8Array | undefined {
-  const bytes = new Uint8Array(IFREQ_LENGTH);
-  new DataView(bytes.buffer).setInt32(IFNAMSIZ, index, true);
-  if (ioctl(fd, SIOCGIFNAME, bytes) < 0) {
-    const error = lastError(`SIOCGIFNAME #${index}`);
-    if (error.code === 'ENODEV') return undefined;
-    throw error;
-  }
-  const end = bytes.indexOf(0);
-  return bytes.slice(0, Math.min(end < 0 ? IFNAMSIZ : end, IFNAMSIZ));
 }
 
 /**

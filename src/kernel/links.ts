@@ -1,8 +1,10 @@
-import { isSysError } from '../base/sys-error.ts';
+import { ifnameProblem } from '../base/ifname.ts';
+import { isSysError, SysError } from '../base/sys-error.ts';
 import type { Mac } from '../base/mac.ts';
 import {
   deleteLinkRequest,
   getLinkRequest,
+  isLongName,
   listLinksRequest,
   newLinkRequest,
   setLinkRequest,
@@ -35,14 +37,17 @@ export class Links {
     this.#socket = socket;
   }
 
-  /** Undefined when there is none with this name or index. */
+  /** Undefined when there is none with this name, alternative name or index. */
   async get(link: string | number): Promise<Link | undefined> {
     const request = getLinkRequest(link);
     try {
       const messages = await this.#socket.get(request);
       return decodeAll(request.op, messages, RTM_NEWLINK, decodeLink)[0];
     } catch (error) {
-      if (isSysError(error, 'ENODEV')) return undefined;
+      // ERANGE: longer than any name.
+      if (isSysError(error, 'ENODEV', 'ERANGE')) return undefined;
+      // Kernels before 5.5 have no alternative names, and see no name at all in the request.
+      if (isSysError(error, 'EINVAL') && isLongName(link)) return undefined;
       throw error;
     }
   }
@@ -52,8 +57,15 @@ export class Links {
     return decodeInSlices(request.op, await this.#socket.dump(request), RTM_NEWLINK, decodeLink);
   }
 
-  /** EEXIST when the name is taken in the target namespace. */
+  /**
+   * EEXIST when the name is taken in the target namespace, EINVAL for one that the kernel refuses or would read
+   * otherwise: then it would make an interface that nobody finds again.
+   */
   async add(link: NewLink): Promise<void> {
+    const problem = ifnameProblem(link.name);
+    if (problem !== undefined) {
+      throw new SysError('RTM_NEWLINK', 'EINVAL', `the name ${JSON.stringify(link.name)} ${problem}`);
+    }
     await this.#socket.request(newLinkRequest(link));
   }
 

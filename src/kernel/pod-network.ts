@@ -4,7 +4,7 @@ import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { Link, MacvlanMode } from '../wire/netlink/link.ts';
-import type { Route } from '../wire/netlink/route.ts';
+import { type Route, RT_TABLE_UNSPEC } from '../wire/netlink/route.ts';
 import { addressLookups } from './address-rules.ts';
 import { type ArpSocket, openArp } from './arp-socket.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
@@ -166,6 +166,11 @@ export class PodNetwork {
 
   routes(index: number, table?: number): Promise<readonly InterfaceRoute[]> {
     return routesThrough(this.#rtnl, index, table);
+  }
+
+  /** Those of all tables. */
+  allRoutes(index: number): Promise<readonly InterfaceRoute[]> {
+    return routesThrough(this.#rtnl, index, RT_TABLE_UNSPEC);
   }
 
   /** The tables that our rules look up for what comes from this address, in their order. */

@@ -36,18 +36,21 @@ export async function defaultRoutes(rtnl: Rtnl): Promise<readonly Route[]> {
   return [...v4, ...v6].filter((route) => route.dst.prefix === 0).flatMap(ways);
 }
 
-/** The unicast routes of one table, the main one if none is named, through one interface. */
+/**
+ * The unicast routes of one table, the main one if none is named, or of all (RT_TABLE_UNSPEC), through one interface. What
+ * is in another table than the main one says so.
+ */
 export async function routesThrough(
   rtnl: Rtnl,
   index: number,
   table: number = RT_TABLE_MAIN,
 ): Promise<readonly InterfaceRoute[]> {
-  return (await listThrough(rtnl, index, [4, 6], table)).map(({ dst, gateway, scope, metric }) => ({
-    dst,
-    gateway,
-    scope: scope === RT_SCOPE_LINK ? 'link' : 'global',
-    metric,
-    ...(table === RT_TABLE_MAIN ? {} : { table }),
+  return (await listThrough(rtnl, index, [4, 6], table)).map((route) => ({
+    dst: route.dst,
+    gateway: route.gateway,
+    scope: route.scope === RT_SCOPE_LINK ? 'link' : 'global',
+    metric: route.metric,
+    ...(route.table === RT_TABLE_MAIN ? {} : { table: route.table }),
   }));
 }
 

@@ -12,7 +12,7 @@ import type { NetNs } from './netns.ts';
 import { Nftables } from './nftables.ts';
 import { RTPROT_LEASEHOLD } from './own-routes.ts';
 import type { Rtnl } from './rtnl.ts';
-import { byDestination, serviceRoutes } from './service-routes.ts';
+import { byDestination, movedRoutes, serviceRoutes } from './service-routes.ts';
 
 /** What a pod's way to the services should be. */
 export type ServicesWanted = {
@@ -28,15 +28,19 @@ export async function serviceProblems(rtnl: Rtnl, wanted: ServicesWanted): Promi
   const routes = await serviceRoutes(rtnl, index, networks.length > 0);
   const seenTo = byDestination(routes);
   const isOwn = (route: Route): boolean => route.index === index && route.gateway === nextHop;
-  const problems = networks.flatMap((network) => {
-    const text = formatCidr(networkOf(network));
+  const isIn = (seen: ReturnType<typeof byDestination>, text: string): boolean =>
+    seen.get(text)?.some(isOwn) ?? false;
+  const texts = networks.map((network) => formatCidr(networkOf(network)));
+  const isMoved = texts.some((text) => !isIn(seenTo, text));
+  const everywhere = isMoved ? byDestination(await movedRoutes(rtnl, index)) : seenTo;
+  const problems = texts.flatMap((text) => {
     const rivals = seenTo.get(text) ?? [];
-    if (!rivals.some(isOwn)) return [`no route to ${text} by ${nextHop}`];
+    if (!rivals.some(isOwn)) return isIn(everywhere, text) ? [] : [`no route to ${text} by ${nextHop}`];
     // The kernel lists those to one destination in the order in which it takes them.
     const [first] = rivals;
     return first === undefined || isOwn(first) ? [] : [`another route to ${text} comes before ours`];
   });
-  const wantedTo = new Set(networks.map((network) => formatCidr(networkOf(network))));
+  const wantedTo = new Set(texts);
   const stale = routes.filter(
     ({ protocol, dst, ...route }) =>
       protocol === RTPROT_LEASEHOLD && route.index === index && !wantedTo.has(formatCidr(dst)),

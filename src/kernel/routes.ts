@@ -12,6 +12,7 @@ import {
 import {
   decodeRoute,
   RT_TABLE_MAIN,
+  RT_TABLE_UNSPEC,
   RTM_NEWROUTE,
   type NewRoute,
   type Route,
@@ -55,7 +56,10 @@ export class Routes {
     return route;
   }
 
-  /** One table of one family, all or what `filter` leaves; a table or link that does not exist has no routes. */
+  /**
+   * One table of one family, or all of them (RT_TABLE_UNSPEC): all or what `filter` leaves. A table or link that does
+   * not exist has no routes.
+   */
   async list(
     family: 4 | 6,
     table: number = RT_TABLE_MAIN,
@@ -65,7 +69,8 @@ export class Routes {
     const messages = await this.#socket.dump(request, ['ENOENT', 'ENODEV']);
     const routes = await decodeInSlices(request.op, messages, RTM_NEWROUTE, decodeRoute);
     // Kernels before 4.20 do not filter.
-    return routes.filter((route) => route.table === table && passes(route, filter));
+    const isAsked = (route: Route): boolean => table === RT_TABLE_UNSPEC || route.table === table;
+    return routes.filter((route) => isAsked(route) && passes(route, filter));
   }
 }
 

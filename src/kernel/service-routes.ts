@@ -1,6 +1,6 @@
 import { formatCidr } from '../base/cidr.ts';
 import { isSysError } from '../base/sys-error.ts';
-import { type Route, RT_TABLE_MAIN, RTN_UNICAST } from '../wire/netlink/route.ts';
+import { type Route, RT_TABLE_MAIN, RT_TABLE_UNSPEC, RTN_UNICAST } from '../wire/netlink/route.ts';
 import { RTPROT_LEASEHOLD } from './own-routes.ts';
 import type { Rtnl } from './rtnl.ts';
 
@@ -21,6 +21,16 @@ export async function serviceRoutes(
     }
   }
   return await rtnl.routes.list(4, RT_TABLE_MAIN, { type: RTN_UNICAST, protocol: RTPROT_LEASEHOLD, index });
+}
+
+/** Through this interface in any table: a later plugin of the chain may have moved them (`sbr`, `vrf`). */
+export async function movedRoutes(rtnl: Rtnl, index: number): Promise<readonly Route[]> {
+  try {
+    return await rtnl.routes.list(4, RT_TABLE_UNSPEC, { type: RTN_UNICAST, index });
+  } catch (error) {
+    if (isSysError(error, 'E2BIG')) return [];
+    throw error;
+  }
 }
 
 /** By destination as `formatCidr` writes it; those to one destination in the kernel's order. */

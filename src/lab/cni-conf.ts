@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { ifnameProblem } from '../base/ifname.ts';
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../base/json.ts';
 
 /** The newest version of the CNI spec this runtime speaks. */
 const NEWEST = '1.1.0';
 const NETWORK_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
-const MAX_INTERFACE_NAME = 15;
 
 /** A network configuration list as a runtime loads it (CNI spec section 1). `plugins` holds each entry as written. */
 export type NetworkList = {
@@ -125,9 +125,8 @@ export async function loadNetworkList(path: string): Promise<NetworkList> {
 export function checkAttachment(attachment: Attachment): void {
   const { containerId, ifName } = attachment;
   if (!NETWORK_NAME.test(containerId)) throw new CniInputError(`container id "${containerId}" is not valid`);
-  // dev_valid_name() of the kernel (net/core/dev.c): no slash, colon or white space, not "." or "..".
-  const bad = ifName === '' || ifName.length > MAX_INTERFACE_NAME || ifName === '.' || ifName === '..';
-  if (bad || /[/:\s]/.test(ifName)) throw new CniInputError(`interface name "${ifName}" is not valid`);
+  const problem = ifnameProblem(ifName);
+  if (problem !== undefined) throw new CniInputError(`interface name "${ifName}" ${problem}`);
 }
 
 function declaredCapabilities(conf: JsonObject, args: JsonObject): JsonObject | undefined {

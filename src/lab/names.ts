@@ -1,7 +1,5 @@
+import { MAX_IFNAME_BYTES } from '../base/ifname.ts';
 import { invariant } from '../base/invariant.ts';
-
-/** IFNAMSIZ - 1 (linux/if.h): an interface name has at most 15 bytes. */
-export const MAX_INTERFACE_NAME = 15;
 
 let made = 0;
 
@@ -29,5 +27,5 @@ export function namespaceName(prefix: string, host: string): string {
  */
 export function portName(host: string, number: number): string {
   const start = `p${number}-`;
-  return (start + host.replaceAll(/[^A-Za-z0-9-]/g, '')).slice(0, MAX_INTERFACE_NAME);
+  return (start + host.replaceAll(/[^A-Za-z0-9-]/g, '')).slice(0, MAX_IFNAME_BYTES);
 }

@@ -1,5 +1,6 @@
 import type { Cidr } from '../base/cidr.ts';
 import type { Ip } from '../base/ip.ts';
+import type { Mac } from '../base/mac.ts';
 
 /** A link of the node, as far as an uplink is judged by it. */
 export interface UplinkState {
@@ -10,12 +11,15 @@ export interface UplinkState {
   readonly lowerUp: boolean;
   /** IFLA_IFALIAS, by which our shims are known; absent where it was not asked for, as in `link`. */
   readonly alias?: string | undefined;
+  /** Names that it has besides; absent likewise. */
+  readonly altNames?: readonly string[] | undefined;
   /** Of a macvlan: the device below it; absent likewise. */
   readonly masterIndex?: number | undefined;
 }
 
 /** One of all links, with what tells whether it can be an uplink. */
 export interface LinkSeen extends UplinkState {
+  readonly mac?: Mac | undefined;
   /** "macvlan", "veth", "bridge" ...; absent for physical devices. */
   readonly kind?: string | undefined;
   /** IFLA_MASTER: the bridge or bond that it is a port of. */
@@ -24,6 +28,7 @@ export interface LinkSeen extends UplinkState {
 
 /** What uplink detection needs of a namespace: the node's, or the pod's with `linkInContainer`. */
 export interface UplinkSource {
+  /** By its name or by an alternative one (`ip link property`); the answer has its name. */
   link(name: string): Promise<UplinkState | undefined>;
   linkByIndex(index: number): Promise<LinkSeen | undefined>;
   links(): Promise<readonly LinkSeen[]>;

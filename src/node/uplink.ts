@@ -14,7 +14,7 @@ export type MasterChoice =
 
 export type UplinkProblem =
   | { readonly kind: 'missing'; readonly text: string }
-  | { readonly kind: 'down'; readonly text: string };
+  | { readonly kind: 'down'; readonly text: string; readonly link: UplinkState };
 
 /**
  * The interface that the pods' links stand on: the named one, or the one with the default route of the lowest metric
@@ -80,14 +80,15 @@ async function ofNames(
   }
   const link = best(links);
   if (link !== undefined) return ok(link);
-  const kind = problems.some((problem) => problem.kind === 'down') ? 'down' : 'missing';
-  return err({ kind, text: problems.map(({ text }) => text).join('; ') });
+  const text = problems.map((problem) => problem.text).join('; ');
+  const down = problems.find((problem) => problem.kind === 'down');
+  return err(down === undefined ? { kind: 'missing', text } : { ...down, text });
 }
 
 async function ofPattern(source: UplinkSource, pattern: string): Promise<Result<UplinkState, UplinkProblem>> {
   const fitting = (await source.links()).filter(
     (link) =>
-      link.name !== 'lo' && matches(pattern, link.name) && !isShimAlias(link.alias) && !hasOneMac(link),
+      link.name !== 'lo' && isNamedLike(pattern, link) && !isShimAlias(link.alias) && !hasOneMac(link),
   );
   const routes = byMetric(await source.defaultRoutes());
   const routed = routes.flatMap(({ index }) => fitting.filter((link) => link.index === index));
@@ -100,6 +101,11 @@ async function ofPattern(source: UplinkSource, pattern: string): Promise<Result<
   return err({ kind: 'missing', text });
 }
 
+/** As people and systemd know interfaces by: the name or an alternative one. */
+function isNamedLike(pattern: string, { name, altNames = [] }: LinkSeen): boolean {
+  return [name, ...altNames].some((one) => matches(pattern, one));
+}
+
 function canBeUplink({ kind, controllerIndex }: LinkSeen): boolean {
   return controllerIndex === undefined && (kind === undefined || !NO_UPLINKS.has(kind));
 }
@@ -109,8 +115,9 @@ function best(links: readonly UplinkState[]): UplinkState | undefined {
   return links.find(({ lowerUp }) => lowerUp) ?? links[0];
 }
 
-function isDown({ name }: UplinkState): UplinkProblem {
-  return { kind: 'down', text: `master "${name}" is down: ip link set ${name} up` };
+function isDown(link: UplinkState): UplinkProblem {
+  const { name } = link;
+  return { kind: 'down', text: `master "${name}" is down: ip link set ${name} up`, link };
 }
 
 async function linkOfDefaultRoute(source: UplinkSource): Promise<LinkSeen | undefined> {

@@ -48,6 +48,21 @@ test('only keys that must differ, and the plugin reads what is printed', asRoot,
   assert.equal(readLeaseholdConf(conf.value).services.length, 2);
 });
 
+test('a master by an alternative name is found, and stays named so', asRoot, async (t) => {
+  const node = await makeNode(t, 'altname');
+  const master = 'averyveryverylongname0';
+  await node.ip('link', 'property', 'add', 'dev', 'eth0', 'altname', master);
+  const { status, stdout, stderr } = await node.namespace.runToEnd([
+    LEASEHOLD,
+    'conflist',
+    '--master',
+    master,
+  ]);
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(JSON.parse(stdout), { ...PLAIN, plugins: [{ type: 'leasehold', master }] });
+  assert.match(stderr, /^# uplink eth0 \(veth, .*\): by --master/);
+});
+
 test('what is wrong with this node is said, and the status tells', asRoot, async (t) => {
   const node = await makeNode(t, 'noroute');
   await node.ip('route', 'del', 'default');

@@ -3,6 +3,7 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { UsageError } from '../../src/cli/command.ts';
+import type { DoctorParts } from '../../src/cli/doctor-parts.ts';
 import { doctorCommand } from '../../src/cli/doctor.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { fakeDaemon } from '../api/support.ts';
@@ -62,6 +63,24 @@ describe('what is printed', () => {
     await doctorCommand(() => Promise.resolve(partsWith(quietFacts(), [hostile]))).run(['--socket', socket]);
     assert.ok(text().includes('a?[2Jb') && text().includes('x?y?'));
     assert.ok(!/[\p{Cc}\p{Cf}]/u.test(text().replaceAll('\n', '')));
+  });
+
+  test('--uplink by an alternative name: the LAN of the interface is asked, under its own name', async (t) => {
+    const socket = await readyDaemon(t);
+    const text = printed(t);
+    const [eth0] = await quietFacts().links();
+    assert.ok(eth0 !== undefined);
+    const links = [{ ...eth0, altNames: ['averyveryverylongname0'] }];
+    const asked: (string | undefined)[] = [];
+    const lan: DoctorParts['lan'] = (uplink) => {
+      asked.push(uplink);
+      return Promise.resolve([]);
+    };
+    const facts = quietFacts({ links: () => Promise.resolve(links) });
+    const command = doctorCommand(() => Promise.resolve({ ...partsWith(facts), lan }));
+    assert.equal(await command.run(['--uplink', 'averyveryverylongname0', '--socket', socket]), 0);
+    assert.deepEqual(asked, ['eth0']);
+    assert.match(text(), /Uplink: eth0\./);
   });
 
   test('--json: the same, for programs', async (t) => {

@@ -95,6 +95,7 @@ class Room {
       },
       addresses: unused,
       routes: unused,
+      allRoutes: unused,
       lookups: unused,
       links: unused,
       addRoute: unused,

@@ -37,18 +37,18 @@ describe('STATUS: what takes a node out of service, with the pods that run on it
   });
 
   const eth0: UplinkState = { index: 2, name: 'eth0', mtu: 1500, up: true, lowerUp: true };
-  const down = err({ kind: 'down', text: 'master "eth0" is down' } as const);
+  const down = err({ kind: 'down', text: 'master "eth0" is down', link: { ...eth0, up: false } } as const);
   const missing = err({ kind: 'missing', text: 'master "eth0" does not exist' } as const);
   const pulled = ok({ ...eth0, lowerUp: false });
 
   test('an uplink that is gone, for everybody; one that is down, for who asks the LAN for addresses', () => {
-    for (const needsCarrier of [true, false]) {
-      assertUplink(ok(eth0), { needsCarrier });
-      assert.throws(() => assertUplink(missing, { needsCarrier }), { code: 51, message: /does not exist/ });
+    for (const asksTheLan of [true, false]) {
+      assertUplink(ok(eth0), { asksTheLan });
+      assert.throws(() => assertUplink(missing, { asksTheLan }), { code: 51, message: /does not exist/ });
     }
-    assert.throws(() => assertUplink(down, { needsCarrier: true }), { code: 51, message: /is down/ });
-    assert.throws(() => assertUplink(pulled, { needsCarrier: true }), { code: 51, message: /carrier/ });
-    assertUplink(down, { needsCarrier: false });
-    assertUplink(pulled, { needsCarrier: false });
+    assert.throws(() => assertUplink(down, { asksTheLan: true }), { code: 51, message: /is down/ });
+    assert.throws(() => assertUplink(pulled, { asksTheLan: true }), { code: 51, message: /carrier/ });
+    assertUplink(down, { asksTheLan: false });
+    assertUplink(pulled, { asksTheLan: false });
   });
 });

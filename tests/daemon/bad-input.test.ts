@@ -137,8 +137,14 @@ const ENVIRONMENT: readonly EnvCase[] = [
     /CNI_NETNS: \S+ is not a network namespace/,
   ],
   ['namespace that is a folder', { CNI_NETNS: '/etc' }, 104, /CNI_NETNS: \S+ is not a network namespace/],
-  ['namespace of mounts', { CNI_NETNS: '/proc/self/ns/mnt' }, 104, /is not a network namespace/],
-  ["the node's own namespace", { CNI_NETNS: '/proc/self/ns/net' }, 104, /the node's own network namespace/],
+  ['namespace of mounts', { CNI_NETNS: `/proc/${process.pid}/ns/mnt` }, 104, /is not a network namespace/],
+  [
+    'namespace of the process that asks',
+    { CNI_NETNS: '/proc/self/fd/3' },
+    4,
+    /CNI_NETNS names a file of the plugin's own process/,
+  ],
+  ['ifname that the kernel expands', { CNI_IFNAME: 'eth%d' }, 4, /CNI_IFNAME: "eth%d" has a "%"/],
 ];
 
 function assertError(answer: Answer, code: number, says: RegExp): void {
@@ -211,9 +217,18 @@ describe('bad input through the relay', { skip: NEEDS_ROOT }, () => {
         await assertNothingLeft(site, pod);
       });
     }
+    const own = { CNI_NETNS: site.lan.node.namespace.path };
+    assertError(await add(CONF, own), 104, /the node's own network namespace/);
     assertError(await add(CONF, { CNI_ARGS: 'MAC=02:00' }), 7, /CNI_ARGS MAC: "02:00"/);
     assertError(await add(CONF, { CNI_ARGS: 'IP=here' }), 7, /CNI_ARGS IP: "here"/);
     await assertStillServes();
+  });
+
+  test('a DEL by the files of the process that asks goes by what the daemon remembers', async () => {
+    assert.equal((await add(CONF)).status, 0);
+    const del = { CNI_COMMAND: 'DEL', CNI_NETNS: '/proc/self/fd/3' };
+    assert.equal((await add(CONF, del)).status, 0);
+    await assertNothingLeft(site, pod);
   });
 
   test('the name of the interface is taken', async () => {

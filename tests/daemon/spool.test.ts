@@ -124,7 +124,7 @@ test('what no relay writes is dropped and named, and stops nothing', options, as
   const dropped: Readonly<Record<string, string>> = {
     '01-garbage.req': '\0\u0001garbage',
     '02-empty.req': '',
-    '03-add.req': spooledRequest({ ...del, CNI_COMMAND: 'ADD', CNI_NETNS: '/proc/self/ns/net' }, '{}'),
+    '03-add.req': spooledRequest({ ...del, CNI_COMMAND: 'ADD', CNI_NETNS: '/proc/1/ns/net' }, '{}'),
     '04-cut.req': spooledRequest(del, '{"name":"lan"}').slice(0, -3),
     '05-large.req': spooledRequest(del, ' '.repeat(2_000_000)),
     '06-get.req': 'GET /healthz HTTP/1.1\r\n\r\n',

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ifnameProblem } from '../../src/base/ifname.ts';
 import { mac } from '../../src/base/mac.ts';
+import { newLinkRequest } from '../../src/wire/netlink/link-requests.ts';
 import { asRoot, linkOf, makePair, Sandbox, until } from './support/sandbox.ts';
 
 test('makes a macvlan in another namespace with name, MAC, MTU and mode in one message', asRoot, async () => {
@@ -73,7 +75,7 @@ test(
     await assert.rejects(add({ masterIndex: 4711 }), { code: 'ENODEV' });
     await assert.rejects(add({ mac: mac('01:00:00:00:00:01') }), { code: 'EADDRNOTAVAIL' });
     await assert.rejects(add({ netnsFd: 9999 }), { code: 'EBADF' });
-    await assert.rejects(add({ name: 'a-name-too-long-for-it' }), {
+    await assert.rejects(leftRtnl.links.set({ index: leftLink.index, name: 'a-name-too-long-for-it' }), {
       code: 'ERANGE',
       detail: 'Attribute failed policy validation',
     });
@@ -119,4 +121,34 @@ test('what is not there: undefined when asked for, ENODEV when deleted', asRoot,
   await leftRtnl.links.delete(leftLink.index);
   assert.equal(await leftRtnl.links.get(leftLink.index), undefined);
   await assert.rejects(leftRtnl.links.delete(leftLink.index), { code: 'ENODEV' });
+});
+
+test('of a name that is allowed the kernel makes just that one, and of no other', asRoot, async () => {
+  await using sandbox = new Sandbox('links');
+  const rtnl = sandbox.rtnl(sandbox.namespace('pod'));
+  const names = ['a', 'abcdefghijklmno', '...', 'é', 'a*?', 'abcdefghijklmnop', '..', 'a/b', 'a:1', 'a b'];
+  for (const name of [...names, 'à', 'eth%d', 'a%', 'a%%d']) {
+    const [refused] = await rtnl.batch([newLinkRequest({ name, kind: 'bridge' })]);
+    const made = (await rtnl.links.list()).filter((link) => link.name !== 'lo');
+    const isAsAsked = refused === undefined && made.length === 1 && made[0]?.name === name;
+    assert.equal(ifnameProblem(name) === undefined, isAsAsked, `${name}: ${made[0]?.name ?? refused?.code}`);
+    for (const { index } of made) await rtnl.links.delete(index);
+    if (isAsAsked) continue;
+    await assert.rejects(rtnl.links.add({ name, kind: 'bridge' }), { code: 'EINVAL' });
+    assert.equal((await rtnl.links.list()).length, 1, `nothing is made of ${name}`);
+  }
+});
+
+test('alternative names, short and long, are found and told', asRoot, async () => {
+  await using sandbox = new Sandbox('links');
+  const rtnl = sandbox.rtnl(sandbox.namespace('pod'));
+  await rtnl.links.add({ name: 'br0', kind: 'bridge' });
+  const names = ['short', 'averyveryverylongname0', 'x'.repeat(127)];
+  for (const name of names) sandbox.ip('pod', 'link', 'property', 'add', 'dev', 'br0', 'altname', name);
+  for (const name of ['br0', ...names]) assert.equal((await rtnl.links.get(name))?.name, 'br0', name);
+  const [, listed] = await rtnl.links.list();
+  assert.deepEqual(new Set(listed?.altNames), new Set(names));
+  assert.equal(await rtnl.links.get('averyveryverylongname1'), undefined);
+  assert.equal(await rtnl.links.get('x'.repeat(128)), undefined);
+  assert.equal((await rtnl.links.list())[0]?.altNames, undefined);
 });

@@ -19,7 +19,8 @@ function nodeWith(made: readonly Made[], routes: Readonly<Record<string, number>
   }));
   return {
     links: () => Promise.resolve(links),
-    link: (name) => Promise.resolve(links.find((link) => link.name === name)),
+    link: (name) =>
+      Promise.resolve(links.find((link) => link.name === name || link.altNames?.includes(name) === true)),
     linkByIndex: (index) => Promise.resolve(links.find((link) => link.index === index)),
     defaultRoutes: () =>
       Promise.resolve(
@@ -94,6 +95,13 @@ describe('a pattern', () => {
     assert.equal(await chosen(node, pattern('*')), 'br0');
     assert.equal(await chosen(node, pattern('eth?')), 'eth1');
     assert.match(await chosen(node, pattern('l*')), /^missing: no interface .* matches master "l\*"$/);
+  });
+
+  test('goes by alternative names too', async () => {
+    const node = nodeWith([{ name: 'eth0' }, { name: 'eth1', altNames: ['enp2s0', 'lan'] }]);
+    assert.equal(await chosen(node, pattern('en*')), 'eth1');
+    assert.equal(await chosen(node, pattern('l?n')), 'eth1');
+    assert.equal(await chosen(node, names('nope0', 'lan')), 'eth1');
   });
 
   test('one that is down says so', async () => {

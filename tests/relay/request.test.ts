@@ -108,6 +108,82 @@ describe('the request', () => {
     assert.equal(headers?.get('Cni-Path'), `${folder.path}/bin:/opt/cni/bin::${folder.path}/../lib`);
   });
 
+  /** What the shell that becomes the plugin says of its namespace: it has the same process id. */
+  const OWN_PATHS: readonly string[] = [
+    '/proc/self/fd/3',
+    '/proc/self/ns/net',
+    '/proc/thread-self/ns/net',
+    '//proc/./self//fd/3',
+    '/proc/1/../self/ns/net',
+    '/dev/fd/3',
+    '/dev/stdin',
+    '/proc/$$/fd/3',
+    '/proc/$$/task/$$/ns/net',
+    '$PWD/link',
+    '$PWD/relative',
+    '$PWD/folder/net',
+    'link',
+  ];
+  const LINKS =
+    'ln -s /proc/self/ns/net link; ln -s link relative; ln -s /proc/thread-self/ns folder; exec 3</proc/self/ns/net';
+
+  test('CNI_NETNS by the files of the plugin itself is another one in the daemon: refused, with the remedy', async () => {
+    for (const [at, netns] of OWN_PATHS.entries()) {
+      await using folder = await makeFolder();
+      await using daemon = await listenWith(folder.socket, answer(200, '{}'));
+      const script = `${LINKS}; CNI_NETNS="${netns}" exec "$0"`;
+      const outcome = await runRelay({
+        command: at % 2 === 0 ? 'ADD' : 'CHECK',
+        socket: folder.socket,
+        script,
+        cwd: folder.path,
+      });
+      assertError(outcome, 4, /^CNI_NETNS names a file of the plugin's own process.*\/run\/netns\/NAME/);
+      assert.equal(daemon.requests.length, 0, netns);
+    }
+  });
+
+  test('a working directory in it counts as well', async () => {
+    await using folder = await makeFolder();
+    const script = 'cd /proc/self/ns && CNI_NETNS=net exec "$0"';
+    const outcome = await runRelay({ command: 'ADD', socket: folder.socket, script });
+    assertError(outcome, 4, /^CNI_NETNS names a file of the plugin's own process/);
+  });
+
+  test('what is the same in every process is carried as it is', async () => {
+    await using folder = await makeFolder();
+    await using daemon = await listenWith(folder.socket, answer(200, '{}'));
+    const paths = [
+      '/run/netns/pod',
+      '/proc/1/ns/net',
+      `/proc/${process.pid}/ns/net`,
+      '/proc/selfish/ns/net',
+      '/nowhere/proc/self/ns/net',
+      '/proc/999999999/fd/3',
+      `${folder.path}/loop/x`,
+      `/${'x'.repeat(5000)}`,
+    ];
+    const script = 'ln -sf loop loop; exec "$0"';
+    for (const netns of paths) {
+      const call = { command: 'ADD', socket: folder.socket, script, cwd: folder.path };
+      assert.equal((await runRelay({ ...call, env: { CNI_NETNS: netns } })).code, 0);
+    }
+    assert.deepEqual(
+      daemon.requests.map(({ headers }) => headers.get('Cni-Netns')),
+      paths,
+    );
+  });
+
+  test('a DEL goes without such a namespace, and no folder of CNI_PATH is one', async () => {
+    await using folder = await makeFolder();
+    await using daemon = await listenWith(folder.socket, answer(200, ''));
+    const env = { CNI_NETNS: '/proc/self/fd/3', CNI_PATH: '/opt/cni/bin:/proc/self/cwd:/usr/lib/cni' };
+    assert.equal((await runRelay({ command: 'DEL', socket: folder.socket, env })).code, 0);
+    const headers = daemon.requests[0]?.headers;
+    assert.equal(headers?.get('Cni-Netns'), '');
+    assert.equal(headers?.get('Cni-Path'), '/opt/cni/bin::/usr/lib/cni');
+  });
+
   test('cannot be made when the working directory is gone', async () => {
     await using folder = await makeFolder();
     const script = 'mkdir "$PWD/gone" && cd gone && rmdir "$PWD" && exec "$0"';

@@ -54,6 +54,22 @@ describe('the socket', () => {
       assert.equal(await chosen(stdin, plugin), '/nowhere/top');
   });
 
+  test('is found in any case of letters, as Go reads it, but for leasehold', async () => {
+    for (const stdin of [
+      '{"IPAM":{"DAEMONSOCKETPATH":"/nowhere/a"}}',
+      '{"ipam":{"daemon\u017Focketpath":"/nowhere/a"}}',
+      '{"Ipam":{"daemonSoc\u212AetPath":"/nowhere/a"}}',
+      '{"ipam":{"daemonSoc\\u212aetPath":"/nowhere/a"}}',
+      '{"ipam":{"daemonSocketPath":"/nowhere/b","daemonsocketpath":"/nowhere/a"}}',
+      '{"ipam":{"daemonsocketpath":"/nowhere/b","daemonSocketPath":"/nowhere/a"}}',
+    ]) {
+      assert.equal(await chosen(stdin, 'dhcp'), '/nowhere/a', stdin);
+    }
+    const top = '{"DaemonSocketPath":"/nowhere/top"}';
+    assert.equal(await chosen(top, 'macvlan'), '/nowhere/top');
+    assert.equal(await chosen(top, 'leasehold'), DEFAULT);
+  });
+
   test('does not follow a decoy', async () => {
     for (const stdin of [
       '',
@@ -70,7 +86,6 @@ describe('the socket', () => {
       '{"daemonSocketPathX":"/nowhere/decoy"}',
       '{"daemonSocketPath\\u0000":"/nowhere/decoy"}',
       `{"${'daemonSocketPath'.repeat(9)}":"/nowhere/decoy"}`,
-      '{"DaemonSocketPath":"/nowhere/decoy"}',
       '{"ipam":{"daemonSocketPath":"/nowhere/decoy"}}',
       '{"daemonSocketPath":null}',
       '{"daemonSocketPath":""}',

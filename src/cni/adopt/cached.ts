@@ -1,6 +1,8 @@
 import * as v from 'valibot';
 import { isJsonObject, type JsonObject, parseJson } from '../../base/json.ts';
 import { err, ok, type Result } from '../../base/result.ts';
+import { CONF_KEYS } from '../plugins/conf-keys.ts';
+import { foldKeys } from '../spec/key-case.ts';
 import { jsonObject } from '../spec/schema.ts';
 
 /** What libcni's cache says of itself, since its version 0.8. */
@@ -76,7 +78,7 @@ export type CachedPlugin = { readonly type: string; readonly stdin: Uint8Array }
 export function dhcpPluginsOf(cached: CachedAttachment): readonly CachedPlugin[] {
   const { config, network, result } = cached;
   const listed = config['plugins'];
-  const plugins = Array.isArray(listed) ? listed.filter(isJsonObject) : [config];
+  const plugins = (Array.isArray(listed) ? listed.filter(isJsonObject) : [config]).map(asGoReads);
   const version = config['cniVersion'] ?? '';
   return plugins.flatMap((plugin) => {
     const { type, ipam } = plugin;
@@ -90,6 +92,12 @@ export function dhcpPluginsOf(cached: CachedAttachment): readonly CachedPlugin[]
     };
     return [{ type, stdin: Buffer.from(JSON.stringify(conf)) }];
   });
+}
+
+/** Of a main plugin whatever it is: `dhcp` reads the configuration of the one that calls it. */
+function asGoReads(plugin: JsonObject): JsonObject {
+  const keys = plugin['type'] === 'leasehold' ? undefined : CONF_KEYS.get('macvlan');
+  return keys === undefined ? plugin : foldKeys(plugin, keys).value;
 }
 
 /** As libcni does: what the runtime gives for the capabilities that the plugin states. */

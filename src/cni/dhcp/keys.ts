@@ -9,9 +9,10 @@ import { parseClientId } from '../identity/client-id-key.ts';
 import { FQDN_UPDATES, type FqdnUpdate } from '../identity/host-name.ts';
 import { parseTemplate, type Template } from '../identity/template.ts';
 import { quoted } from '../spec/errors.ts';
+import { type KeyTree, leaves } from '../spec/key-case.ts';
 import { jsonObject, maybe, MAX_ENTRIES, readShape } from '../spec/schema.ts';
 import { invalid } from './option-row.ts';
-import { type OptionRequest, readRequest } from './request.ts';
+import { type OptionRequest, readRequest, REQUEST_KEYS } from './request.ts';
 import { readSend, type SentOptions } from './send.ts';
 
 /** A list of servers that may answer; more than these is no list that a person keeps. */
@@ -97,6 +98,12 @@ export function readDhcpKeys(raw: JsonObject, at: string): DhcpKeys {
 export const NO_KEYS: DhcpKeys = readDhcpKeys({}, '');
 
 const fqdnShape = v.strictObject({ name: v.string(), update: v.nullish(v.picklist(FQDN_UPDATES), 'server') });
+
+/** What is inside of those of the keys that have objects. */
+export const DHCP_VALUE_KEYS: KeyTree = {
+  request: REQUEST_KEYS,
+  fqdn: leaves(Object.keys(fqdnShape.entries)),
+};
 
 /** A template, or `{name, update}`. */
 function readFqdn(value: Json, at: string): DhcpKeys['fqdn'] {

@@ -2,14 +2,17 @@ import * as v from 'valibot';
 import { toHex } from '../../base/bytes.ts';
 import { encodeOptionText } from '../../wire/dhcp4/option-text.ts';
 import type { CniArgs } from '../spec/args.ts';
+import { leaves } from '../spec/key-case.ts';
 import { listOf, optionalText } from '../spec/schema.ts';
 import { invalid, sendableRow } from './option-row.ts';
 import type { SentOptions } from './send.ts';
 
+const provideEntry = v.object({ option: v.string(), value: optionalText, fromArg: optionalText });
+
 /** The schema of the key `provide`. */
-export const provideList = listOf(
-  v.object({ option: v.string(), value: optionalText, fromArg: optionalText }),
-);
+export const provideList = listOf(provideEntry);
+
+export const PROVIDE_KEYS = leaves(Object.keys(provideEntry.entries));
 
 type ProvideEntry = v.InferOutput<typeof provideList>[number];
 

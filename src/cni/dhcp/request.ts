@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { isJsonObject, type Json } from '../../base/json.ts';
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
+import { leaves } from '../spec/key-case.ts';
 import { maybe, optionalText, readShape } from '../spec/schema.ts';
 import { invalid, optionRow } from './option-row.ts';
 
@@ -32,6 +33,8 @@ export type OptionRequest = {
 export const NO_REQUEST: OptionRequest = { codes: [], withDefaults: true };
 
 const entryShape = v.object({ option: optionalText, skipDefault: maybe(v.boolean()) });
+
+export const REQUEST_KEYS = leaves(Object.keys(entryShape.entries));
 
 /**
  * The key `request`: names, codes, and the Go plugin's `{option, skipDefault}`. Throws CniError 7 naming the key.

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { isJsonObject, type Json } from '../../base/json.ts';
 import { ROUTE_USES, type RouteUse } from '../../lease/record.ts';
 import { anyForm, type Forms, readByType } from '../spec/by-type.ts';
+import { leaves } from '../spec/key-case.ts';
 import { refuseUnknownKeys } from '../spec/known-keys.ts';
 import { invalid } from './option-row.ts';
 
@@ -37,6 +38,8 @@ const entries = {
     ),
   ),
 };
+
+export const ROUTES_KEYS = leaves(Object.keys(entries));
 
 const forms: Forms<RouteUse, never, v.InferOutput<v.ObjectSchema<typeof entries, undefined>>> = {
   text: use,

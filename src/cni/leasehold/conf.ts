@@ -1,4 +1,5 @@
 import { type Cidr, networkOf, parseCidr } from '../../base/cidr.ts';
+import { linkNameProblem } from '../../base/ifname.ts';
 import { isIpv4 } from '../../base/ip.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
@@ -6,17 +7,17 @@ import type { Mac } from '../../base/mac.ts';
 import type { ConflictCheck } from '../../lease/record.ts';
 import type { MasterChoice } from '../../node/uplink.ts';
 import { nearest } from '../../base/nearest.ts';
-import { readDhcpKeys } from '../dhcp/keys.ts';
+import { DHCP_VALUE_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
 import { invalid } from '../dhcp/option-row.ts';
-import { readProvide } from '../dhcp/provide.ts';
-import { ALL_ROUTES, readRoutesKey, type RoutesKey } from '../dhcp/routes-key.ts';
+import { PROVIDE_KEYS, readProvide } from '../dhcp/provide.ts';
+import { ALL_ROUTES, readRoutesKey, ROUTES_KEYS, type RoutesKey } from '../dhcp/routes-key.ts';
 import type { MacPolicy } from '../identity/pod-mac.ts';
 import { readMacKey } from '../plugins/mac-key.ts';
 import { readByType } from '../spec/by-type.ts';
-import type { NetConf } from '../spec/conf.ts';
+import { COMMON_KEYS, CONTAINER_KEYS, type NetConf } from '../spec/conf.ts';
 import { quoted } from '../spec/errors.ts';
-import { refuseUnknownKeys } from '../spec/known-keys.ts';
-import { ifnameProblem } from '../spec/names.ts';
+import { isSameKey, type KeyTree, leaves } from '../spec/key-case.ts';
+import { refuseOtherCase, refuseUnknownKeys } from '../spec/known-keys.ts';
 import { readShape } from '../spec/schema.ts';
 import {
   CHAINED_KEYS,
@@ -54,13 +55,22 @@ export type LeaseholdConf = {
   readonly chained: boolean;
 };
 
+/** With those inside, to tell how a key is spelled that is nearly one. */
+const KEYS: KeyTree = {
+  ...COMMON_KEYS,
+  args: { cni: CONTAINER_KEYS },
+  runtimeConfig: CONTAINER_KEYS,
+  ...leaves(LEASEHOLD_KEYS),
+  dhcp: { ...leaves(DHCP_SECTION_KEYS), ...DHCP_VALUE_KEYS, provide: PROVIDE_KEYS },
+  routes: ROUTES_KEYS,
+};
+
 /** Reads the keys of `leasehold`. Throws CniError 7 that names the key, and the nearest one to a key that is none. */
 export function readLeaseholdConf(conf: NetConf): LeaseholdConf {
   const { raw } = conf;
+  refuseIpam(raw);
+  refuseOtherCase(raw, KEYS);
   refuseUnknownKeys(raw, LEASEHOLD_KEYS, '', (key) => STANDARD_KEYS.includes(key) || isRuntimeKey(key));
-  if (Object.hasOwn(raw, 'ipam')) {
-    throw invalid('ipam: is not for this plugin, which asks the DHCP server itself: move its keys to "dhcp"');
-  }
   refuseMode(raw['mode']);
   const read = readShape(plainShape, raw);
   if (!read.ok) throw read.error;
@@ -84,6 +94,12 @@ export function readLeaseholdConf(conf: NetConf): LeaseholdConf {
     conflictCheck,
     chained: chained ?? false,
   };
+}
+
+function refuseIpam(raw: JsonObject): void {
+  const key = Object.keys(raw).find((written) => isSameKey(written, 'ipam'));
+  if (key === undefined) return;
+  throw invalid(`${key}: is not for this plugin, which asks the DHCP server itself: move its keys to "dhcp"`);
 }
 
 function refuseMode(mode: Json | undefined): void {
@@ -119,7 +135,7 @@ function readMaster(value: Json | undefined): MasterChoice {
   const names = read.form === 'text' ? [read.value] : read.value;
   for (const name of names) {
     // The pattern of the schema counts characters, the kernel bytes.
-    const problem = ifnameProblem(name);
+    const problem = linkNameProblem(name);
     if (problem !== undefined) throw invalid(`master: ${quoted(name)} ${problem}`);
   }
   return { kind: 'names', names };

@@ -21,7 +21,7 @@ export const KEYS_DESCRIBED: Readonly<Record<LeaseholdKey, Described>> = {
   },
   master: {
     description:
-      'The interface of the node on the LAN. "auto" takes the one with the default route; a name; a list of names, of which the first that is up and has a carrier is taken; or a pattern with * and ?.',
+      'The interface of the node on the LAN. "auto" takes the one with the default route; a name, which may be an alternative one (ip link property); a list of names, of which the first that is up and has a carrier is taken; or a pattern with * and ?.',
     default: 'auto',
     examples: ['auto', 'eth0', ['eth0', 'eth1'], 'en*'],
   },

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { MAX_IFNAME_BYTES } from '../spec/names.ts';
+import { MAX_ALTNAME_BYTES } from '../../base/ifname.ts';
 import { CONFLICT_CHECKS, dhcpEntries } from '../dhcp/keys.ts';
 import { provideList } from '../dhcp/provide.ts';
 import { routesSchema } from '../dhcp/routes-key.ts';
@@ -17,11 +17,11 @@ export const MOST_SERVICE_NETWORKS = 16;
 const LEAST_MTU = 68;
 const MOST_MTU = 65_535;
 
-/** What an interface name cannot have (dev_valid_name in net/core/dev.c), control characters with it. */
-const NOT_IN_NAME = '\\s/:\\u0000-\\u001f\\u007f-\\u009f';
+/** What the name of an interface cannot have (base/ifname.ts). */
+const NOT_IN_NAME = '\\s/:%\\u0000-\\u001f\\u007f-\\u009f';
 const NOT_DOTS = '(?!\\.{1,2}$)';
-const NAME = new RegExp(`^${NOT_DOTS}[^*?${NOT_IN_NAME}]{1,${MAX_IFNAME_BYTES}}$`);
-const NAME_OR_PATTERN = new RegExp(`^${NOT_DOTS}[^${NOT_IN_NAME}]{1,${MAX_IFNAME_BYTES}}$`);
+const NAME = new RegExp(`^${NOT_DOTS}[^*?${NOT_IN_NAME}]{1,${MAX_ALTNAME_BYTES}}$`);
+const NAME_OR_PATTERN = new RegExp(`^${NOT_DOTS}[^${NOT_IN_NAME}]{1,${MAX_ALTNAME_BYTES}}$`);
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 export const IPV4_PATTERN = `${OCTET}(?:\\.${OCTET}){3}`;
 /** Larger than a /8 is a slip (SERVICE_PREFIX_MIN in node/host/node-lan.ts). */

@@ -5,13 +5,13 @@ import type { ApplyPolicy, ConflictCheck, LeaseKey } from '../../lease/record.ts
 import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { DhcpSettings } from '../context.ts';
-import { DHCP_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
+import { DHCP_KEYS, DHCP_VALUE_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
 import { namesSent } from '../dhcp/names-sent.ts';
 import { CLIENT_IDENTIFIER, invalid } from '../dhcp/option-row.ts';
 import { overlay } from '../dhcp/overlay.ts';
-import { provideList, readProvide } from '../dhcp/provide.ts';
+import { PROVIDE_KEYS, provideList, readProvide } from '../dhcp/provide.ts';
 import { NO_REQUEST, parameterRequest } from '../dhcp/request.ts';
-import { ALL_ROUTES, readRoutesKey } from '../dhcp/routes-key.ts';
+import { ALL_ROUTES, readRoutesKey, ROUTES_KEYS } from '../dhcp/routes-key.ts';
 import { wantedAddress } from '../dhcp/wanted-address.ts';
 import { clientIdOf, type ClientIdPolicy } from '../identity/client-id.ts';
 import { type Attached, type Subject, subjectOf } from '../identity/subject.ts';
@@ -19,6 +19,7 @@ import type { PlaceholderValues } from '../identity/template.ts';
 import { podOf } from '../spec/args.ts';
 import type { NetConf } from '../spec/conf.ts';
 import { quoted } from '../spec/errors.ts';
+import { type KeyTree, leaves } from '../spec/key-case.ts';
 import { maybe, optionalText, readShape, uint32 } from '../spec/schema.ts';
 
 /** What is left of an Ethernet frame beside the fixed fields and the options of the exchange itself. */
@@ -34,6 +35,14 @@ const ipamShape = v.object({
 });
 const GO_KEYS: ReadonlySet<string> = new Set(['type', 'request', ...Object.keys(ipamShape.entries)]);
 const OWN_KEYS: readonly string[] = [...DHCP_KEYS.filter((key) => !GO_KEYS.has(key)), 'routes'];
+
+/** Those of the `ipam` section, ours and the Go plugin's. */
+export const DHCP_IPAM_KEYS: KeyTree = {
+  ...leaves([...GO_KEYS, ...OWN_KEYS]),
+  ...DHCP_VALUE_KEYS,
+  provide: PROVIDE_KEYS,
+  routes: ROUTES_KEYS,
+};
 
 /** The configuration as the Go plugin reads it, which does not know our keys. */
 export function goKeysOnly(conf: NetConf): NetConf {

@@ -20,7 +20,7 @@ type Target = Pick<AcquireRequest, 'pod' | 'link' | 'owned' | 'made' | 'uplinkIn
 
 /** Addresses from the network's DHCP server, by the daemon's own client. */
 export class DhcpIpam implements Ipam {
-  readonly needsCarrier = true;
+  readonly asksTheLan = true;
   readonly #services: PluginServices;
   readonly #linkGoes: boolean;
   /** Each call's configuration is read once: `verify` wants it before the link is made, `add` after. */

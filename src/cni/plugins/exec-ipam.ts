@@ -17,7 +17,7 @@ function statusKind(answer: JsonObject | undefined): ErrorName {
 
 /** Another IPAM plugin, run as the CNI specification's section on delegation says: same environment, same stdin. */
 export class ExecIpam implements Ipam {
-  readonly needsCarrier = false;
+  readonly asksTheLan = false;
   readonly #run: RunDelegate;
   readonly #type: string;
 

@@ -6,7 +6,7 @@ import { ExecIpam } from './exec-ipam.ts';
 import type { Ipam } from './ipam.ts';
 
 const NO_IPAM: Ipam = {
-  needsCarrier: false,
+  asksTheLan: false,
   verify: () => undefined,
   add: () => Promise.resolve({ result: EMPTY_RESULT, mtu: undefined }),
   del: () => Promise.resolve(),

@@ -33,8 +33,8 @@ export type Allocation = {
 
 /** Who gives the addresses. Errors are thrown as CniError. */
 export interface Ipam {
-  /** The addresses are asked for on the LAN: there are none while the uplink is down or has no carrier. */
-  readonly needsCarrier: boolean;
+  /** The addresses are asked for through the interface itself, so that the LAN has to be there. */
+  readonly asksTheLan: boolean;
   /** Throws for a configuration that cannot work, before anything is made for it. */
   verify(call: AddCall): void;
   add(call: AddCall, target: IpamTarget, signal: AbortSignal): Promise<Allocation>;

@@ -1,14 +1,16 @@
-import { formatCidr, networkOf } from '../../base/cidr.ts';
+import { formatCidr } from '../../base/cidr.ts';
 import { isIpv4 } from '../../base/ip.ts';
 import type { ManagedLease } from '../../lease/manager.ts';
-import type { ApplyPolicy } from '../../lease/record.ts';
+import { RT_TABLE_MAIN, RT_TABLE_UNSPEC } from '../../wire/netlink/route.ts';
 import type { CheckCall } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
+import { destinationKey, destinationsOf } from '../route-override/routes.ts';
 import { readPrevResult } from '../spec/conf.ts';
 import { CniError } from '../spec/errors.ts';
 import type { CniResult } from '../spec/result.ts';
 import { leaseResult } from './dhcp-result.ts';
 import type { MacvlanConf } from './macvlan-conf.ts';
+import { routesEverywhere } from './pod.ts';
 
 /**
  * Compares what is there with what the ADD reported, or with the lease where that has another address by now: the
@@ -31,19 +33,16 @@ export async function checkAttachment(
     link === undefined
       ? [`${ifname} is gone`]
       : [
-          ...(await differences(
-            pod,
-            link,
-            conf,
-            currentResult(prev.value, managed),
-            managed?.record.apply.table,
-          )),
+          ...(await differences(pod, link, conf, currentResult(prev.value, managed))),
           ...(await missingLookup(pod, managed)),
         ];
   if (wrong.length > 0) throw new CniError('check-mismatch', wrong.join('; '));
 }
 
-/** What the pod should have now. Routes that others of the chain added are for their own CHECK then. */
+/**
+ * What the pod should have now. Of an address that changed the result has other routes than the lease: those of the lease
+ * count that no later plugin of the chain took out, and what others added is for their own CHECK.
+ */
 function currentResult(result: CniResult, managed: ManagedLease | undefined): CniResult {
   const lease = managed?.lease;
   if (managed === undefined || lease === undefined) return result;
@@ -51,12 +50,14 @@ function currentResult(result: CniResult, managed: ManagedLease | undefined): Cn
   const at = result.ips.findIndex(({ address }) => isIpv4(address.address));
   const old = result.ips[at];
   if (old === undefined || formatCidr(old.address) === leased) return result;
+  const told = destinationsOf(result.routes);
+  const current = leaseResult(lease, managed.record.apply).routes;
   return {
     ...result,
     ips: result.ips.map((ip, index) => (index === at ? { ...ip, address: lease.address } : ip)),
     routes: [
       ...result.routes.filter(({ dst }) => !isIpv4(dst.address)),
-      ...leaseResult(lease, managed.record.apply).routes,
+      ...current.filter(({ dst }) => told.has(destinationKey(dst))),
     ],
   };
 }
@@ -66,7 +67,6 @@ async function differences(
   link: PodLink,
   conf: MacvlanConf,
   result: CniResult,
-  table: ApplyPolicy['table'],
 ): Promise<readonly string[]> {
   const wrong: string[] = [];
   const { name } = link;
@@ -86,28 +86,34 @@ async function differences(
     const text = formatCidr(ip.address);
     if (ours && !present.has(text)) wrong.push(`${name} does not have the address ${text}`);
   }
-  wrong.push(...(await missingRoutes(pod, link, result, table)));
+  wrong.push(...(await missingRoutes(pod, link, result)));
   return wrong;
 }
 
-/** A result of before CNI 1.1 does not say which table a route is in: then it is the lease's, or the main one. */
-async function missingRoutes(
-  pod: Pod,
-  link: PodLink,
-  { routes }: CniResult,
-  leaseTable: number | undefined,
-): Promise<readonly string[]> {
-  const tables = new Map<number | undefined, ReadonlySet<string>>();
-  for (const table of new Set([undefined, leaseTable, ...routes.map((route) => route.table)])) {
-    const found = await pod.routes(link.index, table);
-    tables.set(table, new Set(found.map(({ dst }) => formatCidr(networkOf(dst)))));
+/**
+ * A later plugin of the chain may have moved routes to another table, as `sbr` and `vrf` do, without a word of it in the
+ * result (specification, section "CHECK"), and a result of before CNI 1.1 does not say which table a route is in: what
+ * names no table may be in any. Only what names one has to be there.
+ */
+async function missingRoutes(pod: Pod, link: PodLink, { routes }: CniResult): Promise<readonly string[]> {
+  const inMain = new Set((await pod.routes(link.index)).map(({ dst }) => destinationKey(dst)));
+  const sought = routes.filter(({ dst, table }) => namesTable(table) || !inMain.has(destinationKey(dst)));
+  if (sought.length === 0) return [];
+  const tables = new Map<string, Set<number>>();
+  for (const { dst, table = RT_TABLE_MAIN } of await routesEverywhere(pod, link.index)) {
+    const key = destinationKey(dst);
+    tables.set(key, (tables.get(key) ?? new Set()).add(table));
   }
-  const isIn = (table: number | undefined, text: string): boolean => tables.get(table)?.has(text) ?? false;
-  return routes.flatMap(({ dst, table }) => {
-    const text = formatCidr(networkOf(dst));
-    const found = isIn(table, text) || (table === undefined && isIn(leaseTable, text));
-    return found ? [] : [`the route to ${text} is gone${table === undefined ? '' : ` from table ${table}`}`];
+  return sought.flatMap(({ dst, table }) => {
+    const key = destinationKey(dst);
+    const found = tables.get(key);
+    if (!namesTable(table)) return found === undefined ? [`the route to ${key} is gone`] : [];
+    return found?.has(table) === true ? [] : [`the route to ${key} is gone from table ${table}`];
   });
+}
+
+function namesTable(table: number | undefined): table is number {
+  return table !== undefined && table !== RT_TABLE_UNSPEC;
 }
 
 /** The rule by which what comes from the leased address finds its table. */

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { linkNameProblem } from '../../base/ifname.ts';
 import type { Mac } from '../../base/mac.ts';
 import type { MacPolicy } from '../identity/pod-mac.ts';
 import type { MacvlanMode } from '../ports.ts';
@@ -18,6 +19,8 @@ const shape = v.object({
   linkInContainer: maybe(v.boolean()),
   bcqueuelen: maybe(uint32),
 });
+
+export const MACVLAN_KEYS: readonly string[] = Object.keys(shape.entries);
 
 export type MacvlanConf = {
   /** Undefined: the interface with the default route. */
@@ -48,6 +51,8 @@ export function readMacvlanConf(conf: NetConf, args: CniArgs, ofPod?: PodMacSour
   const { master, mode = 'bridge', mtu, linkInContainer, bcqueuelen } = read.value;
   const known = MODES.find((name) => name === mode);
   if (known === undefined) throw invalid(`mode: ${quoted(mode)} is none of ${MODES.join(', ')}`);
+  const problem = master === undefined ? undefined : linkNameProblem(master);
+  if (problem !== undefined) throw invalid(`master: ${quoted(master ?? '')} ${problem}`);
   if (mtu !== undefined && mtu < 0) throw invalid(`mtu: ${mtu} is negative; 0 takes the master's`);
   return {
     master,

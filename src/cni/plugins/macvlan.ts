@@ -2,7 +2,7 @@ import { IPV4_ANY } from '../../base/ipv4.ts';
 import { isSysError } from '../../base/sys-error.ts';
 import type { InterfaceConfiguration, LinkState } from '../../lease/ports.ts';
 import { keyText } from '../../lease/record.ts';
-import type { UplinkSource, UplinkState } from '../../node/ports.ts';
+import type { UplinkSource } from '../../node/ports.ts';
 import { findUplink } from '../../node/uplink.ts';
 import type { AddCall, CheckCall, DelCall, NodeCall, Plugin, PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
@@ -13,9 +13,9 @@ import { isLinkOf, isOwnLink, releaseStale, removeLink } from './gc.ts';
 import { ipamOf } from './ipam-of.ts';
 import { assertUplink } from './uplink-status.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
-import { setLinkSysctls } from './link-sysctls.ts';
 import { checkAttachment } from './macvlan-check.ts';
 import { type MacvlanConf, readMacvlanConf } from './macvlan-conf.ts';
+import { announcing, makeLink, uplinkFor } from './macvlan-link.ts';
 import { podMacSource } from './pod-mac-source.ts';
 import { openPod } from './pod.ts';
 
@@ -83,7 +83,7 @@ async function add(
   signal: AbortSignal,
 ): Promise<CniResult> {
   const { conf, pod } = parts;
-  const uplink = await uplinkOf(conf.linkInContainer ? pod : services.host, conf.master);
+  const uplink = await uplinkFor(services, call, parts);
   if (conf.mtu !== undefined && conf.mtu > uplink.mtu) {
     throw new CniError(
       'mtu-too-large',
@@ -103,7 +103,7 @@ async function add(
   const known = await attachedBefore(services, call, pod);
   // What an earlier ADD made belongs to a running pod: a repetition that fails takes nothing of it away.
   if (known !== undefined) return attach(known);
-  await makeLink(call, parts, uplink);
+  await makeLink(services, call, parts, uplink, signal);
   try {
     const link = announcing(services, call, pod, uplink);
     parts.linkMade?.(pod, link);
@@ -112,14 +112,6 @@ async function add(
     await undo(services, call, parts);
     throw error;
   }
-}
-
-/** Finds the uplink that the links stand on; throws CniError 100 or 101. */
-async function uplinkOf(source: UplinkSource, name: string | undefined): Promise<UplinkState> {
-  const uplink = await findUplink(source, name);
-  if (uplink.ok) return uplink.value;
-  const kind = uplink.error.kind === 'missing' ? 'uplink-missing' : 'uplink-down';
-  throw new CniError(kind, uplink.error.text);
 }
 
 /** The interface of an earlier ADD of this attachment, if it is still the one that was made then. */
@@ -132,51 +124,6 @@ async function attachedBefore(
   if (known === undefined) return undefined;
   const link = await pod.link(call.env.ifname);
   return link !== undefined && isLinkOf(known, pod, link) ? link : undefined;
-}
-
-/** One message makes the link where it belongs: final name, MAC, MTU, up. */
-async function makeLink(call: AddCall, { conf, pod }: AddParts, uplink: UplinkState): Promise<void> {
-  const { ifname } = call.env;
-  try {
-    await pod.createMacvlan({
-      name: ifname,
-      masterIndex: uplink.index,
-      masterIn: conf.linkInContainer ? 'pod' : 'host',
-      mode: conf.mode,
-      mac: conf.mac,
-      mtu: conf.mtu,
-      bcQueueLen: conf.bcQueueLen,
-    });
-  } catch (error) {
-    throw linkError(error, call, conf, uplink);
-  }
-}
-
-/** The new link as it is, told to announce itself. */
-function announcing(services: PluginServices, call: AddCall, pod: Pod, uplink: UplinkState): PodLink {
-  const { ifname } = call.env;
-  setLinkSysctls(pod, ifname, services.log);
-  const link = pod.peek(ifname);
-  if (link === undefined) throw new CniError('link-failed', `${ifname} was made and is gone again`);
-  // The kernel needs a moment to see that the carrier of a new link is that of its master.
-  return { ...link, kind: 'macvlan', lowerUp: uplink.lowerUp };
-}
-
-function linkError(error: unknown, call: AddCall, conf: MacvlanConf, uplink: UplinkState): CniError {
-  const { ifname } = call.env;
-  if (isSysError(error, 'EEXIST')) {
-    return new CniError('interface-exists', `CNI_IFNAME: the container already has an interface ${ifname}`);
-  }
-  if (isSysError(error, 'EADDRINUSE')) {
-    return new CniError(
-      'mac-in-use',
-      `mac: ${conf.mac ?? ''} is in use by another interface on ${uplink.name}`,
-    );
-  }
-  if (isSysError(error, 'ENETDOWN')) {
-    return new CniError('uplink-down', `master "${uplink.name}" is down: ip link set ${uplink.name} up`);
-  }
-  return kernelError('link-failed', `macvlan ${ifname} on ${uplink.name} cannot be made`, error);
 }
 
 async function configure(

@@ -1,4 +1,6 @@
+import { isSysError } from '../../base/sys-error.ts';
 import type { PluginServices } from '../context.ts';
+import type { Pod } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { namespaceError } from './failures.ts';
 
@@ -18,4 +20,14 @@ export function openPod(
     throw new CniError('not-a-namespace', `CNI_NETNS: ${env.netns} is the node's own network namespace`);
   }
   return pod;
+}
+
+/** The routes of an interface in all tables; of the main one where a pod made more than anybody should read. */
+export async function routesEverywhere(pod: Pod, index: number): ReturnType<Pod['allRoutes']> {
+  try {
+    return await pod.allRoutes(index);
+  } catch (error) {
+    if (isSysError(error, 'E2BIG')) return pod.routes(index);
+    throw error;
+  }
 }

@@ -8,7 +8,7 @@ import { routeError, targetInterface } from '../route-override/routes.ts';
 import { readPrevResult } from '../spec/conf.ts';
 import { CniError } from '../spec/errors.ts';
 import type { CniResult } from '../spec/result.ts';
-import { openPod } from './pod.ts';
+import { openPod, routesEverywhere } from './pod.ts';
 
 type Target = {
   readonly config: ReturnType<typeof parseOverride>;
@@ -56,7 +56,12 @@ export function routeOverridePlugin(services: PluginServices): Plugin {
     if (!config.ok) throw config.error;
     const pod = openPod(services, call.env);
     try {
-      const mismatches = checkOverride(config.value, prev, await pod.routes(await indexOf(pod, ifname)));
+      const index = await indexOf(pod, ifname);
+      const routes = await pod.routes(index);
+      const atFirst = checkOverride(config.value, prev, routes);
+      if (!atFirst.ok) throw atFirst.error;
+      if (atFirst.value.length === 0) return;
+      const mismatches = checkOverride(config.value, prev, routes, await routesEverywhere(pod, index));
       if (!mismatches.ok) throw mismatches.error;
       if (mismatches.value.length > 0) throw mismatchError(ifname, mismatches.value);
     } finally {

@@ -10,12 +10,12 @@ import type { Ipam } from './ipam.ts';
  */
 export function assertUplink(
   uplink: Result<UplinkState, UplinkProblem>,
-  { needsCarrier }: Pick<Ipam, 'needsCarrier'>,
+  { asksTheLan }: Pick<Ipam, 'asksTheLan'>,
 ): void {
   if (!uplink.ok) {
-    if (uplink.error.kind === 'down' && !needsCarrier) return;
+    if (uplink.error.kind === 'down' && !asksTheLan) return;
     throw new CniError('limited-connectivity', uplink.error.text);
   }
-  if (uplink.value.lowerUp || !needsCarrier) return;
+  if (uplink.value.lowerUp || !asksTheLan) return;
   throw new CniError('limited-connectivity', `master "${uplink.value.name}" has no carrier`);
 }

@@ -16,7 +16,8 @@ export type Mismatch = {
 /**
  * Plans a CHECK: compares what was asked with the routes of `targetInterface(prevResult)` in the main table; an
  * empty list means that all is well. `prevResult` is that of the whole chain, so a route that a later plugin took
- * out is not missed.
+ * out is not missed; one that it moved to another table (`sbr`, `vrf`) is among `everywhere`, those of all
+ * tables.
  *
  * Kept from the original: `skipcheck`; all routes of the result are looked for, and one without gw may have the
  * gateway of an address. Changed: routes are compared by destination, while the original asks the kernel for the way
@@ -29,18 +30,24 @@ export function checkOverride(
   config: OverrideConfig,
   prevResult: CniResult | undefined,
   current: readonly InterfaceRoute[],
+  everywhere: readonly InterfaceRoute[] = current,
 ): Result<readonly Mismatch[], CniError> {
   if (config.skipCheck) return ok([]);
   if (prevResult === undefined) return err(missingPrevResult());
   const told = destinationsOf(prevResult.routes);
   const unwanted = config.delRoutes.filter((wanted) => !told.has(destinationKey(wanted.dst)));
-  const byDestination = Map.groupBy(current, (route) => destinationKey(route.dst));
-  const seenAs = (dst: Cidr): readonly InterfaceRoute[] => byDestination.get(destinationKey(dst)) ?? [];
+  const inMain = seenIn(current);
+  const seen = seenIn(everywhere);
   const gateways = prevResult.ips.map((ip) => ip.gateway);
   return ok([
-    ...unwanted.flatMap((wanted) => findUnwanted(seenAs(wanted.dst))),
-    ...prevResult.routes.flatMap((route) => findMissing(route, gateways, seenAs(route.dst))),
+    ...unwanted.flatMap((wanted) => findUnwanted(inMain(wanted.dst))),
+    ...prevResult.routes.flatMap((route) => findMissing(route, gateways, seen(route.dst))),
   ]);
+}
+
+function seenIn(routes: readonly InterfaceRoute[]): (dst: Cidr) => readonly InterfaceRoute[] {
+  const byDestination = Map.groupBy(routes, (route) => destinationKey(route.dst));
+  return (dst) => byDestination.get(destinationKey(dst)) ?? [];
 }
 
 const MAX_NAMED = 8;

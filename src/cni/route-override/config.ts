@@ -4,6 +4,7 @@ import { isIpv4, type Ip } from '../../base/ip.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { NetConf } from '../spec/conf.ts';
 import { CniError } from '../spec/errors.ts';
+import { type KeyTree, leaves } from '../spec/key-case.ts';
 import { cidrText, listOf, maybe, MAX_ENTRIES, objectAt, optionalIp, readShape } from '../spec/schema.ts';
 import { destinationKey } from './routes.ts';
 
@@ -56,6 +57,14 @@ const overrideShape = v.object({
   delecmproutes: listOf(v.unknown()),
   addecmproutes: listOf(v.unknown()),
 });
+
+const ROUTE_KEYS = leaves(['dst', 'gw']);
+
+export const OVERRIDE_KEYS: KeyTree = {
+  ...leaves(Object.keys(overrideShape.entries)),
+  delroutes: ROUTE_KEYS,
+  addroutes: ROUTE_KEYS,
+};
 
 /**
  * Reads the plugin's own keys; each may be overridden by `args.cni` (CNI conventions, "args in network config").

@@ -1,7 +1,8 @@
 import { cidrContains, formatCidr, isDefault, networkOf, parseCidr, type Cidr } from '../../base/cidr.ts';
+import { ifnameProblem } from '../../base/ifname.ts';
 import { isIpv4, type Ip } from '../../base/ip.ts';
 import { isSysError } from '../../base/sys-error.ts';
-import { CniError } from '../spec/errors.ts';
+import { CniError, quoted } from '../spec/errors.ts';
 import type { CniResult } from '../spec/result.ts';
 
 /**
@@ -23,10 +24,15 @@ export const FALLBACK_INTERFACE = 'eth0';
 
 /**
  * The interface to work on: the first of the result that is in a sandbox. Results of 0.1.0 and 0.2.0 name none. The
- * original flushes every interface that has a sandbox and adds to the first only; a chain makes one.
+ * original flushes every interface that has a sandbox and adds to the first only; a chain makes one. Throws CniError 7
+ * for what is no name of an interface.
  */
 export function targetInterface(prevResult: CniResult, fallback = FALLBACK_INTERFACE): string {
-  return prevResult.interfaces.find((link) => link.sandbox !== undefined)?.name ?? fallback;
+  const at = prevResult.interfaces.findIndex((link) => link.sandbox !== undefined);
+  const name = prevResult.interfaces[at]?.name ?? fallback;
+  const problem = ifnameProblem(name);
+  if (problem === undefined) return name;
+  throw new CniError('invalid-config', `prevResult.interfaces[${at}].name: ${quoted(name)} ${problem}`);
 }
 
 /** Equal for destinations that are the same network; a key, because lists of a thousand are compared with each other. */

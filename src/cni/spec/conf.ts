@@ -3,7 +3,8 @@ import { isJsonObject, parseJson, type Json, type JsonObject } from '../../base/
 import { err, ok, type Result } from '../../base/result.ts';
 import { CniError, quoted } from './errors.ts';
 import { nameProblem, pluginNameProblem } from './names.ts';
-import { dnsShape, type CniDns, type CniResult } from './result.ts';
+import { foldKeys, type KeyTree, leaves } from './key-case.ts';
+import { DNS_KEYS, dnsShape, type CniDns, type CniResult } from './result.ts';
 import { parseResult } from './result-read.ts';
 import { jsonObject, maybe, optionalText, readShape } from './schema.ts';
 import { CNI_VERSIONS, isSupported, NEWEST_VERSION, UNSTATED_VERSION, type CniVersion } from './versions.ts';
@@ -34,15 +35,15 @@ export type NetConf = {
 };
 
 /**
- * Reads what came on stdin. Errors: code 6 when it is not JSON within the limits, 1 for an unknown cniVersion, 7
- * for a wrong shape, naming the key.
+ * Reads what came on stdin; with `keys` the case of letters does not count in them (`foldKeys`). Errors: code 6 when it
+ * is not JSON within the limits, 1 for an unknown cniVersion, 7 for a wrong shape, naming the key.
  */
-export function decodeConf(bytes: Uint8Array): Result<NetConf, CniError> {
+export function decodeConf(bytes: Uint8Array, keys: KeyTree = {}): Result<NetConf, CniError> {
   const json = decodeJson(bytes);
   if (!json.ok) return json;
-  const raw = json.value;
-  if (!isJsonObject(raw))
+  if (!isJsonObject(json.value))
     return err(new CniError('invalid-config', 'the configuration must be a JSON object'));
+  const raw = foldKeys(json.value, keys).value;
   // First of all, because an unknown version may have given any other key another shape.
   const version = readVersion(raw['cniVersion'] ?? '');
   if (!version.ok) return version;
@@ -75,9 +76,10 @@ export function readPrevResult(conf: NetConf): Result<CniResult | undefined, Cni
 }
 
 /** The version to answer in when the configuration cannot be read as a whole, and to VERSION. */
-export function answerVersion(bytes: Uint8Array): CniVersion {
+export function answerVersion(bytes: Uint8Array, keys: KeyTree = {}): CniVersion {
   const json = decodeJson(bytes);
-  const stated = json.ok && isJsonObject(json.value) ? json.value['cniVersion'] : undefined;
+  const stated =
+    json.ok && isJsonObject(json.value) ? foldKeys(json.value, keys).value['cniVersion'] : undefined;
   return typeof stated === 'string' && isSupported(stated) ? stated : NEWEST_VERSION;
 }
 
@@ -139,6 +141,17 @@ const confShape = v.object({
   capabilities: maybe(v.record(v.string(), v.boolean())),
   prevResult: maybe(jsonObject),
 });
+
+/** What a runtime or a person may say of one container: `runtimeConfig` by capability, or `args.cni`. */
+export const CONTAINER_KEYS: KeyTree = leaves(['mac', 'ips']);
+
+/** Of every plugin's configuration; what is in a result is read by `parseResult`. */
+export const COMMON_KEYS: KeyTree = {
+  ...leaves(['cniVersion', ...Object.keys(confShape.entries)]),
+  ipam: { type: true },
+  dns: DNS_KEYS,
+  args: { cni: true },
+};
 
 const ipamShape = v.object({ type: v.nullish(textWith(pluginNameProblem), '') });
 

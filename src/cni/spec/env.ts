@@ -1,7 +1,9 @@
+import { normalize } from 'node:path/posix';
+import { ifnameProblem } from '../../base/ifname.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { parseArgs, parseFlag, NO_ARGS, type CniArgs } from './args.ts';
 import { CniError, quoted } from './errors.ts';
-import { ifnameProblem, nameProblem } from './names.ts';
+import { nameProblem } from './names.ts';
 
 export const CNI_COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const;
 
@@ -76,7 +78,9 @@ function parseAttachment(
 ): Result<AttachmentEnv | DelEnv, CniError> {
   const containerId = valueOf('CNI_CONTAINERID');
   const ifname = valueOf('CNI_IFNAME');
-  const netns = valueOf('CNI_NETNS');
+  const named = valueOf('CNI_NETNS');
+  // What is detached may be without one: the daemon remembers which it was.
+  const netns = command === 'DEL' && isOfCaller(named) ? '' : named;
   const args = parseArgs(valueOf('CNI_ARGS'));
   const problems = [
     problem('CNI_CONTAINERID', containerId, nameProblem(containerId)),
@@ -104,8 +108,18 @@ function parsePath(text: string): readonly string[] {
   return text.split(':').filter((folder) => folder.startsWith('/') && folder.length < PATH_MAX);
 }
 
+/** Of the process that opens it (proc(5)); what links there is known to the relay, which is the caller's process. */
+const OF_CALLER = /^\/(?:proc\/(?:self|thread-self)|dev\/(?:fd|stdin|stdout|stderr))(?:\/|$)/;
+
+function isOfCaller(path: string): boolean {
+  return OF_CALLER.test(normalize(path));
+}
+
 function netnsProblem(text: string): string | undefined {
   if (!text.startsWith('/')) return 'must be an absolute path, such as /run/netns/NAME';
+  if (isOfCaller(text)) {
+    return 'is another file in each process: give a path such as /run/netns/NAME or /proc/PID/ns/net';
+  }
   if (text.includes('\0')) return 'has a zero byte';
   return text.length >= PATH_MAX ? `is longer than ${PATH_MAX - 1} characters` : undefined;
 }

@@ -73,7 +73,7 @@ export const ERRORS = {
   },
   'uplink-down': {
     code: 101,
-    meaning: 'The interface to attach to is switched off.',
+    meaning: 'The interface to attach to is switched off, and no DHCP server can be asked through it.',
     remedy: 'Switch it on: ip link set NAME up, and have the network configuration of the host do so.',
   },
   'uplink-no-carrier': {

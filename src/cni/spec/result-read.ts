@@ -3,7 +3,9 @@ import { isIpv4 } from '../../base/ip.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { CniError, quoted } from './errors.ts';
+import { foldKeys, type KeyTree, leaves } from './key-case.ts';
 import {
+  DNS_KEYS,
   dnsShape,
   NO_DNS,
   withoutUndefined,
@@ -27,11 +29,16 @@ import { isAtLeast, isSupported, type CniVersion } from './versions.ts';
 /**
  * Reads a result that another plugin wrote: a `prevResult`, or what an IPAM plugin printed. It is read by the
  * `cniVersion` in it and by `version` (that of the configuration) where it has none. Keys that are not known are
- * left out, as the Go library does. `at` names the place in error messages.
+ * left out, and the case of letters does not count, as in the Go library. `at` names the place in error messages.
  * Errors: code 1 for a version that is not supported, 7 for a wrong shape.
  */
-export function parseResult(json: Json, version: CniVersion, at = 'prevResult'): Result<CniResult, CniError> {
-  if (!isJsonObject(json)) return err(new CniError('invalid-config', `${at}: must be an object`));
+export function parseResult(
+  written: Json,
+  version: CniVersion,
+  at = 'prevResult',
+): Result<CniResult, CniError> {
+  if (!isJsonObject(written)) return err(new CniError('invalid-config', `${at}: must be an object`));
+  const json = foldKeys(written, RESULT_KEYS).value;
   const read = versionOf(json, version, at);
   if (!read.ok) return read;
   const old = !isAtLeast(read.value, '0.3.0');
@@ -122,9 +129,11 @@ const oldRouteShape = v.pipe(
   v.transform((route): CniRoute => withoutUndefined(route)),
 );
 
+const familyObject = v.object({ ip: cidrText, gateway: optionalIp, routes: listOf(oldRouteShape) });
+
 function familyShape(v4: boolean) {
   return v.pipe(
-    v.object({ ip: cidrText, gateway: optionalIp, routes: listOf(oldRouteShape) }),
+    familyObject,
     v.check((config) => isIpv4(config.ip.address) === v4, `is not of family IPv${v4 ? 4 : 6}`),
   );
 }
@@ -147,3 +156,19 @@ function readOld(json: JsonObject, at: string): Result<CniResult, CniError> {
     dns: read.value.dns ?? NO_DNS,
   });
 }
+
+const FAMILY_KEYS: KeyTree = {
+  ...leaves(Object.keys(familyObject.entries)),
+  routes: leaves(Object.keys(oldRouteShape.entries)),
+};
+
+/** Of all versions: none has a key that is another one's but for case. */
+const RESULT_KEYS: KeyTree = {
+  cniVersion: true,
+  interfaces: leaves(Object.keys(interfaceShape.entries)),
+  ips: leaves(Object.keys(ipShape.entries)),
+  routes: leaves(Object.keys(routeShape.entries)),
+  dns: DNS_KEYS,
+  ip4: FAMILY_KEYS,
+  ip6: FAMILY_KEYS,
+};

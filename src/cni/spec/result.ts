@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ip } from '../../base/ip.ts';
 import type { Mac } from '../../base/mac.ts';
+import { type KeyTree, leaves } from './key-case.ts';
 import { listOf, optionalText } from './schema.ts';
 
 /**
@@ -55,13 +56,17 @@ export const NO_DNS: CniDns = { nameservers: [], search: [], options: [] };
 
 export const EMPTY_RESULT: CniResult = { interfaces: [], ips: [], routes: [], dns: NO_DNS };
 
+const dnsObject = v.object({
+  nameservers: listOf(v.string()),
+  domain: optionalText,
+  search: listOf(v.string()),
+  options: listOf(v.string()),
+});
+
+export const DNS_KEYS: KeyTree = leaves(Object.keys(dnsObject.entries));
+
 export const dnsShape = v.pipe(
-  v.object({
-    nameservers: listOf(v.string()),
-    domain: optionalText,
-    search: listOf(v.string()),
-    options: listOf(v.string()),
-  }),
+  dnsObject,
   v.transform((dns): CniDns => withoutUndefined(dns)),
 );
 

@@ -3,6 +3,7 @@ import { CNI_VERSIONS, isSupported, knowsCheck, UNSTATED_VERSION } from '../../c
 import { nameProblem } from '../../cni/spec/names.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { Finding } from '../finding.ts';
+import { asRead } from './as-read.ts';
 import { chainFindings } from './chain.ts';
 import { ipamFindings } from './ipam.ts';
 import { listKeyFindings, pluginKeyFindings } from './keys.ts';
@@ -51,7 +52,7 @@ export function checkConflist(text: string, node: ConflistNode): ConflistReport 
   }
   if (!isJsonObject(json.value)) return unreadable('it is not a JSON object', []);
   const object = json.value;
-  const single = !('plugins' in object) && typeof object['type'] === 'string';
+  const single = !('plugins' in object) && asRead(object).type !== '';
   const listed = single ? [object] : object['plugins'];
   if (!Array.isArray(listed) || listed.length === 0) {
     return unreadable('it has no "plugins"', [
@@ -76,7 +77,7 @@ export function checkConflist(text: string, node: ConflistNode): ConflistReport 
 function chainOf(listed: readonly Json[], list: ListedPlugin['list']): readonly ListedPlugin[] {
   const chain: ListedPlugin[] = [];
   for (const [index, raw] of listed.slice(0, MOST_PLUGINS).entries()) {
-    if (isJsonObject(raw)) chain.push({ type: textOf(raw, 'type') ?? '', raw, index, chain, list });
+    if (isJsonObject(raw)) chain.push({ ...asRead(raw), index, chain, list });
   }
   return chain;
 }

@@ -3,6 +3,7 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import type { JsonObject } from '../../base/json.ts';
 import type { Finding } from '../finding.ts';
 import type { LocalView } from '../local/check.ts';
+import { linkNamed } from '../local/uplink.ts';
 import type { FoundServiceNetwork } from '../local/service-networks.ts';
 import { checkConflist } from './check.ts';
 import { conflistNode } from './node.ts';
@@ -39,8 +40,7 @@ export function generateConflist(view: LocalView, wish: ConflistWish): Generated
       },
     ],
   };
-  const uplink =
-    wish.master === undefined ? view.uplink : view.links.find(({ name }) => name === wish.master);
+  const uplink = wish.master === undefined ? view.uplink : linkNamed(view.links, wish.master);
   const node = conflistNode({ ...view, uplink, services });
   const report = checkConflist(JSON.stringify(conflist), node);
   return {

@@ -35,7 +35,24 @@ export function listKeyFindings(list: JsonObject): readonly Finding[] {
   return unknownKeys(list, LIST_KEYS, 'the list');
 }
 
+/** What Go's JSON takes for a key in whatever case of letters, and our plugins of the same names too. */
+function respelledKeys({ type, index, respelled }: ListedPlugin): readonly Finding[] {
+  return respelled.slice(0, MOST_NAMED).map(({ written, key }): Finding => ({
+    id: 'key-case',
+    severity: 'note',
+    title: `plugins[${index}] (${type}): ${shown(written)} is taken as ${shown(key)}`,
+    evidence: [
+      'the case of letters does not count in what a plugin written in Go reads; of one key written in several ways the last counts, and small letters come last',
+    ],
+    remedy: [`write ${shown(key)}`],
+  }));
+}
+
 export function pluginKeyFindings(plugin: ListedPlugin): readonly Finding[] {
+  return [...respelledKeys(plugin), ...unknownPluginKeys(plugin)];
+}
+
+function unknownPluginKeys(plugin: ListedPlugin): readonly Finding[] {
   const { type, raw, index } = plugin;
   const known = PLUGINS.get(type);
   // It refuses what it does not know by itself, and says so better.

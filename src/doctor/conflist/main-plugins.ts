@@ -1,6 +1,7 @@
 import type { Finding, Severity } from '../finding.ts';
 import { masterFindings, masterName, wifiFinding } from './master.ts';
 import type { ConflistNode } from './node.ts';
+import { linkNamed } from '../local/uplink.ts';
 import { ipamTypeOf, shown, textOf, type Explain, type ListedPlugin } from './story.ts';
 
 /** What the modes of macvlan other than `bridge` keep pods from (linux/if_link.h; ip-link(8)). */
@@ -101,7 +102,7 @@ function ipvlanDhcp({ index }: ListedPlugin, mode: string): Finding {
 
 /** Where frames leave a bridge: a port that is not a pod's veth. */
 function bridgeUplinks(node: ConflistNode, name: string): readonly string[] {
-  const bridge = node.links.find((link) => link.name === name);
+  const bridge = linkNamed(node.links, name);
   if (bridge === undefined) return [];
   return node.links
     .filter(({ controllerIndex, kind }) => controllerIndex === bridge.index && kind !== 'veth')
@@ -111,7 +112,7 @@ function bridgeUplinks(node: ConflistNode, name: string): readonly string[] {
 export const explainBridge: Explain = (plugin, node) => {
   const { raw, index } = plugin;
   const name = textOf(raw, 'bridge') ?? 'cni0';
-  const exists = node.links.some((link) => link.name === name);
+  const exists = linkNamed(node.links, name) !== undefined;
   const uplinks = bridgeUplinks(node, name);
   const dhcp = ipamTypeOf(plugin) === 'dhcp';
   const findings: Finding[] = [];

@@ -1,21 +1,25 @@
-import { ifnameProblem } from '../../cni/spec/names.ts';
+import { linkNameProblem } from '../../base/ifname.ts';
 import { nearest } from '../../base/nearest.ts';
 import { type Finding, wifiFact } from '../finding.ts';
 import type { ConflistNode } from './node.ts';
 import type { NodeLink } from '../local/ports.ts';
+import { linkNamed } from '../local/uplink.ts';
 import { shown, textOf, type ListedPlugin } from './story.ts';
 
 /** The interface below: the one named, or that of the default route. */
 export function masterOf({ raw }: ListedPlugin, node: ConflistNode): NodeLink | undefined {
   const name = textOf(raw, 'master');
   if (name === undefined || name === 'auto') return node.uplink;
-  return node.links.find((link) => link.name === name);
+  return linkNamed(node.links, name);
 }
 
-/** For the sentence: "eth0", "eth0 (by default route)". */
+/** For the sentence: "eth0", "eth0 (default route)", "eth0 (its alternative name)". */
 export function masterName(plugin: ListedPlugin, node: ConflistNode): string {
   const name = textOf(plugin.raw, 'master');
-  if (name !== undefined && name !== 'auto') return name;
+  if (name !== undefined && name !== 'auto') {
+    const own = linkNamed(node.links, name)?.name ?? name;
+    return own === name ? name : `${own} (${name})`;
+  }
   return node.uplink === undefined
     ? 'the interface of the default route'
     : `${node.uplink.name} (default route)`;
@@ -39,7 +43,9 @@ export function masterFindings(plugin: ListedPlugin, node: ConflistNode): readon
 
 function missing({ raw, index }: ListedPlugin, node: ConflistNode): readonly Finding[] {
   const name = textOf(raw, 'master');
-  const names = node.links.map((link) => link.name).filter((link) => link !== 'lo');
+  const names = node.links.flatMap(({ name: own, altNames = [] }) =>
+    own === 'lo' ? [] : [own, ...altNames],
+  );
   if (name === undefined || name === 'auto') {
     return [
       {
@@ -51,7 +57,7 @@ function missing({ raw, index }: ListedPlugin, node: ConflistNode): readonly Fin
       },
     ];
   }
-  const near = ifnameProblem(name) === undefined ? nearest(name, names) : undefined;
+  const near = linkNameProblem(name) === undefined ? nearest(name, names) : undefined;
   const meant = near ?? node.uplink?.name;
   return [
     {

@@ -1,11 +1,15 @@
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
+import type { RespelledKey } from '../../cni/spec/key-case.ts';
 import type { Finding } from '../finding.ts';
 import type { ConflistNode } from './node.ts';
 
 /** A plugin of the list, and where in the list it stands. */
 export type ListedPlugin = {
   readonly type: string;
+  /** As the plugin reads it: where the case of letters does not count, the keys are as they are spelled. */
   readonly raw: JsonObject;
+  /** The keys that are written otherwise. */
+  readonly respelled: readonly RespelledKey[];
   /** Counted from 0. */
   readonly index: number;
   readonly chain: readonly ListedPlugin[];

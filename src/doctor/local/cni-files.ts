@@ -1,4 +1,6 @@
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../base/json.ts';
+import { COMMON_KEYS } from '../../cni/spec/conf.ts';
+import { foldKeys } from '../../cni/spec/key-case.ts';
 import type { NodeFacts } from './ports.ts';
 
 /** libcni reads these endings and nothing else, in the order of the names' bytes. */
@@ -46,14 +48,20 @@ function readCniFile(path: string, name: string, text: string | undefined): CniF
 /** As libcni: a `.conflist` needs "plugins", any other file is one plugin and needs "type". */
 function pluginsOf(object: JsonObject, isList: boolean): readonly JsonObject[] | string {
   if (!isList) {
-    if (typeof object['type'] === 'string' && object['type'] !== '') return [object];
+    const plugin = asLibcni(object);
+    if (typeof plugin['type'] === 'string' && plugin['type'] !== '') return [plugin];
     return 'plugins' in object
       ? 'is a list of plugins, which must be named .conflist'
       : 'has no "type", so there is no plugin to run';
   }
   const list: Json | undefined = object['plugins'];
   if (!Array.isArray(list) || list.length === 0) return 'has no "plugins"';
-  return list.filter(isJsonObject).slice(0, MOST_PLUGINS);
+  return list.filter(isJsonObject).slice(0, MOST_PLUGINS).map(asLibcni);
+}
+
+/** In what it reads of a plugin the case of letters does not count; in a list it does. */
+function asLibcni(plugin: JsonObject): JsonObject {
+  return foldKeys(plugin, COMMON_KEYS).value;
 }
 
 /** The executables that a file needs: each plugin and its IPAM plugin, each once. */

@@ -66,6 +66,8 @@ export interface NodeLink {
   /** The bridge or bond that it is a port of. */
   readonly controllerIndex?: number | undefined;
   readonly alias?: string | undefined;
+  /** Names that it has besides (`ip link property`). */
+  readonly altNames?: readonly string[] | undefined;
   readonly wireless: boolean;
 }
 

@@ -4,13 +4,18 @@ import { type Finding, wifiFact } from '../finding.ts';
 import { linkName, type Check, type LocalView } from './check.ts';
 import type { NodeLink, NodeRoute } from './ports.ts';
 
+/** By its name or an alternative one. */
+export function linkNamed(links: readonly NodeLink[], name: string): NodeLink | undefined {
+  return links.find((link) => link.name === name || link.altNames?.includes(name) === true);
+}
+
 /** The link named, or that of the default route with the lowest metric, IPv4 first. */
 export function uplinkOf(
   links: readonly NodeLink[],
   routes: readonly NodeRoute[],
   name: string | undefined,
 ): NodeLink | undefined {
-  if (name !== undefined) return links.find((link) => link.name === name);
+  if (name !== undefined) return linkNamed(links, name);
   const best = routes
     .filter(({ dst, index }) => dst.prefix === 0 && index !== undefined)
     .toSorted((a, b) => (a.metric ?? 0) - (b.metric ?? 0))[0];

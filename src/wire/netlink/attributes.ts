@@ -128,6 +128,11 @@ export class StructReader {
   }
 }
 
+function textIn(value: Uint8Array): string {
+  const end = value.indexOf(0);
+  return TEXT.decode(end < 0 ? value : value.subarray(0, end));
+}
+
 /** A flat list of attributes by type, flag bits removed. The last of equals wins, as in the kernel's nla_parse. */
 export class Attributes {
   readonly #bytes: Uint8Array;
@@ -186,9 +191,19 @@ export class Attributes {
 
   text(type: number): string | undefined {
     const value = this.bytes(type);
-    if (value === undefined) return undefined;
-    const end = value.indexOf(0);
-    return TEXT.decode(end < 0 ? value : value.subarray(0, end));
+    return value === undefined ? undefined : textIn(value);
+  }
+
+  /** Of every attribute of this type, in their order: a list is equal attributes one after another. */
+  texts(type: number): readonly string[] {
+    const found: string[] = [];
+    for (let at = 0; at + NLA_HEADER_LENGTH <= this.#bytes.length;) {
+      const length = this.#view.getUint16(at, HOST_IS_LITTLE_ENDIAN);
+      const here = this.#view.getUint16(at + NLA_TYPE_AT, HOST_IS_LITTLE_ENDIAN) & NLA_TYPE_MASK;
+      if (here === type) found.push(textIn(this.#bytes.subarray(at + NLA_HEADER_LENGTH, at + length)));
+      at += align4(length);
+    }
+    return found;
   }
 
   nested(type: number): Attributes | undefined {

@@ -1,4 +1,5 @@
 import { concat, utf8 } from '../../base/bytes.ts';
+import { MAX_IFNAME_BYTES } from '../../base/ifname.ts';
 import { unreachable } from '../../base/invariant.ts';
 import { macToBytes, type Mac } from '../../base/mac.ts';
 import { attr, nestedAttr, optional, textAttr, u32Attr } from './attributes.ts';
@@ -6,6 +7,7 @@ import {
   IFF_UP,
   IFINFOMSG_LENGTH,
   IFLA_ADDRESS,
+  IFLA_ALT_IFNAME,
   IFLA_EXT_MASK,
   IFLA_IFALIAS,
   IFLA_IFNAME,
@@ -159,7 +161,15 @@ export function deleteLinkRequest(index: number): NetlinkRequest {
   };
 }
 
-/** By name or index; the answer is one RTM_NEWLINK. */
+/** Whether it can only be an alternative name. */
+export function isLongName(link: string | number): boolean {
+  return typeof link === 'string' && utf8(link).length > MAX_IFNAME_BYTES;
+}
+
+/**
+ * By index, by name or by an alternative name; the answer is one RTM_NEWLINK. The kernel looks among both kinds of names
+ * whichever attribute it gets (rtnl_dev_get), but a long one fits only in that of the alternative names.
+ */
 export function getLinkRequest(link: string | number): NetlinkRequest {
   const byName = typeof link === 'string';
   return {
@@ -168,7 +178,7 @@ export function getLinkRequest(link: string | number): NetlinkRequest {
     flags: NLM_F_ACK,
     payload: concat([
       ifinfomsg(byName ? 0 : link, undefined),
-      ...(byName ? [textAttr(IFLA_IFNAME, link)] : []),
+      ...(byName ? [textAttr(isLongName(link) ? IFLA_ALT_IFNAME : IFLA_IFNAME, link)] : []),
       u32Attr(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS),
     ]),
   };

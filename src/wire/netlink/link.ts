@@ -25,6 +25,8 @@ export const IFLA_IFALIAS = 20;
 export const IFLA_NET_NS_FD = 28;
 export const IFLA_EXT_MASK = 29;
 export const IFLA_LINK_NETNSID = 37;
+export const IFLA_PROP_LIST = 52;
+export const IFLA_ALT_IFNAME = 53;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
 export const IFLA_MACVLAN_MODE = 1;
@@ -74,6 +76,8 @@ export type Link = {
   readonly controllerIndex?: number;
   /** IFLA_IFALIAS: what somebody wrote on it. */
   readonly alias?: string;
+  /** IFLA_ALT_IFNAME: names that it has besides, of up to 127 bytes; absent when there are none. */
+  readonly altNames?: readonly string[];
 };
 
 function present<K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } {
@@ -92,6 +96,11 @@ function macvlanData(info: Attributes): Pick<Link, 'macvlanMode' | 'bcQueueLen'>
     ),
     ...present('bcQueueLen', data?.u32(IFLA_MACVLAN_BC_QUEUE_LEN)),
   };
+}
+
+function altNames(attributes: Attributes): Pick<Link, 'altNames'> {
+  const names = attributes.nested(IFLA_PROP_LIST)?.texts(IFLA_ALT_IFNAME) ?? [];
+  return names.length === 0 ? {} : { altNames: names };
 }
 
 /** The payload of RTM_NEWLINK and RTM_DELLINK: struct ifinfomsg and IFLA_* attributes. */
@@ -122,6 +131,7 @@ export function decodeLink(payload: Uint8Array): Result<Link, NetlinkProblem> {
       ...present('linkNetnsId', attributes.i32(IFLA_LINK_NETNSID)),
       ...present('controllerIndex', attributes.u32(IFLA_MASTER)),
       ...present('alias', attributes.text(IFLA_IFALIAS)),
+      ...altNames(attributes),
     };
   });
 }

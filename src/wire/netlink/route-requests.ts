@@ -13,6 +13,7 @@ import {
 } from './message.ts';
 import {
   RT_TABLE_MAIN,
+  RT_TABLE_UNSPEC,
   RTA_DST,
   RTA_GATEWAY,
   RTA_IIF,
@@ -46,7 +47,6 @@ import {
   RT_SCOPE_UNIVERSE,
 } from './rtnetlink.ts';
 
-const RT_TABLE_UNSPEC = 0;
 const TABLE_IN_HEADER_MAX = 255;
 
 /** struct rtmsg. A table over 255 does not fit and is told by RTA_TABLE alone. */
@@ -181,7 +181,7 @@ export type RouteFilter = {
   readonly type?: number | undefined;
 };
 
-/** The routes of one family in one table. With NETLINK_GET_STRICT_CHK the kernel filters (ip_valid_fib_dump_req). */
+/** The routes of one family in one table, or in all (RT_TABLE_UNSPEC). With NETLINK_GET_STRICT_CHK the kernel filters (ip_valid_fib_dump_req). */
 export function listRoutesRequest(
   family: 4 | 6,
   table: number = RT_TABLE_MAIN,

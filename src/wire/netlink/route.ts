@@ -30,6 +30,8 @@ export const RTA_TABLE = 15;
 export const RTA_VIA = 18;
 export const RTAX_MTU = 2;
 export const RTAX_ADVMSS = 8;
+/** In a dump it stands for every table. */
+export const RT_TABLE_UNSPEC = 0;
 export const RT_TABLE_MAIN = 254;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;

@@ -132,7 +132,28 @@ describe('what is read', () => {
   });
 
   test('a name of too many bytes is refused by the reader alone, which knows the kernel', () => {
-    assert.throws(() => read({ master: 'é'.repeat(8) }), { code: 7, message: /longer than 15 bytes/ });
+    assert.throws(() => read({ master: 'é'.repeat(64) }), { code: 7, message: /longer than 127 bytes/ });
+  });
+
+  test('a key in another case is refused where the schema takes any, with the right spelling', () => {
+    const cases: readonly (readonly [JsonObject, string])[] = [
+      [{ Dns: {} }, 'Dns: is no key: did you mean "dns"? (small and capital letters count)'],
+      [{ dns: { Search: [] } }, 'dns.Search: is no key: did you mean "search"?'],
+      [{ args: { CNI: {} } }, 'args.CNI: is no key: did you mean "cni"?'],
+      [{ args: { cni: { MAC: '02:00:5e:10:00:01' } } }, 'args.cni.MAC: is no key: did you mean "mac"?'],
+      [{ runtimeConfig: { IPs: [] } }, 'runtimeConfig.IPs: is no key: did you mean "ips"?'],
+      [{ dhcp: { request: [{ Option: 'a' }] } }, 'dhcp.request[0].Option: is no key: did you mean "option"?'],
+      [{ 'ma\u017Fter': 'eth0' }, '"ma\u017Fter": is no key: did you mean "master"?'],
+    ];
+    for (const [raw, message] of cases) {
+      assert.throws(
+        () => read(raw),
+        (error: Error) => error.message.startsWith(message),
+        message,
+      );
+    }
+    // What others put there is theirs.
+    read({ args: { cni: { Other: 1 }, labels: { Dns: 1 } }, capabilities: { MAC: true } });
   });
 
   test('what nobody expects is bounded and named', () => {

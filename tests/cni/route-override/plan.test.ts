@@ -140,6 +140,12 @@ test('the interface is the first one in a sandbox, else eth0', () => {
   assert.equal(targetInterface(PREV), 'net1');
   assert.equal(targetInterface(EMPTY_RESULT), 'eth0');
   assert.equal(targetInterface({ ...PREV, interfaces: [{ name: 'br0' }] }), 'eth0');
+  for (const name of ['eth%d', '', 'a'.repeat(16), 'a\u0000']) {
+    assert.throws(
+      () => targetInterface({ ...PREV, interfaces: [{ name: 'br0' }, { name, sandbox: '/run/netns/x' }] }),
+      { code: 7, message: /^prevResult\.interfaces\[1\]\.name: / },
+    );
+  }
 });
 
 test("the kernel's refusal names the route, the interface and the reason", () => {

@@ -70,7 +70,18 @@ test('an unknown command is refused', () => {
 
 test('interface names: 15 bytes, nothing that the kernel or the spec forbids', () => {
   for (const good of ['e', 'net1', 'abcdefghijklmno', 'a.b', 'eth-0']) parsed({ ...ADD, CNI_IFNAME: good });
-  for (const bad of ['abcdefghijklmnop', 'ä'.repeat(8), 'a/b', 'a:1', 'a b', 'a\tb', '.', '..', 'a\u0007']) {
+  for (const bad of [
+    'abcdefghijklmnop',
+    'ä'.repeat(8),
+    'a/b',
+    'a:1',
+    'a b',
+    'a\tb',
+    '.',
+    '..',
+    'a\u0007',
+    'eth%d',
+  ]) {
     assert.match(messageOf({ ...ADD, CNI_IFNAME: bad }), /^CNI_IFNAME: /, JSON.stringify(bad));
   }
 });
@@ -88,6 +99,22 @@ test('the namespace is an absolute path', () => {
     /^CNI_NETNS: "run\/netns\/x" must be an absolute path/,
   );
   assert.match(messageOf({ ...ADD, CNI_NETNS: `/${'x'.repeat(4096)}` }), /longer than 4095/);
+});
+
+test('the namespace is the same in every process; a DEL goes without one that is not', () => {
+  for (const netns of [
+    '/proc/self/fd/3',
+    '//proc/./self/ns/net',
+    '/proc/1/../thread-self/ns/net',
+    '/dev/fd/3',
+  ]) {
+    assert.match(messageOf({ ...ADD, CNI_NETNS: netns }), /^CNI_NETNS: ".*" is another file in each process/);
+    const env = parsed({ ...ADD, CNI_COMMAND: 'DEL', CNI_NETNS: netns });
+    assert.ok(env.command === 'DEL' && env.netns === undefined);
+  }
+  for (const netns of ['/proc/1/ns/net', '/proc/selfish', '/dev/fdx/3', '/run/proc/self']) {
+    parsed({ ...ADD, CNI_NETNS: netns });
+  }
 });
 
 test('every wrong variable is named in one error', () => {

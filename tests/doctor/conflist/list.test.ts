@@ -72,6 +72,42 @@ describe('the list', () => {
     );
   });
 
+  test('keys in another case: taken where Go reads them, refused by leasehold', () => {
+    const taken = check([
+      { Type: 'macvlan', Mode: 'private', IPAM: { type: 'dhcp', Priority: 5, clientid: 'mac' } },
+      { type: 'route-override', FlushRoutes: true, addroutes: [{ Dst: '10.43.0.0/16', gw: '192.168.2.9' }] },
+    ]);
+    const notes = allOf(taken).filter(({ id }) => id === 'key-case');
+    assert.deepEqual(
+      notes.map(({ title, severity }) => `${severity} ${title}`),
+      [
+        'note plugins[0] (macvlan): "IPAM" is taken as "ipam"',
+        'note plugins[0] (macvlan): "ipam.Priority" is taken as "ipam.priority"',
+        'note plugins[0] (macvlan): "ipam.clientid" is taken as "ipam.clientId"',
+        'note plugins[0] (macvlan): "Mode" is taken as "mode"',
+        'note plugins[0] (macvlan): "Type" is taken as "type"',
+        'note plugins[1] (route-override): "FlushRoutes" is taken as "flushroutes"',
+        'note plugins[1] (route-override): "addroutes[0].Dst" is taken as "addroutes[0].dst"',
+      ],
+    );
+    assert.ok(idsOf(taken).includes('warning macvlan-mode'));
+    assert.match(taken.plugins[1]?.does ?? '', /removes all routes by a gateway, adds 10\.43\.0\.0\/16/);
+    assert.ok(!idsOf(taken).some((id) => id.endsWith('key-unknown')));
+    // Of two libcni puts the one in small letters last.
+    const both = check([{ type: 'macvlan', mode: 'bridge', Mode: 'private' }]);
+    assert.ok(!idsOf(both).includes('warning macvlan-mode'));
+
+    for (const [plugin, right] of [
+      [{ HostAccess: false }, 'hostAccess'],
+      [{ Type: 'leasehold' }, 'type'],
+      [{ dns: { Nameservers: ['192.168.2.1'] } }, 'nameservers'],
+      [{ dhcp: { Provide: [] } }, 'provide'],
+    ] as const) {
+      const refused = one(check([{ type: 'leasehold', ...plugin }]), 'value-invalid');
+      assert.match(refused.title, new RegExp(`leasehold refuses .*did you mean "${right}"\\?`));
+    }
+  });
+
   test('one plugin alone is no list', () => {
     const report = checkConflist('{"name":"lan","type":"leasehold","cniVersion":"1.0.0"}', nodeWith());
     assert.deepEqual(idsOf(report), ['note conflist-single']);

@@ -36,6 +36,17 @@ describe('the master', () => {
     assert.equal(one(check([MACVLAN], port), 'master-is-port').remedy[0], '"master": "br0"');
   });
 
+  test('named by an alternative name', () => {
+    const node = nodeWith({ links: [{ ...ETH0, altNames: ['averyveryverylongname0'] }] });
+    for (const plugin of [MACVLAN, { type: 'leasehold' }]) {
+      const report = check([{ ...plugin, master: 'averyveryverylongname0' }], node);
+      assert.ok(!idsOf(report).includes('error master-missing'));
+      assert.match(report.plugins[0]?.does ?? '', / on eth0 \(averyveryverylongname0\)/);
+    }
+    const missing = one(check([{ ...MACVLAN, master: 'averyveryverylongname1' }], node), 'master-missing');
+    assert.equal(missing.remedy[0], 'did you mean "averyveryverylongname0"?');
+  });
+
   test('a Wi-Fi adapter, which ipvlan can use', () => {
     const node = nodeWith({ links: [linkOf(2, 'wlan0', { wireless: true })] });
     assert.deepEqual(own([MACVLAN], node), ['error master-wifi']);
@@ -168,7 +179,10 @@ describe('programs and values', () => {
     assert.match(refusal({ type: 'leasehold', hostAcess: true }), /hostAcess.*"hostAccess"/);
     assert.match(refusal({ type: 'leasehold', services: '10.43.0.0' }), /services/);
     assert.match(refusal({ ...MACVLAN, mac: 'x' }), /mac: "x" is not an Ethernet address/);
-    assert.match(refusal({ type: 'macvlan', ipam: { ...DHCP, clientID: 'pod' } }), /did you mean "clientId"/);
+    assert.match(
+      refusal({ type: 'macvlan', ipam: { ...DHCP, clientIdd: 'pod' } }),
+      /did you mean "clientId"/,
+    );
     assert.match(
       one(check([MACVLAN, { type: 'route-override', addroutes: [{ dst: '10.43.0.1/16' }] }]), 'value-invalid')
         .title,
