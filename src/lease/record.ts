@@ -147,13 +147,14 @@ const Lease = v.object({
   mtu: maybe(Whole),
   refusedRoutes: v.optional(v.array(v.string()), []),
   malformed: v.array(v.string()),
+  leftOut: v.optional(v.array(Code)),
 });
 
 const pending = { xid: Xid, tries: Whole, resendAt: When };
 
 /** The states that hold a lease, `init` for a lease that was lost, and `ipv6-only`: nothing else has to survive. */
 const State = v.variant('kind', [
-  v.object({ kind: v.literal('init'), last: maybe(Ipv4Text) }),
+  v.object({ kind: v.literal('init'), last: maybe(Ipv4Text), leftOut: v.optional(v.array(Code)) }),
   v.object({ kind: v.literal('ipv6-only'), until: When }),
   v.object({ kind: v.literal('verifying'), lease: Lease, requestedAt: When, ...pending }),
   v.object({ kind: v.literal('bound'), lease: Lease }),
@@ -198,6 +199,7 @@ const Record = v.object({
   config: v.object({
     chaddr: MacText,
     clientId: maybe(HexText),
+    clientIdOptional: v.optional(v.boolean()),
     requestedAddress: maybe(Ipv4Text),
     parameterRequest: v.array(Code),
     send: v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText),

@@ -2,6 +2,8 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
+import { optionName } from '../wire/dhcp4/options.ts';
+import { Habits } from './habits.ts';
 import type { LeaseWorld } from './ports.ts';
 
 /** Servers that are named one by one in counters and log; more of them are somebody's flood. */
@@ -27,9 +29,12 @@ export class ServerNotes {
   readonly #world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>;
   readonly #health = new Map<string, Health>();
   readonly #strangers = new Set<Ipv4>();
+  /** How to ask them. */
+  readonly habits: Habits;
 
   constructor(world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>) {
     this.#world = world;
+    this.habits = new Habits(world);
   }
 
   /** `lan` is the name of the interface through which the LAN is reached. */
@@ -88,8 +93,14 @@ export class ServerNotes {
   }
 
   /** What in a lease was left aside, said once for each lease that brings it. */
-  leased(lease: string, { serverId, refusedRoutes, malformed }: Lease4): void {
+  leased(lease: string, { serverId, refusedRoutes, malformed, leftOut = [] }: Lease4): void {
     this.#world.count('lease-installed');
+    if (leftOut.length > 0) {
+      this.#world.log.warn(
+        { lease, server: serverId, without: leftOut.map((code) => `${code} (${optionName(code)})`) },
+        'the server gave the lease only to a message without these options: what they ask for or tell is missing',
+      );
+    }
     for (const _ of refusedRoutes) this.#world.count('route-refused');
     if (refusedRoutes.length > 0) {
       this.#world.log.warn(

@@ -31,6 +31,11 @@ export type Lease4 = {
   readonly mtu: number | undefined;
   /** Options that were malformed and therefore treated as absent, by name. */
   readonly malformed: readonly string[];
+  /**
+   * Extras (codes) that the REQUEST lacked which got it; absent: none. All later messages lack them too: the server took
+   * that, and option 61 must be the same in all messages of a client (RFC 2131 4.2).
+   */
+  readonly leftOut?: readonly number[] | undefined;
 };
 
 /** When a server gives no lease time at all (RFC 2131 table 3 says that it MUST); the Go plugin's figure. */

@@ -1,0 +1,72 @@
+import { between, type Instant, seconds } from '../base/time.ts';
+import { type Habit, NO_HABIT } from '../protocol/dhcp4/habit.ts';
+import { optionName } from '../wire/dhcp4/options.ts';
+import type { LeaseWorld } from './ports.ts';
+
+/** LANs of which something is remembered; the one that was learned first goes. */
+const MOST_LANS = 64;
+/** Then a pod asks as it is configured again: the server may be another one, or mended. It costs this pod 0.25 s or so. */
+const MEMORY = seconds(600);
+
+/** Plain JSON, made in one place. */
+function isSame<T extends Habit | Habit['first']>(a: T, b: T): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+type Known = { readonly habit: Habit; readonly since: Instant };
+
+/**
+ * How clients begin to ask on each LAN, by what clients before them found out. Not stored: after a restart the first pod
+ * finds it out again, within a second or two, and a habit of another boot may be of another LAN.
+ */
+export class Habits {
+  readonly #world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>;
+  readonly #known = new Map<string, Known>();
+
+  constructor(world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>) {
+    this.#world = world;
+  }
+
+  /** `lan` is the name of the interface through which the LAN is reached. */
+  of(lan: string | undefined): Habit {
+    const known = lan === undefined ? undefined : this.#known.get(lan);
+    if (lan === undefined || known === undefined) return NO_HABIT;
+    if (between(known.since, this.#world.clock.now()) <= MEMORY) return known.habit;
+    this.#known.delete(lan);
+    return NO_HABIT;
+  }
+
+  /** A client has its lease, and this is how the next one begins. */
+  learned(lan: string | undefined, habit: Habit): void {
+    if (lan === undefined) return;
+    const before = this.of(lan);
+    if (isSame(before, habit)) return;
+    const since = this.#known.get(lan)?.since ?? this.#world.clock.now();
+    this.#known.delete(lan);
+    if (isSame(habit, NO_HABIT)) return;
+    for (const [oldest] of this.#known) {
+      if (this.#known.size < MOST_LANS) break;
+      this.#known.delete(oldest);
+    }
+    this.#known.set(lan, { habit, since });
+    if (!isSame(before.first, habit.first)) this.#say(lan, habit);
+  }
+
+  /** A client that began like this has got nothing. */
+  failed(lan: string | undefined): void {
+    if (lan !== undefined) this.#known.delete(lan);
+  }
+
+  #say(lan: string, { first }: Habit): void {
+    const without = first.leftOut.map((code) => `${code} (${optionName(code)})`);
+    const bit = first.broadcast ? ['with the broadcast bit'] : [];
+    this.#world.count('extras-left-out');
+    this.#world.log.info(
+      { uplink: lan, without, broadcast: first.broadcast },
+      `DHCP on ${lan} did not answer a message as it is configured, and answered another: the next pods begin ${[
+        ...(without.length > 0 ? [`without option ${without.join(', ')}`] : []),
+        ...bit,
+      ].join(' and ')}`,
+    );
+  }
+}
