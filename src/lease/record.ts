@@ -114,6 +114,8 @@ const Whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const Xid = v.pipe(Whole, v.maxValue(0xffffffff));
 const Code = v.pipe(Whole, v.maxValue(254));
 const HexText = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})*$/, 'not hex'));
+/** Options: code to hex. */
+const OptionBytes = v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText);
 const Prefix = v.pipe(Whole, v.maxValue(32));
 const Net4 = v.object({ address: Ipv4Text, prefix: Prefix });
 
@@ -147,6 +149,7 @@ const Lease = v.object({
   mtu: maybe(Whole),
   refusedRoutes: v.optional(v.array(v.string()), []),
   malformed: v.array(v.string()),
+  stated: v.optional(OptionBytes),
   leftOut: v.optional(v.array(Code)),
 });
 
@@ -202,7 +205,7 @@ const Record = v.object({
     clientIdOptional: v.optional(v.boolean()),
     requestedAddress: maybe(Ipv4Text),
     parameterRequest: v.array(Code),
-    send: v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText),
+    send: OptionBytes,
     servers: v.optional(v.array(Ipv4Text), []),
     ipv6Only: v.optional(v.boolean(), false),
     rapidCommit: v.boolean(),

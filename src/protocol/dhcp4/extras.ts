@@ -62,6 +62,9 @@ function shortList({ ipv6Only }: Dhcp4Config): readonly number[] {
   return ipv6Only ? [...SHORT_LIST, DHCP4_OPTIONS['v6-only-preferred'].code] : SHORT_LIST;
 }
 
+/** Nearly every client of the world sends a host name, and servers bind reservations to it (dnsmasq): it stays. */
+const HOST_NAME = DHCP4_OPTIONS['host-name'].code;
+
 /**
  * Extras in the order in which they are given up, what costs least first: option 80 saves a round trip and no more; the
  * list and the size are asked for again in the REQUEST; a name is for the server's DNS; what else is configured (a
@@ -69,7 +72,7 @@ function shortList({ ipv6Only }: Dhcp4Config): readonly number[] {
  */
 export function ladderOf({ send }: Dhcp4Config): readonly (readonly number[])[] {
   const configured = Object.keys(send).map(Number);
-  const others = configured.filter((code) => code !== EXTRA.fqdn);
+  const others = configured.filter((code) => code !== EXTRA.fqdn && code !== HOST_NAME);
   return [
     [EXTRA.rapidCommit],
     [EXTRA.parameterRequestList, EXTRA.maxMessageSize],

@@ -9,6 +9,7 @@ import { type LeaseTimes, leaseTimes } from './lease-times.ts';
 import { readOwnNetwork } from './own-network.ts';
 import { policeRoutes, routerFault } from './police-routes.ts';
 import type { IgnoreReason } from './reasons.ts';
+import type { Stated } from './unmentioned.ts';
 
 /** What the server granted, and until when. Plain JSON, so that it can be stored as it is. */
 export type Lease4 = {
@@ -31,6 +32,11 @@ export type Lease4 = {
   readonly mtu: number | undefined;
   /** Options that were malformed and therefore treated as absent, by name. */
   readonly malformed: readonly string[];
+  /**
+   * The options of the ACK that outlive it, code to hex: what the next ACK does not mention stays. Absent in records of
+   * versions that did not keep them.
+   */
+  readonly stated?: Stated | undefined;
   /**
    * Extras (codes) that the REQUEST lacked which got it; absent: none. All later messages lack them too: the server took
    * that, and option 61 must be the same in all messages of a client (RFC 2131 4.2).

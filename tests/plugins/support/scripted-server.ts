@@ -71,12 +71,13 @@ function answer(message: Dhcp4Message): Answer | undefined {
   const spoils = spoilsOf(name);
   const type = message.options.get(OPTION.type)?.[0];
   if (spoils === undefined || (type !== DHCPDISCOVER && type !== DHCPREQUEST)) return undefined;
+  if (spoils.some(({ trips }) => trips?.(message) === true)) return undefined;
   const isDiscover = type === DHCPDISCOVER;
   let reply: Dhcp4Message | undefined = replyTo(message, isDiscover ? DHCPOFFER : DHCPACK);
   for (const { offer, ack, renewal } of spoils) {
     const later = message.ciaddr === IPV4_ANY ? ack : renewal;
     const change = isDiscover ? offer : later;
-    if (reply !== undefined && change !== undefined) reply = change(reply);
+    if (reply !== undefined && change !== undefined) reply = change(reply, message);
   }
   if (reply === undefined) return undefined;
   const bytes = spoils.reduce((so, { raw }) => raw?.(so) ?? so, emitDhcp4(reply));
