@@ -10,6 +10,7 @@ import {
   type Seen,
 } from '../plugins/support/scripted.ts';
 import { addressIn, macIn, useSite, type Attached } from '../plugins/support/site.ts';
+import { CniPluginError } from '../../src/lab/cni-exec.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { addPod, asking, daemonLog, leaseView, PATIENCE, untilCounted } from './support/fault-site.ts';
@@ -174,24 +175,42 @@ describe('answers that are strange and still good', options, () => {
   });
 });
 
+/** Of each DISCOVER of a pod, whether it offered rapid commit. */
+async function offersOf(server: ScriptedServer, pod: Attached): Promise<readonly boolean[]> {
+  const seen = await server.from(macIn(pod.result));
+  return seen.filter(({ type }) => type === DISCOVER).map(({ options: sent }) => RAPID_COMMIT in sent);
+}
+
 describe('messages that a server does not take', { skip: NEEDS_ROOT }, () => {
-  const site = useSite({ server: { kind: 'none' } });
+  const site = useSite({ server: { kind: 'none' }, dhcp: { deadlineSeconds: 3 } });
+  let server: ScriptedServer;
+  before(async () => {
+    server = await startScripted(site(), 'trips-61-32');
+  });
+
+  test('option-not-taken: an identifier that somebody chose is never left out, and the error names it', async () => {
+    const chosen = { clientId: 'a-name-that-somebody-wrote-into-the-server' };
+    await assert.rejects(addPod(site(), chosen), (error) => {
+      assert.ok(error instanceof CniPluginError);
+      assert.equal(error.code, 120);
+      assert.match(
+        error.details,
+        /carries option 61 \(dhcp-client-identifier\), and answers the same one without/,
+      );
+      return true;
+    });
+  });
 
   test('option-not-taken: served by a message without it, and the next pod begins with that', async () => {
-    const server = await startScripted(site());
-    const discoversOf = async (pod: Attached): Promise<readonly boolean[]> => {
-      const seen = await server.from(macIn(pod.result));
-      return seen.filter(({ type }) => type === DISCOVER).map(({ options: sent }) => RAPID_COMMIT in sent);
-    };
     const first = await addPod(site(), asking('trips-80'));
     await assertServed(first);
-    const [offered, ...without] = await discoversOf(first);
+    const [offered, ...without] = await offersOf(server, first);
     assert.equal(offered, true);
     assert.ok(without.length > 0 && !without.includes(true));
     // A server that is slow for once teaches nothing: then the next pod finds it out, and the one after it begins so.
     await waitFor(
       'a pod that begins without option 80',
-      async () => !(await discoversOf(await addPod(site(), asking('trips-80')))).includes(true),
+      async () => !(await offersOf(server, await addPod(site(), asking('trips-80')))).includes(true),
       PATIENCE,
     );
     assert.match(

@@ -5,8 +5,9 @@ import { between, type Instant } from '../../base/time.ts';
 import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../../wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
-import type { Asking } from './extras.ts';
+import type { Lean } from './extras.ts';
 import type { Lease4 } from './lease.ts';
+import type { Dhcp4Config } from './state.ts';
 
 /**
  * Largest message we take (option 57): what fits an Ethernet frame without fragments, which the tap does not see.
@@ -28,6 +29,9 @@ const OPTION = {
   message: DHCP4_OPTIONS['dhcp-message'].code,
   rapidCommit: DHCP4_OPTIONS['rapid-commit'].code,
 } as const;
+
+/** A client as it speaks in one message. */
+export type Asking = Lean<Dhcp4Config>;
 
 type Fields = {
   readonly type: DhcpMessageType;

@@ -1,5 +1,4 @@
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
-import type { Dhcp4Config } from './state.ts';
 
 /** What a message may carry and need not: servers, relays and firewalls were seen to drop messages over each of them. */
 export const EXTRA = {
@@ -36,14 +35,23 @@ export function nameOnly(leftOut: readonly number[]): readonly number[] {
   return leftOut.filter((code) => code === EXTRA.clientIdentifier);
 }
 
+/** What of a client's configuration (Dhcp4Config) makes its extras. */
+export type Extras = {
+  readonly clientId: string | undefined;
+  readonly parameterRequest: readonly number[];
+  readonly send: Readonly<Record<number, string>>;
+  readonly rapidCommit: boolean;
+  readonly ipv6Only: boolean;
+};
+
 /** A configuration with some extras left out. */
-export type Asking = Dhcp4Config & {
+export type Lean<T extends Extras> = T & {
   /** Option 57 is not sent. */
   readonly noMessageSize?: boolean;
 };
 
 /** The same client, with less to say. */
-export function withoutExtras(config: Dhcp4Config, leftOut: readonly number[] | undefined): Asking {
+export function withoutExtras<T extends Extras>(config: T, leftOut: readonly number[] | undefined): Lean<T> {
   if (leftOut === undefined || leftOut.length === 0) return config;
   const lacks = (code: number): boolean => leftOut.includes(code);
   return {
@@ -58,7 +66,7 @@ export function withoutExtras(config: Dhcp4Config, leftOut: readonly number[] | 
 }
 
 /** Option 108 stays: who is to honour it has to ask for it (RFC 8925 3.2). */
-function shortList({ ipv6Only }: Dhcp4Config): readonly number[] {
+function shortList({ ipv6Only }: Extras): readonly number[] {
   return ipv6Only ? [...SHORT_LIST, DHCP4_OPTIONS['v6-only-preferred'].code] : SHORT_LIST;
 }
 
@@ -70,7 +78,7 @@ const HOST_NAME = DHCP4_OPTIONS['host-name'].code;
  * list and the size are asked for again in the REQUEST; a name is for the server's DNS; what else is configured (a
  * vendor class) may decide on the pool, so it is the last. The client identifier is none of them: it is the identity.
  */
-export function ladderOf({ send }: Dhcp4Config): readonly (readonly number[])[] {
+export function ladderOf({ send }: Extras): readonly (readonly number[])[] {
   const configured = Object.keys(send).map(Number);
   const others = configured.filter((code) => code !== EXTRA.fqdn && code !== HOST_NAME);
   return [

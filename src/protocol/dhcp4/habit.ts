@@ -1,6 +1,5 @@
 import { millis } from '../../base/time.ts';
-import { EXTRA, ladderOf, type Manner, nameOnly, union } from './extras.ts';
-import type { Dhcp4Config } from './state.ts';
+import { EXTRA, type Extras, ladderOf, type Manner, nameOnly, union } from './extras.ts';
 
 /**
  * How a client begins to ask on a LAN, from what clients before it found out. Plain JSON. Option 61 is in all of its
@@ -36,7 +35,7 @@ export const PROMPT = millis(125);
  * it may be what is wrong. After that it begins anew. The broadcast bit is set in the first round (RFC 2131 4.1: a
  * unicast answer may not get through), in the next one it is not (a broadcast may not either), and so on.
  */
-export function mannerOf(config: Dhcp4Config, { first, whole }: Habit, tries: number): Manner {
+export function mannerOf(config: Extras, { first, whole }: Habit, tries: number): Manner {
   if (tries === 0) return first;
   const name = nameOnly(whole.leftOut);
   const isHabit = whole.broadcast || whole.leftOut.length > name.length;

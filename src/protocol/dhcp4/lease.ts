@@ -9,7 +9,9 @@ import { type LeaseTimes, leaseTimes } from './lease-times.ts';
 import { readOwnNetwork } from './own-network.ts';
 import { policeRoutes, routerFault } from './police-routes.ts';
 import type { IgnoreReason } from './reasons.ts';
-import type { Stated } from './unmentioned.ts';
+
+/** Options as a server stated them: code to hex. */
+export type Stated = Readonly<Record<number, string>>;
 
 /** What the server granted, and until when. Plain JSON, so that it can be stored as it is. */
 export type Lease4 = {

@@ -1,6 +1,7 @@
 import { unreachable } from '../../base/invariant.ts';
 import { between, type Instant } from '../../base/time.ts';
-import { type Asking, EXTRA, type Manner, nameOnly, union, withoutExtras } from './extras.ts';
+import type { Asking } from './build.ts';
+import { EXTRA, type Manner, nameOnly, union, withoutExtras } from './extras.ts';
 import { type Answered, type Habit, isNameless, learn, mannerOf, nameless, PROMPT } from './habit.ts';
 import type { Acquisition, Dhcp4Config, Dhcp4State, StateOf } from './state.ts';
 

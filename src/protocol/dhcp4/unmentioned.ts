@@ -3,7 +3,7 @@ import { cidrContains } from '../../base/cidr.ts';
 import { IPV4_ANY, ipv4ToBytes, type Ipv4, maskFromPrefix } from '../../base/ipv4.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS, type OptionName, readOption } from '../../wire/dhcp4/options.ts';
-import type { Lease4 } from './lease.ts';
+import type { Lease4, Stated } from './lease.ts';
 
 /** What a pod is configured with. */
 const CONFIGURING = [
@@ -20,9 +20,6 @@ const CONFIGURING = [
 
 const MASK = DHCP4_OPTIONS['subnet-mask'].code;
 const LEASE_TIME = DHCP4_OPTIONS['dhcp-lease-time'].code;
-
-/** Options as a server stated them: code to hex. */
-export type Stated = Readonly<Record<number, string>>;
 
 /** Of these options, what a message says; what cannot be read is not said. */
 function read(message: Dhcp4Message, names: readonly OptionName[]): Stated {
