@@ -1,4 +1,5 @@
-import { DHCP4_OPTIONS, optionName } from '../wire/dhcp4/options.ts';
+import { extraText } from '../protocol/dhcp4/extras.ts';
+import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
 import type { Finding } from './finding.ts';
 import type { ExtraFact, LanFacts } from './lan-facts.ts';
 
@@ -28,7 +29,7 @@ export function extrasFindings(facts: LanFacts): readonly Finding[] {
 }
 
 function named(codes: readonly number[]): string {
-  return codes.map((code) => `${code} (${optionName(code)})`).join(', ');
+  return codes.map(extraText).join(', ');
 }
 
 function notTaken(facts: LanFacts, { codes }: ExtraFact): Finding {

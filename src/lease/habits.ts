@@ -1,6 +1,6 @@
 import { between, type Instant, seconds } from '../base/time.ts';
+import { extraText } from '../protocol/dhcp4/extras.ts';
 import { type Habit, NO_HABIT } from '../protocol/dhcp4/habit.ts';
-import { optionName } from '../wire/dhcp4/options.ts';
 import type { LeaseWorld } from './ports.ts';
 
 /** LANs of which something is remembered; the one that was learned first goes. */
@@ -58,7 +58,7 @@ export class Habits {
   }
 
   #say(lan: string, { first }: Habit): void {
-    const without = first.leftOut.map((code) => `${code} (${optionName(code)})`);
+    const without = first.leftOut.map(extraText);
     const bit = first.broadcast ? ['with the broadcast bit'] : [];
     this.#world.count('extras-left-out');
     this.#world.log.info(

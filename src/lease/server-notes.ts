@@ -1,8 +1,8 @@
 import type { Ipv4 } from '../base/ipv4.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
+import { extraText } from '../protocol/dhcp4/extras.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
-import { optionName } from '../wire/dhcp4/options.ts';
 import { Habits } from './habits.ts';
 import type { LeaseWorld } from './ports.ts';
 
@@ -97,7 +97,7 @@ export class ServerNotes {
     this.#world.count('lease-installed');
     if (leftOut.length > 0) {
       this.#world.log.warn(
-        { lease, server: serverId, without: leftOut.map((code) => `${code} (${optionName(code)})`) },
+        { lease, server: serverId, without: leftOut.map(extraText) },
         'the server gave the lease only to a message without these options: what they ask for or tell is missing',
       );
     }

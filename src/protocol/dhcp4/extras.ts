@@ -1,4 +1,4 @@
-import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
+import { DHCP4_OPTIONS, optionName } from '../../wire/dhcp4/options.ts';
 
 /** What a message may carry and need not: servers, relays and firewalls were seen to drop messages over each of them. */
 export const EXTRA = {
@@ -8,6 +8,11 @@ export const EXTRA = {
   rapidCommit: DHCP4_OPTIONS['rapid-commit'].code,
   fqdn: DHCP4_OPTIONS.fqdn.code,
 } as const;
+
+/** For logs and screens: "80 (rapid-commit)". */
+export function extraText(code: number): string {
+  return `${code} (${optionName(code)})`;
+}
 
 /** What is asked for when the list (option 55) is "left out": the Go plugin's figure, which every server was made for. */
 const SHORT_LIST: readonly number[] = [
