@@ -40,7 +40,7 @@ export type Question = {
   /** When it was sent. */
   readonly requestedAt: Instant;
   /** The lease in use, where there is one: an ACK extends it. */
-  readonly inUse: Lease4 | undefined;
+  readonly lease: Lease4 | undefined;
   /** Networks that no route and no address of the answer may lie in. */
   readonly protect: readonly Cidr<Ipv4>[];
 };
@@ -79,7 +79,7 @@ function readServerId(
 /** What the message of an allowed server says. */
 function readAnswer(
   config: Dhcp4Config,
-  { requestedAt, protect, inUse }: Question,
+  { requestedAt, protect, lease: inUse }: Question,
   received: Dhcp4Message,
   type: AnswerType,
   serverId: Ipv4,
@@ -126,7 +126,7 @@ export function acceptMessage(
   const type = ANSWERS.find((known) => known === option.value);
   if (type === undefined) return err({ reason: 'unexpected-type' });
 
-  const fallback = type === DHCP_MESSAGE_TYPE.DHCPACK ? question.inUse?.serverId : undefined;
+  const fallback = type === DHCP_MESSAGE_TYPE.DHCPACK ? question.lease?.serverId : undefined;
   const serverId = readServerId(config, message, fallback);
   if (!serverId.ok) return serverId;
   const answer = readAnswer(config, question, message, type, serverId.value);

@@ -86,7 +86,7 @@ function onMessage(config: Dhcp4Config, state: Dhcp4State, message: Dhcp4Message
   const asked = addressed(config, state, message.xid);
   const xid = 'xid' in asked ? asked.xid : state.xid;
   const { requestedAt } = state;
-  const question = { xid, requestedAt, inUse: leaseOf(state), protect: env.protect };
+  const question = { xid, requestedAt, lease: leaseOf(state), protect: env.protect };
   const answer = acceptMessage(asSpoken(config, asked), question, message);
   return answer.ok
     ? onAnswer(config, asked, answer.value, env)
