@@ -1,19 +1,21 @@
 import { between, type Instant, seconds } from '../base/time.ts';
 import { extraText } from '../protocol/dhcp4/extras.ts';
-import { type Habit, NO_HABIT } from '../protocol/dhcp4/habit.ts';
+import { doubted, type Habit, NO_HABIT } from '../protocol/dhcp4/habit.ts';
 import type { LeaseWorld } from './ports.ts';
 
 /** LANs of which something is remembered; the one that was learned first goes. */
 const MOST_LANS = 64;
-/** Then a pod asks as it is configured again: the server may be another one, or mended. It costs this pod 0.25 s or so. */
-const MEMORY = seconds(600);
+/** Then a pod asks as it is configured again: the server may be another one, or mended. If not, it costs this pod 0.25 s. */
+const DOUBT_AFTER = seconds(600);
+/** Then all is forgotten, also that option 61 is left out, which is never doubted: it is found out too slowly for that. */
+const MEMORY = seconds(3600);
 
 /** Plain JSON, made in one place. */
 function isSame<T extends Habit | Habit['first']>(a: T, b: T): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-type Known = { readonly habit: Habit; readonly since: Instant };
+type Known = { readonly habit: Habit; readonly since: Instant; readonly triedAt: Instant };
 
 /**
  * How clients begin to ask on each LAN, by what clients before them found out. Not stored: after a restart the first pod
@@ -31,9 +33,15 @@ export class Habits {
   of(lan: string | undefined): Habit {
     const known = lan === undefined ? undefined : this.#known.get(lan);
     if (lan === undefined || known === undefined) return NO_HABIT;
-    if (between(known.since, this.#world.clock.now()) <= MEMORY) return known.habit;
-    this.#known.delete(lan);
-    return NO_HABIT;
+    const now = this.#world.clock.now();
+    if (between(known.since, now) > MEMORY) {
+      this.#known.delete(lan);
+      return NO_HABIT;
+    }
+    if (between(known.triedAt, now) <= DOUBT_AFTER) return known.habit;
+    const habit = doubted(known.habit);
+    this.#known.set(lan, { ...known, habit, triedAt: now });
+    return habit;
   }
 
   /** A client has its lease, and this is how the next one begins. */
@@ -41,14 +49,15 @@ export class Habits {
     if (lan === undefined) return;
     const before = this.of(lan);
     if (isSame(before, habit)) return;
-    const since = this.#known.get(lan)?.since ?? this.#world.clock.now();
+    const now = this.#world.clock.now();
+    const { since, triedAt } = this.#known.get(lan) ?? { since: now, triedAt: now };
     this.#known.delete(lan);
     if (isSame(habit, NO_HABIT)) return;
     for (const [oldest] of this.#known) {
       if (this.#known.size < MOST_LANS) break;
       this.#known.delete(oldest);
     }
-    this.#known.set(lan, { habit, since });
+    this.#known.set(lan, { habit, since, triedAt });
     if (!isSame(before.first, habit.first)) this.#say(lan, habit);
   }
 

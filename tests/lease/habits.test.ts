@@ -57,7 +57,7 @@ describe('what worked on a LAN is where the next pod begins', () => {
     await manager.close();
   });
 
-  test('it is of one LAN, is forgotten after ten minutes, and with a restart', async () => {
+  test('it is of one LAN, is doubted after ten minutes, and forgotten with a restart', async () => {
     const { world, heard } = tripping((message) => carries(message, 80));
     const manager = managerOf(world);
     await attached(world, manager, world.addPod('a'), asks({}));
@@ -70,6 +70,7 @@ describe('what worked on a LAN is where the next pod begins', () => {
     assert.ok(carries(await first('c', manager, 'other0'), 80));
     await world.time.run(TEN_MINUTES + 1000);
     assert.ok(carries(await first('d'), 80), 'asked as it is configured again');
+    assert.equal(heard.length, 3, 'two DISCOVERs and the REQUEST: it knew what to try next');
     assert.ok(!carries(await first('e'), 80), 'and found out again');
     const restarted = managerOf(world);
     assert.ok(carries(await first('f', restarted), 80));

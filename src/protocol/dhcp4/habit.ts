@@ -89,6 +89,12 @@ export function afterRefusal(habit: Habit): Habit {
   return habitOf(nameOnly(habit.request));
 }
 
+/** Whether it is still so: asks as it is configured once more, and knows what to try next. The identity stays. */
+export function doubted(habit: Habit): Habit {
+  const name = nameOnly(habit.request);
+  return { ...habit, first: { leftOut: name, broadcast: false }, request: name, failed: 0 };
+}
+
 /** A DISCOVER that was answered. */
 export type Answered = {
   readonly manner: Manner;

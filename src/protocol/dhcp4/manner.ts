@@ -38,7 +38,8 @@ export function namelessXid(xid: number): number {
 export function addressed(config: Dhcp4Config, state: Dhcp4State, xid: number): Dhcp4State {
   if (state.kind !== 'selecting' || !state.nameless || xid !== namelessXid(state.xid)) return state;
   const { acquisition, tries } = state;
-  const at = isNamelessTry(config, acquisition, tries - 1) ? tries - 1 : tries - 2;
+  // The row of tries may have begun anew since (the link came back).
+  const at = isNamelessTry(config, acquisition, tries - 1) ? tries - 1 : Math.max(NAMELESS_FROM, tries - 2);
   const habit = nameless(acquisition.habit);
   const manner = mannerOf(config, habit, at);
   const before = mannerOf(config, acquisition.habit, at - 1);
