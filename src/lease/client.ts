@@ -116,7 +116,7 @@ export class LeaseClient {
       begin: () => this.dispatch({ type: 'start', hint, habit: habits.of(lan) }),
       state: () => this.#state,
     });
-    if (!acquired.ok && acquired.error.kind === 'no-lease') habits.failed(lan);
+    if (!acquired.ok && acquired.error.kind === 'no-lease') habits.failed(lan, this.identity.config);
     return acquired;
   }
 

@@ -1,6 +1,7 @@
 import { between, type Instant, seconds } from '../base/time.ts';
 import { extraText } from '../protocol/dhcp4/extras.ts';
-import { doubted, type Habit, NO_HABIT } from '../protocol/dhcp4/habit.ts';
+import { doubted, type Habit, isNameless, NO_HABIT } from '../protocol/dhcp4/habit.ts';
+import type { Dhcp4Config } from '../protocol/dhcp4/state.ts';
 import type { LeaseWorld } from './ports.ts';
 
 /** LANs of which something is remembered; the one that was learned first goes. */
@@ -44,11 +45,14 @@ export class Habits {
     return habit;
   }
 
-  /** A client has its lease, and this is how the next one begins. */
+  /**
+   * A client has its lease, and this is how the next one begins. Who must give its identifier says nothing of those who
+   * need not.
+   */
   learned(lan: string | undefined, habit: Habit): void {
     if (lan === undefined) return;
     const before = this.of(lan);
-    if (isSame(before, habit)) return;
+    if (isSame(before, habit) || (isNameless(before) && !isNameless(habit))) return;
     const now = this.#world.clock.now();
     const { since, triedAt } = this.#known.get(lan) ?? { since: now, triedAt: now };
     this.#known.delete(lan);
@@ -61,9 +65,9 @@ export class Habits {
     if (!isSame(before.first, habit.first)) this.#say(lan, habit);
   }
 
-  /** A client that began like this has got nothing. */
-  failed(lan: string | undefined): void {
-    if (lan !== undefined) this.#known.delete(lan);
+  /** A client has got nothing although it began like this; who must give its identifier did not, if that is left out. */
+  failed(lan: string | undefined, { clientIdOptional = false }: Pick<Dhcp4Config, 'clientIdOptional'>): void {
+    if (lan !== undefined && (clientIdOptional || !isNameless(this.of(lan)))) this.#known.delete(lan);
   }
 
   #say(lan: string, { first }: Habit): void {

@@ -157,6 +157,21 @@ describe('a server that does not take a long option 61', () => {
     await restarted.close();
   });
 
+  test('pods that must give theirs, well or not, do not make the others wait again', async () => {
+    const { world } = tripping(hasLongId);
+    const manager = managerOf(world);
+    const ours = asks({ clientId: LONG_ID, clientIdOptional: true });
+    await attached(world, manager, world.addPod('a'), ours);
+    await attached(world, manager, world.addPod('b'), asks({ clientId: '006162' }));
+    assert.equal((await attach(world, manager, world.addPod('c'), asks({ clientId: LONG_ID }))).ok, false);
+    const began = world.time.now();
+    await attached(world, manager, world.addPod('d'), {
+      client: { ...ours.client, clientId: `${LONG_ID}62` },
+    });
+    assert.ok(world.time.now() - began < 50, `${world.time.now() - began} ms`);
+    await manager.close();
+  });
+
   test('one that somebody chose: no address rather than one of another client', async () => {
     const { world, heard } = tripping(hasLongId);
     const manager = managerOf(world);

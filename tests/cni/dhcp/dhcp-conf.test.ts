@@ -51,10 +51,13 @@ test("apply: the metric is `priority`, the MTU is the network's unless the confi
   }
 });
 
+/** Whether option 61 is ours to leave out. */
+function optional(ipam: JsonObject, attached = WEB): boolean | undefined {
+  return client(ipam, { attached }).clientIdOptional;
+}
+
 describe('identity', () => {
   test('the identifier may be left out only where it is made from a container', () => {
-    const optional = (ipam: JsonObject, attached = WEB): boolean | undefined =>
-      client(ipam, { attached }).clientIdOptional;
     for (const clientId of ['pod', 'duid', 'mac', 'a name', '0x0102'])
       assert.equal(optional({ clientId }), false);
     const provide = [{ option: 'dhcp-client-identifier', value: 'a name' }];
