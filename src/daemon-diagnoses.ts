@@ -1,6 +1,7 @@
 import type { HostNetwork } from './kernel/host-network.ts';
 import type { openTimers } from './kernel/timers.ts';
 import type { AddDiagnoses } from './doctor/add-diagnosis.ts';
+import type { PodExtras } from './doctor/extras-probe.ts';
 
 type Lan = { readonly index: number; readonly name: string };
 type Warn = (fields: object, message: string) => void;
@@ -17,9 +18,9 @@ export function diagnosesOf(host: HostNetwork, timers: ReturnType<typeof openTim
   };
   return {
     /** As `PluginServices` has it. */
-    diagnose: async (lan: Lan): Promise<string | undefined> => {
+    diagnose: async (lan: Lan, extras?: PodExtras): Promise<string | undefined> => {
       doctor ??= open();
-      return (await doctor).diagnose(lan);
+      return (await doctor).diagnose(lan, extras);
     },
     close: async (): Promise<void> => {
       await (await doctor)?.close();

@@ -1,6 +1,7 @@
 import { between, type Instant } from '../base/time.ts';
 import type { Debt } from '../lease/debts.ts';
 import type { ManagedLease } from '../lease/manager.ts';
+import { extraText } from '../protocol/dhcp4/extras.ts';
 import { heldBy } from '../protocol/dhcp4/state.ts';
 
 /** A lease as the API shows it. */
@@ -15,6 +16,8 @@ export type LeaseView = {
   readonly prefix: number | null;
   readonly routers: readonly string[];
   readonly server: string | null;
+  /** Options that the messages lack because the server answered only without them: "80 (rapid-commit)". */
+  readonly without: readonly string[];
   /** Whole seconds; null for an infinite lease and for none. */
   readonly expiresInSeconds: number | null;
 };
@@ -51,6 +54,7 @@ export function leaseViews(source: LeaseSource): readonly LeaseView[] {
     prefix: lease?.address.prefix ?? null,
     routers: lease?.routers ?? [],
     server: lease?.serverId ?? null,
+    without: (lease?.leftOut ?? []).map(extraText),
     expiresInSeconds:
       lease?.times === undefined ? null : Math.round(between(now, lease.times.expiresAt) / 1000),
   }));

@@ -1,5 +1,6 @@
 import type { SysError } from '../base/sys-error.ts';
 import type { LeaseManager } from '../lease/manager.ts';
+import type { Dhcp4Config } from '../protocol/dhcp4/state.ts';
 import type { HostSide } from '../node/host/host-side.ts';
 import type { UplinkSource } from '../node/ports.ts';
 import type { DhcpKeys } from './dhcp/keys.ts';
@@ -34,9 +35,12 @@ export interface PluginServices {
   };
   /**
    * Why nobody answers on a LAN: a sentence of cause and one of remedy. At most two seconds, and shared between callers;
-   * undefined when nothing was found. Never rejects.
+   * undefined when nothing was found. `asked`: what the messages carried that were not answered. Never rejects.
    */
-  readonly diagnose?: (lan: { readonly index: number; readonly name: string }) => Promise<string | undefined>;
+  readonly diagnose?: (
+    lan: { readonly index: number; readonly name: string },
+    asked?: Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit'>,
+  ) => Promise<string | undefined>;
   readonly log: { warn(fields: object, message: string): void };
   /** Adds one to a counter. */
   count(event: string): void;

@@ -1,4 +1,5 @@
 import { type Duration, type Instant, later, millis } from '../base/time.ts';
+import type { PodExtras } from './extras-probe.ts';
 import type { Finding } from './finding.ts';
 import { causes } from './lan.ts';
 import type { LanPorts } from './ports.ts';
@@ -20,8 +21,9 @@ export async function diagnoseAdd(
   ports: LanPorts,
   lan: Lan,
   budget: Duration = BUDGET,
+  extras?: PodExtras,
 ): Promise<string | undefined> {
-  return inWords(await causes(ports, lan.name, { budget, patience: millis(0) }));
+  return inWords(await causes(ports, lan.name, { budget, patience: millis(0), extras }));
 }
 
 function inWords(found: readonly Finding[]): string | undefined {
@@ -57,8 +59,9 @@ export class AddDiagnoses {
   }
 
   /** As `services.diagnose` of the plugins. Never rejects. */
-  readonly diagnose = (lan: Lan): Promise<string | undefined> => {
-    const key = `${lan.index} ${lan.name}`;
+  readonly diagnose = (lan: Lan, extras?: PodExtras): Promise<string | undefined> => {
+    // Pods of another configuration may fail for another reason.
+    const key = `${lan.index} ${lan.name} ${JSON.stringify(extras?.parameterRequest)} ${Object.keys(extras?.send ?? {}).join()}`;
     const now = this.#ports.clock.now();
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.until === undefined) return kept.early;
@@ -68,7 +71,7 @@ export class AddDiagnoses {
     const { promise: early, resolve } = Promise.withResolvers<string | undefined>();
     const running: Kept = { early, ended: Promise.resolve(), whole: undefined, until: undefined };
     this.#kept.set(key, running);
-    running.ended = this.#run(lan, resolve).then((whole) => {
+    running.ended = this.#run(lan, extras, resolve).then((whole) => {
       resolve(whole);
       running.whole = whole;
       running.until = later(this.#ports.clock.now(), KEPT_FOR);
@@ -88,11 +91,16 @@ export class AddDiagnoses {
     }
   }
 
-  async #run(lan: Lan, early: (answer: string | undefined) => void): Promise<string | undefined> {
+  async #run(
+    lan: Lan,
+    extras: PodExtras | undefined,
+    early: (answer: string | undefined) => void,
+  ): Promise<string | undefined> {
     const { budget = BUDGET, patience, warn } = this.#options;
     try {
       const found = await causes(this.#ports, lan.name, {
         budget,
+        extras,
         signal: this.#end.signal,
         ...(patience === undefined ? {} : { patience }),
         early: (soFar) => early(inWords(soFar)),

@@ -1,5 +1,6 @@
 import { formatDuration, millis } from '../base/time.ts';
 import { isSilent, offerText, perServer, surroundings, wayLines } from './facts-text.ts';
+import { extrasFindings } from './extras-findings.ts';
 import type { Finding } from './finding.ts';
 import { type LanFacts, type OfferFact, WAYS } from './lan-facts.ts';
 import { macFindings } from './mac-findings.ts';
@@ -18,6 +19,7 @@ export function dhcpFindings(facts: LanFacts, platform: Platform): readonly Find
   return [
     ...silence(facts),
     ...macFindings(facts, platform),
+    ...extrasFindings(facts),
     ...serverFindings(facts),
     ...nakFindings(facts),
     ...claimFindings(facts),

@@ -6,10 +6,12 @@ import { emitArpFrame, parseArpFrame } from '../wire/arp.ts';
 import { BRIDGE_GROUP_MAC, type Bpdu, parseBpdu } from '../wire/bpdu.ts';
 import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
-import { parseDhcp4 } from '../wire/dhcp4/message.ts';
+import { type Dhcp4Message, parseDhcp4 } from '../wire/dhcp4/message.ts';
 import { parseUnreachable4, type Unreachable4 } from '../wire/ip/icmp4.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
-import { childMac, DHCP_SERVER_PORT, discoverFrame } from './discover.ts';
+import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
+import { childMac, DHCP_SERVER_PORT, discoverFrame, releaseFrame } from './discover.ts';
+import { ExtrasProbe, type PodExtras, USUAL_EXTRAS } from './extras-probe.ts';
 import {
   ALL_WAYS,
   type ClaimFact,
@@ -19,7 +21,7 @@ import {
   type Way,
   WAYS,
 } from './lan-facts.ts';
-import { readOffer, readText } from './offer.ts';
+import { readOffer, readText, type ServerAnswer } from './offer.ts';
 import type { HeardFrame, LanPorts, ProbedLink, ProbeSocket } from './ports.ts';
 
 export const DEFAULT_BUDGET = millis(1500);
@@ -44,6 +46,8 @@ const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
 export type ProbeOptions = {
   readonly budget: Duration;
   readonly patience: Duration;
+  /** What pods say beside the plain messages of the probe; else what they do by default. */
+  readonly extras?: PodExtras | undefined;
   /** Called once, when the budget is over and the patience is needed: what is known by then. */
   readonly early?: ((facts: LanFacts) => void) | undefined;
   /** Ends it at once, with what is known by then. */
@@ -67,7 +71,7 @@ export async function probeLan(
     promiscuous: false,
   });
   try {
-    return await new LanProbe(ports, { link, child, ownMacs, socket }).run(options);
+    return await new LanProbe(ports, { link, child, ownMacs, socket }, options.extras).run(options);
   } finally {
     await socket.close();
   }
@@ -93,6 +97,7 @@ class LanProbe {
   /** What was sent, by transaction id: each DISCOVER has its own, so that its answer tells which one it was. */
   readonly #asked = new Map<number, { readonly way: Way; readonly round: number; readonly at: Instant }>();
   readonly #offers: OfferFact[] = [];
+  readonly #extras: ExtrasProbe;
   readonly #naks: NakFact[] = [];
   readonly #claims = new Map<string, ClaimFact>();
   readonly #unreachable: Unreachable4[] = [];
@@ -103,7 +108,8 @@ class LanProbe {
   #sendError: string | undefined;
   #onAnswer: (() => void) | undefined;
 
-  constructor(ports: LanPorts, parts: Parts) {
+  constructor(ports: LanPorts, parts: Parts, extras = USUAL_EXTRAS) {
+    this.#extras = new ExtrasProbe(extras);
     this.#ports = ports;
     this.#parts = parts;
     this.#begin = ports.clock.now();
@@ -119,6 +125,7 @@ class LanProbe {
         this.#schedule(millis(at + i * STAGGER), () => this.#ask(way, round));
       }
       this.#schedule(millis(at), () => this.#askOwners());
+      this.#schedule(millis(at + ALL_WAYS.length * STAGGER), () => this.#askExtras());
     }
     this.#schedule(budget, () => {
       if (patience === 0 || this.#complete()) {
@@ -156,6 +163,7 @@ class LanProbe {
       sent: this.#asked.size,
       sendError: this.#sendError,
       offers: [...this.#offers],
+      extras: this.#extras.facts(this.#ports.clock.now()),
       naks: [...this.#naks],
       claims: [...this.#claims.values()],
       unreachable: [...this.#unreachable],
@@ -173,7 +181,7 @@ class LanProbe {
   }
 
   #complete(): boolean {
-    return ALL_WAYS.every((way) => this.#isAnswered(way));
+    return ALL_WAYS.every((way) => this.#isAnswered(way)) && this.#extras.isDone(this.#ports.clock.now());
   }
 
   #isAnswered(way: Way): boolean {
@@ -187,6 +195,32 @@ class LanProbe {
     const failed = socket.send(discoverFrame(WAYS[way], { own: link.mac, child, xid }));
     if (failed === undefined) this.#asked.set(xid, { way, round, at: this.#ports.clock.now() });
     else this.#sendError = failed.message;
+  }
+
+  /** The same as a pod asks, with what its messages need not carry: only where one without it is answered. */
+  #askExtras(): void {
+    if (!this.#isAnswered('child')) return;
+    const { link, child, socket } = this.#parts;
+    const now = this.#ports.clock.now();
+    for (const codes of this.#extras.due(now)) {
+      const xid = this.#ports.random();
+      const asker = { own: link.mac, child, xid };
+      const failed = socket.send(discoverFrame(WAYS.child, asker, this.#extras.optionsOf(codes)));
+      if (failed === undefined) this.#extras.asked(codes, xid, now);
+      else this.#sendError = failed.message;
+    }
+    this.#onAnswer?.();
+  }
+
+  #hearExtra(message: Dhcp4Message, { type, serverId }: ServerAnswer, serverMac: Mac): void {
+    if (type === DHCP_MESSAGE_TYPE.DHCPOFFER) this.#extras.heard(message.xid, 'offer');
+    if (type !== DHCP_MESSAGE_TYPE.DHCPACK) return;
+    const isMarked = message.options.has(DHCP4_OPTIONS['rapid-commit'].code);
+    this.#extras.heard(message.xid, isMarked ? 'ack' : 'unmarked-ack');
+    const committed = { address: message.yiaddr, serverId, serverMac };
+    const { child, socket } = this.#parts;
+    const failed = socket.send(releaseFrame(child, this.#ports.random(), committed));
+    if (failed !== undefined) this.#sendError = failed.message;
   }
 
   /** "Has anybody this address?": the uplink's own, which nobody else should have, and what servers offer. */
@@ -231,6 +265,12 @@ class LanProbe {
   #hearDhcp(payload: Uint8Array, sourceMac: Mac, src: Ipv4, at: Instant): void {
     const message = parseDhcp4(payload);
     if (!message.ok || message.value.op !== 'reply') return;
+    if (this.#extras.isOurs(message.value.xid) && message.value.chaddr === this.#parts.child) {
+      const answer = readOffer(message.value, src);
+      if (answer !== undefined) this.#hearExtra(message.value, answer, sourceMac);
+      this.#onAnswer?.();
+      return;
+    }
     const asked = this.#asked.get(message.value.xid);
     if (asked === undefined || message.value.chaddr !== this.#chaddrOf(asked.way)) return;
     const answer = readOffer(message.value, src);

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { concat, utf8 } from '../base/bytes.ts';
-import { IPV4_ANY, IPV4_BROADCAST } from '../base/ipv4.ts';
+import { concat, toHex, utf8 } from '../base/bytes.ts';
+import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import { mac, macFromBytes, macToBytes, type Mac } from '../base/mac.ts';
+import { buildRelease } from '../protocol/dhcp4/build.ts';
 import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
 import { emitDhcp4 } from '../wire/dhcp4/message.ts';
@@ -32,22 +33,29 @@ export function childMac(own: Mac): Mac {
   return macFromBytes(bytes);
 }
 
+/** The doctor's own client identifier, for the client with this MAC. */
+function strangerId(chaddr: Mac): Uint8Array {
+  return concat([Uint8Array.of(CLIENT_ID_TYPE), utf8(CLIENT_ID_TEXT), macToBytes(chaddr)]);
+}
+
 export type Asker = { readonly own: Mac; readonly child: Mac; readonly xid: number };
 
 /**
- * A DHCPDISCOVER as a whole frame. Its client identifier is the same at every run, so that a server which sets offered
- * addresses aside does so for two clients at most.
+ * A DHCPDISCOVER as a whole frame, with `more` options. Its client identifier is the same at every run, so that a server
+ * which sets offered addresses aside does so for three clients at most: the node, a pod, and one with a long identifier.
  */
-export function discoverFrame(way: WayOfAsking, { own, child, xid }: Asker): Uint8Array {
+export function discoverFrame(
+  way: WayOfAsking,
+  { own, child, xid }: Asker,
+  more: ReadonlyMap<number, Uint8Array> = new Map(),
+): Uint8Array {
   const chaddr = way.chaddr === 'own' ? own : child;
   const options = new Map<number, Uint8Array>([
     [DHCP4_OPTIONS['dhcp-message-type'].code, Uint8Array.of(DHCP_MESSAGE_TYPE.DHCPDISCOVER)],
   ]);
-  if (way.stranger) {
-    const id = concat([Uint8Array.of(CLIENT_ID_TYPE), utf8(CLIENT_ID_TEXT), macToBytes(chaddr)]);
-    options.set(DHCP4_OPTIONS['dhcp-client-identifier'].code, id);
-  }
+  if (way.stranger) options.set(DHCP4_OPTIONS['dhcp-client-identifier'].code, strangerId(chaddr));
   options.set(DHCP4_OPTIONS['dhcp-parameter-request-list'].code, Uint8Array.from(PARAMETERS));
+  for (const [code, bytes] of more) options.set(code, bytes);
   const payload = emitDhcp4({
     op: 'request',
     xid,
@@ -70,5 +78,34 @@ export function discoverFrame(way: WayOfAsking, { own, child, xid }: Asker): Uin
     srcPort: DHCP_CLIENT_PORT,
     dstPort: DHCP_SERVER_PORT,
     payload,
+  });
+}
+
+/** A lease that a server has given to a DISCOVER of `child` with option 80. */
+export type Committed = { readonly address: Ipv4; readonly serverId: Ipv4; readonly serverMac: Mac };
+
+/** What a RELEASE says of its client is who it is. */
+const RELEASER = {
+  requestedAddress: undefined,
+  parameterRequest: [],
+  send: {},
+  rapidCommit: false,
+  broadcast: 'never',
+  servers: [],
+  ipv6Only: false,
+} as const;
+
+/** Its DHCPRELEASE as a whole frame: who only looks keeps nothing. */
+export function releaseFrame(child: Mac, xid: number, committed: Committed): Uint8Array {
+  const { address, serverId, serverMac } = committed;
+  const speaker = { ...RELEASER, chaddr: child, clientId: toHex(strangerId(child)) };
+  return emitUdp4Frame({
+    srcMac: child,
+    dstMac: serverMac,
+    src: address,
+    dst: serverId,
+    srcPort: DHCP_CLIENT_PORT,
+    dstPort: DHCP_SERVER_PORT,
+    payload: emitDhcp4(buildRelease(speaker, xid, { address, serverId })),
   });
 }

@@ -58,6 +58,18 @@ export type OfferFact = {
   readonly round: number;
 };
 
+/** What came back for a DISCOVER with options that it need not carry; an ACK: the server did rapid commit. */
+export type ExtraAnswer = 'offer' | 'ack' | 'unmarked-ack';
+
+export type ExtraFact = {
+  /** The options that the DISCOVERs carried beside those of the way `child`. */
+  readonly codes: readonly number[];
+  readonly asks: number;
+  readonly answer: ExtraAnswer | undefined;
+  /** No answer came although there was time for one. */
+  readonly silent: boolean;
+};
+
 export type NakFact = { readonly serverId: Ipv4; readonly text: string };
 
 /** Somebody else answered for an address. */
@@ -78,6 +90,8 @@ export type LanFacts = {
   readonly sent: number;
   readonly sendError: string | undefined;
   readonly offers: readonly OfferFact[];
+  /** Empty where the way `child` is not answered. */
+  readonly extras: readonly ExtraFact[];
   readonly naks: readonly NakFact[];
   readonly claims: readonly ClaimFact[];
   /** ICMP errors about datagrams to DHCP servers. */

@@ -2,6 +2,7 @@ import { isSysError } from '../base/sys-error.ts';
 import type { Duration } from '../base/time.ts';
 import { dhcpFindings, lanIsFine } from './dhcp-findings.ts';
 import { DEFAULT_BUDGET, DEFAULT_PATIENCE, probeLan } from './dhcp-probe.ts';
+import type { PodExtras } from './extras-probe.ts';
 import type { Finding, Severity } from './finding.ts';
 import { hasMac, uplinkFinding } from './link-findings.ts';
 import type { LanFacts } from './lan-facts.ts';
@@ -13,6 +14,8 @@ export type LanOptions = {
   readonly budget?: Duration;
   /** How much longer while something is not answered; 6.5 s: servers may ping an address first. 0: not longer. */
   readonly patience?: Duration;
+  /** What pods say beside the plain messages of the probe; else what they do by default. */
+  readonly extras?: PodExtras | undefined;
   /** Ends it at once, with what is known by then. */
   readonly signal?: AbortSignal;
 };
@@ -42,7 +45,7 @@ export async function causes(
   uplink: string | undefined,
   options: LanOptions & { readonly early?: (findings: readonly Finding[]) => void },
 ): Promise<readonly Finding[]> {
-  const { budget = DEFAULT_BUDGET, patience = DEFAULT_PATIENCE, early, signal } = options;
+  const { budget = DEFAULT_BUDGET, patience = DEFAULT_PATIENCE, extras, early, signal } = options;
   try {
     const link = uplink === undefined ? undefined : await ports.link(uplink);
     const unfit = uplinkFinding(uplink, link);
@@ -52,6 +55,7 @@ export async function causes(
     const facts = await probeLan(ports, link, {
       budget,
       patience,
+      extras,
       signal,
       early: early && ((soFar) => early(verdict(soFar, platform))),
     });

@@ -5,32 +5,21 @@ import { err, ok } from '../base/result.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import { step } from '../protocol/dhcp4/client.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
+import { lessonOf } from '../protocol/dhcp4/manner.ts';
 import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
+import type { ClientParts } from './client-parts.ts';
 import { validFor } from './configuration.ts';
 import { Exchange } from './exchange.ts';
 import { AddressGuard, type Checked } from './guard.ts';
 import { LeaseHands } from './hands.ts';
-import type { Inbox } from './inbox.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
 import { Sender } from './sender.ts';
-import type { ServerNotes } from './server-notes.ts';
 import { storedState } from './stored.ts';
 import { type Acquired, Waiter } from './waiter.ts';
-
-/** What all clients of a manager share. */
-export type ClientParts = {
-  readonly world: LeaseWorld;
-  readonly inbox: Inbox;
-  readonly notes: ServerNotes;
-  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
-  readonly isCrowded: () => boolean;
-  /** Does something in its turn, among all that wants to be sent at the same moment. */
-  readonly pace: (work: () => void) => void;
-};
 
 /** A lease time that many servers give, and the Go client where one gives none. */
 const ADOPTION_LIMIT = seconds(3600);
@@ -120,11 +109,15 @@ export class LeaseClient {
    * Seeks a lease until `deadline` has passed or `signal` aborts; `hint` is wished for. The caller gives back what a
    * failure leaves held.
    */
-  acquire(deadline: Duration, signal: AbortSignal, hint?: Ipv4): Promise<Acquired> {
-    return this.#waiter.wait(deadline, signal, {
-      begin: () => this.dispatch({ type: 'start', hint }),
+  async acquire(deadline: Duration, signal: AbortSignal, hint?: Ipv4): Promise<Acquired> {
+    const { habits } = this.#parts.notes;
+    const lan = this.identity.lan?.name;
+    const acquired = await this.#waiter.wait(deadline, signal, {
+      begin: () => this.dispatch({ type: 'start', hint, habit: habits.of(lan) }),
       state: () => this.#state,
     });
+    if (!acquired.ok && acquired.error.kind === 'no-lease') habits.failed(lan, this.identity.config);
+    return acquired;
   }
 
   /**
@@ -161,7 +154,7 @@ export class LeaseClient {
     const { lease } = this;
     const { pace } = this.#parts;
     if (lease?.times !== undefined && this.#world.clock.now() >= lease.times.expiresAt) {
-      this.#state = { kind: 'init', last: lease.address.address };
+      this.#state = { kind: 'init', last: lease.address.address, leftOut: lease.leftOut };
       this.#perform({ type: 'withdraw', lease }, lease);
       this.#armAt(undefined);
       pace(() => this.dispatch({ type: 'start' }));
@@ -221,6 +214,7 @@ export class LeaseClient {
       },
       'dhcp step',
     );
+    if (leaseOf(before) === undefined && leaseOf(next.state) !== undefined) this.#teach(before);
     for (const effect of next.effects) {
       try {
         this.#perform(effect, leaseOf(before));
@@ -229,6 +223,12 @@ export class LeaseClient {
       }
     }
     this.#arm();
+  }
+
+  /** The next clients on this LAN begin as this one has come to its lease. */
+  #teach(before: Dhcp4State): void {
+    const lesson = lessonOf(this.identity.config, before, this.#world.clock.now());
+    if (lesson !== undefined) this.#parts.notes.habits.learned(this.identity.lan?.name, lesson);
   }
 
   /** `before`: the lease until now. */

@@ -6,6 +6,7 @@ import { isSysError, type SysError } from '../base/sys-error.ts';
 import { later, millis } from '../base/time.ts';
 import { probe } from '../protocol/acd4/packets.ts';
 import { buildRelease } from '../protocol/dhcp4/build.ts';
+import { asSpoken } from '../protocol/dhcp4/manner.ts';
 import { type Held, leaseOf } from '../protocol/dhcp4/state.ts';
 import { newXid } from '../protocol/dhcp4/step.ts';
 import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
@@ -238,6 +239,8 @@ function releaseFrame(world: ReleaseWorld, owed: Owed, srcMac: Mac, dstMac: Mac)
     dst: held.serverId,
     srcPort: DHCP_CLIENT_PORT,
     dstPort: DHCP_SERVER_PORT,
-    payload: emitDhcp4(buildRelease(record.config, xid, { address, serverId: held.serverId })),
+    payload: emitDhcp4(
+      buildRelease(asSpoken(record.config, record.state), xid, { address, serverId: held.serverId }),
+    ),
   });
 }

@@ -114,6 +114,8 @@ const Whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const Xid = v.pipe(Whole, v.maxValue(0xffffffff));
 const Code = v.pipe(Whole, v.maxValue(254));
 const HexText = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})*$/, 'not hex'));
+/** Options: code to hex. */
+const OptionBytes = v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText);
 const Prefix = v.pipe(Whole, v.maxValue(32));
 const Net4 = v.object({ address: Ipv4Text, prefix: Prefix });
 
@@ -148,13 +150,15 @@ const Lease = v.object({
   refusedRoutes: v.optional(v.array(v.string()), []),
   malformed: v.array(v.string()),
   remarks: v.optional(v.array(v.string()), []),
+  stated: v.optional(OptionBytes),
+  leftOut: v.optional(v.array(Code)),
 });
 
 const pending = { xid: Xid, tries: Whole, resendAt: When };
 
 /** The states that hold a lease, `init` for a lease that was lost, and `ipv6-only`: nothing else has to survive. */
 const State = v.variant('kind', [
-  v.object({ kind: v.literal('init'), last: maybe(Ipv4Text) }),
+  v.object({ kind: v.literal('init'), last: maybe(Ipv4Text), leftOut: v.optional(v.array(Code)) }),
   v.object({ kind: v.literal('ipv6-only'), until: When }),
   v.object({ kind: v.literal('verifying'), lease: Lease, requestedAt: When, ...pending }),
   v.object({ kind: v.literal('bound'), lease: Lease }),
@@ -199,9 +203,10 @@ const Record = v.object({
   config: v.object({
     chaddr: MacText,
     clientId: maybe(HexText),
+    clientIdOptional: v.optional(v.boolean()),
     requestedAddress: maybe(Ipv4Text),
     parameterRequest: v.array(Code),
-    send: v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText),
+    send: OptionBytes,
     servers: v.optional(v.array(Ipv4Text), []),
     ipv6Only: v.optional(v.boolean(), false),
     rapidCommit: v.boolean(),

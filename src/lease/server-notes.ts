@@ -1,7 +1,9 @@
 import type { Ipv4 } from '../base/ipv4.ts';
 import { between, type Instant, later, seconds } from '../base/time.ts';
+import { extraText } from '../protocol/dhcp4/extras.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
+import { Habits } from './habits.ts';
 import type { LeaseWorld } from './ports.ts';
 
 /** Servers that are named one by one in counters and log; more of them are somebody's flood. */
@@ -27,9 +29,12 @@ export class ServerNotes {
   readonly #world: Pick<LeaseWorld, 'clock' | 'timers' | 'log' | 'count'>;
   readonly #silences = new Map<string, Silence>();
   readonly #strangers = new Set<Ipv4>();
+  /** How to ask them. */
+  readonly habits: Habits;
 
   constructor(world: Pick<LeaseWorld, 'clock' | 'timers' | 'log' | 'count'>) {
     this.#world = world;
+    this.habits = new Habits(world);
   }
 
   /** `lan` is the name of the interface through which the LAN is reached. Says so when no server answers. */
@@ -96,8 +101,14 @@ export class ServerNotes {
   }
 
   /** What in a lease was left aside, said once for each lease that brings it. */
-  leased(lease: string, { serverId, refusedRoutes, malformed, remarks }: Lease4): void {
+  leased(lease: string, { serverId, refusedRoutes, malformed, remarks, leftOut = [] }: Lease4): void {
     this.#world.count('lease-installed');
+    if (leftOut.length > 0) {
+      this.#world.log.warn(
+        { lease, server: serverId, without: leftOut.map(extraText) },
+        'the server gave the lease only to a message without these options: what they ask for or tell is missing',
+      );
+    }
     for (const _ of refusedRoutes) this.#world.count('route-refused');
     if (refusedRoutes.length > 0) {
       this.#world.log.warn(

@@ -1,5 +1,6 @@
 import { parseJson } from '../base/json.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { leftOutOf } from '../protocol/dhcp4/manner.ts';
 import { type Dhcp4State, leaseOf } from '../protocol/dhcp4/state.ts';
 import type { LeaseStore } from './ports.ts';
 import { keyText, type LeaseRecord, parseRecord } from './record.ts';
@@ -38,5 +39,7 @@ export function readStored(
 /** What of a state has to survive: a lease, the end of a wait for IPv6 only, else which address to ask for again. */
 export function storedState(state: Dhcp4State): Dhcp4State {
   if (leaseOf(state) !== undefined || state.kind === 'ipv6-only' || state.kind === 'init') return state;
-  return { kind: 'init', last: 'acquisition' in state ? state.acquisition.hint : undefined };
+  const leftOut = leftOutOf(state);
+  const last = 'acquisition' in state ? state.acquisition.hint : undefined;
+  return leftOut.length === 0 ? { kind: 'init', last } : { kind: 'init', last, leftOut };
 }

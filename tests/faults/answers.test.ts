@@ -1,14 +1,27 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import type { JsonObject } from '../../src/base/json.ts';
 import { addressesOf, routesOf } from '../plugins/support/kernel-view.ts';
-import { REQUEST, startScripted, type ScriptedServer, type Seen } from '../plugins/support/scripted.ts';
+import {
+  DISCOVER,
+  REQUEST,
+  startScripted,
+  type ScriptedServer,
+  type Seen,
+} from '../plugins/support/scripted.ts';
 import { addressIn, macIn, useSite, type Attached } from '../plugins/support/site.ts';
+import { CniPluginError } from '../../src/lab/cni-exec.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { addPod, asking, daemonLog, leaseView, PATIENCE, untilCounted } from './support/fault-site.ts';
 
 /** Pods side by side: nearly all the time of a test here is waiting for a lease's own times. */
 const options = { skip: NEEDS_ROOT, concurrency: 16 };
+
+const CLIENT_ID = '61';
+const RAPID_COMMIT = '80';
+/** A name (option 81) and a vendor class (60) beside what is always sent. */
+const MORE: JsonObject = { send: { '81': { hex: '0000000370306400' }, 'vendor-class-identifier': 'lab' } };
 
 async function assertServed(pod: Attached, prefix = 24): Promise<void> {
   assert.deepEqual(await addressesOf(pod.pod.namespace), [`${addressIn(pod.result)}/${prefix}`]);
@@ -21,8 +34,8 @@ describe('answers that are strange and still good', options, () => {
     server = await startScripted(site());
   });
 
-  async function add(behaviour: string): Promise<Attached> {
-    return await addPod(site(), asking(behaviour));
+  async function add(behaviour: string, more: JsonObject = {}): Promise<Attached> {
+    return await addPod(site(), { ...asking(behaviour), ...more });
   }
 
   async function messagesOf(pod: Attached): Promise<readonly Seen[]> {
@@ -55,9 +68,11 @@ describe('answers that are strange and still good', options, () => {
   test('late-answer: an OFFER after eight seconds', async () => {
     const pod = await add('late-offer-8000');
     await assertServed(pod);
-    const discovers = (await messagesOf(pod)).filter(({ type }) => type === '01');
-    assert.equal(new Set(discovers.map(({ xid }) => xid)).size, 1);
-    assert.ok(discovers.length > 3);
+    const discovers = (await messagesOf(pod)).filter(({ type }) => type === DISCOVER);
+    // Those without an identifier are another client's.
+    const ours = discovers.filter(({ options: sent }) => CLIENT_ID in sent);
+    assert.equal(new Set(ours.map(({ xid }) => xid)).size, 1);
+    assert.ok(ours.length > 3);
   });
 
   test('late-acknowledgement: an ACK after eight seconds answers the same REQUEST', async () => {
@@ -177,9 +192,77 @@ describe('answers that are strange and still good', options, () => {
     await assertServed(await add('reversed'));
   });
 
+  test('renewal-mentions-less: the pod keeps mask and routes', async () => {
+    const pod = await add('lease-4.prefix-26.renewal-times-only');
+    await untilRenewed(pod, 3, 26);
+    const routes = await routesOf(pod.pod.namespace);
+    assert.ok(
+      routes.some((route) => route.startsWith('default via 192.168.2.1 dev eth0')),
+      routes.join('\n'),
+    );
+  });
+
+  for (const what of ['trips-81', 'trips-60', 'trips-55-8', 'trips-61-32']) {
+    test(`option-not-taken: ${what} is served by a message that it takes`, async () => {
+      await assertServed(await add(what, MORE));
+    });
+  }
+
+  test('rapid-ack-unmarked: it is not taken, and the exchange of four messages is begun at once', async () => {
+    const pod = await add('unmarked-ack');
+    await assertServed(pod);
+    const seen = await messagesOf(pod);
+    assert.ok(seen.some(({ type }) => type === REQUEST));
+  });
+
   test('no-server-id: an ACK that extends a lease is taken without', async () => {
     const pod = await add('lease-4.renewal-no-server-id');
     await untilRenewed(pod, 3);
+  });
+});
+
+/** Of each DISCOVER of a pod, whether it offered rapid commit. */
+async function offersOf(server: ScriptedServer, pod: Attached): Promise<readonly boolean[]> {
+  const seen = await server.from(macIn(pod.result));
+  return seen.filter(({ type }) => type === DISCOVER).map(({ options: sent }) => RAPID_COMMIT in sent);
+}
+
+describe('messages that a server does not take', { skip: NEEDS_ROOT }, () => {
+  const site = useSite({ server: { kind: 'none' }, dhcp: { deadlineSeconds: 3 } });
+  let server: ScriptedServer;
+  before(async () => {
+    server = await startScripted(site(), 'trips-61-32');
+  });
+
+  test('option-not-taken: an identifier that somebody chose is never left out, and the error names it', async () => {
+    const chosen = { clientId: 'a-name-that-somebody-wrote-into-the-server' };
+    await assert.rejects(addPod(site(), chosen), (error) => {
+      assert.ok(error instanceof CniPluginError);
+      assert.equal(error.code, 120);
+      assert.match(
+        error.details,
+        /carries option 61 \(dhcp-client-identifier\), and answers the same one without/,
+      );
+      return true;
+    });
+  });
+
+  test('option-not-taken: served by a message without it, and the next pod begins with that', async () => {
+    const first = await addPod(site(), asking('trips-80'));
+    await assertServed(first);
+    const [offered, ...without] = await offersOf(server, first);
+    assert.equal(offered, true);
+    assert.ok(without.length > 0 && !without.includes(true));
+    // A server that is slow for once teaches nothing: then the next pod finds it out, and the one after it begins so.
+    await waitFor(
+      'a pod that begins without option 80',
+      async () => !(await offersOf(server, await addPod(site(), asking('trips-80')))).includes(true),
+      PATIENCE,
+    );
+    assert.match(
+      await daemonLog(site()),
+      /DHCP on eth0 did not answer .* without option 80 \(rapid-commit\)/,
+    );
   });
 });
 

@@ -101,11 +101,17 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
     ifname: attached.ifname,
   };
   const scope = settings.identity;
+  // Made from a container: no reservation and no earlier lease can be bound to it.
+  const clientIdOptional = policy.kind === 'container' || isOfContainer(policy, subject);
   return {
-    clientFor: (mac) => ({ ...common, clientId: clientIdOf(policy, { key, subject, scope, mac }) }),
+    clientFor: (mac) => ({
+      ...common,
+      clientId: clientIdOf(policy, { key, subject, scope, mac }),
+      clientIdOptional,
+    }),
     apply: applyPolicy(conf, raw, priority),
     conflictCheck: keys.conflictCheck ?? DEFAULT_CONFLICT_CHECK,
-    remember: policy.kind !== 'container' && !isOfContainer(policy, subject),
+    remember: !clientIdOptional,
     notes: [
       ...identityNotes(policy, subject),
       ...names.notes.map((text) => ({ event: 'name-without-pod', text }) as const),

@@ -53,13 +53,11 @@ export class DhcpIpam implements Ipam {
       this.#services.count(event);
       this.#services.log.warn({ lease: keyText(key), why: text }, 'an identity is not what was configured');
     }
-    const lease = await this.#services.leases.acquire(
-      this.#request(call, target, this.#confOf(call)),
-      signal,
-    );
+    const request = this.#request(call, target, this.#confOf(call));
+    const lease = await this.#services.leases.acquire(request, signal);
     if (!lease.ok) {
       const failed = leaseError(lease.error, env.ifname, signal);
-      throw await diagnosed(failed, this.#services, target.lan, signal);
+      throw await diagnosed(failed, this.#services, target.lan, signal, request.client);
     }
     // The network wants to be without IPv4 (RFC 8925): there is nothing to configure, and nothing has failed.
     if (lease.value === undefined) return { result: EMPTY_RESULT, mtu: undefined };

@@ -1,9 +1,12 @@
+import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
 import { CniError } from '../spec/errors.ts';
 import type { PluginServices } from '../context.ts';
 
 /** What a diagnosis may add to an ADD that has failed already. */
 const PATIENCE_MS = 2000;
 
+/** What this pod's messages carried. */
+type Asked = Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit'>;
 type Lan = { readonly index: number; readonly name: string };
 
 /**
@@ -15,9 +18,10 @@ export async function diagnosed(
   services: Pick<PluginServices, 'diagnose'>,
   lan: Lan | undefined,
   signal: AbortSignal,
+  asked?: Asked,
 ): Promise<CniError> {
   if (error.kind !== 'dhcp-no-answer' || lan === undefined || services.diagnose === undefined) return error;
-  const cause = await atMost(services.diagnose(lan), signal);
+  const cause = await atMost(services.diagnose(lan, asked), signal);
   return cause === undefined ? error : new CniError(error.kind, error.message, cause, { cause: error });
 }
 

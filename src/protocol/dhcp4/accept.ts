@@ -10,6 +10,7 @@ import { v6OnlyWait } from './ipv6-only.ts';
 import { type Lease4, leaseFromAck } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
 import type { Dhcp4Config } from './state.ts';
+import { completed, statedIn } from './unmentioned.ts';
 
 /** A message for us, by its type; what the state makes of it is decided by the state. */
 export type Answer =
@@ -38,8 +39,8 @@ export type Question = {
   readonly xid: number;
   /** When it was sent. */
   readonly requestedAt: Instant;
-  /** The lease in use, where there is one. */
-  readonly lease: Pick<Lease4, 'address' | 'serverId'> | undefined;
+  /** The lease in use, where there is one: an ACK extends it. */
+  readonly lease: Lease4 | undefined;
   /** Networks that no route and no address of the answer may lie in. */
   readonly protect: readonly Cidr<Ipv4>[];
 };
@@ -88,25 +89,33 @@ function readServerId(
 /** What the message of an allowed server says. */
 function readAnswer(
   config: Dhcp4Config,
-  { requestedAt, protect }: Question,
-  message: Dhcp4Message,
+  { requestedAt, protect, lease: inUse }: Question,
+  received: Dhcp4Message,
   type: AnswerType,
   serverId: Ipv4,
 ): Result<Answer, IgnoreReason> {
   if (type === DHCP_MESSAGE_TYPE.DHCPNAK) {
-    const text = readOption(message.options, 'dhcp-message');
+    const text = readOption(received.options, 'dhcp-message');
     return ok({ kind: 'nak', serverId, text: text.kind === 'value' ? text.value : undefined });
   }
-  const wait = v6OnlyWait(config, message);
+  const wait = v6OnlyWait(config, received);
   const isOffer = type === DHCP_MESSAGE_TYPE.DHCPOFFER;
   // Before the address is looked at: such an OFFER may have none.
   if (isOffer && wait !== undefined) return ok({ kind: 'ipv6-only', wait, serverId });
+  const { message, unread } =
+    isOffer || inUse === undefined ? { message: received, unread: [] } : completed(received, serverId, inUse);
   // An offer is judged as the ACK would be: a lease that cannot be used is not worth a REQUEST.
   const lease = leaseFromAck(message, serverId, requestedAt, protect);
   if (!lease.ok) return lease;
   if (isOffer) return ok({ kind: 'offer', address: lease.value.address, serverId });
   const rapid = message.options.has(DHCP4_OPTIONS['rapid-commit'].code);
-  return ok({ kind: 'ack', lease: lease.value, rapid, v6Wait: wait });
+  const malformed = [...lease.value.malformed, ...unread];
+  return ok({
+    kind: 'ack',
+    lease: { ...lease.value, malformed, stated: statedIn(message) },
+    rapid,
+    v6Wait: wait,
+  });
 }
 
 /** What servers answer with; the other types mean nothing to a client of this kind. */

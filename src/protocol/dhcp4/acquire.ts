@@ -2,13 +2,18 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { later } from '../../base/time.ts';
 import type { Answer } from './accept.ts';
 import { resendDelay } from './backoff.ts';
+import { buildDiscover, buildRebootRequest, buildSelectingRequest, secsSince } from './build.ts';
+import { withoutExtras } from './extras.ts';
+import { afterRefusal, type Habit, habitOf, isNameless, named } from './habit.ts';
 import {
-  buildDiscover,
-  buildRebootRequest,
-  buildSelectingRequest,
-  secsSince,
+  answeredBy,
+  discoverManner,
+  isNamelessTry,
+  namelessXid,
+  rebootManner,
+  requestManner,
   wantsBroadcast,
-} from './build.ts';
+} from './manner.ts';
 import { type Acquisition, type Dhcp4Config, type Held, newAcquisition, type StateOf } from './state.ts';
 import { ask, BROADCAST, type Dhcp4Effect, type Env, newXid, type Step, to } from './step.ts';
 
@@ -17,13 +22,22 @@ const REQUEST_TRIES = 6;
 /** REQUESTs of INIT-REBOOT before DISCOVER: servers that don't know the client stay silent (RFC 2131 4.3.2). */
 const REBOOT_TRIES = 3;
 
-/** The transaction id stays the same for all DISCOVERs of one search: a slow server's OFFER must still fit (4.1). */
-function discover(config: Dhcp4Config, acquisition: Acquisition, xid: number, tries: number, env: Env): Step {
+/**
+ * The transaction id stays the same for all DISCOVERs of one search: a slow server's OFFER must still fit (4.1). Those
+ * without option 61 are another client's, and have their own.
+ */
+function discover(
+  config: Dhcp4Config,
+  { acquisition, xid, nameless }: Pick<StateOf<'selecting'>, 'acquisition' | 'xid' | 'nameless'>,
+  tries: number,
+  env: Env,
+): Step {
   const secs = secsSince(acquisition.since, env.now);
-  const broadcast = wantsBroadcast(config, tries);
+  const manner = discoverManner(config, acquisition, tries);
+  const isNamelessNow = isNamelessTry(config, acquisition, tries);
   const message = buildDiscover(
-    config,
-    { xid, secs, broadcast },
+    withoutExtras(config, manner.leftOut),
+    { xid: isNamelessNow ? namelessXid(xid) : xid, secs, broadcast: wantsBroadcast(config, manner) },
     config.requestedAddress ?? acquisition.hint,
   );
   const state: StateOf<'selecting'> = {
@@ -31,6 +45,7 @@ function discover(config: Dhcp4Config, acquisition: Acquisition, xid: number, tr
     acquisition: { ...acquisition, discovers: acquisition.discovers + 1 },
     xid,
     secs,
+    nameless: nameless || isNamelessNow,
     requestedAt: env.now,
     tries: tries + 1,
     resendAt: later(env.now, resendDelay(tries, env.random)),
@@ -40,7 +55,13 @@ function discover(config: Dhcp4Config, acquisition: Acquisition, xid: number, tr
 
 /** INIT (RFC 2131 4.4.1). */
 export function seek(config: Dhcp4Config, acquisition: Acquisition, env: Env): Step {
-  return discover(config, acquisition, newXid(env), 0, env);
+  const search = { acquisition: { ...acquisition, answered: undefined }, xid: newXid(env), nameless: false };
+  return discover(config, search, 0, env);
+}
+
+/** The next DISCOVER now, whatever the time. */
+export function discoverNext(config: Dhcp4Config, state: StateOf<'selecting'>, env: Env): Step {
+  return discover(config, state, state.tries, env);
 }
 
 type Chosen = Omit<StateOf<'requesting'>, 'kind' | 'tries' | 'resendAt'>;
@@ -48,10 +69,10 @@ type Chosen = Omit<StateOf<'requesting'>, 'kind' | 'tries' | 'resendAt'>;
 /** The REQUEST after an OFFER, first and again: always with the xid and the secs of the DISCOVER (RFC 2131 3.1, 4.4.1). */
 function request(config: Dhcp4Config, chosen: Chosen, tries: number, env: Env): Step {
   const { acquisition, xid, secs, address, serverId, requestedAt } = chosen;
-  const broadcast = chosen.broadcast || wantsBroadcast(config, tries);
+  const manner = requestManner(acquisition, chosen.broadcast, tries);
   const message = buildSelectingRequest(
-    config,
-    { xid, secs, broadcast },
+    withoutExtras(config, manner.leftOut),
+    { xid, secs, broadcast: wantsBroadcast(config, manner) },
     { address: address.address, serverId },
   );
   const state: StateOf<'requesting'> = {
@@ -62,7 +83,7 @@ function request(config: Dhcp4Config, chosen: Chosen, tries: number, env: Env): 
     address,
     serverId,
     requestedAt,
-    broadcast,
+    broadcast: chosen.broadcast,
     tries: tries + 1,
     resendAt: later(env.now, resendDelay(tries, env.random)),
   };
@@ -72,15 +93,16 @@ function request(config: Dhcp4Config, chosen: Chosen, tries: number, env: Env): 
 /** The offer of this server is asked for. */
 export function choose(config: Dhcp4Config, state: StateOf<'selecting'>, offer: Held, env: Env): Step {
   const { acquisition, xid, secs } = state;
+  const answered = answeredBy(config, state, env.now);
   const from: Chosen = {
     address: offer.address,
     serverId: offer.serverId,
-    acquisition: { ...acquisition, offers: acquisition.offers + 1 },
+    acquisition: { ...acquisition, answered, offers: acquisition.offers + 1 },
     xid,
     secs,
     requestedAt: env.now,
-    // If it took the broadcast bit to hear the OFFER, it takes it to hear the ACK.
-    broadcast: wantsBroadcast(config, state.tries - 1),
+    // If it took the broadcast bit to hear the OFFER, it takes it to hear the ACK. A late one may answer any try.
+    broadcast: answered.prompt ? answered.manner.broadcast : state.tries > 1 || answered.manner.broadcast,
   };
   return request(config, from, 0, env);
 }
@@ -89,7 +111,9 @@ type Remembered = Omit<StateOf<'rebooting'>, 'kind' | 'tries' | 'resendAt'>;
 
 function reboot(config: Dhcp4Config, from: Remembered, tries: number, env: Env): Step {
   const { acquisition, xid, address, requestedAt } = from;
-  const at = { xid, secs: secsSince(acquisition.since, env.now), broadcast: wantsBroadcast(config, tries) };
+  const manner = rebootManner(acquisition, tries);
+  const broadcast = wantsBroadcast(config, manner);
+  const at = { xid, secs: secsSince(acquisition.since, env.now), broadcast };
   const state: StateOf<'rebooting'> = {
     kind: 'rebooting',
     acquisition: { ...acquisition, requests: acquisition.requests + 1 },
@@ -99,18 +123,35 @@ function reboot(config: Dhcp4Config, from: Remembered, tries: number, env: Env):
     tries: tries + 1,
     resendAt: later(env.now, resendDelay(tries, env.random)),
   };
-  return to(state, ask(buildRebootRequest(config, at, address), BROADCAST));
+  return to(state, ask(buildRebootRequest(withoutExtras(config, manner.leftOut), at, address), BROADCAST));
 }
 
-/**
- * INIT, or INIT-REBOOT where an address is asked for or was held before (RFC 2131 4.4.1, 4.4.2). `hint`: one that was
- * given back, for INIT.
- */
-export function start(config: Dhcp4Config, last: Ipv4 | undefined, hint: Ipv4 | undefined, env: Env): Step {
-  const acquisition = newAcquisition(env.now, last ?? hint);
+/** What is known when a client begins. `hint`: an address that was given back. `habit`: of clients before this one. */
+export type Beginning = { readonly hint?: Ipv4 | undefined; readonly habit?: Habit | undefined };
+
+/** INIT, or INIT-REBOOT where an address is asked for or was held before (RFC 2131 4.4.1, 4.4.2). */
+export function start(
+  config: Dhcp4Config,
+  { last, leftOut }: StateOf<'init'>,
+  { hint, habit }: Beginning,
+  env: Env,
+): Step {
+  const acquisition = newAcquisition(env.now, last ?? hint, beginWith(config, habit, last ?? hint, leftOut));
   const address = config.requestedAddress ?? last;
   if (address === undefined) return seek(config, acquisition, env);
   return reboot(config, { acquisition, xid: newXid(env), address, requestedAt: env.now }, 0, env);
+}
+
+/** Others' habit, but of the own identity: who had an address had it under the name that it gave then. */
+function beginWith(
+  config: Dhcp4Config,
+  habit: Habit | undefined,
+  had: Ipv4 | undefined,
+  leftOut: readonly number[] | undefined,
+): Habit {
+  const own = habitOf(leftOut);
+  if (habit === undefined || isNameless(own)) return own;
+  return config.clientIdOptional === true && had === undefined ? habit : named(habit);
 }
 
 /** The states in which an address is sought and an answer is waited for. */
@@ -120,12 +161,12 @@ type Seeking = StateOf<'selecting' | 'requesting' | 'rebooting'>;
 export function resend(config: Dhcp4Config, state: Seeking, env: Env): Step {
   switch (state.kind) {
     case 'selecting':
-      return discover(config, state.acquisition, state.xid, state.tries, env);
+      return discoverNext(config, state, env);
     case 'requesting':
-      // RFC 2131 3.1 step 5: neither ACK nor NAK, back to INIT.
+      // RFC 2131 3.1 step 5: neither ACK nor NAK, back to INIT. What is known of the LAN does not help here.
       return state.tries < REQUEST_TRIES
         ? request(config, state, state.tries, env)
-        : seek(config, state.acquisition, env);
+        : seek(config, { ...state.acquisition, habit: afterRefusal(state.acquisition.habit) }, env);
     case 'rebooting':
       return state.tries < REBOOT_TRIES
         ? reboot(config, state, state.tries, env)
@@ -137,7 +178,7 @@ export function resend(config: Dhcp4Config, state: Seeking, env: Env): Step {
 export function resendAnew(config: Dhcp4Config, state: Seeking, env: Env): Step {
   switch (state.kind) {
     case 'selecting':
-      return discover(config, state.acquisition, state.xid, 0, env);
+      return discover(config, state, 0, env);
     case 'requesting':
       return request(config, state, 0, env);
     case 'rebooting':
@@ -156,7 +197,8 @@ export function refuse(
   env: Env,
 ): Step {
   const { text, serverId: server } = nak;
-  const next = { ...acquisition, naks: acquisition.naks + 1, nakText: text, asked: undefined };
+  const habit = afterRefusal(acquisition.habit);
+  const next = { ...acquisition, habit, naks: acquisition.naks + 1, nakText: text, asked: undefined };
   const refused: Dhcp4Effect = { type: 'refused', text, server };
   if (next.naks > 1) {
     const until = later(env.now, resendDelay(next.naks, env.random));

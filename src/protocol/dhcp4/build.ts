@@ -5,6 +5,7 @@ import { between, type Instant } from '../../base/time.ts';
 import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../../wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
+import type { Lean } from './extras.ts';
 import type { Lease4 } from './lease.ts';
 import type { Dhcp4Config } from './state.ts';
 
@@ -29,6 +30,9 @@ const OPTION = {
   rapidCommit: DHCP4_OPTIONS['rapid-commit'].code,
 } as const;
 
+/** A client as it speaks in one message. */
+export type Asking = Lean<Dhcp4Config>;
+
 type Fields = {
   readonly type: DhcpMessageType;
   readonly xid: number;
@@ -51,12 +55,12 @@ function hexBytes(hex: string): Uint8Array {
   return bytes;
 }
 
-function message(config: Dhcp4Config, fields: Fields): Dhcp4Message {
+function message(config: Asking, fields: Fields): Dhcp4Message {
   const options = new Map<number, Uint8Array>([[OPTION.messageType, Uint8Array.of(fields.type)]]);
   if (config.clientId !== undefined) options.set(OPTION.clientIdentifier, hexBytes(config.clientId));
   for (const [code, bytes] of fields.options ?? []) options.set(code, bytes);
   if (fields.asking) {
-    options.set(OPTION.maxMessageSize, u16(MAX_MESSAGE_SIZE));
+    if (config.noMessageSize !== true) options.set(OPTION.maxMessageSize, u16(MAX_MESSAGE_SIZE));
     if (config.parameterRequest.length > 0) {
       options.set(OPTION.parameterRequestList, Uint8Array.from(config.parameterRequest));
     }
@@ -83,15 +87,10 @@ export function secsSince(since: Instant, now: Instant): number {
   return Math.max(0, Math.floor(between(since, now) / 1000));
 }
 
-/** `auto`: the second try sets the bit, for the cases where a unicast answer cannot reach us (RFC 2131 4.1). */
-export function wantsBroadcast(config: Dhcp4Config, tries: number): boolean {
-  return config.broadcast === 'always' || (config.broadcast === 'auto' && tries > 0);
-}
-
 type Try = { readonly xid: number; readonly secs: number; readonly broadcast: boolean };
 
 /** RFC 2131 4.4.1; an address that is wished for goes into option 50. */
-export function buildDiscover(config: Dhcp4Config, at: Try, wish: Ipv4 | undefined): Dhcp4Message {
+export function buildDiscover(config: Asking, at: Try, wish: Ipv4 | undefined): Dhcp4Message {
   const options: [number, Uint8Array][] = [];
   if (wish !== undefined) options.push([OPTION.requestedAddress, ipv4ToBytes(wish)]);
   if (config.rapidCommit) options.push([OPTION.rapidCommit, new Uint8Array()]);
@@ -100,7 +99,7 @@ export function buildDiscover(config: Dhcp4Config, at: Try, wish: Ipv4 | undefin
 
 /** SELECTING: options 50 and 54 MUST, ciaddr zero (RFC 2131 4.3.2), `secs` that of the DISCOVER (3.1). */
 export function buildSelectingRequest(
-  config: Dhcp4Config,
+  config: Asking,
   at: Try,
   offer: { readonly address: Ipv4; readonly serverId: Ipv4 },
 ): Dhcp4Message {
@@ -116,7 +115,7 @@ export function buildSelectingRequest(
 }
 
 /** INIT-REBOOT: option 50 MUST, option 54 MUST NOT, ciaddr zero (RFC 2131 4.3.2). */
-export function buildRebootRequest(config: Dhcp4Config, at: Try, address: Ipv4): Dhcp4Message {
+export function buildRebootRequest(config: Asking, at: Try, address: Ipv4): Dhcp4Message {
   return message(config, {
     ...at,
     type: DHCP_MESSAGE_TYPE.DHCPREQUEST,
@@ -127,7 +126,7 @@ export function buildRebootRequest(config: Dhcp4Config, at: Try, address: Ipv4):
 
 /** RENEWING, REBINDING and the check of a lease: ciaddr is the leased address, options 50 and 54 MUST NOT (RFC 2131 4.3.2). */
 export function buildRenewRequest(
-  config: Dhcp4Config,
+  config: Asking,
   at: { readonly xid: number; readonly secs: number },
   lease: Lease4,
 ): Dhcp4Message {
@@ -141,7 +140,7 @@ export function buildRenewRequest(
 
 /** RFC 2131 table 5: ciaddr and option 54 MUST, option 56 SHOULD; the same client identifier as before (3.1). */
 export function buildRelease(
-  config: Dhcp4Config,
+  config: Asking,
   xid: number,
   held: { readonly address: Ipv4; readonly serverId: Ipv4 },
 ): Dhcp4Message {
@@ -158,7 +157,7 @@ export function buildRelease(
 }
 
 /** RFC 2131 table 5: options 50 and 54 MUST, 56 SHOULD, ciaddr zero. */
-export function buildDecline(config: Dhcp4Config, xid: number, lease: Lease4, why: string): Dhcp4Message {
+export function buildDecline(config: Asking, xid: number, lease: Lease4, why: string): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPDECLINE,
     xid,

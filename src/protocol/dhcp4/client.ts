@@ -4,9 +4,11 @@ import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { acceptMessage, type Answer } from './accept.ts';
 import { resend, seek, start } from './acquire.ts';
 import { buildDecline, buildRelease } from './build.ts';
+import { habitOf } from './habit.ts';
 import { onExtension, prolong } from './extend.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
 import { onLinkUp } from './link-up.ts';
+import { addressed, asSpoken, leftOutOf } from './manner.ts';
 import { type Dhcp4Config, type Dhcp4State, heldBy, leaseOf, newAcquisition, wakeAt } from './state.ts';
 import {
   BROADCAST,
@@ -81,11 +83,13 @@ function onAnswer(config: Dhcp4Config, state: Dhcp4State, answer: Answer, env: E
 /** In a state that waits for nothing, every message is discarded (RFC 2131 figure 5). */
 function onMessage(config: Dhcp4Config, state: Dhcp4State, message: Dhcp4Message, env: Env): Step {
   if (!('xid' in state)) return ignore(state, 'unexpected-type');
-  const { xid, requestedAt } = state;
+  const asked = addressed(config, state, message.xid);
+  const xid = 'xid' in asked ? asked.xid : state.xid;
+  const { requestedAt } = state;
   const question = { xid, requestedAt, lease: leaseOf(state), protect: env.protect };
-  const answer = acceptMessage(config, question, message);
+  const answer = acceptMessage(asSpoken(config, asked), question, message);
   return answer.ok
-    ? onAnswer(config, state, answer.value, env)
+    ? onAnswer(config, asked, answer.value, env)
     : ignore(state, answer.error.reason, answer.error.server);
 }
 
@@ -95,7 +99,7 @@ function onRelease(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
   if (held === undefined) return to({ kind: 'stopped' });
   const { serverId, address } = held;
   const via: Via = { kind: 'unicast', from: address.address, to: serverId };
-  const message = buildRelease(config, newXid(env), { address: address.address, serverId });
+  const message = buildRelease(asSpoken(config, state), newXid(env), { address: address.address, serverId });
   return to({ kind: 'stopped' }, tell(message, via));
 }
 
@@ -105,16 +109,19 @@ function onConflict(config: Dhcp4Config, state: Dhcp4State, earlier: number, env
   if (lease === undefined) return to(state);
   const pause: Dhcp4State = {
     kind: 'waiting',
-    acquisition: newAcquisition(env.now, undefined),
+    acquisition: newAcquisition(env.now, undefined, habitOf(leftOutOf(state))),
     until: later(env.now, earlier < MOST_CONFLICTS ? DECLINE_PAUSE : CONFLICT_RATE_LIMIT),
   };
-  return to(pause, tell(buildDecline(config, newXid(env), lease, 'address in use'), BROADCAST));
+  return to(
+    pause,
+    tell(buildDecline(asSpoken(config, state), newXid(env), lease, 'address in use'), BROADCAST),
+  );
 }
 
 function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, env: Env): Step {
   switch (event.type) {
     case 'start':
-      return state.kind === 'init' ? start(config, state.last, event.hint, env) : to(state);
+      return state.kind === 'init' ? start(config, state, event, env) : to(state);
     case 'wake':
       return onWake(config, state, env);
     case 'message':

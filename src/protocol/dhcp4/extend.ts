@@ -3,6 +3,8 @@ import { type Answer, speakerOf } from './accept.ts';
 import { refuse, seek } from './acquire.ts';
 import { renewDelay, renewDelayAfterLinkUp } from './backoff.ts';
 import { buildRenewRequest, secsSince } from './build.ts';
+import { withoutExtras } from './extras.ts';
+import { habitOf } from './habit.ts';
 import type { Lease4 } from './lease.ts';
 import type { LeaseTimes } from './lease-times.ts';
 import { type Dhcp4Config, newAcquisition, type StateOf } from './state.ts';
@@ -28,7 +30,7 @@ export function prolong(config: Dhcp4Config, state: Leased, env: Env, cause: Cau
   // An infinite lease is never renewed (RFC 2131 3.3), and so never due.
   if (lease.times === undefined) return to(state);
   if (env.now >= lease.times.expiresAt) {
-    return seek(config, newAcquisition(env.now, lease.address.address), env);
+    return seek(config, newAcquisition(env.now, lease.address.address, habitOf(lease.leftOut)), env);
   }
   const goesOn = cause === 'time' && (state.kind === 'renewing' || state.kind === 'rebinding');
   return request(config, { lease, times: lease.times, tries: goesOn ? state.tries : 0, cause }, env);
@@ -48,7 +50,8 @@ function request(config: Dhcp4Config, { lease, times, tries, cause }: Again, env
   // A new id for each try (RFC 2131 4.1 leaves it open): the lease counts from the REQUEST that the ACK answers, and
   // tries lie minutes apart. Counted from the first one, a lease that the server shortened would be over on arrival.
   const xid = newXid(env);
-  const message = buildRenewRequest(config, { xid, secs: secsSince(times.renewAt, env.now) }, lease);
+  const asking = withoutExtras(config, lease.leftOut);
+  const message = buildRenewRequest(asking, { xid, secs: secsSince(times.renewAt, env.now) }, lease);
   const via: Via = rebinding
     ? { kind: 'broadcast', from: address }
     : { kind: 'unicast', from: address, to: lease.serverId };
@@ -87,6 +90,6 @@ export function onExtension(
       // The address is not wished for again: somebody who should know says that it is wrong here.
       return state.kind === 'renewing' && answer.serverId !== state.lease.serverId
         ? ignore(state, 'other-server', speakerOf(answer))
-        : refuse(config, newAcquisition(env.now, undefined), answer, env);
+        : refuse(config, newAcquisition(env.now, undefined, habitOf(state.lease.leftOut)), answer, env);
   }
 }

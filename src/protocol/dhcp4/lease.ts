@@ -13,6 +13,9 @@ import { policeRoutes, routerFault } from './police-routes.ts';
 import type { IgnoreReason } from './reasons.ts';
 import { serversNamed } from './servers-named.ts';
 
+/** Options as a server stated them: code to hex. */
+export type Stated = Readonly<Record<number, string>>;
+
 /** What the server granted, and until when. Plain JSON, so that it can be stored as it is. */
 export type Lease4 = {
   readonly address: Cidr<Ipv4>;
@@ -39,6 +42,16 @@ export type Lease4 = {
   readonly malformed: readonly string[];
   /** What of the other options was left out and why, in words; at most MOST_REMARKS. */
   readonly remarks: readonly string[];
+  /**
+   * The options of the ACK that outlive it, code to hex: what the next ACK does not mention stays. Absent in records of
+   * versions that did not keep them.
+   */
+  readonly stated?: Stated | undefined;
+  /**
+   * Extras (codes) that the REQUEST lacked which got it; absent: none. All later messages lack them too: the server took
+   * that, and option 61 must be the same in all messages of a client (RFC 2131 4.2).
+   */
+  readonly leftOut?: readonly number[] | undefined;
 };
 
 /** When a server gives no lease time at all (RFC 2131 table 3 says that it MUST); the Go plugin's figure. */

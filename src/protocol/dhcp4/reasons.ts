@@ -12,6 +12,8 @@ export const IGNORE_REASONS = {
   'malformed-message-type': 'option 53 (dhcp-message-type) is malformed',
   'unexpected-type':
     'this type of message means nothing in the current state (such as a NAK before any REQUEST)',
+  'rapid-ack-unmarked':
+    'an ACK to a DISCOVER, without option 80 (rapid-commit) in it (RFC 4039 3): no complete exchange',
   'offer-not-chosen': 'an OFFER when another one had been taken already',
   'no-server-id': 'option 54 (dhcp-server-identifier) is missing',
   'malformed-server-id': 'option 54 (dhcp-server-identifier) is malformed',

@@ -3,6 +3,7 @@ import { unreachable } from '../../base/invariant.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { earliest, type Instant } from '../../base/time.ts';
+import { type Answered, type Habit, NO_HABIT } from './habit.ts';
 import type { Lease4 } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
 
@@ -11,6 +12,12 @@ export type Dhcp4Config = {
   readonly chaddr: Mac;
   /** Option 61 as it goes on the wire, type byte included, in every message of this client (RFC 2131 4.2). */
   readonly clientId: string | undefined;
+  /**
+   * Option 61 is ours to choose and new in each container, so nothing can be bound to it: where nobody answers it is left
+   * out, and the server goes by `chaddr`. Never where the identity is what somebody configured: without it the client
+   * would silently be another one, with another lease.
+   */
+  readonly clientIdOptional?: boolean | undefined;
   /** An address to ask for: INIT-REBOOT first (RFC 2131 3.2), then in DISCOVER; other addresses are not taken. */
   readonly requestedAddress: Ipv4 | undefined;
   /** Option 55, in order. */
@@ -19,7 +26,7 @@ export type Dhcp4Config = {
   readonly send: Readonly<Record<number, string>>;
   /** Offer rapid commit (RFC 4039). */
   readonly rapidCommit: boolean;
-  /** The broadcast bit (RFC 2131 4.1): `auto` sets it from the second try on, when a unicast answer may not get through. */
+  /** The broadcast bit (RFC 2131 4.1): `auto` sets it from the second try on, when a unicast answer may not get through, and varies it. */
   readonly broadcast: 'auto' | 'always' | 'never';
   /** The servers (option 54) whose OFFER, ACK and NAK count; none named: any server's. */
   readonly servers: readonly Ipv4[];
@@ -32,6 +39,10 @@ export type Acquisition = {
   readonly since: Instant;
   /** An address that was held before, for option 50 of DISCOVER (RFC 2131 4.4.1): wished for, not insisted on. */
   readonly hint: Ipv4 | undefined;
+  /** How this client begins to ask. */
+  readonly habit: Habit;
+  /** The DISCOVER that the chosen OFFER answers. */
+  readonly answered: Answered | undefined;
   readonly discovers: number;
   readonly requests: number;
   readonly offers: number;
@@ -60,9 +71,20 @@ type Requested = Pending & { readonly requestedAt: Instant };
 /** RFC 2131 figure 5. Each state holds what is valid in it and nothing else. */
 export type Dhcp4State =
   /** `last` was held before: it is asked for first (INIT-REBOOT), and another one is taken if need be. */
-  | { readonly kind: 'init'; readonly last: Ipv4 | undefined }
+  | {
+      readonly kind: 'init';
+      readonly last: Ipv4 | undefined;
+      /** What the messages lacked that got it (see Lease4). */
+      readonly leftOut?: readonly number[] | undefined;
+    }
   /** `secs` and `requestedAt` are those of the latest DISCOVER. */
-  | ({ readonly kind: 'selecting'; readonly acquisition: Acquisition; readonly secs: number } & Requested)
+  | ({
+      readonly kind: 'selecting';
+      readonly acquisition: Acquisition;
+      readonly secs: number;
+      /** DISCOVERs without option 61 were sent too: another client, to the server, and so another transaction. */
+      readonly nameless: boolean;
+    } & Requested)
   | ({
       readonly kind: 'requesting';
       readonly acquisition: Acquisition;
@@ -87,10 +109,12 @@ export type Dhcp4State =
 /** A state by its name. */
 export type StateOf<K extends Dhcp4State['kind']> = Extract<Dhcp4State, { readonly kind: K }>;
 
-export function newAcquisition(since: Instant, hint: Ipv4 | undefined): Acquisition {
+export function newAcquisition(since: Instant, hint: Ipv4 | undefined, habit = NO_HABIT): Acquisition {
   return {
     since,
     hint,
+    habit,
+    answered: undefined,
     discovers: 0,
     requests: 0,
     offers: 0,

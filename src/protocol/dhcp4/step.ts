@@ -3,7 +3,9 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { IPV4_ANY } from '../../base/ipv4.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
+import type { Habit } from './habit.ts';
 import type { Lease4 } from './lease.ts';
+import { leftOutOf } from './manner.ts';
 import { spreadTimes } from './lease-times.ts';
 import type { IgnoreReason } from './reasons.ts';
 import { type Dhcp4State, withIgnored } from './state.ts';
@@ -16,9 +18,10 @@ export type Via =
 export type Dhcp4Event =
   /**
    * `hint`: an address that this client had and gave back. It is asked for in DISCOVER (RFC 2131 4.4.1), not by
-   * INIT-REBOOT: a server that has released the lease would stay silent. Another address is taken as well.
+   * INIT-REBOOT: a server that has released the lease would stay silent. Another address is taken as well. `habit`: what
+   * clients before this one found out about the LAN.
    */
-  | { readonly type: 'start'; readonly hint?: Ipv4 | undefined }
+  | { readonly type: 'start'; readonly hint?: Ipv4 | undefined; readonly habit?: Habit | undefined }
   /** The time of `wakeAt` has come; an early or a second one changes nothing. */
   | { readonly type: 'wake' }
   | { readonly type: 'message'; readonly message: Dhcp4Message }
@@ -101,7 +104,9 @@ export function ignore(state: Dhcp4State, reason: IgnoreReason, server?: Ipv4): 
 }
 
 /** BOUND, with T1 and T2 of its own. An answer may come so late that there is nothing left of the lease. */
-export function bind(from: Dhcp4State, lease: Lease4, env: Env): Step {
+export function bind(from: Dhcp4State, granted: Lease4, env: Env): Step {
+  const leftOut = leftOutOf(from);
+  const lease = leftOut.length === 0 ? granted : { ...granted, leftOut };
   const { acquiredAt, times } = lease;
   if (times === undefined) return to({ kind: 'bound', lease });
   if (times.expiresAt <= env.now) return ignore(from, 'lease-over', lease.serverId);

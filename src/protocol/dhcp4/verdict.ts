@@ -1,10 +1,11 @@
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Duration } from '../../base/time.ts';
 import { type Answer, speakerOf } from './accept.ts';
-import { choose, refuse } from './acquire.ts';
-import { buildRelease } from './build.ts';
+import { choose, discoverNext, refuse } from './acquire.ts';
+import { type Asking, buildRelease } from './build.ts';
 import { preferIpv6 } from './ipv6-only.ts';
 import type { Lease4 } from './lease.ts';
+import { asSpoken, offeredRapid } from './manner.ts';
 import type { Dhcp4Config, StateOf } from './state.ts';
 import { bind, type Env, ignore, newXid, type Step, tell } from './step.ts';
 
@@ -14,10 +15,24 @@ export function isOtherAddress(config: Dhcp4Config, address: Ipv4): boolean {
 }
 
 /** RFC 8925 3.2: an ACK with option 108 grants what is not used, so it MAY be given back; here it is. */
-function declineForIpv6(config: Dhcp4Config, lease: Lease4, wait: Duration, env: Env): Step {
+function declineForIpv6(config: Asking, lease: Lease4, wait: Duration, env: Env): Step {
   const { serverId, address } = lease;
   const message = buildRelease(config, newXid(env), { address: address.address, serverId });
   return preferIpv6(wait, env, tell(message, { kind: 'unicast', from: address.address, to: serverId }));
+}
+
+/**
+ * An ACK to a DISCOVER that has no option 80 in it. A client that offered rapid commit takes an ACK with the option and
+ * treats all else as RFC 2131 says (RFC 4039 3), which discards an ACK here (4.4.1, figure 5). That is the safe way too:
+ * a server that has not said that it committed may give the address to somebody else. So the DISCOVER without option
+ * 80 goes out at once, and its answer begins the exchange of four messages.
+ */
+function onUnmarkedAck(config: Dhcp4Config, state: StateOf<'selecting'>, env: Env): Step {
+  const ignored = ignore(state, 'rapid-ack-unmarked');
+  // Only the first DISCOVER had it: after any later one, the server does so without being asked.
+  if (state.tries > 1 || ignored.state.kind !== 'selecting') return ignored;
+  const next = discoverNext(config, ignored.state, env);
+  return { state: next.state, effects: [...ignored.effects, ...next.effects] };
 }
 
 /** SELECTING: the first acceptable OFFER is taken (RFC 2131 4.4.1 leaves the choice open). */
@@ -25,13 +40,15 @@ export function onOffer(config: Dhcp4Config, state: StateOf<'selecting'>, answer
   if (answer.kind === 'ipv6-only') return preferIpv6(answer.wait, env);
   if (answer.kind === 'nak') return ignore(state, 'unexpected-type');
   // RFC 2131 4.4.1: an ACK is discarded here, unless rapid commit was offered and is in it (RFC 4039 3.1).
-  if (answer.kind === 'ack' && !(answer.rapid && config.rapidCommit)) return ignore(state, 'unexpected-type');
+  const wasOffered = offeredRapid(config, state.acquisition, state.tries);
+  if (answer.kind === 'ack' && !wasOffered) return ignore(state, 'unexpected-type');
+  if (answer.kind === 'ack' && !answer.rapid) return onUnmarkedAck(config, state, env);
   const address = answer.kind === 'ack' ? answer.lease.address : answer.address;
   if (isOtherAddress(config, address.address)) return ignore(state, 'other-address');
   if (answer.kind === 'ack') {
     return answer.v6Wait === undefined
       ? bind(state, answer.lease, env)
-      : declineForIpv6(config, answer.lease, answer.v6Wait, env);
+      : declineForIpv6(asSpoken(config, state), answer.lease, answer.v6Wait, env);
   }
   return choose(config, state, answer, env);
 }
@@ -60,5 +77,5 @@ export function onReboot(config: Dhcp4Config, state: StateOf<'rebooting'>, answe
   if (isOtherAddress(config, answer.lease.address.address)) return ignore(state, 'other-address');
   return answer.v6Wait === undefined
     ? bind(state, answer.lease, env)
-    : declineForIpv6(config, answer.lease, answer.v6Wait, env);
+    : declineForIpv6(asSpoken(config, state), answer.lease, answer.v6Wait, env);
 }

@@ -2,6 +2,7 @@ import { later } from '../../base/time.ts';
 import { resendDelay } from './backoff.ts';
 import { buildRenewRequest, secsSince } from './build.ts';
 import { isDue, prolong } from './extend.ts';
+import { withoutExtras } from './extras.ts';
 import type { Lease4 } from './lease.ts';
 import type { Dhcp4Config, StateOf } from './state.ts';
 import { ask, type Env, newXid, type Step, to } from './step.ts';
@@ -23,7 +24,8 @@ function request(
   env: Env,
 ): Step {
   const { lease, xid, requestedAt } = from;
-  const message = buildRenewRequest(config, { xid, secs: secsSince(requestedAt, env.now) }, lease);
+  const asking = withoutExtras(config, lease.leftOut);
+  const message = buildRenewRequest(asking, { xid, secs: secsSince(requestedAt, env.now) }, lease);
   const state: Verifying = {
     kind: 'verifying',
     lease,

@@ -20,6 +20,7 @@ function events(ipam: JsonObject, attached = NAMELESS): readonly string[] {
 test("an empty section: the Go plugin's identity, no name, the defaults", () => {
   assert.deepEqual(client({}), {
     clientId: `00${hex('c1/lan/eth0')}`,
+    clientIdOptional: true,
     requestedAddress: undefined,
     parameterRequest: DEFAULT_REQUEST,
     send: {},
@@ -50,7 +51,23 @@ test("apply: the metric is `priority`, the MTU is the network's unless the confi
   }
 });
 
+/** Whether option 61 is ours to leave out. */
+function optional(ipam: JsonObject, attached = WEB): boolean | undefined {
+  return client(ipam, { attached }).clientIdOptional;
+}
+
 describe('identity', () => {
+  test('the identifier may be left out only where it is made from a container', () => {
+    for (const clientId of ['pod', 'duid', 'mac', 'a name', '0x0102'])
+      assert.equal(optional({ clientId }), false);
+    const provide = [{ option: 'dhcp-client-identifier', value: 'a name' }];
+    assert.equal(optional({ provide }), false);
+    assert.equal(optional({}), true);
+    assert.equal(optional({ clientId: 'container' }), true);
+    assert.equal(optional({ clientId: 'pod' }, NAMELESS), true);
+    assert.equal(optional({ clientId: 'mac' }, NAMELESS), false);
+  });
+
   test('policies, and the identifier of `provide` over all of them', () => {
     assert.equal(client({ clientId: 'pod' }).clientId, `00${hex('shop/web-0/eth0')}`);
     assert.equal(client({ clientId: 'mac' }).clientId, '0102005e100001');

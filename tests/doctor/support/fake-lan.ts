@@ -24,6 +24,8 @@ export type Reply = {
   readonly server?: Ipv4;
   readonly router?: Ipv4;
   readonly text?: string;
+  /** Option 80 in it. */
+  readonly rapid?: boolean;
 };
 
 /** The reply of a server to a DISCOVER, as a frame. */
@@ -40,6 +42,7 @@ export function replyFrame({ message }: Asked, reply: Reply = {}): Uint8Array {
       'subnet-mask': ipv4('255.255.255.0'),
       routers: [router],
       ...(text === undefined ? {} : { 'dhcp-message': text }),
+      ...(reply.rapid === true ? { 'rapid-commit': true } : {}),
     }),
   });
   const ends = { src: server, dst: IPV4_BROADCAST, srcPort: 67, dstPort: 68 };

@@ -14,12 +14,12 @@ import { OPTION, spoilsOf } from './scripted-spoils.ts';
 
 /**
  * A DHCP server that does what the client's host name (option 12) says: `wrong-xid` answers with another transaction
- * id, `lease-10.twice` gives ten seconds and answers twice (see scripted-spoils.ts); without a name, or with `good`, it
- * serves. It prints every message that it gets as one line of JSON.
- * Usage: scripted-server.ts OWN-ADDRESS OTHER-ADDRESS
+ * id, `lease-10.twice` gives ten seconds and answers twice (see scripted-spoils.ts); without a name it
+ * does what USUAL says, and with `good` it serves. It prints every message that it gets as one line of JSON.
+ * Usage: scripted-server.ts OWN-ADDRESS OTHER-ADDRESS [USUAL]
  */
 
-const [OWN = '', OTHER = ''] = process.argv.slice(2);
+const [OWN = '', OTHER = '', USUAL = 'good'] = process.argv.slice(2);
 const server = ipv4(OWN);
 const SERVER_PORT = 67;
 const CLIENT_PORT = 68;
@@ -67,16 +67,17 @@ type Answer = {
 };
 
 function answer(message: Dhcp4Message): Answer | undefined {
-  const name = Buffer.from(message.options.get(OPTION.hostName) ?? utf8('good')).toString('latin1');
+  const name = Buffer.from(message.options.get(OPTION.hostName) ?? utf8(USUAL)).toString('latin1');
   const spoils = spoilsOf(name);
   const type = message.options.get(OPTION.type)?.[0];
   if (spoils === undefined || (type !== DHCPDISCOVER && type !== DHCPREQUEST)) return undefined;
+  if (spoils.some(({ trips }) => trips?.(message) === true)) return undefined;
   const isDiscover = type === DHCPDISCOVER;
   let reply: Dhcp4Message | undefined = replyTo(message, isDiscover ? DHCPOFFER : DHCPACK);
   for (const { offer, ack, renewal } of spoils) {
     const later = message.ciaddr === IPV4_ANY ? ack : renewal;
     const change = isDiscover ? offer : later;
-    if (reply !== undefined && change !== undefined) reply = change(reply);
+    if (reply !== undefined && change !== undefined) reply = change(reply, message);
   }
   if (reply === undefined) return undefined;
   const bytes = spoils.reduce((so, { raw }) => raw?.(so) ?? so, emitDhcp4(reply));

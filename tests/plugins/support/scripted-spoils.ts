@@ -1,10 +1,10 @@
 import { utf8 } from '../../../src/base/bytes.ts';
-import { IPV4_ANY, ipv4, ipv4ToBytes } from '../../../src/base/ipv4.ts';
 import { mac, macToBytes } from '../../../src/base/mac.ts';
+import { IPV4_ANY, ipv4, ipv4ToBytes, maskFromPrefix } from '../../../src/base/ipv4.ts';
 import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 
-const { DHCPOFFER, DHCPNAK } = DHCP_MESSAGE_TYPE;
+const { DHCPOFFER, DHCPACK, DHCPNAK } = DHCP_MESSAGE_TYPE;
 
 export const OPTION = {
   mask: 1,
@@ -16,14 +16,16 @@ export const OPTION = {
   overload: 52,
   type: 53,
   server: 54,
+  list: 55,
   message: 56,
   renewal: 58,
   rebinding: 59,
   clientId: 61,
   search: 119,
+  rapidCommit: 80,
 } as const;
 
-type Change = (reply: Dhcp4Message) => Dhcp4Message | undefined;
+type Change = (reply: Dhcp4Message, to: Dhcp4Message) => Dhcp4Message | undefined;
 
 /** How answers are spoiled; a change to undefined: no answer at all. `raw` changes the bytes. */
 export type Spoil = {
@@ -38,6 +40,8 @@ export type Spoil = {
   readonly ackDelayMs?: number;
   /** How often each answer is sent. */
   readonly copies?: number;
+  /** Messages that it does not answer at all, for what is in them. */
+  readonly trips?: (message: Dhcp4Message) => boolean;
   /** From another address of the server's machine than option 54 says. */
   readonly otherSource?: boolean;
   /** Each answer waits for the next message of the client, and goes out after the answer to that. */
@@ -81,6 +85,21 @@ const refuse: Change = (reply) => ({
 });
 const wrongXid: Change = (reply) => ({ ...reply, xid: (reply.xid ^ 1) >>> 0 });
 const silence: Change = () => undefined;
+/** Nothing but the times, and who grants them. */
+const TIMES: ReadonlySet<number> = new Set([
+  OPTION.type,
+  OPTION.server,
+  OPTION.leaseTime,
+  OPTION.renewal,
+  OPTION.rebinding,
+]);
+const timesOnly: Change = (reply) => ({
+  ...reply,
+  options: new Map([...reply.options].filter(([code]) => TIMES.has(code))),
+});
+/** An ACK in the place of the OFFER where rapid commit is offered, without saying so. */
+const unmarkedAck: Change = (reply, to) =>
+  to.options.has(OPTION.rapidCommit) ? withOption(reply, OPTION.type, Uint8Array.of(DHCPACK)) : reply;
 
 /** Where options begin (RFC 2131 figure 1), behind the magic cookie. */
 const OPTIONS_AT = 240;
@@ -149,6 +168,8 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   'other-client-id': having(OPTION.clientId, Uint8Array.of(0, 120)),
   nak: { ack: refuse, renewal: refuse },
   'renewal-nak': { renewal: refuse },
+  'renewal-times-only': { renewal: timesOnly },
+  'unmarked-ack': { offer: unmarkedAck },
   'renewal-silent': { renewal: silence },
   'renewal-wrong-xid': { renewal: wrongXid },
   'renewal-no-server-id': { renewal: (reply) => withOption(reply, OPTION.server, undefined) },
@@ -182,8 +203,16 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   reversed: { reversed: true },
 };
 
-/** Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds. */
+/**
+ * Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds, `trips-80` by an
+ * option's code, `trips-61-32` by its code and the longest that is taken.
+ */
 const NUMBERED: Readonly<Record<string, (value: number) => Spoil>> = {
+  // A network of that prefix, in place of /24.
+  prefix: (value) => having(OPTION.mask, ipv4ToBytes(maskFromPrefix(value))),
+  trips: (code) => ({ trips: ({ options }) => options.has(code) }),
+  'trips-55': (codes) => ({ trips: ({ options }) => (options.get(OPTION.list)?.length ?? 0) > codes }),
+  'trips-61': (bytes) => ({ trips: ({ options }) => (options.get(OPTION.clientId)?.length ?? 0) > bytes }),
   lease: (value) => having(OPTION.leaseTime, seconds(value)),
   t1: (value) => having(OPTION.renewal, seconds(value)),
   t2: (value) => having(OPTION.rebinding, seconds(value)),

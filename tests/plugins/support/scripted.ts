@@ -35,8 +35,8 @@ export type ScriptedServer = {
   readonly from: (chaddr: string) => Promise<readonly Seen[]>;
 };
 
-/** Starts the scripted server on the router of a site that has no other. */
-export async function startScripted(site: Site): Promise<ScriptedServer> {
+/** Starts the scripted server on the router of a site that has no other. `usual`: what clients without a name get. */
+export async function startScripted(site: Site, usual = 'good'): Promise<ScriptedServer> {
   const { router, routerAddress, resources, folder } = site.lan;
   await router.ip('addr', 'add', `${OTHER_SOURCE}/32`, 'dev', 'br0');
   // Broadcasts to 255.255.255.255 need a way out; the router has but one interface.
@@ -44,7 +44,7 @@ export async function startScripted(site: Site): Promise<ScriptedServer> {
   const logFile = join(folder, 'scripted.log');
   const script = join(import.meta.dirname, 'scripted-server.ts');
   const started = await router.start(
-    [process.execPath, script, routerAddress.address, OTHER_SOURCE],
+    [process.execPath, script, routerAddress.address, OTHER_SOURCE, usual],
     { name: 'scripted server', logFile },
     resources,
   );

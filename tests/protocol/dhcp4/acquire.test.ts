@@ -187,10 +187,10 @@ describe('rapid commit', () => {
     assert.equal(t.state.lease.acquiredAt, Transcript.at(0.25), 'counted from the DISCOVER');
   });
 
-  test('an ACK that does not say so is discarded', () => {
+  test('an ACK that does not say so is discarded, and DISCOVER goes out without offering it', () => {
     new Transcript()
       .start('> DISCOVER')
-      .hears(0.1, 'DHCPACK', {}, 'ignore unexpected-type')
+      .hears(0.1, 'DHCPACK', {}, 'ignore rapid-ack-unmarked', '> DISCOVER')
       .hears(0.2, 'DHCPOFFER', {}, '> REQUEST')
       .stillWorks();
   });

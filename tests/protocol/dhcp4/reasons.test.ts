@@ -109,6 +109,7 @@ describe('a message that is not taken', () => {
     const elsewhere: readonly IgnoreReason[] = [
       'garbled',
       'unexpected-type',
+      'rapid-ack-unmarked',
       'offer-not-chosen',
       'other-server',
       'server-not-allowed',

@@ -3,6 +3,8 @@ import type { Cidr } from '../../../src/base/cidr.ts';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { type Instant, instant } from '../../../src/base/time.ts';
 import { step } from '../../../src/protocol/dhcp4/client.ts';
+import type { Habit } from '../../../src/protocol/dhcp4/habit.ts';
+import { lessonOf } from '../../../src/protocol/dhcp4/manner.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event, Env } from '../../../src/protocol/dhcp4/step.ts';
 import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
@@ -152,6 +154,13 @@ export class Transcript {
       .hears(0, 'DHCPOFFER', how, '> REQUEST')
       .hears(0, 'DHCPACK', how, `install ${address}`)
       .is('bound');
+  }
+
+  /** How the client after this one begins, by the last state of this one before it had its lease. */
+  learned(before: Dhcp4State): Habit {
+    const learned = lessonOf(this.config, before, this.now);
+    assert.ok(learned !== undefined, `${before.kind} teaches nothing`);
+    return learned;
   }
 
   /** Whatever happened before, with a sane server the client gets a lease. */
