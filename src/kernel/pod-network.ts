@@ -11,6 +11,7 @@ import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
 import { type LinkSight, readSight } from './link-sight.ts';
+import { readNeighbour } from './neighbour-sight.ts';
 import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import { NetNs } from './netns.ts';
 import {
@@ -90,6 +91,11 @@ export class PodNetwork {
   /** The same by index, and whether it has an address. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined {
     return readSight(index, address, this.#netns);
+  }
+
+  /** See `readNeighbour`. */
+  neighbour(index: number, address: Ipv4): Mac | undefined {
+    return readNeighbour(this.#netns, index, address);
   }
 
   async setUp(index: number): Promise<void> {

@@ -9,28 +9,16 @@ import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/stat
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { validFor } from './configuration.ts';
+import type { ClientParts } from './client-parts.ts';
 import { Exchange } from './exchange.ts';
 import { AddressGuard, type Checked } from './guard.ts';
 import { LeaseHands } from './hands.ts';
-import type { Inbox } from './inbox.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
 import { Sender } from './sender.ts';
-import type { ServerNotes } from './server-notes.ts';
 import { storedState } from './stored.ts';
 import { type Acquired, Waiter } from './waiter.ts';
-
-/** What all clients of a manager share. */
-export type ClientParts = {
-  readonly world: LeaseWorld;
-  readonly inbox: Inbox;
-  readonly notes: ServerNotes;
-  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
-  readonly isCrowded: () => boolean;
-  /** Does something in its turn, among all that wants to be sent at the same moment. */
-  readonly pace: (work: () => void) => void;
-};
 
 /** A lease time that many servers give, and the Go client where one gives none. */
 const ADOPTION_LIMIT = seconds(3600);
@@ -372,11 +360,13 @@ export class LeaseClient {
    */
   async giveBack(pod: PodNamespace, linkGoes = false): Promise<string | undefined> {
     await this.#end('given-up');
-    const held = heldBy(this.#state);
+    const state = this.#state;
+    const held = heldBy(state);
     this.dispatch({ type: 'release' });
     if (held === undefined) return undefined;
     const { index } = this.identity.link;
-    const lost = await partFrom(pod, this.#exchange, { index, address: held.address }, this.#parting);
+    const way = this.#parts.ways.lastWayOf(pod, { ...this.identity, state }, held);
+    const lost = await partFrom(pod, this.#exchange, { index, address: held.address }, this.#parting, way);
     if (lost === undefined) this.#world.count('message-sent');
     if (!linkGoes) await pod.removeAddress(index, held.address);
     return lost;

@@ -27,8 +27,9 @@ import {
   RECORD_SCHEMA,
 } from './record.ts';
 import { ServerNotes } from './server-notes.ts';
-import { twinOf, userOf, whole } from './sharing.ts';
+import { isSame, twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
+import { Ways } from './ways.ts';
 
 /** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
 const FEW_PODS = 16;
@@ -68,6 +69,7 @@ export class LeaseManager {
   readonly #inbox: Inbox;
   readonly #clients = new Map<string, LeaseClient>();
   readonly #notes: ServerNotes;
+  readonly #ways: Ways;
   readonly #debts: Debts;
   readonly #keeper: Keeper;
 
@@ -80,6 +82,7 @@ export class LeaseManager {
       (event) => world.count(event),
     );
     this.#notes = new ServerNotes(world);
+    this.#ways = new Ways(world, this.#inbox);
     this.#debts = new Debts(world, this.#inbox, {
       isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
     });
@@ -233,6 +236,7 @@ export class LeaseManager {
       world: this.#world,
       inbox: this.#inbox,
       notes: this.#notes,
+      ways: this.#ways,
       isCrowded: () => this.#clients.size > FEW_PODS,
       pace: (work: () => void) => this.#keeper.pace(work),
     };
@@ -386,15 +390,4 @@ export class LeaseManager {
     await this.#debts.close();
     this.#inbox.close();
   }
-}
-
-/** The same interface of the same namespace, in this boot. */
-function isSame(client: LeaseClient, request: AcquireRequest, bootId: string): boolean {
-  const { netns, link } = client.identity;
-  return (
-    client.identity.bootId === bootId &&
-    netns.inode === request.pod.inode &&
-    link.index === request.link.index &&
-    link.mac === request.link.mac
-  );
 }

@@ -108,6 +108,11 @@ export interface PodNamespace {
   link(name: string): Promise<LinkState | undefined>;
   /** The interface of this index, whatever its name, and whether it has `address`; undefined when it is gone. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined;
+  /**
+   * The Ethernet address to which the kernel sends what is for `address` on this interface, however long ago it
+   * learned that; undefined when it would ask by ARP first. At once, without waiting for the kernel's lock.
+   */
+  neighbour(index: number, address: Ipv4): Mac | undefined;
   setUp(index: number): Promise<void>;
   /**
    * In this order, so that what can go on goes on: MTU, new addresses, new routes (one of this interface to the same

@@ -62,7 +62,9 @@ export class Sender {
     world.count('message-sent');
     if (reply) {
       notes.asked(this.#identity.lan?.name);
-      exchange.ask(emitDhcp4(message), via, this.#hearing(), (error) => this.#failed(error));
+      const hasAddress = leaseOf(this.#speaker.state()) !== undefined;
+      const how = { hearing: this.#hearing(), hasAddress };
+      exchange.ask(emitDhcp4(message), via, how, (error) => this.#failed(error));
       return;
     }
     if (via.kind === 'unicast') {

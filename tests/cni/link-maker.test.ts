@@ -100,6 +100,7 @@ class Room {
       addRoute: unused,
       deleteRoute: unused,
       sight: unused,
+      neighbour: unused,
       setUp: unused,
       configure: unused,
       ensureAddress: unused,

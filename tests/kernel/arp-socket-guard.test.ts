@@ -26,6 +26,7 @@ function podOf(netns: NetNs): PodNamespace {
     close: () => undefined,
     link: unused,
     sight: unused,
+    neighbour: unused,
     setUp: unused,
     configure: unused,
     ensureAddress: unused,

@@ -1,3 +1,4 @@
+import { IPV4_ANY } from '../../base/ipv4.ts';
 import { later } from '../../base/time.ts';
 import { resendDelay } from './backoff.ts';
 import { buildRebootRequest, secsSince, wantsBroadcast } from './build.ts';
@@ -23,15 +24,19 @@ const VERIFY_TRIES_AFTER_T2 = 3;
  * another network in INIT-REBOOT only, and Kea, ISC dhcpd and udhcpd do just that. `ciaddr` has to be zero, although
  * the pod goes on using its address until there is an answer: an ACK extends the lease, a NAK takes it away.
  *
+ * Every second try has no source address, as RFC 2131 4.1 has it for a client in this state: a router of another
+ * network with a strict reverse path filter (RFC 3704 2.2) drops what comes from an address of this one. The others
+ * leave the pod as all that it sends, and so reach a server on another macvlan of this node.
+ *
  * All tries have one id, so that a slow answer to one fits the next; the lease counts from the first.
  */
 function request(
   config: Dhcp4Config,
-  from: Omit<Verifying, 'kind' | 'tries' | 'resendAt'>,
+  asked: Omit<Verifying, 'kind' | 'tries' | 'resendAt'>,
   tries: number,
   env: Env,
 ): Step {
-  const { lease, xid, requestedAt } = from;
+  const { lease, xid, requestedAt } = asked;
   const { address } = lease.address;
   const at = { xid, secs: secsSince(requestedAt, env.now), broadcast: wantsBroadcast(config, tries) };
   const state: Verifying = {
@@ -42,7 +47,8 @@ function request(
     tries: tries + 1,
     resendAt: later(env.now, resendDelay(tries, env.random)),
   };
-  return to(state, ask(buildRebootRequest(config, at, address), { kind: 'broadcast', from: address }));
+  const from = tries % 2 === 0 ? IPV4_ANY : address;
+  return to(state, ask(buildRebootRequest(config, at, address), { kind: 'broadcast', from }));
 }
 
 /** The caller has looked at the end of the lease. T1 may have come: an ACK is all that a renewal could bring. */

@@ -119,6 +119,7 @@ export class ArpLan {
       },
       link: UNUSED,
       sight: UNUSED,
+      neighbour: UNUSED,
       setUp: UNUSED,
       configure: UNUSED,
       ensureAddress: UNUSED,

@@ -18,13 +18,23 @@ describe('the link of a lease in use comes back (RFC 2131 3.7)', () => {
     const t = verifying();
     assert.deepEqual(
       t.last.map((effect) => (effect.type === 'send' ? effect.via : effect)),
-      [{ kind: 'broadcast', from: ADDRESS }],
+      [{ kind: 'broadcast', from: IPV4_ANY }],
     );
     assert.equal(t.sent.ciaddr, IPV4_ANY);
     assert.deepEqual(readOption(t.sent.options, 'dhcp-requested-address'), { kind: 'value', value: ADDRESS });
     assert.equal(readOption(t.sent.options, 'dhcp-server-identifier').kind, 'absent');
     assert.equal(leaseOf(t.state)?.address.address, ADDRESS);
     assert.equal(heldBy(t.state)?.address.address, ADDRESS);
+  });
+
+  test('every second try comes from the address, for servers that the first does not reach', () => {
+    const t = verifying();
+    const from = TRIES.map(() => {
+      t.now = t.due;
+      t.does({ type: 'wake' }, '> REQUEST');
+      return t.last.flatMap((effect) => (effect.type === 'send' ? [effect.via.from] : []));
+    });
+    assert.deepEqual(from.slice(0, 3), [[ADDRESS], [IPV4_ANY], [ADDRESS]]);
   });
 
   test('an ACK extends, from when it was asked', () => {
