@@ -30,13 +30,15 @@ export function readNeighbour(netns: NetNs, index: number, address: Ipv4): Mac |
   return undefined;
 }
 
+// A read ends before the next begins.
+const bytes = new Uint8Array(MOST_BYTES);
+
 function readTable(netns: NetNs): string {
-  const bytes = new Uint8Array(MOST_BYTES);
   try {
     const length = netns.run(() => {
       const fd = openSync(ARP_TABLE, 'r');
       try {
-        return readWhole(fd, bytes);
+        return readWhole(fd);
       } finally {
         closeSync(fd);
       }
@@ -48,7 +50,7 @@ function readTable(netns: NetNs): string {
 }
 
 /** The kernel gives a page at a time. */
-function readWhole(fd: number, bytes: Uint8Array): number {
+function readWhole(fd: number): number {
   let length = 0;
   while (length < bytes.length) {
     const read = readSync(fd, bytes, length, bytes.length - length, null);

@@ -98,6 +98,11 @@ export class PodNetwork {
     return readNeighbour(this.#netns, index, address);
   }
 
+  /** From now on `watchPodLinks` tells of its links, until the namespace is gone. Rejects with SysError. */
+  async follow(): Promise<void> {
+    await this.#host.nameNamespace(this.#netns);
+  }
+
   async setUp(index: number): Promise<void> {
     await this.#rtnl.links.set({ index, up: true });
   }

@@ -64,7 +64,7 @@ export class ArpQuestion {
 }
 
 /** Undefined when what is said on the LAN is heard. */
-export function listenFor(ears: ArpEars, { index }: Asker): SysError | undefined {
+export function listenFor(ears: ArpEars, { index }: Pick<Asker, 'index'>): SysError | undefined {
   try {
     ears.listen(index);
     return undefined;

@@ -1,3 +1,4 @@
+import type { LeaseClient } from './client.ts';
 import type { Inbox } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
 import type { ServerNotes } from './server-notes.ts';
@@ -11,6 +12,8 @@ export type ClientParts = {
   readonly ways: Ways;
   /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
   readonly isCrowded: () => boolean;
+  /** Something that was to be done for a running pod failed, as it does when the pod is gone. */
+  readonly suspect: (client: LeaseClient) => void;
   /** Does something in its turn, among all that wants to be sent at the same moment. */
   readonly pace: (work: () => void) => void;
 };

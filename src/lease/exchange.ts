@@ -4,7 +4,7 @@ import { between, type Duration, later, millis } from '../base/time.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
 import { BROADCAST_MAC, DHCP_SERVER_PORT, dhcpFrame } from './dhcp-frame.ts';
 import type { Inbox, Recipient } from './inbox.ts';
-import { openPodOf } from './pod-of-lease.ts';
+import { isPodGone, openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
 
@@ -100,7 +100,9 @@ export class Exchange {
   }
 
   #open(localAddress: Ipv4): UdpPort {
-    if (this.#udp !== undefined && localAddress === IPV4_ANY) return this.#udp;
+    // An open socket keeps a namespace alive, with its links, that has no name and no process any more.
+    const kept = localAddress === IPV4_ANY ? this.#udp : undefined;
+    if (kept !== undefined && !isPodGone(this.#world, this.#identity)) return kept;
     this.#closeSocket();
     const pod = this.#lent ?? openPodOf(this.#world, this.#identity);
     try {

@@ -13,9 +13,10 @@ import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
 import { hintFor, remember } from './past.ts';
+import { listenFor } from './arp-question.ts';
 import { carrierComes, comes } from './patience.ts';
 import { dropRule, openPodOf } from './pod-of-lease.ts';
-import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodNamespace } from './ports.ts';
+import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodLinkChange, PodNamespace } from './ports.ts';
 import {
   type ApplyPolicy,
   type ConflictCheck,
@@ -163,7 +164,10 @@ export class LeaseManager {
     try {
       const acquired = await client.acquire(left, signal, hintFor(this.#world, client.identity));
       failure = acquired.ok ? await this.#store(client, signal) : acquired.error;
-      if (failure === undefined && acquired.ok) return acquired;
+      if (failure === undefined && acquired.ok) {
+        void this.#keeper.follow(client);
+        return acquired;
+      }
     } catch (error) {
       await this.#giveBack(client, request.pod);
       throw error;
@@ -193,18 +197,13 @@ export class LeaseManager {
       throw error;
     }
     this.#keeper.pace(() => client.begin());
+    void this.#keeper.follow(client);
     return true;
   }
 
   /** Undefined when the uplink is listened to, or there is none. */
-  #listen(uplinkIndex: number | undefined): SysError | undefined {
-    try {
-      if (uplinkIndex !== undefined) this.#inbox.listen(uplinkIndex);
-      return undefined;
-    } catch (error) {
-      if (isSysError(error)) return error;
-      throw error;
-    }
+  #listen(index: number | undefined): SysError | undefined {
+    return index === undefined ? undefined : listenFor(this.#inbox, { index });
   }
 
   #identityOf(request: AcquireRequest): LeaseIdentity {
@@ -237,6 +236,7 @@ export class LeaseManager {
       inbox: this.#inbox,
       notes: this.#notes,
       ways: this.#ways,
+      suspect: (client: LeaseClient) => this.#keeper.suspect(client),
       isCrowded: () => this.#clients.size > FEW_PODS,
       pace: (work: () => void) => this.#keeper.pace(work),
     };
@@ -380,6 +380,11 @@ export class LeaseManager {
   linkChanged(change: LanChange): void {
     this.#keeper.linkChanged(change);
     if (change.up && change.lowerUp) this.#debts.linkUp(change.index);
+  }
+
+  /** A link of some pod changed (see `PodNamespace.follow`); undefined: changes may have been missed. */
+  podLinkChanged(change: PodLinkChange | undefined): void {
+    this.#keeper.podLinkChanged(change);
   }
 
   /** Ends without a word to the servers: the leases go on in the pods and on disk. */

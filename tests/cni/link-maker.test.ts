@@ -101,6 +101,7 @@ class Room {
       deleteRoute: unused,
       sight: unused,
       neighbour: unused,
+      follow: unused,
       setUp: unused,
       configure: unused,
       ensureAddress: unused,

@@ -27,6 +27,7 @@ function podOf(netns: NetNs): PodNamespace {
     link: unused,
     sight: unused,
     neighbour: unused,
+    follow: unused,
     setUp: unused,
     configure: unused,
     ensureAddress: unused,

@@ -62,7 +62,7 @@ describe('a pod that is looked after', () => {
   test('it is missing in one look only: it stays', async () => {
     const { world, manager, pod } = await running();
     world.pods.delete(pod.path);
-    await world.time.run(21_000);
+    await world.time.run(20_200);
     world.pods.set(pod.path, pod);
     await world.time.run(60_000);
     assert.deepEqual([manager.size, world.journal], [1, []]);

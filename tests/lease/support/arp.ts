@@ -120,6 +120,7 @@ export class ArpLan {
       link: UNUSED,
       sight: UNUSED,
       neighbour: UNUSED,
+      follow: UNUSED,
       setUp: UNUSED,
       configure: UNUSED,
       ensureAddress: UNUSED,

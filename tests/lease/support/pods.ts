@@ -46,6 +46,8 @@ export class PodModel {
   readonly sockets = new Set<SocketModel>();
   readonly arpPorts = new Set<ArpModel>();
   openHandles = 0;
+  /** Somebody wants to know of its links. */
+  followed = false;
   /** Its interface was removed; the namespace is still there. */
   linkGone = false;
 
@@ -180,6 +182,11 @@ export class FakePod implements PodNamespace {
   openArp(index: number): ArpPort {
     this.#check('open ARP', index);
     return new ArpModel(this.#model, (packet) => this.#wire.arp(packet, this.#model));
+  }
+
+  follow(): Promise<void> {
+    this.#model.followed = true;
+    return Promise.resolve();
   }
 
   setUp(): Promise<void> {
