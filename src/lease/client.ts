@@ -73,7 +73,7 @@ export class LeaseClient {
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
     this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);
-    const hands = { record: () => this.record(), placeGone: () => parts.suspect(this) };
+    const hands = { record: () => this.record(), placeGone: () => parts.suspect(identity.key) };
     this.#hands = new LeaseHands(world, identity, hands, earlier.leftovers);
     this.#present = earlier.adopting;
     this.#waiter = new Waiter(world);
@@ -82,7 +82,7 @@ export class LeaseClient {
       lives: () => this.#life === 'running',
       isWaitedFor: () => this.#waiter.waiting,
       placeGone: (error) => void this.#waiter.settle(err({ kind: 'send-failed', error })),
-      unsent: () => parts.suspect(this),
+      unsent: () => parts.suspect(identity.key),
     });
     this.#guard = new AddressGuard(world, inbox, identity, (by) => this.#conflict(by));
   }

@@ -159,8 +159,8 @@ export class Keeper {
   }
 
   /** Something that was to be done for a running pod failed, or its link was removed: is it there? */
-  suspect(client: LeaseClient): void {
-    if (this.#started) this.#suspicions.raise(client);
+  suspect(client: LeaseClient | undefined): void {
+    if (this.#started && client !== undefined) this.#suspicions.raise(client);
   }
 
   #lanIsUp(index: number, verify: boolean): void {

@@ -236,7 +236,7 @@ export class LeaseManager {
       inbox: this.#inbox,
       notes: this.#notes,
       ways: this.#ways,
-      suspect: (client: LeaseClient) => this.#keeper.suspect(client),
+      suspect: (key: LeaseKey) => this.#keeper.suspect(this.#clients.get(keyText(key))),
       isCrowded: () => this.#clients.size > FEW_PODS,
       pace: (work: () => void) => this.#keeper.pace(work),
     };

@@ -4,10 +4,9 @@ import { ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
 import { SysError } from '../../src/base/sys-error.ts';
 import { instant } from '../../src/base/time.ts';
-import type { LeaseManager } from '../../src/lease/manager.ts';
 import type { PodLinkChange } from '../../src/lease/ports.ts';
 import type { PodModel } from './support/pods.ts';
-import { attach, attached, FakeWorld, keyOf, managerOf, stored } from './support/world.ts';
+import { attach, attached, keyOf, managerOf, running, type Running, stored } from './support/world.ts';
 
 // A pod that goes, or whose link was switched off and on, is noticed when it matters and not in the next round.
 
@@ -19,20 +18,7 @@ const JUST_BEFORE_T1_MS = T1_MS - 1000;
 const SECOND_MS = 1000;
 const ROUND_MS = 20_000;
 
-type Scene = { readonly world: FakeWorld; readonly manager: LeaseManager; readonly pod: PodModel };
-
-async function running(): Promise<Scene> {
-  const world = new FakeWorld();
-  const manager = managerOf(world);
-  manager.watch();
-  const pod = world.addPod('a');
-  await attached(world, manager, pod);
-  world.journal.length = 0;
-  pod.history.length = 0;
-  return { world, manager, pod };
-}
-
-function assertReleased({ world, manager }: Scene): void {
+function assertReleased({ world, manager }: Running): void {
   assert.deepEqual([manager.size, manager.owed, world.server.released], [0, 0, [FIRST]]);
   assert.equal(world.counts.get('pod-gone'), 1);
 }

@@ -316,6 +316,20 @@ export async function attached(
   return lease.value;
 }
 
+export type Running = { readonly world: FakeWorld; readonly manager: LeaseManager; readonly pod: PodModel };
+
+/** A pod with a lease under a manager that looks after it; what happened until then is forgotten. */
+export async function running(): Promise<Running> {
+  const world = new FakeWorld();
+  const manager = managerOf(world);
+  manager.watch();
+  const pod = world.addPod('a');
+  await attached(world, manager, pod);
+  world.journal.length = 0;
+  pod.history.length = 0;
+  return { world, manager, pod };
+}
+
 /** What is on disk, as a daemon that starts finds it. */
 export function stored(world: FakeWorld): readonly LeaseRecord[] {
   return [...world.files].map(([name, text]) => {
