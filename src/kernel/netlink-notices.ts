@@ -19,7 +19,7 @@ export type NoticeScope = {
   readonly allNamespaces?: boolean;
 };
 
-/** Hears rtnetlink's notices of some groups (RTNLGRP_*, 1 to 32) in the namespace where the thread is. Throws SysError. */
+/** Hears rtnetlink's notices of some groups (RTNLGRP_*, 1 to 32) where the thread is. Throws SysError. */
 export function openNotices(
   op: string,
   groups: readonly number[],

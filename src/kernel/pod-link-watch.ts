@@ -17,8 +17,8 @@ import { openNotices } from './netlink-notices.ts';
 import { NetNs } from './netns.ts';
 
 /**
- * A pod that may configure its links can have the kernel tell of them as fast as it likes, and each notice costs the
- * loop some 20 microseconds. Two hundred pods that are attached in the same second cause half as many.
+ * A pod that may configure its links can have the kernel tell of them as fast as it likes. One that is deleted causes
+ * two notices: its link goes down, and is gone.
  */
 const MOST_PER_SECOND = 4000;
 const SECOND_MS = 1000;
@@ -42,9 +42,9 @@ type Handlers = {
 type Options = { readonly netns?: NetNs; readonly mostPerSecond?: number };
 
 /**
- * Tells of every change of a link in any namespace that has an id in the daemon's own, or `netns` (see `Rtnl.nameNamespace`), and
- * of those in that one as well: which of them, nobody says, so index and MAC address have to do. One socket for all
- * pods. Beyond MOST_PER_SECOND it is deaf for the rest of that second, which counts as lost. Throws SysError.
+ * Tells of every change of a link in any namespace that has an id in the daemon's own, or in `netns` (see
+ * `Rtnl.nameNamespace`), and of those in that one as well: which of them, nobody says, so index and MAC address have to
+ * do. One socket for all pods. Beyond MOST_PER_SECOND it is deaf for the rest of that second, which counts as lost. Throws SysError.
  */
 export function watchPodLinks(
   { onChange, onLost }: Handlers,

@@ -2,7 +2,7 @@ import { between, type Instant, later, seconds } from '../base/time.ts';
 import type { LeaseClient } from './client.ts';
 import type { LeaseWorld, PodLinkChange } from './ports.ts';
 
-/** Whoever switches a link on and off all the time gets his routes back, and the LAN his announcements, once in this time. */
+/** A link that goes on and off all the time gets its routes back, and is announced to the LAN, once in this time. */
 const CALM = seconds(1);
 
 /** What comes of a change of a pod's link. */
