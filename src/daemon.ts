@@ -24,6 +24,7 @@ import { namespaceAt } from './kernel/namespace-at.ts';
 import { watchNetwork } from './kernel/network-watch.ts';
 import { openTap } from './kernel/packet-tap.ts';
 import { PastAddresses } from './kernel/past-addresses.ts';
+import { watchPodLinks } from './kernel/pod-link-watch.ts';
 import { PodNetwork } from './kernel/pod-network.ts';
 import { readResultCache } from './kernel/result-cache.ts';
 import { sdNotify } from './kernel/sd-notify.ts';
@@ -187,6 +188,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
   });
   ends.defer(() => watch.close());
+  const podLinks = followPodLinks(leases, log);
+  ends.defer(() => podLinks?.close());
   const guard = watchGuard(hostSide, log);
   ends.defer(() => guard?.close());
   await takeUpLeases(files, leases, log);
@@ -312,6 +315,20 @@ function openUplinkTap(
     );
     return { attached: () => tap.attached(), close: () => void tap.close() };
   };
+}
+
+/** What happens to the links of pods; undefined where the kernel does not tell: then the rounds find what they can. */
+function followPodLinks(leases: LeaseManager, log: Log): { readonly close: () => void } | undefined {
+  try {
+    return watchPodLinks({
+      onChange: (change) => leases.podLinkChanged(change),
+      onLost: () => leases.podLinkChanged(undefined),
+    });
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    log.warn({ error: error.message }, 'the links of pods cannot be watched');
+    return undefined;
+  }
 }
 
 /** For when notices were lost: how all interfaces are now. One that is gone is noticed when its pods are looked at. */

@@ -24,6 +24,8 @@ const CAPABILITIES = [
   'CAP_NET_RAW',
   // UDP port 68.
   'CAP_NET_BIND_SERVICE',
+  // Notices of links in the pods' network namespaces (NETLINK_LISTEN_ALL_NSID).
+  'CAP_NET_BROADCAST',
   // setns(2) into the pods' network namespaces.
   'CAP_SYS_ADMIN',
   // /proc/PID/ns/net of a container's process.

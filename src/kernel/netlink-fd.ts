@@ -19,6 +19,7 @@ import {
 const AF_NETLINK = 16;
 const NETLINK_ROUTE = 0;
 const SOL_NETLINK = 270;
+const NETLINK_LISTEN_ALL_NSID = 8;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
@@ -51,6 +52,11 @@ export type NetlinkFd = { readonly fd: number; readonly sequence: SequenceNumber
 export function openRequests(): NetlinkFd {
   const fd = openNetlink();
   return orClose(fd, () => ({ fd, sequence: SequenceNumbers.guarding('open netlink socket', fd) }));
+}
+
+/** From now on the socket also hears the notices of other namespaces, those that have an id in its own. */
+export function listenToAllNamespaces(op: string, fd: number): void {
+  setIntOption(op, fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1);
 }
 
 /** struct sockaddr_nl for bind(2): the kernel chooses the port id; `groups` are bits (RTMGRP_*). */

@@ -1,7 +1,7 @@
 import { decodeMessages, type NetlinkMessage } from '../wire/netlink/message.ts';
 import { check, orClose } from './errno.ts';
 import { bind, closeFd } from './ffi.ts';
-import { netlinkAddress, openNetlink } from './netlink-fd.ts';
+import { listenToAllNamespaces, netlinkAddress, openNetlink } from './netlink-fd.ts';
 import { NoticeSocket } from './notice-socket.ts';
 import { attachFilter } from './packet-socket.ts';
 
@@ -12,18 +12,23 @@ export type NoticeHandlers = {
   readonly onLost: () => void;
 };
 
-/**
- * Hears rtnetlink's notices of some groups (RTNLGRP_*, 1 to 32) in the namespace where the thread is. `filter`: a
- * classic BPF program that sees the datagram, so its first header at 0. Throws SysError.
- */
+export type NoticeScope = {
+  /** A classic BPF program that sees the datagram, so its first header at 0. */
+  readonly filter?: Uint8Array;
+  /** Also the notices of all namespaces that have an id in this one; takes CAP_NET_BROADCAST there. */
+  readonly allNamespaces?: boolean;
+};
+
+/** Hears rtnetlink's notices of some groups (RTNLGRP_*, 1 to 32) where the thread is. Throws SysError. */
 export function openNotices(
   op: string,
   groups: readonly number[],
   handlers: NoticeHandlers,
-  filter?: Uint8Array,
+  { filter, allNamespaces = false }: NoticeScope = {},
 ): { readonly close: () => void } {
   const fd = openNetlink();
   return orClose(fd, () => {
+    if (allNamespaces) listenToAllNamespaces(op, fd);
     if (filter !== undefined) attachFilter(op, fd, filter);
     // Bound, which gives it a port id: a notice goes to nobody whose id is the kernel's, 0.
     const bits = groups.reduce((all, group) => all | (1 << (group - 1)), 0);

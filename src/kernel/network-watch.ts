@@ -86,7 +86,7 @@ export function watchNetwork(watchers: NetworkWatchers): { readonly close: () =>
       onMessage: (message) => tell(message, watchers, () => open),
       onLost: watchers.onLost,
     },
-    encodeBpf(ipv4NeighboursProgram()),
+    { filter: encodeBpf(ipv4NeighboursProgram()) },
   );
   return {
     close: () => {

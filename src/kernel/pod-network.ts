@@ -11,6 +11,7 @@ import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
 import { type LinkSight, readSight } from './link-sight.ts';
+import { readNeighbour } from './neighbour-sight.ts';
 import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import { NetNs } from './netns.ts';
 import {
@@ -93,6 +94,16 @@ export class PodNetwork {
   /** The same by index, and whether it has an address. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined {
     return readSight(index, address, this.#netns);
+  }
+
+  /** See `readNeighbour`. */
+  neighbour(index: number, address: Ipv4): Mac | undefined {
+    return readNeighbour(this.#netns, index, address);
+  }
+
+  /** From now on `watchPodLinks` tells of its links, until the namespace is gone. Rejects with SysError. */
+  async follow(): Promise<void> {
+    await this.#host.nameNamespace(this.#netns);
   }
 
   async setUp(index: number): Promise<void> {

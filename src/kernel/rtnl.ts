@@ -1,6 +1,6 @@
-import type { SysError } from '../base/sys-error.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
 import type { NetlinkRequest } from '../wire/netlink/message.ts';
-import { decodeNsid, getNsidRequest, RTM_NEWNSID } from '../wire/netlink/nsid.ts';
+import { decodeNsid, getNsidRequest, newNsidRequest, RTM_NEWNSID } from '../wire/netlink/nsid.ts';
 import { Addresses } from './addresses.ts';
 import { Links } from './links.ts';
 import type { DumpLimit } from './netlink-dump.ts';
@@ -43,6 +43,15 @@ export class Rtnl implements AsyncDisposable {
   async namespaceId(other: NetNs): Promise<number | undefined> {
     const request = getNsidRequest(other.fd);
     return decodeAll(request.op, await this.#socket.get(request), RTM_NEWNSID, decodeNsid)[0];
+  }
+
+  /** Sees to it that this socket's namespace has an id for another one. Rejects with SysError. */
+  async nameNamespace(other: NetNs): Promise<void> {
+    try {
+      await this.#socket.request(newNsidRequest(other.fd));
+    } catch (error) {
+      if (!isSysError(error, 'EEXIST')) throw error;
+    }
   }
 
   /** Waits for what is under way. */

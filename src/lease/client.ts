@@ -9,8 +9,8 @@ import { lessonOf } from '../protocol/dhcp4/manner.ts';
 import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
-import type { ClientParts } from './client-parts.ts';
 import { validFor } from './configuration.ts';
+import type { ClientParts } from './client-parts.ts';
 import { Exchange } from './exchange.ts';
 import { AddressGuard, type Checked } from './guard.ts';
 import { LeaseHands } from './hands.ts';
@@ -21,6 +21,10 @@ import { Sender } from './sender.ts';
 import { storedState } from './stored.ts';
 import { type Acquired, Waiter } from './waiter.ts';
 
+const LOST = {
+  address: 'the address of a running pod was gone and is put back',
+  routes: 'the interface of a running pod was down and is up again: its routes are put back',
+};
 /** A lease time that many servers give, and the Go client where one gives none. */
 const ADOPTION_LIMIT = seconds(3600);
 /** A timer that fires so much too late: the machine slept, and all others are as late. */
@@ -70,7 +74,8 @@ export class LeaseClient {
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
     this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);
-    this.#hands = new LeaseHands(world, identity, () => this.record(), earlier.leftovers);
+    const hands = { record: () => this.record(), placeGone: () => parts.suspect(identity.key) };
+    this.#hands = new LeaseHands(world, identity, hands, earlier.leftovers);
     this.#present = earlier.adopting;
     this.#waiter = new Waiter(world);
     this.#sender = new Sender({ ...parts, exchange: this.#exchange, hands: this.#hands }, identity, {
@@ -78,6 +83,7 @@ export class LeaseClient {
       lives: () => this.#life === 'running',
       isWaitedFor: () => this.#waiter.waiting,
       placeGone: (error) => void this.#waiter.settle(err({ kind: 'send-failed', error })),
+      unsent: () => parts.suspect(identity.key),
     });
     this.#guard = new AddressGuard(world, inbox, identity, (by) => this.#conflict(by));
   }
@@ -185,15 +191,15 @@ export class LeaseClient {
     this.#hands.again();
   }
 
-  /** The lease as the pod should have it is put back where something of it is missing. */
-  restore(): void {
+  /**
+   * The lease as the pod should have it is put back where something of it is missing: the address, or the routes, which
+   * the kernel forgets with a link that is switched off.
+   */
+  restore(lost: keyof typeof LOST): void {
     const { lease } = this;
-    if (lease === undefined) return;
-    this.#world.count('address-restored');
-    this.#world.log.warn(
-      { lease: keyText(this.identity.key), address: lease.address.address },
-      'the address of a running pod was gone and is put back',
-    );
+    if (lease === undefined || this.#waiter.waiting) return;
+    this.#world.count(`${lost}-restored`);
+    this.#world.log.warn({ lease: keyText(this.identity.key), address: lease.address.address }, LOST[lost]);
     this.#hands.restore(lease);
   }
 
@@ -372,11 +378,13 @@ export class LeaseClient {
    */
   async giveBack(pod: PodNamespace, linkGoes = false): Promise<string | undefined> {
     await this.#end('given-up');
-    const held = heldBy(this.#state);
+    const state = this.#state;
+    const held = heldBy(state);
     this.dispatch({ type: 'release' });
     if (held === undefined) return undefined;
     const { index } = this.identity.link;
-    const lost = await partFrom(pod, this.#exchange, { index, address: held.address }, this.#parting);
+    const way = this.#parts.ways.lastWayOf(pod, { ...this.identity, state }, held);
+    const lost = await partFrom(pod, this.#exchange, { index, address: held.address }, this.#parting, way);
     if (lost === undefined) this.#world.count('message-sent');
     if (!linkGoes) await pod.removeAddress(index, held.address);
     return lost;

@@ -1,14 +1,8 @@
 import { invariant } from '../base/invariant.ts';
 import { type Duration, between, earliest, type Instant, later, millis, seconds } from '../base/time.ts';
 import { heldBy, leaseOf } from '../protocol/dhcp4/state.ts';
-import {
-  type ArpEars,
-  lanOf,
-  lookAt,
-  type Owed,
-  releaseFromHost,
-  type ReleaseOutcome,
-} from './host-release.ts';
+import type { ArpEars } from './arp-question.ts';
+import { lanOf, lookAt, nextHop, type Owed, releaseFromHost, type ReleaseOutcome } from './host-release.ts';
 import { Pacer } from './pacer.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseKey, type LeaseRecord } from './record.ts';
@@ -23,7 +17,7 @@ const LONGEST_PAUSE = seconds(600);
 const JITTER_SHARE = 0.25;
 /**
  * Sent to nobody in particular, a RELEASE may be lost, so it is sent again: to a server that restarts, or by a port of
- * a switch that forwards nothing for its first 30 s (twice the forward delay of IEEE 802.1D).
+ * a switch that forwards nothing for its first 30 s (twice the forward delay of IEEE 802.1D). Then no more to all.
  */
 const BLIND_PAUSES = [seconds(2), seconds(8), seconds(32)] as const;
 /** For a lease that does not end by itself. */
@@ -208,7 +202,8 @@ export class Debts {
     entry.phase = 'trying';
     entry.stop = abort;
     entry.tries += 1;
-    const options = { isInUse: this.#isInUse, signal };
+    const blindly = entry.blind <= BLIND_PAUSES.length;
+    const options = { isInUse: this.#isInUse, signal, blindly };
     let outcome: ReleaseOutcome;
     try {
       outcome = await releaseFromHost(this.#world, this.#ears, entry, options);
@@ -242,11 +237,18 @@ export class Debts {
   }
 
   #sent(entry: Entry, confirmed: boolean): void {
-    const pause = confirmed ? undefined : BLIND_PAUSES[entry.blind];
-    if (pause !== undefined) {
+    if (!confirmed) {
+      const pause = BLIND_PAUSES[entry.blind];
       entry.blind += 1;
-      this.#waitFor(pause, entry, 'waiting', UNCONFIRMED);
-      return;
+      if (pause !== undefined) {
+        this.#waitFor(pause, entry, 'waiting', UNCONFIRMED);
+        return;
+      }
+      // Nobody knows whether it was heard: from now on it is asked who is there, and sent once there is an answer.
+      if (nextHop(entry) !== undefined) {
+        this.#wait(entry, 'cut-off', UNCONFIRMED);
+        return;
+      }
     }
     entry.why = confirmed ? undefined : UNCONFIRMED;
     this.#end(entry, 'release-settled', 'the lease of a pod that is gone was released');

@@ -2,13 +2,12 @@ import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, later, millis } from '../base/time.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
+import { BROADCAST_MAC, DHCP_SERVER_PORT, dhcpFrame } from './dhcp-frame.ts';
 import type { Inbox, Recipient } from './inbox.ts';
-import { openPodOf } from './pod-of-lease.ts';
+import { isPodGone, openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
 
-/** RFC 2131 4.1. */
-const SERVER_PORT = 67;
 /** While a datagram waits for ARP, it is looked at again after 1, 2, 4 ... ms. */
 const LONGEST_DRAIN_PAUSE = millis(20);
 
@@ -42,20 +41,38 @@ export class Exchange {
     this.#recipient = { ...recipient, chaddr: identity.config.chaddr };
   }
 
-  /** Sends what has an answer, and listens for it. `failed` is told, now or soon, when it cannot be sent. */
-  ask(bytes: Uint8Array, via: Via, hearing: Hearing, failed: (error: SysError) => void): void {
+  /**
+   * Sends what has an answer, and listens for it. `failed` is told, now or soon, when it cannot be sent. `hasAddress`:
+   * a socket of the pod has a source address whether it wants it or not.
+   */
+  ask(
+    bytes: Uint8Array,
+    via: Via,
+    how: { readonly hearing: Hearing; readonly hasAddress: boolean },
+    failed: (error: SysError) => void,
+  ): void {
     // A socket that waits for answers is bound to no address: a NAK comes as a broadcast (RFC 2131 4.3.2).
     const udp = this.#openOr(IPV4_ANY, failed);
     if (udp === undefined) return;
-    this.#hear(udp, hearing);
+    this.#hear(udp, how.hearing);
+    if (how.hasAddress && via.from === IPV4_ANY && this.#sendFromHost(bytes)) return;
     if (via.kind === 'broadcast' && this.#isCrowded()) {
-      void udp.sendOffLoop(bytes, destination(via), SERVER_PORT).then((error) => {
+      void udp.sendOffLoop(bytes, destination(via), DHCP_SERVER_PORT).then((error) => {
         if (error !== undefined && this.#udp === udp) failed(error);
       });
       return;
     }
-    const error = udp.send(bytes, destination(via), SERVER_PORT);
+    const error = udp.send(bytes, destination(via), DHCP_SERVER_PORT);
     if (error !== undefined) failed(error);
+  }
+
+  /** By the uplink, with the pod's MAC address and no source address. False where there is no uplink. */
+  #sendFromHost(bytes: Uint8Array): boolean {
+    const { lan, config } = this.#identity;
+    if (lan === undefined) return false;
+    const from = { mac: config.chaddr, address: IPV4_ANY };
+    const frame = dhcpFrame(from, { mac: BROADCAST_MAC, address: IPV4_BROADCAST }, bytes);
+    return this.#world.frames.send(lan.index, frame) === undefined;
   }
 
   /** Sends what nobody answers. Undefined when the kernel took it. */
@@ -64,7 +81,7 @@ export class Exchange {
     const udp = this.#openOr(via.from, (error) => {
       refused = error;
     });
-    return udp === undefined ? refused : udp.send(bytes, destination(via), SERVER_PORT);
+    return udp === undefined ? refused : udp.send(bytes, destination(via), DHCP_SERVER_PORT);
   }
 
   #openOr(localAddress: Ipv4, failed: (error: SysError) => void): UdpPort | undefined {
@@ -83,7 +100,9 @@ export class Exchange {
   }
 
   #open(localAddress: Ipv4): UdpPort {
-    if (this.#udp !== undefined && localAddress === IPV4_ANY) return this.#udp;
+    // An open socket keeps a namespace alive, with its links, that has no name and no process any more.
+    const kept = localAddress === IPV4_ANY ? this.#udp : undefined;
+    if (kept !== undefined && !isPodGone(this.#world, this.#identity)) return kept;
     this.#closeSocket();
     const pod = this.#lent ?? openPodOf(this.#world, this.#identity);
     try {

@@ -24,6 +24,7 @@ export class LeaseHands {
   readonly #world: LeaseWorld;
   readonly #identity: LeaseIdentity;
   readonly #record: () => LeaseRecord;
+  readonly #placeGone: () => void;
   #tail: Promise<void> = Promise.resolve();
   #underWay = 0;
   #removing = 0;
@@ -36,16 +37,20 @@ export class LeaseHands {
   /** Addresses of ours that may be on the interface and have to go, by their text. */
   readonly #leftovers = new Map<string, Cidr<Ipv4>>();
 
-  /** `record` gives what is to be stored at that moment; `leftovers` are those of an earlier run. */
+  /**
+   * `record` gives what is to be stored at that moment; `placeGone` is told when the pod was not there to be changed;
+   * `leftovers` are those of an earlier run.
+   */
   constructor(
     world: LeaseWorld,
     identity: LeaseIdentity,
-    record: () => LeaseRecord,
+    owner: { readonly record: () => LeaseRecord; readonly placeGone: () => void },
     leftovers: readonly Cidr<Ipv4>[] = [],
   ) {
     this.#world = world;
     this.#identity = identity;
-    this.#record = record;
+    this.#record = owner.record;
+    this.#placeGone = owner.placeGone;
     // Whoever made the interface puts the first address on it; only the daemon itself says when that ends.
     this.#unprolonged = !identity.link.owned;
     for (const address of leftovers) this.#leave(address);
@@ -105,6 +110,7 @@ export class LeaseHands {
     const text = error instanceof Error ? error.message : String(error);
     this.#world.log.warn({ lease: keyText(this.#identity.key), error: text }, `could not ${what}`);
     this.#world.count('lease-work-failed');
+    if (isSysError(error, ...PLACE_GONE)) this.#placeGone();
   }
 
   /** Stores the record as it is then. */

@@ -1,27 +1,26 @@
 import { cidrContains } from '../base/cidr.ts';
-import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
-import { isMulticastMac, isZeroMac, type Mac, mac } from '../base/mac.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
+import type { Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { isSysError, type SysError } from '../base/sys-error.ts';
-import { later, millis } from '../base/time.ts';
-import { probe } from '../protocol/acd4/packets.ts';
+import { isSysError } from '../base/sys-error.ts';
 import { buildRelease } from '../protocol/dhcp4/build.ts';
 import { asSpoken } from '../protocol/dhcp4/manner.ts';
 import { type Held, leaseOf } from '../protocol/dhcp4/state.ts';
 import { newXid } from '../protocol/dhcp4/step.ts';
-import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
-import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { emitDhcp4 } from '../wire/dhcp4/message.ts';
-import { emitUdp4Frame } from '../wire/ip/udp4.ts';
+import {
+  type ArpEars,
+  ArpQuestion,
+  type Asker,
+  listenFor,
+  questionPause,
+  QUESTIONS,
+} from './arp-question.ts';
+import { BROADCAST_MAC, dhcpFrame } from './dhcp-frame.ts';
 import type { HostFrames, LeaseWorld } from './ports.ts';
 import type { LeaseRecord } from './record.ts';
 
-/** RFC 2131 4.1. */
-const DHCP_SERVER_PORT = 67;
-/** PROBE_NUM of RFC 5227 1.1, at the pace of a host that somebody waits for. */
-const QUESTIONS = 3;
-const QUESTION_PAUSE = millis(100);
-const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
+const UNANSWERED = 'nobody answers ARP on the way to the server';
 
 /** What has to be given back, and where the LAN is. */
 export type Owed = {
@@ -42,15 +41,8 @@ export type ReleaseOutcome =
   | { readonly kind: 'still-there'; readonly why: string }
   | { readonly kind: 'cancelled' };
 
-/** The part of the inbox that is needed here. */
-export interface ArpEars {
-  listen(index: number): void;
-  watchArp(address: Ipv4, watcher: (packet: ArpPacket, uplinkIndex: number) => void): () => void;
-}
-
-type Lan = {
-  readonly index: number;
-  readonly mac: Mac;
+/** A LAN as the host reaches it now. */
+export type Lan = Asker & {
   /** It was removed and came back within this boot: perhaps with another network behind it. */
   readonly moved: boolean;
 };
@@ -86,37 +78,9 @@ export function lanOf(
 }
 
 /** Who takes the frame on this LAN: the server itself, else the lease's first router; undefined without either. */
-function nextHop({ record, held }: Owed): Ipv4 | undefined {
+export function nextHop({ record, held }: Pick<Owed, 'record' | 'held'>): Ipv4 | undefined {
   if (cidrContains(held.address, held.serverId)) return held.serverId;
   return leaseOf(record.state)?.routers[0];
-}
-
-/** An address that is asked for, and the first good answer. */
-class Question {
-  readonly address: Ipv4;
-  readonly end: () => void;
-  #answer: Mac | undefined;
-
-  /** `probesCount`: who probes for the address is about to use it. */
-  constructor(ears: ArpEars, address: Ipv4, lan: Lan, probesCount: boolean) {
-    this.address = address;
-    this.end = ears.watchArp(address, ({ op, senderIp, senderMac, targetIp }, heardOn) => {
-      if (heardOn !== lan.index) return;
-      const probes = op === 'request' && senderIp === IPV4_ANY && targetIp === address;
-      if (senderIp !== address && !(probes && probesCount)) return;
-      // What we send ourselves comes back from the tap.
-      if (senderMac === lan.mac || isMulticastMac(senderMac) || isZeroMac(senderMac)) return;
-      this.#answer ??= senderMac;
-    });
-  }
-
-  get answer(): Mac | undefined {
-    return this.#answer;
-  }
-
-  askAgain(): void {
-    this.#answer = undefined;
-  }
 }
 
 export type ReleaseWorld = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'frames' | 'protect'>;
@@ -141,7 +105,12 @@ export async function releaseFromHost(
   world: ReleaseWorld,
   ears: ArpEars,
   owed: Owed,
-  options: { readonly isInUse: (record: LeaseRecord) => boolean; readonly signal: AbortSignal },
+  options: {
+    readonly isInUse: (record: LeaseRecord) => boolean;
+    readonly signal: AbortSignal;
+    /** Also where nobody answers ARP on the way to the server: then to all of the LAN. */
+    readonly blindly: boolean;
+  },
 ): Promise<ReleaseOutcome> {
   const before = lanOf(world, owed);
   if (!before.ok) return { kind: 'unreachable', why: before.error };
@@ -159,6 +128,7 @@ export async function releaseFromHost(
     const why = `${owed.lan.name} is another interface now (#${lan.value.index}, was #${owed.lan.index}), and nobody answers ARP there for the server or the router`;
     return { kind: 'unreachable', why };
   }
+  if (asked.hop === undefined && !options.blindly) return { kind: 'unreachable', why: UNANSWERED };
   const failed = world.frames.send(
     lan.value.index,
     releaseFrame(world, owed, lan.value.mac, asked.hop ?? BROADCAST_MAC),
@@ -176,24 +146,23 @@ async function askAround(
   lan: Lan,
   signal: AbortSignal,
 ): Promise<Asked | ReleaseOutcome> {
-  const deaf = listen(ears, lan.index);
+  const deaf = listenFor(ears, lan);
   if (deaf !== undefined) return { kind: 'unreachable', why: deaf.message };
   const hopAddress = nextHop(owed);
-  const owner = new Question(ears, owed.held.address.address, lan, true);
-  const hop = hopAddress === undefined ? undefined : new Question(ears, hopAddress, lan, false);
+  const owner = new ArpQuestion(ears, owed.held.address.address, lan, { probesCount: true });
+  const hop =
+    hopAddress === undefined ? undefined : new ArpQuestion(ears, hopAddress, lan, { probesCount: false });
   const questions = hop === undefined ? [owner] : [owner, hop];
   try {
     for (let round = 0; round < QUESTIONS; round++) {
       // The last word counts: the kernel takes a namespace apart some time after its name is gone.
-      if (owner.answer === owed.record.config.chaddr) owner.askAgain();
+      if (owner.answer === owed.record.config.chaddr) owner.forget();
       for (const question of questions) {
         if (question.answer !== undefined) continue;
-        // Without a sender's IP address no cache learns anything wrong.
-        const frame = emitArpFrame(lan.mac, BROADCAST_MAC, probe(question.address, lan.mac));
-        const failed = world.frames.send(lan.index, frame);
+        const failed = question.ask(world.frames);
         if (failed !== undefined) return { kind: 'unreachable', why: failed.message };
       }
-      await pause(world, signal);
+      await questionPause(world, signal);
       if (signal.aborted) return { kind: 'cancelled' };
       if (owner.answer !== undefined && owner.answer !== owed.record.config.chaddr)
         return { kind: 'in-use', by: owner.answer };
@@ -206,41 +175,14 @@ async function askAround(
   return { kind: 'asked', hop: hop?.answer };
 }
 
-function listen(ears: ArpEars, index: number): SysError | undefined {
-  try {
-    ears.listen(index);
-    return undefined;
-  } catch (error) {
-    if (isSysError(error)) return error;
-    throw error;
-  }
-}
-
-async function pause({ clock, timers }: ReleaseWorld, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const wake = (): void => resolve();
-  const cancel = timers.at(later(clock.now(), QUESTION_PAUSE), wake);
-  signal.addEventListener('abort', wake, { once: true });
-  if (signal.aborted) wake();
-  await promise;
-  cancel();
-  signal.removeEventListener('abort', wake);
-}
-
 function releaseFrame(world: ReleaseWorld, owed: Owed, srcMac: Mac, dstMac: Mac): Uint8Array {
   const { record, held } = owed;
   const { clock, random, protect } = world;
   const xid = newXid({ now: clock.now(), random, protect });
   const { address } = held.address;
-  return emitUdp4Frame({
-    srcMac,
-    dstMac,
-    src: address,
-    dst: held.serverId,
-    srcPort: DHCP_CLIENT_PORT,
-    dstPort: DHCP_SERVER_PORT,
-    payload: emitDhcp4(
-      buildRelease(asSpoken(record.config, record.state), xid, { address, serverId: held.serverId }),
-    ),
-  });
+  return dhcpFrame(
+    { mac: srcMac, address },
+    { mac: dstMac, address: held.serverId },
+    emitDhcp4(buildRelease(asSpoken(record.config, record.state), xid, { address, serverId: held.serverId })),
+  );
 }

@@ -3,10 +3,13 @@ import type { LeaseClient } from './client.ts';
 import type { Inbox } from './inbox.ts';
 import { type LanChange, Lans } from './lans.ts';
 import { Pacer } from './pacer.ts';
-import type { LeaseWorld, LinkMaker } from './ports.ts';
+import { openPodOf } from './pod-of-lease.ts';
+import { PodLinks } from './pod-links.ts';
+import type { LeaseWorld, LinkMaker, PodLinkChange } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
 import { Relinks } from './relink.ts';
 import { Rounds } from './rounds.ts';
+import { type Seen, Suspicions } from './suspicions.ts';
 import { locate } from './take-up.ts';
 
 /** What many leases want to send at once, after a restart or when a cable is back, goes out one after another. */
@@ -36,6 +39,9 @@ export class Keeper {
   readonly #relinks: Relinks;
   /** Whose turn after their LAN came up is still to come, with `verify`: one turn, however often the link flaps. */
   readonly #linkUps = new Map<LeaseClient, boolean>();
+  readonly #suspicions: Suspicions;
+  readonly #podLinks: PodLinks;
+  #started = false;
   /** Seen once without their namespace or interface. */
   readonly #missing = new WeakSet<LeaseClient>();
 
@@ -47,8 +53,14 @@ export class Keeper {
     this.#rounds = new Rounds(
       world,
       () => [...herd.clients()],
-      (client) => this.#look(client),
+      (client) => this.#visit(client),
     );
+    this.#suspicions = new Suspicions(world, (client) => this.#look(client));
+    this.#podLinks = new PodLinks(world, {
+      ...herd,
+      gone: (client) => this.suspect(client),
+      upAgain: (client) => client.restore('routes'),
+    });
     this.#lans = new Lans(world.clock, {
       up: (index, verify) => this.#lanIsUp(index, verify),
       gone: () => this.#rounds.soon(),
@@ -61,6 +73,7 @@ export class Keeper {
 
   /** From now on the pods are looked at regularly; to be called when all stored leases are taken up. */
   start(): void {
+    this.#started = true;
     this.#rounds.start();
   }
 
@@ -96,8 +109,9 @@ export class Keeper {
     }
     this.#listen(identity.uplinkIndex, lease);
     client.resume();
+    if (found.kind === 'there') void this.follow(client);
     if (found.kind !== 'there' || found.link.hasAddress || client.lease === undefined) return;
-    client.restore();
+    client.restore('address');
     // It may have been taken away for a NAK that came just before the end of the earlier run.
     this.pace(() => client.dispatch({ type: 'link-up', verify: true }));
   }
@@ -122,6 +136,33 @@ export class Keeper {
     this.#relinks.linkChanged(change);
   }
 
+  /** A link of some pod changed, of those that are followed; undefined: perhaps several did. */
+  podLinkChanged(change: PodLinkChange | undefined): void {
+    if (change === undefined) this.#rounds.soon();
+    else this.#podLinks.changed(change);
+  }
+
+  /** From now on changes of this pod's links are told. Never rejects. */
+  async follow(client: LeaseClient): Promise<void> {
+    try {
+      const pod = openPodOf(this.#world, client.identity);
+      try {
+        await pod.follow();
+      } finally {
+        pod.close();
+      }
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      // Then a round finds out that it is gone; routes that are lost with its link stay so.
+      this.#world.count('pod-not-followed');
+    }
+  }
+
+  /** Something that was to be done for a running pod failed, or its link was removed: is it there? */
+  suspect(client: LeaseClient | undefined): void {
+    if (this.#started && client !== undefined) this.#suspicions.raise(client);
+  }
+
   #lanIsUp(index: number, verify: boolean): void {
     for (const client of this.#herd.clients()) {
       if (client.identity.lan?.index !== index) continue;
@@ -137,28 +178,40 @@ export class Keeper {
     client.dispatch({ type: 'link-up', verify });
   }
 
-  /** One pod of a round: is it there, and does it have what its lease says? */
-  #look(client: LeaseClient): void {
-    if (!client.settled || !this.#herd.has(client)) return;
-    client.again();
+  /** One pod of a round. */
+  #visit(client: LeaseClient): void {
+    const seen = this.#look(client);
+    if (seen === 'missing') this.#suspicions.raise(client, 'half-a-second');
+    else if (seen === 'there') client.again();
+  }
+
+  /** Is the pod there, and does it have what its lease says? Two looks must agree that it is gone. */
+  #look(client: LeaseClient): Seen {
+    if (!this.#herd.has(client)) return 'gone';
+    if (!client.settled) return 'busy';
     const found = locate(this.#world, client.record());
     const awaitsUplink = found.kind === 'link-gone' && this.#relinks.attend(client);
     const gone = found.kind === 'namespace-gone' || (found.kind === 'link-gone' && !awaitsUplink);
     const seenBefore = this.#missing.has(client);
     if (!gone) this.#missing.delete(client);
     else if (!seenBefore) this.#missing.add(client);
-    if (found.kind === 'there' && client.lease !== undefined && !found.link.hasAddress) client.restore();
-    if (!gone || !seenBefore) return;
+    if (found.kind === 'there' && client.lease !== undefined && !found.link.hasAddress)
+      client.restore('address');
+    if (!gone) return 'there';
+    if (!seenBefore) return 'missing';
     this.#world.count('pod-gone');
     this.#world.log.warn(
       { lease: keyText(client.identity.key), found: found.kind },
       'a pod went away without a DEL; its lease is released',
     );
     void this.#herd.releaseFromHost(client, 'the pod went away without a DEL');
+    return 'gone';
   }
 
   close(): void {
     this.#rounds.stop();
+    this.#suspicions.close();
+    this.#podLinks.close();
     this.#pacer.close();
     this.#linkUps.clear();
   }

@@ -13,9 +13,10 @@ import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
 import { hintFor, remember } from './past.ts';
+import { listenFor } from './arp-question.ts';
 import { carrierComes, comes } from './patience.ts';
 import { dropRule, openPodOf } from './pod-of-lease.ts';
-import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodNamespace } from './ports.ts';
+import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodLinkChange, PodNamespace } from './ports.ts';
 import {
   type ApplyPolicy,
   type ConflictCheck,
@@ -27,8 +28,9 @@ import {
   RECORD_SCHEMA,
 } from './record.ts';
 import { ServerNotes } from './server-notes.ts';
-import { twinOf, userOf, whole } from './sharing.ts';
+import { isSame, twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
+import { Ways } from './ways.ts';
 
 /** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
 const FEW_PODS = 16;
@@ -68,6 +70,7 @@ export class LeaseManager {
   readonly #inbox: Inbox;
   readonly #clients = new Map<string, LeaseClient>();
   readonly #notes: ServerNotes;
+  readonly #ways: Ways;
   readonly #debts: Debts;
   readonly #keeper: Keeper;
 
@@ -80,6 +83,7 @@ export class LeaseManager {
       (event) => world.count(event),
     );
     this.#notes = new ServerNotes(world);
+    this.#ways = new Ways(world, this.#inbox);
     this.#debts = new Debts(world, this.#inbox, {
       isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
     });
@@ -155,7 +159,10 @@ export class LeaseManager {
     try {
       const acquired = await client.acquire(left, signal, hintFor(this.#world, client.identity));
       failure = acquired.ok ? await this.#store(client, signal) : acquired.error;
-      if (failure === undefined && acquired.ok) return acquired;
+      if (failure === undefined && acquired.ok) {
+        void this.#keeper.follow(client);
+        return acquired;
+      }
     } catch (error) {
       await this.#giveBack(client, request.pod);
       throw error;
@@ -185,18 +192,13 @@ export class LeaseManager {
       throw error;
     }
     this.#keeper.pace(() => client.begin());
+    void this.#keeper.follow(client);
     return true;
   }
 
   /** Undefined when the uplink is listened to, or there is none. */
-  #listen(uplinkIndex: number | undefined): SysError | undefined {
-    try {
-      if (uplinkIndex !== undefined) this.#inbox.listen(uplinkIndex);
-      return undefined;
-    } catch (error) {
-      if (isSysError(error)) return error;
-      throw error;
-    }
+  #listen(index: number | undefined): SysError | undefined {
+    return index === undefined ? undefined : listenFor(this.#inbox, { index });
   }
 
   #identityOf(request: AcquireRequest): LeaseIdentity {
@@ -228,6 +230,8 @@ export class LeaseManager {
       world: this.#world,
       inbox: this.#inbox,
       notes: this.#notes,
+      ways: this.#ways,
+      suspect: (key: LeaseKey) => this.#keeper.suspect(this.#clients.get(keyText(key))),
       isCrowded: () => this.#clients.size > FEW_PODS,
       pace: (work: () => void) => this.#keeper.pace(work),
     };
@@ -373,6 +377,11 @@ export class LeaseManager {
     if (change.up && change.lowerUp) this.#debts.linkUp(change.index);
   }
 
+  /** A link of some pod changed (see `PodNamespace.follow`); undefined: changes may have been missed. */
+  podLinkChanged(change: PodLinkChange | undefined): void {
+    this.#keeper.podLinkChanged(change);
+  }
+
   /** Ends without a word to the servers: the leases go on in the pods and on disk. */
   async close(): Promise<void> {
     this.#keeper.close();
@@ -382,15 +391,4 @@ export class LeaseManager {
     this.#inbox.close();
     this.#notes.close();
   }
-}
-
-/** The same interface of the same namespace, in this boot. */
-function isSame(client: LeaseClient, request: AcquireRequest, bootId: string): boolean {
-  const { netns, link } = client.identity;
-  return (
-    client.identity.bootId === bootId &&
-    netns.inode === request.pod.inode &&
-    link.index === request.link.index &&
-    link.mac === request.link.mac
-  );
 }

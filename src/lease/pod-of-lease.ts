@@ -19,6 +19,15 @@ export function openPodOf(
   throw new SysError(op, 'ENOENT', 'the pod is gone, another namespace is there');
 }
 
+/** Whether another namespace, or none, is where this one was; false where that cannot be seen. */
+export function isPodGone(
+  world: Pick<LeaseWorld, 'namespaceAt'>,
+  { netns }: Pick<LeaseRecord, 'netns'>,
+): boolean {
+  const at = world.namespaceAt(netns.path);
+  return at.kind === 'gone' || (at.kind === 'namespace' && at.inode !== netns.inode);
+}
+
 /** A link that goes takes its address and routes along, but not the rule of the address, which is the namespace's. */
 export async function dropRule(
   pod: PodNamespace,

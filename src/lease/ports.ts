@@ -78,6 +78,15 @@ export interface UdpPort {
   close(): void;
 }
 
+/** A link somewhere on this machine changed: which pod's it is, index and MAC address have to say. */
+export interface PodLinkChange {
+  readonly index: number;
+  readonly mac: Mac | undefined;
+  /** IFF_UP: switched on. */
+  readonly up: boolean;
+  readonly removed: boolean;
+}
+
 /** What can be seen of an interface at once, without waiting for the kernel's lock. */
 export interface LinkSight {
   readonly index: number;
@@ -108,6 +117,13 @@ export interface PodNamespace {
   link(name: string): Promise<LinkState | undefined>;
   /** The interface of this index, whatever its name, and whether it has `address`; undefined when it is gone. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined;
+  /**
+   * The Ethernet address to which the kernel sends what is for `address` on this interface, however long ago it
+   * learned that; undefined when it would ask by ARP first. At once, without waiting for the kernel's lock.
+   */
+  neighbour(index: number, address: Ipv4): Mac | undefined;
+  /** From now on changes of its links come as `PodLinkChange`, until the namespace is gone. */
+  follow(): Promise<void>;
   setUp(index: number): Promise<void>;
   /**
    * In this order, so that what can go on goes on: MTU, new addresses, new routes (one of this interface to the same

@@ -20,6 +20,8 @@ export interface Speaker {
   readonly isWaitedFor: () => boolean;
   /** The namespace or the interface is gone: who waits waits in vain. */
   readonly placeGone: (error: SysError) => void;
+  /** A message of a pod that runs was not sent: it may be gone. */
+  readonly unsent: () => void;
 }
 
 export type SenderParts = {
@@ -62,7 +64,9 @@ export class Sender {
     world.count('message-sent');
     if (reply) {
       notes.asked(this.#identity.lan?.name);
-      exchange.ask(emitDhcp4(message), via, this.#hearing(), (error) => this.#failed(error));
+      const hasAddress = leaseOf(this.#speaker.state()) !== undefined;
+      const how = { hearing: this.#hearing(), hasAddress };
+      exchange.ask(emitDhcp4(message), via, how, (error) => this.#failed(error));
       return;
     }
     if (via.kind === 'unicast') {
@@ -100,7 +104,8 @@ export class Sender {
       { lease: keyText(this.#identity.key), error: error.message },
       'a DHCP message was not sent',
     );
-    if (gone) this.#speaker.placeGone(error);
+    if (!this.#speaker.isWaitedFor()) this.#speaker.unsent();
+    else if (gone) this.#speaker.placeGone(error);
   }
 
   /**

@@ -101,6 +101,8 @@ class Room {
       addRoute: unused,
       deleteRoute: unused,
       sight: unused,
+      neighbour: unused,
+      follow: unused,
       setUp: unused,
       configure: unused,
       ensureAddress: unused,

@@ -3,7 +3,14 @@ import { describe, test, type TestContext } from 'node:test';
 import { deleteNamespace } from '../../src/lab/namespace-name.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { addressesOf, linkOf, linksOf, routesOf } from '../plugins/support/kernel-view.ts';
-import { addressIn, macIn, NODE_ADDRESS, type Attached, type Site } from '../plugins/support/site.ts';
+import {
+  addressIn,
+  macIn,
+  networkOf,
+  NODE_ADDRESS,
+  type Attached,
+  type Site,
+} from '../plugins/support/site.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { makeUplinkAgain, removeUplink } from './support/cable.ts';
 import {
@@ -20,6 +27,10 @@ import {
 /** Long enough that an end of the lease is no RELEASE. */
 const LONG = keaOf(600, 300, 500);
 const RENEWED_SOON = keaOf(600, 2, 500);
+
+const SERVICES = '10.43.0.0/16';
+const always = (): boolean => true;
+const never = (): boolean => false;
 
 /** The lease of the pod is given back by the host, without a DEL; a DEL that comes later succeeds. */
 async function assertReleased(site: Site, pod: Attached): Promise<void> {
@@ -65,6 +76,27 @@ describe('what happens to a pod behind the back of the runtime', { skip: NEEDS_R
     assert.deepEqual(await addressesOf(namespace, 'lan0'), [`${addressIn(pod.result)}/24`]);
     await assert.rejects(site.daemon.runtime.check(pod.network, pod.attachment), { code: 150 });
     assert.equal(await site.counter('lease-withdrawn'), 0);
+  });
+
+  test('interface-down-and-up-in-pod: the routes to everywhere are put back, and those to the services', async (t) => {
+    const site = await siteFor(t, { server: LONG, config: { services: [SERVICES] } });
+    const pod = await site.add(networkOf([{ type: 'leasehold' }], { cniVersion: '1.1.0' }));
+    const { namespace } = pod.pod;
+    const routes = await routesOf(namespace);
+    assert.match(routes.join('\n'), /default via/);
+    assert.match(routes.join('\n'), /10\.43\.0\.0\/16 via 169\.254\.1\.1/);
+    await namespace.ip('link', 'set', 'eth0', 'down');
+    await namespace.ip('link', 'set', 'eth0', 'up');
+    await waitFor(
+      'the routes',
+      async () => (await routesOf(namespace)).join('\n') === routes.join('\n'),
+      PATIENCE,
+    );
+    assert.equal(await site.counter('routes-restored'), 1);
+    await waitFor(
+      'CHECK to find nothing',
+      async () => await site.daemon.runtime.check(pod.network, pod.attachment).then(always, never),
+    );
   });
 
   test('interface-removed-in-pod: the lease is released', async (t) => {

@@ -24,8 +24,8 @@ const CHANGED_BY_INSTALL = [
 ];
 const STATE = '/var/lib/leasehold';
 const INSTALL = [join(ROOT, 'bin/leasehold'), 'install', '--drop-in', '--replace'];
-/** linux/capability.h: NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_PTRACE, SYS_ADMIN. */
-const CAPABILITIES = [10, 12, 13, 19, 21];
+/** linux/capability.h: NET_BIND_SERVICE, NET_BROADCAST, NET_ADMIN, NET_RAW, SYS_PTRACE, SYS_ADMIN. */
+const CAPABILITIES = [10, 11, 12, 13, 19, 21];
 
 /** A host as k3s and the Go plugins leave it: a plugin of somebody else, and names that are links to one big program. */
 function fillHost(host: SystemdHost): void {

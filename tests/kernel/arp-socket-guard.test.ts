@@ -26,6 +26,8 @@ function podOf(netns: NetNs): PodNamespace {
     close: () => undefined,
     link: unused,
     sight: unused,
+    neighbour: unused,
+    follow: unused,
     setUp: unused,
     configure: unused,
     ensureAddress: unused,

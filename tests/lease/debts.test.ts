@@ -69,18 +69,33 @@ describe('a debt is settled', () => {
     assert.ok(lan.logged.includes('warn: a RELEASE that is owed could not be stored'));
   });
 
-  test('nobody answers ARP: sent to all four times within a minute, then settled', async () => {
+  test('nobody answers ARP: sent to all four times within a minute, and then owed until somebody does', async () => {
     const all = scene();
     const { lan, debts } = all;
     lan.hosts.clear();
     debts.owe(lan.record(), WHY);
     await lan.time.run(SECOND);
     assert.deepEqual([lan.releases.length, debts.size, debts.list()[0]?.tries], [1, 1, 1]);
-    await lan.time.run(MINUTE);
+    await lan.time.run(HOUR);
     assert.deepEqual(
       lan.releases.map(({ dstMac }) => dstMac),
       Array(4).fill('ff:ff:ff:ff:ff:ff'),
     );
+    assert.deepEqual([debts.size, lan.disk.size, lan.counts.get('release-settled')], [1, 1, undefined]);
+    assert.match(debts.list()[0]?.why ?? '', /^nobody answers ARP/);
+    lan.hosts.set(SERVER, SERVER_MAC);
+    await lan.time.run(HOUR / 4);
+    assert.deepEqual([lan.releases.length, lan.releases.at(-1)?.dstMac], [5, SERVER_MAC]);
+    assertNothingLeft(all);
+  });
+
+  test('a server beyond the subnet and no router: nobody can be asked, so four times to all is the end', async () => {
+    const all = scene();
+    const { lan, debts } = all;
+    const lease = lan.lease({ serverId: ipv4('10.0.0.1'), routers: [] });
+    debts.owe(lan.record('pod', { state: { kind: 'bound', lease } }), WHY);
+    await lan.time.run(MINUTE);
+    assert.equal(lan.releases.length, 4);
     assertNothingLeft(all);
   });
 

@@ -32,7 +32,7 @@ async function release(
   owed = owedOf(lan),
   options: Partial<Parameters<typeof releaseFromHost>[3]> = {},
 ): Promise<ReleaseOutcome> {
-  const all = { isInUse: () => false, signal: NEVER, ...options };
+  const all = { isInUse: () => false, signal: NEVER, blindly: true, ...options };
   const outcome = await lan.time.until(releaseFromHost(lan, lan, owed, all));
   assert.equal(lan.watched, 0, 'nobody watches ARP any more');
   return outcome;
@@ -100,6 +100,14 @@ describe('RELEASE from the host', () => {
     assert.equal(lan.questions.filter(({ targetIp }) => targetIp === SERVER).length, 3);
     assert.equal(lan.releases[0]?.dstMac, BROADCAST);
     assert.equal(lan.releases[0]?.dst, SERVER);
+  });
+
+  test('nobody answers, and no more is to be told to all: nothing is sent', async () => {
+    const lan = new OwedLan();
+    lan.hosts.clear();
+    const outcome = await release(lan, owedOf(lan), { blindly: false });
+    assert.equal(outcome.kind, 'unreachable');
+    assert.deepEqual(lan.releases, []);
   });
 
   test('a server beyond the subnet: by the first router of the lease', async () => {

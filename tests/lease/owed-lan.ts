@@ -5,7 +5,7 @@ import { type Mac, mac } from '../../src/base/mac.ts';
 import { SysError } from '../../src/base/sys-error.ts';
 import { later, millis, seconds } from '../../src/base/time.ts';
 import { Debts, type DebtsWorld } from '../../src/lease/debts.ts';
-import type { ArpEars } from '../../src/lease/host-release.ts';
+import type { ArpEars } from '../../src/lease/arp-question.ts';
 import type { HostFrames } from '../../src/lease/ports.ts';
 import { keyText, type LeaseRecord, RECORD_SCHEMA } from '../../src/lease/record.ts';
 import type { Lease4 } from '../../src/protocol/dhcp4/lease.ts';

@@ -9,8 +9,10 @@ import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { DEBIAN_CNI_BIN } from '../support/leasehold.ts';
 import type { ServerOptions } from '../../src/lab/home-lan.ts';
 import { waitFor } from '../../src/lab/wait.ts';
-import { addressIn, macIn, macvlan, networkOf, useSite } from './support/site.ts';
+import { addressIn, macIn, macvlan, networkOf, ROUTER, useSite } from './support/site.ts';
 
+/** Nobody has it any more. */
+const OLD_ROUTER = '02:00:5e:00:00:aa';
 const SERVERS: readonly ServerOptions[] = [{ kind: 'dnsmasq' }, { kind: 'kea' }];
 
 for (const server of SERVERS) {
@@ -35,6 +37,28 @@ for (const server of SERVERS) {
       assert.equal(lease?.clientId, '00:74:68:72:65:61:65');
       await site().del(added);
       await site().waitForNoLease(macIn(added.result));
+    });
+
+    test('the router has another MAC address since the pod spoke with it (a new one, or VRRP)', async () => {
+      const added = await site().add(networkOf([macvlan()]));
+      const { namespace } = added.pod;
+      // Nothing says so to the LAN, and the pod goes on sending to where the router was.
+      await namespace.ip('neigh', 'replace', ROUTER, 'lladdr', OLD_ROUTER, 'dev', 'eth0', 'nud', 'stale');
+      const owed = await site().counter('release-owed');
+      await site().del(added);
+      await site().waitForNoLease(macIn(added.result));
+      await waitFor('the record to be gone', async () => (await site().records()).length === 0);
+      assert.equal(await site().counter('release-owed'), owed + 1);
+    });
+
+    test('the pod spoke with the router a while ago, and it is where it was', async () => {
+      const added = await site().add(networkOf([macvlan()]));
+      const { namespace } = added.pod;
+      await namespace.run(['ping', '-c1', '-W5', ROUTER]);
+      const owed = await site().counter('release-owed');
+      await site().del(added);
+      await site().waitForNoLease(macIn(added.result));
+      assert.equal(await site().counter('release-owed'), owed);
     });
 
     test('ten pods: each DEL ends its own lease', async () => {

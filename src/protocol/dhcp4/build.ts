@@ -114,7 +114,7 @@ export function buildSelectingRequest(
   });
 }
 
-/** INIT-REBOOT: option 50 MUST, option 54 MUST NOT, ciaddr zero (RFC 2131 4.3.2). */
+/** INIT-REBOOT and the check of a lease: option 50 MUST, option 54 MUST NOT, ciaddr zero (RFC 2131 4.3.2). */
 export function buildRebootRequest(config: Asking, at: Try, address: Ipv4): Dhcp4Message {
   return message(config, {
     ...at,
@@ -124,7 +124,7 @@ export function buildRebootRequest(config: Asking, at: Try, address: Ipv4): Dhcp
   });
 }
 
-/** RENEWING, REBINDING and the check of a lease: ciaddr is the leased address, options 50 and 54 MUST NOT (RFC 2131 4.3.2). */
+/** RENEWING and REBINDING: ciaddr is the leased address, options 50 and 54 MUST NOT (RFC 2131 4.3.2). */
 export function buildRenewRequest(
   config: Asking,
   at: { readonly xid: number; readonly secs: number },

@@ -2,7 +2,7 @@ import { unreachable } from '../../base/invariant.ts';
 import { between, earliest, later, seconds } from '../../base/time.ts';
 import { resendAnew } from './acquire.ts';
 import { isDue, prolong } from './extend.ts';
-import type { Dhcp4Config, Dhcp4State } from './state.ts';
+import type { Dhcp4Config, Dhcp4State, StateOf } from './state.ts';
 import { type Env, type Step, to } from './step.ts';
 import { verify } from './verify.ts';
 
@@ -10,6 +10,20 @@ import { verify } from './verify.ts';
 const QUICK_TRIES = 2;
 /** A REQUEST for a lease in use is not repeated faster, and an ACK is good for as long: links may flap. */
 const CALM = seconds(1);
+
+/**
+ * It may be another network: that comes before more time for the lease. A renewal asks the server of the old one, and
+ * a server of the new one stays silent to whoever only wants to extend a lease.
+ */
+function onNewLan(
+  config: Dhcp4Config,
+  state: StateOf<'bound' | 'renewing' | 'rebinding' | 'verifying'>,
+  env: Env,
+): Step {
+  const { lease } = state;
+  const isOver = lease.times !== undefined && env.now >= lease.times.expiresAt;
+  return isOver ? prolong(config, state, env) : verify(config, lease, env);
+}
 
 /**
  * The link carries frames again: what waits for an answer may never have left, so it is sent again, and quickly, as if
@@ -21,17 +35,16 @@ export function onLinkUp(config: Dhcp4Config, state: Dhcp4State, verifyLease: bo
     case 'requesting':
     case 'rebooting':
       return state.tries <= QUICK_TRIES ? to(state) : resendAnew(config, state, env);
+    case 'bound':
+      if (verifyLease && between(state.lease.acquiredAt, env.now) >= CALM)
+        return onNewLan(config, state, env);
+      return isDue(state.lease, env) ? prolong(config, state, env) : to(state);
     case 'renewing':
     case 'rebinding':
+      if (verifyLease) return onNewLan(config, state, env);
       return between(state.requestedAt, env.now) < CALM ? to(state) : prolong(config, state, env, 'link-up');
     case 'verifying':
-      if (isDue(state.lease, env)) return prolong(config, state, env);
-      return state.tries <= QUICK_TRIES ? to(state) : verify(config, state.lease, env);
-    case 'bound':
-      if (isDue(state.lease, env)) return prolong(config, state, env);
-      return verifyLease && between(state.lease.acquiredAt, env.now) >= CALM
-        ? verify(config, state.lease, env)
-        : to(state);
+      return state.tries <= QUICK_TRIES ? to(state) : onNewLan(config, state, env);
     case 'ipv6-only':
       // RFC 8925 3.2: the wait ends with a network attachment event. (A moment later: see CALM.)
       return to({ ...state, until: earliest(state.until, later(env.now, CALM)) });

@@ -165,7 +165,7 @@ export function wakeAt(state: Dhcp4State): Instant | undefined {
     case 'verifying':
       return state.lease.times === undefined
         ? state.resendAt
-        : earliest(state.resendAt, state.lease.times.renewAt);
+        : earliest(state.resendAt, state.lease.times.expiresAt);
     case 'bound':
       return state.lease.times?.renewAt;
     case 'waiting':

@@ -47,7 +47,7 @@ export type MacvlanMode = keyof typeof MACVLAN_MODES;
 const OPER_STATES = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing', 'dormant', 'up'] as const;
 export type OperState = (typeof OPER_STATES)[number];
 
-const MAC_LENGTH = 6;
+export const MAC_LENGTH = 6;
 
 /** A network interface as the kernel describes it. */
 export type Link = {

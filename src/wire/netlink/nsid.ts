@@ -13,6 +13,23 @@ const RTGENMSG_LENGTH = 4;
 const NETNSA_NSID = 1;
 const NETNSA_FD = 3;
 
+/** "Choose one" (NETNSA_NSID_NOT_ASSIGNED). */
+const ANY_NSID = 0xffff_ffff;
+
+/** Gives the namespace behind `fd` an id in the namespace of the socket: EEXIST when it has one. It goes with either. */
+export function newNsidRequest(fd: number): NetlinkRequest {
+  return {
+    op: 'RTM_NEWNSID',
+    type: RTM_NEWNSID,
+    flags: 0,
+    payload: concat([
+      new Uint8Array(RTGENMSG_LENGTH),
+      u32Attr(NETNSA_NSID, ANY_NSID),
+      u32Attr(NETNSA_FD, fd),
+    ]),
+  };
+}
+
 /** Asks which id the namespace behind `fd` has in the namespace of the socket. */
 export function getNsidRequest(fd: number): NetlinkRequest {
   return {

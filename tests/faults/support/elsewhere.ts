@@ -19,4 +19,8 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, { readonly file: string; 
     file: 'daemon/records.test.ts',
     test: 'what is no record is moved aside, each with its reason, the others are taken up',
   },
+  'server-moved-before-del': {
+    file: 'plugins/release.test.ts',
+    test: 'the router has another MAC address since the pod spoke with it (a new one, or VRRP)',
+  },
 };

@@ -24,6 +24,9 @@ const MINUTE_MS = 60_000;
 /** Windows and the most that may be sent in them. */
 const WINDOWS_MS = [SECOND_MS, 10 * SECOND_MS, MINUTE_MS];
 
+/** How long a DEL may ask for the way to the server, and wait until its RELEASE is sent: 300 and 500 ms. */
+const DEL_AGAIN_MS = 800;
+
 export type Bounds = { readonly perLease: readonly number[]; readonly inAll: readonly number[] };
 
 /** Two users of one address. */
@@ -95,6 +98,8 @@ export class Checks {
     const { manager } = this.#node;
     if (address === undefined || manager === undefined) return;
     const now = this.#lan.time.now();
+    // The daemon died between the RELEASE and its record: the DEL is done again, from the address.
+    if (phase === 'deleting' && now - this.#node.startedAt <= DEL_AGAIN_MS) return;
     const until = this.#lan.ledger.until(pod.link.mac, address);
     assert.ok(until >= now, `${name} uses ${address}, which was promised until ${until}`);
     const { servers } = attachment.wishes;

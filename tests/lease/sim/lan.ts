@@ -190,7 +190,7 @@ export class SimLan {
         this.#later(() => this.#hearInPods(replyTo(packet, owner), undefined, from));
       };
       for (const pod of this.#owners(packet.targetIp)) if (pod !== from) answerTo(pod.link.mac);
-      const host = this.uplink.lowerUp ? this.#hostOf(packet.targetIp) : undefined;
+      const host = this.uplink.lowerUp ? this.hostOf(packet.targetIp) : undefined;
       if (host !== undefined) answerTo(host);
     });
   }
@@ -198,7 +198,7 @@ export class SimLan {
   /** ARP out of the uplink itself: hosts of the wire hear and answer, macvlan children do not. */
   arpFromHost(packet: ArpPacket): void {
     if (!this.uplink.lowerUp || packet.op !== 'request') return;
-    const host = this.#hostOf(packet.targetIp);
+    const host = this.hostOf(packet.targetIp);
     if (host === undefined) return;
     this.#later(() => this.#later(() => this.#hearOnTaps(replyTo(packet, host))));
   }
@@ -219,7 +219,8 @@ export class SimLan {
     });
   }
 
-  #hostOf(address: Ipv4): Mac | undefined {
+  /** The MAC of the squatter or of the server that answers for this address. */
+  hostOf(address: Ipv4): Mac | undefined {
     if (address === IPV4_ANY) return undefined;
     return (
       this.squatters.get(address)?.mac ??

@@ -95,6 +95,7 @@ export class Life implements LeaseWorld {
       arp: (packet, from) => {
         if (this.alive) this.#lan.arpFromPod(packet, from);
       },
+      answers: (address) => this.#lan.hostOf(address),
     });
   }
 

@@ -119,6 +119,8 @@ export class ArpLan {
       },
       link: UNUSED,
       sight: UNUSED,
+      neighbour: UNUSED,
+      follow: UNUSED,
       setUp: UNUSED,
       configure: UNUSED,
       ensureAddress: UNUSED,

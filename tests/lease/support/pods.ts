@@ -34,6 +34,8 @@ export class PodModel {
   readonly inode: string;
   readonly link: { index: number; name: string; mac: Mac; mtu: number; up: boolean; lowerUp: boolean };
   addresses: Cidr[] = [];
+  /** Whom its kernel takes to be where on the LAN, once it has asked. */
+  readonly neighbours = new Map<Ipv4, Mac>();
   /** How long they are valid, as it was said last, and how often it was. */
   validFor: Duration | undefined;
   saidValid = 0;
@@ -44,6 +46,8 @@ export class PodModel {
   readonly sockets = new Set<SocketModel>();
   readonly arpPorts = new Set<ArpModel>();
   openHandles = 0;
+  /** Somebody wants to know of its links. */
+  followed = false;
   /** Its interface was removed; the namespace is still there. */
   linkGone = false;
 
@@ -140,6 +144,8 @@ export class ArpModel implements ArpPort {
 export type Wire = {
   readonly datagram: (datagram: Datagram) => void;
   readonly arp: (packet: ArpPacket, from: PodModel) => void;
+  /** Who answers the kernel's own question for an address. */
+  readonly answers: (address: Ipv4) => Mac | undefined;
 };
 
 /** A pod's namespace as kernel/ gives it, with the kernel's refusals. */
@@ -168,9 +174,19 @@ export class FakePod implements PodNamespace {
     return { ...link, hasAddress: address !== undefined && this.#model.has(address) };
   }
 
+  neighbour(index: number, address: Ipv4): Mac | undefined {
+    this.#check('look for a neighbour', index);
+    return this.#model.neighbours.get(address);
+  }
+
   openArp(index: number): ArpPort {
     this.#check('open ARP', index);
     return new ArpModel(this.#model, (packet) => this.#wire.arp(packet, this.#model));
+  }
+
+  follow(): Promise<void> {
+    this.#model.followed = true;
+    return Promise.resolve();
   }
 
   setUp(): Promise<void> {
@@ -232,7 +248,12 @@ export class FakePod implements PodNamespace {
     if (localAddress !== IPV4_ANY && !this.#model.has(localAddress)) {
       throw new SysError(`open UDP on ${ifname}`, 'EADDRNOTAVAIL');
     }
-    return new SocketModel(this.#model, localAddress, this.#wire.datagram);
+    return new SocketModel(this.#model, localAddress, (datagram) => {
+      const { to } = datagram;
+      const owner = this.#model.neighbours.get(to) ?? this.#wire.answers(to);
+      if (owner !== undefined) this.#model.neighbours.set(to, owner);
+      this.#wire.datagram(datagram);
+    });
   }
 
   close(): void {

@@ -48,6 +48,8 @@ export class FakeWorld implements LeaseWorld {
   readonly journal: string[] = [];
   readonly sentFrom: string[] = [];
   storeError: SysError | undefined;
+  /** What the node itself asked by ARP. */
+  readonly questions: ArpPacket[] = [];
   /** Hosts of the LAN that are no pods, by the address that they use. */
   readonly hosts = new Map<Ipv4, Mac>([[SERVER, SERVER_MAC]]);
   /** The node's uplink. */
@@ -127,6 +129,7 @@ export class FakeWorld implements LeaseWorld {
     return new FakePod(model, {
       datagram: (datagram) => this.#upstream(datagram),
       arp: (packet, from) => this.#arp(packet, from),
+      answers: (address) => this.hosts.get(address),
     });
   }
 
@@ -149,6 +152,7 @@ export class FakeWorld implements LeaseWorld {
   #fromHost(frame: Uint8Array): void {
     const arp = parseArpFrame(frame);
     if (arp.ok) {
+      this.questions.push(arp.value);
       this.#arp(arp.value, undefined);
       return;
     }
@@ -198,7 +202,8 @@ export class FakeWorld implements LeaseWorld {
   }
 
   #upstream({ bytes, from, to, pod }: Datagram): void {
-    this.#toServer(bytes, from, to, pod.stuck || !pod.link.lowerUp);
+    const arrives = to === IPV4_BROADCAST || pod.neighbours.get(to) === this.hosts.get(to);
+    this.#toServer(bytes, from, to, pod.stuck || !pod.link.lowerUp || !arrives);
   }
 
   #toServer(bytes: Uint8Array, from: Ipv4, to: Ipv4, lost = false): void {
@@ -309,6 +314,20 @@ export async function attached(
   const lease = await attach(world, manager, pod, overrides);
   assert.ok(lease.ok && lease.value !== undefined, lease.ok ? 'no address' : JSON.stringify(lease.error));
   return lease.value;
+}
+
+export type Running = { readonly world: FakeWorld; readonly manager: LeaseManager; readonly pod: PodModel };
+
+/** A pod with a lease under a manager that looks after it; what happened until then is forgotten. */
+export async function running(): Promise<Running> {
+  const world = new FakeWorld();
+  const manager = managerOf(world);
+  manager.watch();
+  const pod = world.addPod('a');
+  await attached(world, manager, pod);
+  world.journal.length = 0;
+  pod.history.length = 0;
+  return { world, manager, pod };
 }
 
 /** What is on disk, as a daemon that starts finds it. */

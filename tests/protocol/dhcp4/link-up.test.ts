@@ -45,7 +45,7 @@ describe('the link comes back while something waits for an answer', () => {
     const t = new Transcript({}, exact)
       .bound()
       .wake(1800, `> REQUEST to ${SERVER}`)
-      .linkUp(2000, true, `> REQUEST to ${SERVER}`)
+      .linkUp(2000, false, `> REQUEST to ${SERVER}`)
       .is('renewing');
     t.wake(2004, `> REQUEST to ${SERVER}`).wake(2577, `> REQUEST to ${SERVER}`);
     t.hears(2578, 'DHCPACK', {}, `extend ${ADDRESS}`);
@@ -63,7 +63,7 @@ describe('the link comes back while something waits for an answer', () => {
   test('T2 or the end has passed meanwhile: that counts', () => {
     const t = new Transcript({}, exact).bound().wake(1800, `> REQUEST to ${SERVER}`);
     t.now = Transcript.at(3160);
-    t.does({ type: 'link-up', verify: true }, '> REQUEST').is('rebinding');
+    t.does({ type: 'link-up', verify: false }, '> REQUEST').is('rebinding');
     t.now = Transcript.at(3700);
     t.does({ type: 'link-up', verify: true }, `withdraw ${ADDRESS}`, '> DISCOVER').is('selecting');
     const bound = new Transcript({}, exact).bound();

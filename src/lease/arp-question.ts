@@ -1,0 +1,90 @@
+import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
+import { isMulticastMac, isZeroMac, type Mac } from '../base/mac.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
+import { later, millis } from '../base/time.ts';
+import { probe } from '../protocol/acd4/packets.ts';
+import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
+import { BROADCAST_MAC } from './dhcp-frame.ts';
+import type { HostFrames, LeaseWorld } from './ports.ts';
+
+/** PROBE_NUM of RFC 5227 1.1, at the pace of a host that somebody waits for. */
+export const QUESTIONS = 3;
+const QUESTION_PAUSE = millis(100);
+
+/** The part of the inbox that is needed here. */
+export interface ArpEars {
+  listen(index: number): void;
+  watchArp(address: Ipv4, watcher: (packet: ArpPacket, uplinkIndex: number) => void): () => void;
+}
+
+/** The host's interface that asks. */
+export type Asker = { readonly index: number; readonly mac: Mac };
+
+/** An address that the host asks for by ARP, and the first good answer. To be ended by whoever made it. */
+export class ArpQuestion {
+  readonly address: Ipv4;
+  readonly end: () => void;
+  readonly #asker: Asker;
+  #answer: Mac | undefined;
+
+  /** `probesCount`: who probes for the address is about to use it. `onAnswer` is told of the first answer. */
+  constructor(
+    ears: ArpEars,
+    address: Ipv4,
+    asker: Asker,
+    options: { readonly probesCount: boolean; readonly onAnswer?: () => void },
+  ) {
+    this.address = address;
+    this.#asker = asker;
+    this.end = ears.watchArp(address, ({ op, senderIp, senderMac, targetIp }, heardOn) => {
+      if (heardOn !== asker.index) return;
+      const probes = op === 'request' && senderIp === IPV4_ANY && targetIp === address;
+      if (senderIp !== address && !(probes && options.probesCount)) return;
+      // What we send ourselves comes back from the tap.
+      if (senderMac === asker.mac || isMulticastMac(senderMac) || isZeroMac(senderMac)) return;
+      this.#answer ??= senderMac;
+      options.onAnswer?.();
+    });
+  }
+
+  get answer(): Mac | undefined {
+    return this.#answer;
+  }
+
+  /** Undefined when the kernel took the question. Without a sender's IP address no cache learns anything wrong. */
+  ask(frames: HostFrames): SysError | undefined {
+    const { index, mac } = this.#asker;
+    return frames.send(index, emitArpFrame(mac, BROADCAST_MAC, probe(this.address, mac)));
+  }
+
+  /** What was answered counts no more. */
+  forget(): void {
+    this.#answer = undefined;
+  }
+}
+
+/** Undefined when what is said on the LAN is heard. */
+export function listenFor(ears: ArpEars, { index }: Pick<Asker, 'index'>): SysError | undefined {
+  try {
+    ears.listen(index);
+    return undefined;
+  } catch (error) {
+    if (isSysError(error)) return error;
+    throw error;
+  }
+}
+
+/** Until it is time to ask again, or to take silence for an answer; `signal` ends it earlier. */
+export async function questionPause(
+  { clock, timers }: Pick<LeaseWorld, 'clock' | 'timers'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const wake = (): void => resolve();
+  const cancel = timers.at(later(clock.now(), QUESTION_PAUSE), wake);
+  signal.addEventListener('abort', wake, { once: true });
+  if (signal.aborted) wake();
+  await promise;
+  cancel();
+  signal.removeEventListener('abort', wake);
+}

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ipv4 } from '../../src/base/ipv4.ts';
+import { mac } from '../../src/base/mac.ts';
+import type { LeaseManager } from '../../src/lease/manager.ts';
+import type { PodModel } from './support/pods.ts';
+import { SERVER } from './support/server.ts';
+import { attached, FakeWorld, keyOf, managerOf } from './support/world.ts';
+
+const FIRST = ipv4('192.168.1.100');
+const OTHER_MAC = mac('02:00:5e:00:00:aa');
+/** Three questions, 100 ms apart. */
+const ASKING_MS = 300;
+
+type Scene = {
+  readonly world: FakeWorld;
+  readonly manager: LeaseManager;
+  readonly pods: readonly PodModel[];
+};
+
+/** Pods that have spoken with their server, so that their kernel takes it to be where it was then. */
+async function scene(count = 1): Promise<Scene> {
+  const world = new FakeWorld();
+  const manager = managerOf(world);
+  const pods: PodModel[] = [];
+  for (let i = 0; i < count; i++) {
+    const pod = world.addPod(`pod-${i}`);
+    await attached(world, manager, pod);
+    const server = world.hosts.get(SERVER);
+    assert.ok(server);
+    pod.neighbours.set(SERVER, server);
+    pods.push(pod);
+  }
+  world.journal.length = 0;
+  return { world, manager, pods };
+}
+
+/** DEL of all of them at once; how long it took. */
+async function del({ world, manager, pods }: Scene): Promise<number> {
+  const from = world.time.now();
+  await world.time.until(Promise.all(pods.map((pod) => manager.release(keyOf(pod), true))));
+  return world.time.now() - from;
+}
+
+function asked({ world }: Scene): readonly string[] {
+  return world.questions.map(({ targetIp }) => targetIp);
+}
+
+describe('a RELEASE counts as sent when the server is where the pod sends to', () => {
+  test('it is: one question, and nothing is owed', async () => {
+    const all = await scene();
+    assert.ok((await del(all)) < 10);
+    assert.deepEqual([asked(all), all.manager.owed], [[SERVER], 0]);
+    await all.world.time.run(10);
+    assert.deepEqual(all.world.server.released, [FIRST]);
+    await all.manager.close();
+  });
+
+  test('pods that are deleted together ask once for all', async () => {
+    const all = await scene(50);
+    await del(all);
+    await all.world.time.run(10);
+    assert.deepEqual([asked(all), all.manager.owed, all.world.server.released.length], [[SERVER], 0, 50]);
+    await all.manager.close();
+  });
+
+  test('the kernel had to ask: nobody else does', async () => {
+    const all = await scene();
+    all.pods[0]?.neighbours.clear();
+    await del(all);
+    assert.deepEqual([asked(all), all.manager.owed], [[], 0]);
+    await all.manager.close();
+  });
+
+  test('it has another MAC address now: the pod sends nothing, the host does, to where the server is', async () => {
+    const all = await scene();
+    all.world.hosts.set(SERVER, OTHER_MAC);
+    await del(all);
+    assert.deepEqual([all.manager.owed, all.world.server.released], [1, []]);
+    assert.match(all.manager.debts()[0]?.record.owner ?? '', /gone/);
+    await all.world.time.run(1000);
+    assert.deepEqual([all.manager.owed, all.world.server.released], [0, [FIRST]]);
+    assert.equal(all.world.sentFrom.filter((sent) => sent.startsWith('RELEASE')).length, 1);
+    assert.equal(all.world.files.size, 0);
+    await all.manager.close();
+  });
+
+  test('it had moved and came back within a second of silence: asked anew later', async () => {
+    const all = await scene(2);
+    const [first, second] = all.pods;
+    assert.ok(first && second);
+    const server = all.world.hosts.get(SERVER);
+    assert.ok(server);
+    all.world.hosts.delete(SERVER);
+    await del({ ...all, pods: [first] });
+    all.world.hosts.set(SERVER, server);
+    await all.world.time.run(2000);
+    all.world.questions.length = 0;
+    await del({ ...all, pods: [second] });
+    assert.deepEqual(asked(all), [SERVER]);
+    assert.equal(all.manager.owed, 0, 'both are given back');
+    await all.manager.close();
+  });
+
+  test('nobody answers: sent all the same, and owed; a DEL waits for that once', async () => {
+    const all = await scene(20);
+    all.world.hosts.delete(SERVER);
+    const took = await del(all);
+    assert.ok(took >= ASKING_MS && took < 2 * ASKING_MS, `${took} ms`);
+    assert.equal(all.manager.owed, 20);
+    assert.equal(asked(all).filter((address) => address === SERVER).length, 3);
+    await all.manager.close();
+  });
+
+  test('the pod sends by some other way than the lease says: owed', async () => {
+    const all = await scene();
+    all.pods[0]?.neighbours.clear();
+    all.world.hosts.delete(SERVER);
+    await del(all);
+    assert.equal(all.manager.owed, 1);
+    await all.manager.close();
+  });
+
+  test('the server is the node itself: nobody has to be asked', async () => {
+    const all = await scene();
+    all.pods[0]?.neighbours.set(SERVER, all.world.uplink.mac);
+    all.world.hosts.set(SERVER, all.world.uplink.mac);
+    await del(all);
+    assert.deepEqual([asked(all), all.manager.owed], [[], 0]);
+    await all.manager.close();
+  });
+});
