@@ -20,7 +20,7 @@ const DHCP_SERVER_PORT = 67;
 /** PROBE_NUM of RFC 5227 1.1, at the pace of a host that somebody waits for. */
 const QUESTIONS = 3;
 const QUESTION_PAUSE = millis(100);
-const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
+export const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
 
 /** What has to be given back, and where the LAN is. */
 export type Owed = {

@@ -6,12 +6,14 @@ import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
+import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { validFor } from './configuration.ts';
 import { type Debt, Debts } from './debts.ts';
 import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
+import { identityOf, isSamePlace } from './identity-of.ts';
 import { hintFor, remember } from './past.ts';
 import { carrierComes, comes } from './patience.ts';
 import { dropRule, openPodOf } from './pod-of-lease.ts';
@@ -24,7 +26,6 @@ import {
   type LeaseKey,
   type LeaseRecord,
   type LinkMade,
-  RECORD_SCHEMA,
 } from './record.ts';
 import { ServerNotes } from './server-notes.ts';
 import { twinOf, userOf, whole } from './sharing.ts';
@@ -68,6 +69,7 @@ export class LeaseManager {
   readonly #inbox: Inbox;
   readonly #clients = new Map<string, LeaseClient>();
   readonly #notes: ServerNotes;
+  readonly #claims: Claims;
   readonly #debts: Debts;
   readonly #keeper: Keeper;
 
@@ -80,6 +82,7 @@ export class LeaseManager {
       (event) => world.count(event),
     );
     this.#notes = new ServerNotes(world);
+    this.#claims = new Claims(world, () => this.#clients.values());
     this.#debts = new Debts(world, this.#inbox, {
       isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
     });
@@ -142,7 +145,7 @@ export class LeaseManager {
   async acquire(request: AcquireRequest, signal: AbortSignal): Promise<Result<Lease4 | undefined, Failure>> {
     const known = this.#clients.get(keyText(request.key));
     const { bootId } = this.#world.clock;
-    if (known?.lease !== undefined && isSame(known, request, bootId)) return ok(known.lease);
+    if (known?.lease !== undefined && isSamePlace(known.identity, request, bootId)) return ok(known.lease);
     if (known !== undefined) await this.release(request.key);
     await this.#debts.forget(request.key);
 
@@ -152,7 +155,7 @@ export class LeaseManager {
     }
     const listening = this.#listen(request.uplinkIndex);
     if (listening !== undefined) return err({ kind: 'send-failed', error: listening });
-    const client = this.#newClient(this.#identityOf(request), { kind: 'init', last: undefined });
+    const client = this.#newClient(identityOf(request, bootId), { kind: 'init', last: undefined });
     const twin = twinOf(this.#clients.values(), client);
     if (twin !== undefined) this.#notes.twins(keyText(request.key), keyText(twin.identity.key));
     const left = millis(this.#defaults.deadline - between(started, this.#world.clock.now()));
@@ -180,7 +183,10 @@ export class LeaseManager {
     if (!this.#clients.has(text)) await this.#debts.forget(request.key);
     if (this.#clients.has(text)) return false;
     this.#listen(request.uplinkIndex);
-    const client = this.#newClient(this.#identityOf(request), { kind: 'init', last: present.address });
+    const client = this.#newClient(identityOf(request, this.#world.clock.bootId), {
+      kind: 'init',
+      last: present.address,
+    });
     client.adopt(present);
     try {
       await this.#world.store.put(client.record());
@@ -204,26 +210,6 @@ export class LeaseManager {
     }
   }
 
-  #identityOf(request: AcquireRequest): LeaseIdentity {
-    const { key, netnsPath, pod, link, owned, made, uplinkIndex, lan, apply, conflictCheck } = request;
-    // Without a tap a unicast answer to an address that nobody has yet would reach nobody.
-    const broadcast = uplinkIndex === undefined ? 'always' : request.client.broadcast;
-    return {
-      schema: RECORD_SCHEMA,
-      key,
-      bootId: this.#world.clock.bootId,
-      netns: { path: netnsPath, inode: pod.inode },
-      link: { index: link.index, mac: link.mac, owned, made },
-      uplinkIndex,
-      lan,
-      apply,
-      conflictCheck,
-      remember: request.remember ?? false,
-      owner: 'pod',
-      config: { ...request.client, broadcast, chaddr: link.mac },
-    };
-  }
-
   #newClient(
     identity: LeaseIdentity,
     state: Dhcp4State,
@@ -233,6 +219,7 @@ export class LeaseManager {
       world: this.#world,
       inbox: this.#inbox,
       notes: this.#notes,
+      claims: this.#claims,
       isCrowded: () => this.#clients.size > FEW_PODS,
       pace: (work: () => void) => this.#keeper.pace(work),
     };
@@ -386,15 +373,4 @@ export class LeaseManager {
     await this.#debts.close();
     this.#inbox.close();
   }
-}
-
-/** The same interface of the same namespace, in this boot. */
-function isSame(client: LeaseClient, request: AcquireRequest, bootId: string): boolean {
-  const { netns, link } = client.identity;
-  return (
-    client.identity.bootId === bootId &&
-    netns.inode === request.pod.inode &&
-    link.index === request.link.index &&
-    link.mac === request.link.mac
-  );
 }

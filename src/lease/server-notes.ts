@@ -8,6 +8,7 @@ import type { LeaseWorld } from './ports.ts';
 const MOST_NAMED = 16;
 
 type Ignored = Extract<Dhcp4Effect, { readonly type: 'ignore' }>;
+type TurnedDown = Extract<Dhcp4Effect, { readonly type: 'turned-down' }>;
 type Refused = Extract<Dhcp4Effect, { readonly type: 'refused' }>;
 
 /** A server that has not answered for so long is not only slow. */
@@ -70,6 +71,17 @@ export class ServerNotes {
     this.#world.log.warn(
       { lease, server },
       'a DHCP server that is not in "servers" answers on this network: its offers are not taken',
+    );
+  }
+
+  /** An address that somebody else has: `holder` says who. */
+  turnedDown(lease: string, { address, server, reason, holder }: Omit<TurnedDown, 'type'>): void {
+    this.#world.count(`address-turned-down:${reason}`);
+    this.#world.log.warn(
+      { lease, address, server, holder },
+      reason === 'held-on-this-node'
+        ? 'a DHCP server gives a pod an address that this node uses: it is not taken'
+        : 'a DHCP server gives an address again that another host was seen with: it is not taken',
     );
   }
 

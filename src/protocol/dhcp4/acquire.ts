@@ -21,11 +21,10 @@ const REBOOT_TRIES = 3;
 function discover(config: Dhcp4Config, acquisition: Acquisition, xid: number, tries: number, env: Env): Step {
   const secs = secsSince(acquisition.since, env.now);
   const broadcast = wantsBroadcast(config, tries);
-  const message = buildDiscover(
-    config,
-    { xid, secs, broadcast },
-    config.requestedAddress ?? acquisition.hint,
-  );
+  const wish = config.requestedAddress ?? acquisition.hint;
+  // Not one that would be turned down, but the only one that would do may have become free when the OFFER comes.
+  const hopeless = config.requestedAddress === undefined && isObjected(wish, env);
+  const message = buildDiscover(config, { xid, secs, broadcast }, hopeless ? undefined : wish);
   const state: StateOf<'selecting'> = {
     kind: 'selecting',
     acquisition: { ...acquisition, discovers: acquisition.discovers + 1 },
@@ -36,6 +35,10 @@ function discover(config: Dhcp4Config, acquisition: Acquisition, xid: number, tr
     resendAt: later(env.now, resendDelay(tries, env.random)),
   };
   return to(state, ask(message, BROADCAST));
+}
+
+function isObjected(address: Ipv4 | undefined, env: Env): boolean {
+  return address !== undefined && env.objectionTo?.(address) !== undefined;
 }
 
 /** INIT (RFC 2131 4.4.1). */
@@ -109,7 +112,7 @@ function reboot(config: Dhcp4Config, from: Remembered, tries: number, env: Env):
 export function start(config: Dhcp4Config, last: Ipv4 | undefined, hint: Ipv4 | undefined, env: Env): Step {
   const acquisition = newAcquisition(env.now, last ?? hint);
   const address = config.requestedAddress ?? last;
-  if (address === undefined) return seek(config, acquisition, env);
+  if (address === undefined || isObjected(address, env)) return seek(config, acquisition, env);
   return reboot(config, { acquisition, xid: newXid(env), address, requestedAt: env.now }, 0, env);
 }
 
@@ -156,7 +159,13 @@ export function refuse(
   env: Env,
 ): Step {
   const { text, serverId: server } = nak;
-  const next = { ...acquisition, naks: acquisition.naks + 1, nakText: text, asked: undefined };
+  const next = {
+    ...acquisition,
+    naks: acquisition.naks + 1,
+    nakText: text,
+    nakServer: server,
+    asked: undefined,
+  };
   const refused: Dhcp4Effect = { type: 'refused', text, server };
   if (next.naks > 1) {
     const until = later(env.now, resendDelay(next.naks, env.random));

@@ -5,6 +5,7 @@ import type { Mac } from '../../base/mac.ts';
 import { earliest, type Instant } from '../../base/time.ts';
 import type { Lease4 } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
+import type { TurnedDown } from './turned-down.ts';
 
 /** What does not change during the life of a client. Plain JSON: it is stored beside the state. Bytes are hex. */
 export type Dhcp4Config = {
@@ -27,20 +28,28 @@ export type Dhcp4Config = {
   readonly ipv6Only: boolean;
 };
 
-/** What happened while an address was sought: carried from state to state until there is a lease, for the diagnosis. */
+/**
+ * What happened while an address was sought, for the diagnosis: carried from state to state until there is a lease, and
+ * over a lease that came to nothing while somebody still waits for one (`Env.account`).
+ */
 export type Acquisition = {
   readonly since: Instant;
   /** An address that was held before, for option 50 of DISCOVER (RFC 2131 4.4.1): wished for, not insisted on. */
   readonly hint: Ipv4 | undefined;
   readonly discovers: number;
   readonly requests: number;
+  readonly declines: number;
   readonly offers: number;
   readonly naks: number;
   /** The server's words in its last NAK (option 56). */
   readonly nakText: string | undefined;
+  /** The server of the last NAK. */
+  readonly nakServer: Ipv4 | undefined;
   readonly ignored: Readonly<Partial<Record<IgnoreReason, number>>>;
   /** Servers that are not on the allow list, the first ones that were heard: at most MOST_STRANGERS. */
   readonly strangers: readonly Ipv4[];
+  /** Addresses that somebody else has, by server, the first ones that were given: at most MOST_TURNED_DOWN. */
+  readonly turnedDown: readonly TurnedDown[];
   /** What was asked for with a REQUEST that no NAK answered: the server may hold it for us though we heard no ACK. */
   readonly asked: Held | undefined;
 };
@@ -93,11 +102,14 @@ export function newAcquisition(since: Instant, hint: Ipv4 | undefined): Acquisit
     hint,
     discovers: 0,
     requests: 0,
+    declines: 0,
     offers: 0,
     naks: 0,
     nakText: undefined,
+    nakServer: undefined,
     ignored: {},
     strangers: [],
+    turnedDown: [],
     asked: undefined,
   };
 }

@@ -41,9 +41,11 @@ export class DhcpServer {
     this.#bindings.clear();
   }
 
-  /** Moves a client to another address, as an administrator does. */
-  rebind(address: Ipv4): void {
-    for (const [id, binding] of this.#bindings) this.#bindings.set(id, { ...binding, address });
+  /** Moves clients to another address, as an administrator does: all of them, or the one with this identifier. */
+  rebind(address: Ipv4, only?: string): void {
+    for (const [id, binding] of this.#bindings) {
+      if (only === undefined || only === id) this.#bindings.set(id, { ...binding, address });
+    }
   }
 
   answer(message: Dhcp4Message): Dhcp4Message | undefined {

@@ -44,12 +44,16 @@ export class FakeWorld implements LeaseWorld {
   readonly files = new Map<string, string>();
   readonly counts = new Map<string, number>();
   readonly warnings: string[] = [];
+  /** The same with all that was said. */
+  readonly warned: { readonly fields: object; readonly message: string }[] = [];
   /** What went over the wire and to the disk, in order. */
   readonly journal: string[] = [];
   readonly sentFrom: string[] = [];
   storeError: SysError | undefined;
   /** Hosts of the LAN that are no pods, by the address that they use. */
   readonly hosts = new Map<Ipv4, Mac>([[SERVER, SERVER_MAC]]);
+  /** What pods send and hear of ARP is dropped by a filter of their own. */
+  podsAreDeaf = false;
   /** The node's uplink. */
   readonly uplink: LinkState & { index: number; name: string; mac: Mac; lowerUp: boolean } = {
     index: UPLINK,
@@ -60,6 +64,8 @@ export class FakeWorld implements LeaseWorld {
     lowerUp: true,
   };
   protect: readonly Cidr<Ipv4>[] = [];
+  /** Addresses that this node has beside the leases of its pods, with who has them. */
+  readonly onNode = new Map<Ipv4, string>();
   /** Whether a message is lost on the way. */
   loses: (direction: 'up' | 'down', message: Dhcp4Message) => boolean = () => false;
   random: () => number = () => 0.5;
@@ -99,7 +105,10 @@ export class FakeWorld implements LeaseWorld {
   readonly log = {
     debug: (): void => undefined,
     info: (): void => undefined,
-    warn: (_fields: object, message: string): void => void this.warnings.push(message),
+    warn: (fields: object, message: string): void => {
+      this.warnings.push(message);
+      this.warned.push({ fields, message });
+    },
   };
 
   count(event: string): void {
@@ -121,12 +130,18 @@ export class FakeWorld implements LeaseWorld {
     return pod;
   }
 
+  holderOnNode(address: Ipv4): string | undefined {
+    return this.onNode.get(address);
+  }
+
   openPod(path: string): FakePod {
     const model = this.pods.get(path);
     if (model === undefined) throw new SysError(`open ${path}`, 'ENOENT');
     return new FakePod(model, {
       datagram: (datagram) => this.#upstream(datagram),
-      arp: (packet, from) => this.#arp(packet, from),
+      arp: (packet, from) => {
+        if (!this.podsAreDeaf) this.#arp(packet, from);
+      },
     });
   }
 
@@ -181,7 +196,7 @@ export class FakeWorld implements LeaseWorld {
     const frame = emitArpFrame(senderMac, targetMac === NO_MAC ? BROADCAST_MAC : targetMac, packet);
     for (const [index, tap] of this.taps) if (!this.gone.has(index)) tap(frame, true);
     for (const pod of this.pods.values()) {
-      if (pod !== from) for (const port of pod.arpPorts) port.hear(packet);
+      if (pod !== from && !this.podsAreDeaf) for (const port of pod.arpPorts) port.hear(packet);
     }
   }
 

@@ -40,6 +40,8 @@ export function words(effect: Dhcp4Effect): string {
       return 'refused';
     case 'ignore':
       return `ignore ${effect.reason}`;
+    case 'turned-down':
+      return `turned down ${effect.address}`;
     case 'ipv6-only':
       return 'ipv6-only';
   }
@@ -52,6 +54,8 @@ export class Transcript {
   state: Dhcp4State = { kind: 'init', last: undefined };
   /** Networks that no route and no address may lie in. */
   protect: readonly Cidr<Ipv4>[] = [];
+  objectionTo: Env['objectionTo'];
+  account: Env['account'];
   now: Instant = instant(ORIGIN);
   last: readonly Dhcp4Effect[] = [];
 
@@ -66,7 +70,8 @@ export class Transcript {
   }
 
   get env(): Env {
-    return { now: this.now, random: this.#random, protect: this.protect };
+    const { now, protect, objectionTo, account } = this;
+    return { now, random: this.#random, protect, objectionTo, account };
   }
 
   /** Where the message of the last step is. */

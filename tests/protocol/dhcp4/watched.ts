@@ -107,6 +107,7 @@ export class Watched {
         break;
       case 'ignore':
       case 'refused':
+      case 'turned-down':
         break;
     }
   }
