@@ -140,6 +140,11 @@ export class Transcript {
     return this.silent(seconds).does({ type: 'message', message: reply(type, xid, how) }, ...expected);
   }
 
+  /** What a server answers to the transaction under way. */
+  answer(type: ReplyType, how: Reply = {}): Dhcp4Message {
+    return reply(type, this.xid, how);
+  }
+
   /** INIT with an address that was held before. */
   held(last: Ipv4): this {
     this.state = { kind: 'init', last };
@@ -164,18 +169,19 @@ export class Transcript {
     for (let turns = 0; turns < 20 && leaseOf(this.state) === undefined; turns++) {
       const due = wakeAt(this.state);
       if (due !== undefined && due > this.now) this.now = due;
-      this.#quietly({ type: 'wake' });
+      this.take({ type: 'wake' });
       const type = this.state.kind === 'selecting' ? 'DHCPOFFER' : 'DHCPACK';
       const yiaddr = this.config.requestedAddress;
       if ('xid' in this.state) {
         const how = yiaddr === undefined ? {} : { yiaddr };
-        this.#quietly({ type: 'message', message: reply(type, this.state.xid, how) });
+        this.take({ type: 'message', message: reply(type, this.state.xid, how) });
       }
     }
     assert.ok(leaseOf(this.state) !== undefined, 'the client has a lease in the end');
   }
 
-  #quietly(event: Dhcp4Event): void {
+  /** An event now, whatever the client does then. */
+  take(event: Dhcp4Event): void {
     this.state = step(this.config, this.state, event, this.env).state;
   }
 }
