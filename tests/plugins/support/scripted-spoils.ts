@@ -150,13 +150,23 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   reversed: { reversed: true },
 };
 
-/** Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds. */
+/** The same address always, whoever asks and whatever was declined. */
+function giving(last: number): Change {
+  return (reply) => ({ ...reply, yiaddr: ipv4(`192.168.2.${last}`) });
+}
+
+/**
+ * Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds, `address-77` and
+ * `renewal-address-50`, the last byte of the address that is given.
+ */
 const NUMBERED: Readonly<Record<string, (value: number) => Spoil>> = {
   lease: (value) => having(OPTION.leaseTime, seconds(value)),
   t1: (value) => having(OPTION.renewal, seconds(value)),
   t2: (value) => having(OPTION.rebinding, seconds(value)),
   'late-offer': (value) => ({ offerDelayMs: value }),
   'late-ack': (value) => ({ ackDelayMs: value }),
+  address: (value) => always(giving(value)),
+  'renewal-address': (value) => ({ renewal: giving(value) }),
 };
 
 function spoilNamed(name: string): Spoil | undefined {
