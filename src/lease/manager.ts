@@ -165,10 +165,10 @@ export class LeaseManager {
       failure = acquired.ok ? await this.#store(client, signal) : acquired.error;
       if (failure === undefined && acquired.ok) return acquired;
     } catch (error) {
-      await this.#giveBack(client, request.pod);
+      await this.#giveUp(client, request.pod);
       throw error;
     }
-    await this.#giveBack(client, request.pod);
+    await this.#giveUp(client, request.pod);
     return err(failure ?? { kind: 'cancelled' });
   }
 
@@ -246,6 +246,14 @@ export class LeaseManager {
       throw error;
     }
     return signal.aborted ? { kind: 'cancelled' } : undefined;
+  }
+
+  /** After an acquisition that failed: what another pod of this node lives by is not given back. */
+  async #giveUp(client: LeaseClient, pod: PodNamespace): Promise<void> {
+    const isUsed =
+      heldBy(client.state) !== undefined &&
+      userOf(this.#clients.values(), whole(client), client) !== undefined;
+    await (isUsed ? this.#leave(client, pod, false) : this.#giveBack(client, pod));
   }
 
   /** Ends a client and what it holds. Whatever happens, it is forgotten; what the server has not heard stays owed. */

@@ -69,10 +69,10 @@ describe('what a renewal says', { skip: NEEDS_ROOT, concurrency: 8 }, () => {
     const victim = await addLedPod(site(), 'good');
     const address = addressIn(victim.result);
     const attacker = await addLedPod(site(), `lease-4.renewal-address-${address.split('.').at(-1)}`);
-    const before = await neighbour(address);
-    assert.match(before, new RegExp(`${macIn(victim.result)} PERMANENT`));
+    const way = await neighbour(address);
+    assert.match(way, new RegExp(`${macIn(victim.result)} PERMANENT`));
     await untilCounted(site(), HELD);
-    assert.equal(await neighbour(address), before);
+    assert.equal(await neighbour(address), way);
     assert.ok(!(await addressesOf(attacker.pod.namespace)).includes(`${address}/24`));
     assert.equal((await leaseView(site(), victim))?.['state'], 'bound');
     const line = (await daemonLog(site())).split('\n').find((one) => one.includes('that this node uses'));

@@ -21,6 +21,7 @@ import {
 } from './record.ts';
 import { Repairs } from './repairs.ts';
 import { RunningPods } from './running-pods.ts';
+import { othersWith } from './same-address.ts';
 import { distinct, type ServiceNetworks } from './service-networks.ts';
 import { ShimLook } from './shim-look.ts';
 import { Sides } from './sides.ts';
@@ -69,7 +70,9 @@ export class HostSide {
     this.#admission = new Admission(world, services, {
       uplinks: () => this.#sides.all.flatMap(({ waysOut }) => waysOut),
       podWith: (address, but) => {
-        const other = this.#othersWith(address, but).find(({ record }) => !this.#sweep.isGone(record));
+        const other = othersWith(this.#attachments.values(), address, but).find(
+          ({ record }) => !this.#sweep.isGone(record),
+        );
         return other === undefined ? undefined : attachmentText(other.record.key);
       },
       again: (text) => void this.#pods.follow(this.#attachments.get(text)),
@@ -81,7 +84,7 @@ export class HostSide {
       confined: confinedOf(world.kernel, this.#sides.all),
     }));
     this.#sweep = new Sweep(world, {
-      attachments: () => [...this.#attachments.values()].map(({ record }) => record),
+      attachments: () => this.#records,
       detach: (key) => this.detach(key),
     });
     this.#pods = new RunningPods(world, this.#admission, services, {
@@ -206,20 +209,9 @@ export class HostSide {
     }
   }
 
-  /** Other pods on the uplink that have an address. One of the same MAC is the same pod, made anew. */
-  #othersWith(address: Ipv4, { key, uplink, mac }: AttachmentRecord): readonly Attachment[] {
-    return [...this.#attachments.values()].filter(
-      ({ record: other, led }) =>
-        other.uplink === uplink &&
-        other.mac !== mac &&
-        attachmentText(other.key) !== attachmentText(key) &&
-        led.includes(address),
-    );
-  }
-
   /** A pod that went without a DEL keeps nobody from its address, not even until that is noticed. */
   async #dropGone({ record, addresses }: Attachment): Promise<void> {
-    const others = addresses.flatMap((one) => this.#othersWith(one, record));
+    const others = addresses.flatMap((one) => othersWith(this.#attachments.values(), one, record));
     for (const other of others) if (this.#sweep.isGone(other.record)) await this.detach(other.record.key);
   }
 
@@ -276,11 +268,15 @@ export class HostSide {
   holderOf(address: Ipv4, asker: Asker): string | undefined {
     const view = {
       lan: this.#admission.lan,
-      records: [...this.#resumed, ...[...this.#attachments.values()].map(({ record }) => record)],
+      records: [...this.#resumed, ...this.#records],
       begun: this.#begun.get(attachmentText(asker.key))?.record,
       isGone: (record: AttachmentRecord) => this.#sweep.isGone(record),
     };
     return holderOnNode(view, address, asker);
+  }
+
+  get #records(): readonly AttachmentRecord[] {
+    return [...this.#attachments.values()].map(({ record }) => record);
   }
 
   has(key: AttachmentKey): boolean {
@@ -289,9 +285,7 @@ export class HostSide {
 
   /** The attachments of one network. */
   attachmentsOf(network: string): readonly AttachmentRecord[] {
-    return [...this.#attachments.values()]
-      .map(({ record }) => record)
-      .filter(({ key }) => key.network === network);
+    return this.#records.filter(({ key }) => key.network === network);
   }
 
   /** The address of a lease changed, came or went, or its interface was made again. */
@@ -324,6 +318,7 @@ export class HostSide {
   /** Notices were lost: everything is looked at. */
   noticesLost(): void {
     for (const side of this.#sides.all) side.look();
+    void this.#admission.lookOrLater();
     this.#barriers.changed();
   }
 

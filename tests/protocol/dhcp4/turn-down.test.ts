@@ -89,8 +89,7 @@ describe('an OFFER that must not be taken', () => {
     const t = transcript({ [ADDRESS]: NODE }).start('> DISCOVER');
     const pauses: number[] = [];
     while (pauses.length < 12) {
-      const { message } = { message: t.answer('DHCPOFFER') };
-      t.take({ type: 'message', message });
+      t.take({ type: 'message', message: t.answer('DHCPOFFER') });
       if (t.state.kind === 'waiting') pauses.push(t.due - t.now);
       t.now = t.due;
       t.take({ type: 'wake' });
@@ -162,12 +161,11 @@ describe('an ACK that must not be taken', () => {
   });
 });
 
-describe('the account of a search', () => {
-  const asText = (t: Transcript): readonly [string, string] => [
-    outcomeOf(account(t)),
-    describeAcquisition(account(t), t.now),
-  ];
+function asText(t: Transcript): readonly [string, string] {
+  return [outcomeOf(account(t)), describeAcquisition(account(t), t.now)];
+}
 
+describe('the account of a search', () => {
   test('goes on over conflicts while somebody waits, and names each address with its server and its holder', () => {
     const t = transcript({});
     t.start('> DISCOVER');
