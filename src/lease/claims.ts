@@ -44,7 +44,7 @@ export class Claims {
   /** An address means something within its LAN; where that is not known, two may be the same on two networks. */
   #siblingWith(address: Ipv4, but: LeaseClient): LeaseClient | undefined {
     for (const one of this.#clients()) {
-      if (one === but || !one.claims.includes(address)) continue;
+      if (one === but || !one.claims(address)) continue;
       const { lan, link } = one.identity;
       if (lan === undefined || lan.name !== but.identity.lan?.name) continue;
       // Two links of one MAC cannot be on an uplink: it is the same pod, made anew.

@@ -104,9 +104,9 @@ export class LeaseClient {
     return this.#installer.inUse(leaseOf(this.#state));
   }
 
-  /** The addresses that nobody else of this node may take now. */
-  get claims(): readonly Ipv4[] {
-    return [leaseOf(this.#state), this.lease].flatMap((lease) => lease?.address.address ?? []);
+  /** Whether nobody else of this node may take the address now. */
+  claims(address: Ipv4): boolean {
+    return leaseOf(this.#state)?.address.address === address || this.lease?.address.address === address;
   }
 
   /** Nobody is about to change what the pod has. */
@@ -155,18 +155,22 @@ export class LeaseClient {
     const { pace } = this.#parts;
     this.#hands.doubtEnd();
     this.#hands.clear();
-    if (lease !== undefined && this.#isObjected(lease)) return;
+    if (lease !== undefined && !this.#hasEnded(lease) && this.#isObjected(lease)) return;
     if (lease !== undefined) this.#installer.watchAgain(lease);
     if (this.#state.kind === 'init') pace(() => this.dispatch({ type: 'start' }));
     else if ((wakeAt(this.#state) ?? Infinity) > this.#world.clock.now()) this.#arm();
     else this.#catchUp();
   }
 
+  #hasEnded({ times }: Lease4): boolean {
+    return times !== undefined && this.#world.clock.now() >= times.expiresAt;
+  }
+
   /** What is overdue is so for many leases at once. An address that has ended goes now, what is sent has its turn. */
   #catchUp(): void {
     const lease = leaseOf(this.#state);
     const { pace } = this.#parts;
-    if (lease?.times !== undefined && this.#world.clock.now() >= lease.times.expiresAt) {
+    if (lease !== undefined && this.#hasEnded(lease)) {
       this.#state = { kind: 'init', last: lease.address.address };
       this.#perform({ type: 'withdraw', lease }, lease);
       this.#armAt(undefined);

@@ -33,9 +33,7 @@ export function holderOnNode(view: HoldersView, address: Ipv4, { key, lan }: Ask
   }
   const holder = holderOnLan(view.lan, lan.index, address);
   if (holder !== undefined) return holder;
-  const isLedTo = [begun, records.find((one) => attachmentText(one.key) === asker)].some(
-    (record) => record?.hostAccess,
-  );
-  const own = isLedTo && view.lan.addresses.some(({ cidr }) => cidr.address === address);
-  return own ? 'the node itself' : undefined;
+  if (!view.lan.addresses.some(({ cidr }) => cidr.address === address)) return undefined;
+  const record = begun ?? records.find((one) => attachmentText(one.key) === asker);
+  return record?.hostAccess === true ? 'the node itself' : undefined;
 }
