@@ -36,8 +36,8 @@ type Pending = { lease: Lease4; readonly replaces: Lease4 | undefined };
 
 /**
  * What becomes of a lease that a server grants: the address is looked for on the LAN, whoever waits is told, the running
- * pod gets it, and it is looked after. What a running pod gets is looked for first, whatever `conflictCheck` says about
- * the first address: nobody waits, and the pod itself may have sent the answer.
+ * pod gets it, and it is looked after. What a running pod gets is looked for first, unless `conflictCheck` is off: nobody
+ * waits for it, and the pod itself may have sent the answer.
  */
 export class Installer {
   readonly #world: LeaseWorld;
@@ -98,7 +98,9 @@ export class Installer {
     const wasLooking = this.looking;
     this.#pending = undefined;
     const moved = lease.address.address !== replaces?.address.address;
-    if (moved && this.#looksFirst) {
+    // One that the pod has from an earlier life is in use: there is nothing to look for before that.
+    const isNew = moved && lease.address.address !== this.#present?.address;
+    if (isNew && this.#looksFirst) {
       this.#pending = { lease, replaces };
       // On the disk for whatever stores the record meanwhile.
       if (replaces !== undefined) this.#hands.leave(replaces.address);
@@ -163,6 +165,7 @@ export class Installer {
     this.#guard.end();
     const there = this.inUse(lease);
     this.#pending = undefined;
+    this.dropPresent();
     if (there === undefined) return;
     this.#world.log.warn(
       { lease: keyText(this.#identity.key), address: there.address.address },

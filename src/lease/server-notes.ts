@@ -90,7 +90,7 @@ export class ServerNotes {
     this.#world.count('identity-shared');
     this.#world.log.warn(
       { lease, other },
-      'two pods of this node have one client identifier: the server takes them for one and gives them one address',
+      'two pods of this node have one client identifier: the server takes them for one, and only one of them can have its address',
     );
   }
 

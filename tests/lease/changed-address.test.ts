@@ -4,7 +4,7 @@ import { ipv4, type Ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
 import type { PodModel } from './support/pods.ts';
 import { SERVER } from './support/server.ts';
-import { attached, FakeWorld, keyOf, managerOf, UPLINK } from './support/world.ts';
+import { attached, FakeWorld, keyOf, managerOf, requestFor, UPLINK } from './support/world.ts';
 
 // A server, or the pod itself, gives a running pod another address.
 const FIRST = ipv4('192.168.1.100');
@@ -125,6 +125,51 @@ describe('another address for a running pod', () => {
     await world.time.run(TO_RENEWAL_MS);
     assert.equal(await released, true);
     assert.deepEqual([addressesOf(pod), manager.size, world.server.held], [[], 0, []]);
+    await manager.close();
+  });
+});
+
+/** A pod that has an address of which this daemon knows nothing. */
+async function adopted(world: FakeWorld, pod: PodModel) {
+  const manager = managerOf(world);
+  pod.addresses = [{ address: FIRST, prefix: 16 }];
+  const request = requestFor(world, pod, { conflictCheck: 'background' });
+  await world.time.until(manager.adopt(request, { address: FIRST, prefix: 16 }));
+  return manager;
+}
+
+/** A server that knows this pod under its first address. */
+async function known(world: FakeWorld, name: string): Promise<PodModel> {
+  const pod = world.addPod(name);
+  const manager = managerOf(world);
+  await attached(world, manager, pod);
+  await manager.close();
+  world.files.clear();
+  pod.history.length = 0;
+  return pod;
+}
+
+describe('an address that another DHCP client got for a pod', () => {
+  test('is in use: nobody looks before it is taken up', async () => {
+    const world = new FakeWorld();
+    const pod = await known(world, 'a');
+    const manager = await adopted(world, pod);
+    await world.time.run(60_000);
+    assert.deepEqual([addressesOf(pod), pod.history], [[FIRST], []]);
+    assert.equal(manager.get(keyOf(pod))?.lease?.address.address, FIRST);
+    await manager.close();
+  });
+
+  test('that the server replaces by one in conflict: neither of them stays', async () => {
+    const world = new FakeWorld();
+    world.hosts.set(SECOND, LAPTOP_MAC);
+    await known(world, 'holder');
+    world.pods.clear();
+    const pod = world.addPod('a', 7);
+    const manager = await adopted(world, pod);
+    await world.time.run(60_000);
+    assert.ok(times(world, 'DECLINE') > 0);
+    assert.deepEqual([addressesOf(pod), pod.history], [[], [`-${FIRST}/16`]]);
     await manager.close();
   });
 });
