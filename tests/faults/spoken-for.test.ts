@@ -65,7 +65,7 @@ describe('what a renewal says', { skip: NEEDS_ROOT, concurrency: 8 }, () => {
     return await site().node.ip('neigh', 'show', address, 'dev', SHIM);
   }
 
-  test("address-of-a-sibling: the node's way to it never flips, and its lease goes on", async () => {
+  test('address-of-a-sibling: the way of the node to it never flips, and its lease goes on', async () => {
     const victim = await addLedPod(site(), 'good');
     const address = addressIn(victim.result);
     const attacker = await addLedPod(site(), `lease-4.renewal-address-${address.split('.').at(-1)}`);
