@@ -201,7 +201,8 @@ export class Admission {
         return true;
       case 'route':
         if (notice.protocol === RTPROT_LEASEHOLD) return false;
-        return this.#refused.size > 0 || notice.gateway !== undefined || isAtUplink(notice.index);
+        if (this.#refused.size > 0 || notice.dst.prefix === 0) return true;
+        return notice.gateway !== undefined || isAtUplink(notice.index);
       default:
         return false;
     }
