@@ -1,12 +1,19 @@
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
+import { isSameToServer } from '../protocol/dhcp4/state.ts';
 import type { Objection } from '../protocol/dhcp4/step.ts';
-import type { LeaseClient } from './client.ts';
 import { ConflictMemory } from './conflict-memory.ts';
 import type { LeaseWorld } from './ports.ts';
-import { keyText } from './record.ts';
-import { isSameToServer } from './sharing.ts';
+import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
 import { locate } from './take-up.ts';
+
+/** A lease of this node. */
+export interface Claimant {
+  readonly identity: LeaseIdentity;
+  /** Whether nobody else of this node may take the address now. */
+  claims(address: Ipv4): boolean;
+  record(): LeaseRecord;
+}
 
 type World = Pick<LeaseWorld, 'clock' | 'openPod' | 'namespaceAt' | 'holderOnNode'>;
 
@@ -16,17 +23,17 @@ type World = Pick<LeaseWorld, 'clock' | 'openPod' | 'namespaceAt' | 'holderOnNod
  */
 export class Claims {
   readonly #world: World;
-  readonly #clients: () => Iterable<LeaseClient>;
+  readonly #clients: () => Iterable<Claimant>;
   readonly #conflicts: ConflictMemory;
 
-  constructor(world: World, clients: () => Iterable<LeaseClient>) {
+  constructor(world: World, clients: () => Iterable<Claimant>) {
     this.#world = world;
     this.#clients = clients;
     this.#conflicts = new ConflictMemory(world.clock);
   }
 
   /** Why `client` must not take the address, which it does not have; undefined: it may. */
-  objectionTo(address: Ipv4, client: LeaseClient): Objection | undefined {
+  objectionTo(address: Ipv4, client: Claimant): Objection | undefined {
     const { identity } = client;
     const sibling = this.#siblingWith(address, client);
     if (sibling !== undefined) {
@@ -42,7 +49,7 @@ export class Claims {
   }
 
   /** An address means something within its LAN; where that is not known, two may be the same on two networks. */
-  #siblingWith(address: Ipv4, but: LeaseClient): LeaseClient | undefined {
+  #siblingWith(address: Ipv4, but: Claimant): Claimant | undefined {
     for (const one of this.#clients()) {
       if (one === but || !one.claims(address)) continue;
       const { lan, link } = one.identity;
@@ -54,13 +61,13 @@ export class Claims {
   }
 
   /** A pod that went without a DEL keeps nobody from its address, not even until that is noticed. */
-  #isThere(client: LeaseClient): boolean {
+  #isThere(client: Claimant): boolean {
     const { kind } = locate(this.#world, client.record());
     return kind !== 'namespace-gone' && kind !== 'rebooted';
   }
 
   /** Another host was seen with the address that `client` has or was about to have. */
-  conflicted(address: Ipv4, client: LeaseClient, by: Mac): void {
+  conflicted(address: Ipv4, client: Claimant, by: Mac): void {
     this.#conflicts.note(client.identity, address, by);
   }
 }

@@ -1,11 +1,10 @@
 import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
-import type { Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
-import { type Dhcp4Config, type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
+import { type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
 import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { validFor } from './configuration.ts';
@@ -13,47 +12,18 @@ import { type Debt, Debts } from './debts.ts';
 import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
-import { identityOf, isSamePlace } from './identity-of.ts';
 import { hintFor, remember } from './past.ts';
 import { carrierComes, comes } from './patience.ts';
 import { dropRule, openPodOf } from './pod-of-lease.ts';
-import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodNamespace } from './ports.ts';
-import {
-  type ApplyPolicy,
-  type ConflictCheck,
-  keyText,
-  type LeaseIdentity,
-  type LeaseKey,
-  type LeaseRecord,
-  type LinkMade,
-} from './record.ts';
+import type { DhcpDefaults, LeaseWorld, LinkMaker, PodNamespace } from './ports.ts';
+import { keyText, type LeaseIdentity, type LeaseKey, type LeaseRecord } from './record.ts';
+import { type AcquireRequest, identityOf, isSamePlace } from './request.ts';
 import { ServerNotes } from './server-notes.ts';
 import { twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 
 /** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
 const FEW_PODS = 16;
-
-export type AcquireRequest = {
-  readonly key: LeaseKey;
-  readonly netnsPath: string;
-  readonly pod: PodNamespace;
-  /** The interface that asks; it is up. */
-  readonly link: LinkState & { readonly mac: Mac };
-  /** The daemon made the link. */
-  readonly owned: boolean;
-  /** What it was made of, where it shall be made again when its uplink comes back. */
-  readonly made?: LinkMade | undefined;
-  /** The uplink whose tap hears the answers; undefined where the interface is no child of one. */
-  readonly uplinkIndex: number | undefined;
-  /** The interface of the daemon's namespace through which this LAN is reached, where there is one. */
-  readonly lan: { readonly index: number; readonly name: string } | undefined;
-  readonly client: Omit<Dhcp4Config, 'chaddr'>;
-  readonly apply: ApplyPolicy;
-  readonly conflictCheck: ConflictCheck;
-  /** The client may come back as the same one, and is to have its old address then. */
-  readonly remember?: boolean | undefined;
-};
 
 export type Failure =
   | AcquireFailure

@@ -1,4 +1,4 @@
-import { type Dhcp4Config, heldBy } from '../protocol/dhcp4/state.ts';
+import { heldBy, isSameToServer } from '../protocol/dhcp4/state.ts';
 import type { LeaseClient } from './client.ts';
 import type { LeaseRecord } from './record.ts';
 
@@ -30,11 +30,6 @@ export function twinOf(clients: Iterable<LeaseClient>, one: LeaseClient): LeaseC
 
 function isSameClient({ identity }: LeaseClient, other: Pick<LeaseRecord, 'config' | 'key'>): boolean {
   return identity.key.network === other.key.network && isSameToServer(identity.config, other.config);
-}
-
-/** Whether a server of both takes the two for one client, which has one address. */
-export function isSameToServer(one: Dhcp4Config, { clientId, chaddr }: Dhcp4Config): boolean {
-  return clientId === undefined ? one.chaddr === chaddr : one.clientId === clientId;
 }
 
 /** With the state as it is, and not only what has to survive of it: a server may hold what was only asked for. */

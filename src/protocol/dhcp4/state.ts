@@ -28,6 +28,11 @@ export type Dhcp4Config = {
   readonly ipv6Only: boolean;
 };
 
+/** Whether a server of both takes the two for one client, which has one address. */
+export function isSameToServer(one: Dhcp4Config, { clientId, chaddr }: Dhcp4Config): boolean {
+  return clientId === undefined ? one.chaddr === chaddr : one.clientId === clientId;
+}
+
 /**
  * What happened while an address was sought, for the diagnosis: carried from state to state until there is a lease, and
  * over a lease that came to nothing while somebody still waits for one (`Env.account`).

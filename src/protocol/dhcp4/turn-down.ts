@@ -21,7 +21,7 @@ import {
   tell,
   to,
 } from './step.ts';
-import { withTurnedDown } from './turned-down.ts';
+import { placeOf, withTurnedDown } from './turned-down.ts';
 
 /** RFC 2131 3.1 step 5: wait at least ten seconds after a DECLINE. */
 const DECLINE_PAUSE = seconds(10);
@@ -121,12 +121,8 @@ function note(before: Acquisition, given: Held, objection: Objection): Noted {
   const { reason, holder } = objection;
   const noted = withTurnedDown(withIgnored(before, reason, given.serverId), given, holder);
   const hint = before.hint === given.address.address ? undefined : before.hint;
-  const effects = effectsOf(given, objection, !isKnown(before, given));
+  const effects = effectsOf(given, objection, placeOf(before, given) < 0);
   return { acquisition: { ...noted.acquisition, hint }, times: noted.times, effects };
-}
-
-function isKnown({ turnedDown }: Acquisition, { address: { address }, serverId }: Held): boolean {
-  return turnedDown.some((one) => one.address === address && one.serverId === serverId);
 }
 
 function effectsOf(

@@ -5,7 +5,7 @@ import { mac, type Mac } from '../../../src/base/mac.ts';
 import type { Result } from '../../../src/base/result.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { instant, seconds } from '../../../src/base/time.ts';
-import { type AcquireRequest, type Failure, LeaseManager } from '../../../src/lease/manager.ts';
+import { type Failure, LeaseManager } from '../../../src/lease/manager.ts';
 import type {
   HostFrames,
   LeaseWorld,
@@ -15,6 +15,7 @@ import type {
   NamespaceAt,
 } from '../../../src/lease/ports.ts';
 import type { LeaseKey, LeaseRecord } from '../../../src/lease/record.ts';
+import type { AcquireRequest } from '../../../src/lease/request.ts';
 import { readStored, recordStore } from '../../../src/lease/stored.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { emitDhcp4, parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
