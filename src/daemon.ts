@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { SpoolWatch } from './api/spool-watch.ts';
+import type { Ipv4 } from './base/ipv4.ts';
 import { isSysError } from './base/sys-error.ts';
 import { CniDispatcher } from './cni/dispatch.ts';
 import { KeyedOperations } from './cni/keyed.ts';
@@ -33,6 +34,7 @@ import { LeaseManager } from './lease/manager.ts';
 import type { LeaseKey } from './lease/record.ts';
 import { recordStore } from './lease/stored.ts';
 import { listenOn } from './listen.ts';
+import type { Asker } from './node/host/holders.ts';
 import { Counters } from './observe/counters.ts';
 import { createLog, type LogLevel } from './observe/log.ts';
 import { dhcpClientFilter } from './wire/bpf.ts';
@@ -126,6 +128,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       return [...config.protect, ...networks.all];
     },
     count,
+    holderOnNode: (address: Ipv4, asker: Asker) => hostSide.holderOf(address, asker),
     changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };
   const diagnoses = diagnosesOf(host, timers, (fields, message) => log.warn(fields, message));
@@ -192,6 +195,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ends.defer(() => podLinks?.close());
   const guard = watchGuard(hostSide, log);
   ends.defer(() => guard?.close());
+  await hostSide.learn();
   await takeUpLeases(files, leases, log);
   await lookAtLinks(host, leases, log);
   await hostSide.start();

@@ -1,3 +1,4 @@
+import type { Claims } from './claims.ts';
 import type { Inbox } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
 import type { LeaseKey } from './record.ts';
@@ -9,6 +10,7 @@ export type ClientParts = {
   readonly world: LeaseWorld;
   readonly inbox: Inbox;
   readonly notes: ServerNotes;
+  readonly claims: Claims;
   readonly ways: Ways;
   /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
   readonly isCrowded: () => boolean;

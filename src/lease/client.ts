@@ -1,4 +1,4 @@
-import { type Cidr, formatCidr } from '../base/cidr.ts';
+import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { err, ok } from '../base/result.ts';
@@ -6,14 +6,14 @@ import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import { step } from '../protocol/dhcp4/client.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { lessonOf } from '../protocol/dhcp4/manner.ts';
-import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
+import { type Acquisition, type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { validFor } from './configuration.ts';
 import type { ClientParts } from './client-parts.ts';
 import { Exchange } from './exchange.ts';
-import { AddressGuard, type Checked } from './guard.ts';
 import { LeaseHands } from './hands.ts';
+import { Installer } from './installer.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
@@ -25,12 +25,8 @@ const LOST = {
   address: 'the address of a running pod was gone and is put back',
   routes: 'the interface of a running pod was down and is up again: its routes are put back',
 };
-/** A lease time that many servers give, and the Go client where one gives none. */
-const ADOPTION_LIMIT = seconds(3600);
 /** A timer that fires so much too late: the machine slept, and all others are as late. */
 const LATE = seconds(1);
-/** As long as probing in the background takes (RFC 5227 1.1: 1 + 2 * 2 + 2 s), and a little. */
-const PROBING = seconds(10);
 
 /**
  * Runs the protocol machine of one lease: one timer, one socket while an exchange is under way, effects in order.
@@ -42,15 +38,15 @@ export class LeaseClient {
   readonly #world: LeaseWorld;
   readonly #exchange: Exchange;
   readonly #hands: LeaseHands;
-  readonly #guard: AddressGuard;
+  readonly #installer: Installer;
   readonly #waiter: Waiter;
   readonly #sender: Sender;
   #state: Dhcp4State;
   #cancelTimer: (() => void) | undefined;
   /** What is to be sent once the lease is given up, from an address that may have to be put back for it. */
   readonly #parting: Send[] = [];
-  /** An address that the pod has from an earlier life, until the machine has a lease for it. */
-  #present: Cidr<Ipv4> | undefined;
+  /** The account of the search that gave the lease, while somebody waits for it. */
+  #known: Acquisition | undefined;
   /** Addresses that were given up because somebody else had them, since a lease was last extended. */
   #conflicts = 0;
   /** `given-up`: a lease that still waits to be applied is not wanted any more. */
@@ -76,7 +72,6 @@ export class LeaseClient {
     this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);
     const hands = { record: () => this.record(), placeGone: () => parts.suspect(identity.key) };
     this.#hands = new LeaseHands(world, identity, hands, earlier.leftovers);
-    this.#present = earlier.adopting;
     this.#waiter = new Waiter(world);
     this.#sender = new Sender({ ...parts, exchange: this.#exchange, hands: this.#hands }, identity, {
       state: () => this.#state,
@@ -85,20 +80,32 @@ export class LeaseClient {
       placeGone: (error) => void this.#waiter.settle(err({ kind: 'send-failed', error })),
       unsent: () => parts.suspect(identity.key),
     });
-    this.#guard = new AddressGuard(world, inbox, identity, (by) => this.#conflict(by));
+    const grantee = {
+      lives: () => this.#life === 'running',
+      conflict: (by: Mac) => this.#conflict(by),
+    };
+    const means = { world, inbox, hands: this.#hands, waiter: this.#waiter };
+    this.#installer = new Installer(means, identity, grantee, earlier.adopting);
   }
 
   get state(): Dhcp4State {
     return this.#state;
   }
 
+  /** What the pod uses, or is about to; not one that is still looked at. */
   get lease(): Lease4 | undefined {
-    return leaseOf(this.#state);
+    return this.#installer.inUse(leaseOf(this.#state));
+  }
+
+  /** Whether nobody else of this node may take the address now. */
+  claims(address: Ipv4): boolean {
+    return leaseOf(this.#state)?.address.address === address || this.lease?.address.address === address;
   }
 
   /** Nobody is about to change what the pod has. */
   get settled(): boolean {
-    return this.#life === 'running' && !this.#waiter.waiting && !this.#hands.busy;
+    const waits = this.#waiter.waiting || this.#installer.looking;
+    return this.#life === 'running' && !waits && !this.#hands.busy;
   }
 
   record(): LeaseRecord {
@@ -107,7 +114,7 @@ export class LeaseClient {
       ...this.identity,
       state: storedState(this.#state),
       leftovers,
-      adopting: this.#present,
+      adopting: this.#installer.present,
     };
   }
 
@@ -120,19 +127,15 @@ export class LeaseClient {
     const lan = this.identity.lan?.name;
     const acquired = await this.#waiter.wait(deadline, signal, {
       begin: () => this.dispatch({ type: 'start', hint, habit: habits.of(lan) }),
-      state: () => this.#state,
+      account: () => this.#account,
     });
     if (!acquired.ok && acquired.error.kind === 'no-lease') habits.failed(lan, this.identity.config);
     return acquired;
   }
 
-  /**
-   * Goes on with an address that the pod has already. Until a server has confirmed it nobody knows how long it is good
-   * for: the kernel takes it away after an hour.
-   */
+  /** Goes on with an address that the pod has already. */
   adopt(present: Cidr<Ipv4>): void {
-    this.#present = present;
-    this.#hands.limit(present, ADOPTION_LIMIT);
+    this.#installer.adopt(present);
   }
 
   /** Asks the server for the address that was adopted, and obeys what it says. */
@@ -145,21 +148,26 @@ export class LeaseClient {
    * A lease that was lost is sought again.
    */
   resume(): void {
-    const { lease } = this;
+    const lease = leaseOf(this.#state);
     const { pace } = this.#parts;
     this.#hands.doubtEnd();
     this.#hands.clear();
-    if (lease !== undefined) this.#watch(lease, this.#isNew(lease));
+    if (lease !== undefined && !this.#hasEnded(lease) && this.#isObjected(lease)) return;
+    if (lease !== undefined) this.#installer.watchAgain(lease);
     if (this.#state.kind === 'init') pace(() => this.dispatch({ type: 'start' }));
     else if ((wakeAt(this.#state) ?? Infinity) > this.#world.clock.now()) this.#arm();
     else this.#catchUp();
   }
 
+  #hasEnded({ times }: Lease4): boolean {
+    return times !== undefined && this.#world.clock.now() >= times.expiresAt;
+  }
+
   /** What is overdue is so for many leases at once. An address that has ended goes now, what is sent has its turn. */
   #catchUp(): void {
-    const { lease } = this;
+    const lease = leaseOf(this.#state);
     const { pace } = this.#parts;
-    if (lease?.times !== undefined && this.#world.clock.now() >= lease.times.expiresAt) {
+    if (lease !== undefined && this.#hasEnded(lease)) {
       this.#state = { kind: 'init', last: lease.address.address, leftOut: lease.leftOut };
       this.#perform({ type: 'withdraw', lease }, lease);
       this.#armAt(undefined);
@@ -180,7 +188,8 @@ export class LeaseClient {
     if (lease !== undefined) this.#hands.restore(lease);
     this.#arm();
     await this.#hands.idle();
-    if (lease !== undefined && this.lease === lease && this.#life === 'running') this.#watch(lease, true);
+    if (lease !== undefined && this.lease === lease && this.#life === 'running')
+      this.#installer.watch(lease, true);
     this.#parts.pace(() =>
       this.dispatch(this.#state.kind === 'init' ? { type: 'start' } : { type: 'link-up', verify: true }),
     );
@@ -203,13 +212,26 @@ export class LeaseClient {
     this.#hands.restore(lease);
   }
 
+  /** What happened since somebody began to wait for the first lease. */
+  get #account(): Acquisition | undefined {
+    if ('acquisition' in this.#state) return this.#state.acquisition;
+    return this.#waiter.waiting ? this.#known : undefined;
+  }
+
   /** One event through the machine, and all that follows from it. Never throws. */
   dispatch(event: Dhcp4Event): void {
     if (this.#life !== 'running' && event.type !== 'release') return;
     const before = this.#state;
     const { clock, random, protect, log } = this.#world;
-    const next = step(this.identity.config, before, event, { now: clock.now(), random, protect });
+    const next = step(this.identity.config, before, event, {
+      now: clock.now(),
+      random,
+      protect,
+      objectionTo: (address) => this.#parts.claims.objectionTo(address, this),
+      account: this.#account,
+    });
     this.#state = next.state;
+    if ('acquisition' in before && this.#waiter.waiting) this.#known = before.acquisition;
     log.debug(
       {
         lease: keyText(this.identity.key),
@@ -251,99 +273,56 @@ export class LeaseClient {
       case 'refused':
         notes.answered(this.identity.lan?.name);
         notes.refused(lease, effect);
-        this.#dropPresent();
+        this.#installer.dropPresent();
+        break;
+      case 'turned-down':
+        notes.turnedDown(lease, effect);
         break;
       case 'install':
         notes.answered(this.identity.lan?.name);
         notes.leased(lease, effect.lease);
-        this.#install(effect.lease, effect.replaces);
+        this.#installer.install(effect.lease, effect.replaces);
         break;
       case 'extend':
         notes.answered(this.identity.lan?.name);
         this.#world.count('lease-extended');
         this.#conflicts = 0;
+        this.#installer.extended(effect.lease);
         this.#hands.extend(before === undefined ? undefined : validFor(before, this.#world.clock.now()));
         break;
       case 'withdraw':
         this.#world.count('lease-withdrawn');
-        this.#guard.end();
-        if (this.#state.kind !== 'stopped') this.#withdraw(effect.lease);
+        if (this.#state.kind === 'stopped') this.#installer.end();
+        else this.#installer.withdraw(effect.lease);
         break;
       case 'ipv6-only':
         notes.answered(this.identity.lan?.name);
         this.#world.count('ipv6-only');
-        this.#dropPresent();
+        this.#installer.dropPresent();
         if (!this.#waiter.settle(ok(undefined))) this.#hands.store();
         break;
     }
   }
 
-  #withdraw(lease: Lease4): void {
-    this.#world.log.warn(
-      { lease: keyText(this.identity.key), address: lease.address.address },
-      'the lease is lost: its address leaves the pod',
-    );
-    this.#hands.withdraw(lease);
-  }
-
-  /** The first lease belongs to the ADD that waits for it; later ones are applied to the running pod. */
-  #install(lease: Lease4, replaces: Lease4 | undefined): void {
-    if (this.#waiter.waiting && this.identity.conflictCheck === 'before') {
-      void this.#checkThenSettle(lease);
-      return;
-    }
-    const moved = lease.address.address !== replaces?.address.address;
-    if (!this.#waiter.settle(ok(lease))) {
-      if (replaces !== undefined) this.#world.count('lease-changed');
-      this.#hands.apply(lease, replaces);
-      if (this.#present !== undefined && formatCidr(this.#present) === formatCidr(lease.address)) {
-        this.#present = undefined;
-      }
-      this.#dropPresent();
-    }
-    if (moved) this.#watch(lease, true);
-  }
-
-  async #checkThenSettle(lease: Lease4): Promise<void> {
-    let found: Checked = 'free';
-    try {
-      found = await this.#guard.checkHere(lease.address.address);
-    } catch (error) {
-      this.#hands.failed('look whether the address is free', error);
-    }
-    if (this.#life !== 'running' || this.lease !== lease) return;
-    if (found === 'free') {
-      this.#waiter.settle(ok(lease));
-      this.#watch(lease, false);
-    } else this.#conflict(found.conflict);
-  }
-
-  /** So young that an earlier run may not have come to the end of its probes. */
-  #isNew({ acquiredAt }: Lease4): boolean {
-    return between(acquiredAt, this.#world.clock.now()) < PROBING;
-  }
-
-  #watch(lease: Lease4, probe: boolean): void {
-    const { conflictCheck } = this.identity;
-    if (conflictCheck !== 'off') this.#guard.watch(lease.address.address, { probe });
-  }
-
   #conflict(by: Mac): void {
-    const { lease } = this;
+    const address = leaseOf(this.#state)?.address.address;
     this.#world.count('address-conflict');
     this.#world.log.warn(
-      { lease: keyText(this.identity.key), address: lease?.address.address, by },
+      { lease: keyText(this.identity.key), address, by },
       'another host uses the address: it is declined, another one is asked for in 10 s',
     );
-    this.dispatch({ type: 'conflict', earlier: this.#conflicts });
+    if (address !== undefined) this.#parts.claims.conflicted(address, this, by);
+    this.dispatch({ type: 'conflict', holder: by, earlier: this.#conflicts });
     this.#conflicts += 1;
   }
 
-  /** An adopted address that the server does not grant is none. */
-  #dropPresent(): void {
-    if (this.#present === undefined) return;
-    this.#hands.withdrawAddress(this.#present);
-    this.#present = undefined;
+  /** A record that claims what is spoken for is not taken up: the address goes, and another one is sought. */
+  #isObjected({ address: { address }, serverId: server }: Lease4): boolean {
+    const objection = this.#parts.claims.objectionTo(address, this);
+    if (objection === undefined) return false;
+    this.#parts.notes.turnedDown(keyText(this.identity.key), { ...objection, address, server });
+    this.dispatch({ type: 'conflict', ...objection });
+    return true;
   }
 
   #send(effect: Send): void {
@@ -377,12 +356,13 @@ export class LeaseClient {
    * caller removes the link next, and the address with it. Rejects with a SysError when the address cannot be removed.
    */
   async giveBack(pod: PodNamespace, linkGoes = false): Promise<string | undefined> {
-    await this.#end('given-up');
+    const beside = await this.#end('given-up');
     const state = this.#state;
     const held = heldBy(state);
     this.dispatch({ type: 'release' });
     if (held === undefined) return undefined;
     const { index } = this.identity.link;
+    if (beside !== undefined && !linkGoes) await pod.removeAddress(index, beside);
     const way = this.#parts.ways.lastWayOf(pod, { ...this.identity, state }, held);
     const lost = await partFrom(pod, this.#exchange, { index, address: held.address }, this.#parting, way);
     if (lost === undefined) this.#world.count('message-sent');
@@ -395,14 +375,16 @@ export class LeaseClient {
     await this.#end('closed');
   }
 
-  async #end(life: 'closed' | 'given-up'): Promise<void> {
+  /** Gives an address that the pod still has beside the one that the machine holds. */
+  async #end(life: 'closed' | 'given-up'): Promise<Cidr<Ipv4> | undefined> {
     if (this.#life === 'running' || life === 'given-up') this.#life = life;
     if (life === 'given-up') this.#hands.drop();
     this.#armAt(undefined);
     this.#waiter.settle(err({ kind: 'cancelled' }));
-    this.#guard.end();
+    const beside = this.#installer.end();
     this.#exchange.end();
     this.#hands.seal();
     await this.#hands.idle();
+    return beside;
   }
 }

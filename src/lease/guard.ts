@@ -1,4 +1,4 @@
-import type { Ipv4 } from '../base/ipv4.ts';
+import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { type Acd4Effect, type Acd4Event, type Acd4State, step, wakeAt } from '../protocol/acd4/machine.ts';
@@ -7,11 +7,12 @@ import type { Inbox } from './inbox.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { ArpPort, LeaseWorld, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
+import { probeFromUplink, uplinkBelow } from './uplink-probe.ts';
 
 /** What a check found. */
 export type Checked = 'free' | { readonly conflict: Mac };
 
-type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' | 'count'>;
+type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' | 'frames' | 'count'>;
 
 /** One address that is looked after: from `check` or `watch` to the next of them, a conflict or the end. */
 type Watch = {
@@ -29,6 +30,9 @@ type Watch = {
 /**
  * Looks after the address of one lease (RFC 5227). A packet socket in the pod's namespace and a timer exist only while
  * there are probes under way; an address that is watched costs an entry in the inbox.
+ *
+ * A check before an address is used asks from both ends: from the pod, which its siblings hear, and from the uplink. What
+ * a pod does to its own packets, and what it answers itself, changes nothing of the second.
  *
  * Watching hears what the uplink's tap hears. A lease whose LAN has no tap (`uplinkIndex` undefined: a veth, a link
  * inside a container) and its siblings on the same parent are heard while probing only.
@@ -102,7 +106,7 @@ export class AddressGuard {
     const { uplinkIndex } = this.#identity;
     const unwatch = this.#inbox.watchArp(address, (packet, heardOn) => {
       // The same address behind another uplink is another host's on another network.
-      if (heardOn === uplinkIndex) this.#dispatch(watch, { type: 'packet', packet });
+      if (heardOn === uplinkIndex) this.#hear(watch, packet);
     });
     const watch: Watch = {
       address,
@@ -142,6 +146,13 @@ export class AddressGuard {
     this.#arm(watch);
   }
 
+  /** What the uplink asks on our behalf comes back where something below it repeats it. */
+  #hear(watch: Watch, packet: ArpPacket): void {
+    if (packet.senderIp === IPV4_ANY && packet.senderMac === uplinkBelow(this.#world, this.#identity)?.mac)
+      return;
+    this.#dispatch(watch, { type: 'packet', packet });
+  }
+
   #arm(watch: Watch): void {
     watch.cancelTimer?.();
     watch.cancelTimer = undefined;
@@ -176,9 +187,15 @@ export class AddressGuard {
     }
   }
 
+  #askFromUplink(address: Ipv4): void {
+    const failed = probeFromUplink(this.#world, this.#identity, address);
+    if (failed !== undefined) this.#failed(failed);
+  }
+
   /** Only who probes listens on the port: what is defended is heard by the tap, and once is enough. */
   #send(watch: Watch, packet: ArpPacket): void {
     const probing = watch.state.kind === 'probing';
+    if (watch.state.kind === 'probing' && watch.state.mode === 'before') this.#askFromUplink(watch.address);
     let failed: unknown;
     try {
       failed = (watch.port ?? this.#open(watch, probing)).send(packet);
@@ -195,7 +212,7 @@ export class AddressGuard {
     try {
       const port = pod.openArp(this.#identity.link.index);
       watch.port = port;
-      if (listen) port.onPacket((packet) => this.#dispatch(watch, { type: 'packet', packet }));
+      if (listen) port.onPacket((packet) => this.#hear(watch, packet));
       return port;
     } finally {
       if (pod !== watch.pod) pod.close();

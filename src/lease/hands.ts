@@ -53,7 +53,7 @@ export class LeaseHands {
     this.#placeGone = owner.placeGone;
     // Whoever made the interface puts the first address on it; only the daemon itself says when that ends.
     this.#unprolonged = !identity.link.owned;
-    for (const address of leftovers) this.#leave(address);
+    for (const address of leftovers) this.leave(address);
   }
 
   /** To be stored with the lease: whoever goes on after the end of this process removes them. */
@@ -61,7 +61,8 @@ export class LeaseHands {
     return this.#leftovers.size === 0 ? undefined : [...this.#leftovers.values()];
   }
 
-  #leave(address: Cidr<Ipv4>): void {
+  /** It has to go when something else is put in its place, now or by the next run. */
+  leave(address: Cidr<Ipv4>): void {
     if (this.#leftovers.size < MOST_LEFTOVERS) this.#leftovers.set(formatCidr(address), address);
   }
 
@@ -121,7 +122,7 @@ export class LeaseHands {
   /** A lease that was got while the pod runs; `before` is what it replaces there. */
   apply(lease: Lease4, before: Lease4 | undefined): void {
     const { apply } = this.#identity;
-    if (before !== undefined) this.#leave(before.address);
+    if (before !== undefined) this.leave(before.address);
     this.#forgetLeftovers([lease.address]);
     this.later('store the new lease', () => this.#store());
     this.#change('apply the new lease', (now) => ({
@@ -153,13 +154,13 @@ export class LeaseHands {
 
   /** Stores that the lease is lost, then takes its address and routes off the interface. */
   withdraw(lease: Lease4): void {
-    this.#leave(lease.address);
+    this.leave(lease.address);
     this.#takeOff(withdrawalOf(lease, this.#identity.apply));
   }
 
   /** The same for an address of which nothing else is known. */
   withdrawAddress(address: Cidr<Ipv4>): void {
-    this.#leave(address);
+    this.leave(address);
     this.#takeOff({ addresses: [], routes: [], removeAddresses: [address] });
   }
 

@@ -1,11 +1,11 @@
 import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
-import type { Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
-import { type Dhcp4Config, type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
+import { type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
+import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { validFor } from './configuration.ts';
 import { type Debt, Debts } from './debts.ts';
@@ -16,45 +16,16 @@ import { hintFor, remember } from './past.ts';
 import { listenFor } from './arp-question.ts';
 import { carrierComes, comes } from './patience.ts';
 import { dropRule, openPodOf } from './pod-of-lease.ts';
-import type { DhcpDefaults, LeaseWorld, LinkMaker, LinkState, PodLinkChange, PodNamespace } from './ports.ts';
-import {
-  type ApplyPolicy,
-  type ConflictCheck,
-  keyText,
-  type LeaseIdentity,
-  type LeaseKey,
-  type LeaseRecord,
-  type LinkMade,
-  RECORD_SCHEMA,
-} from './record.ts';
+import type { DhcpDefaults, LeaseWorld, LinkMaker, PodLinkChange, PodNamespace } from './ports.ts';
+import { keyText, type LeaseIdentity, type LeaseKey, type LeaseRecord } from './record.ts';
+import { type AcquireRequest, identityOf, isSamePlace } from './request.ts';
 import { ServerNotes } from './server-notes.ts';
-import { isSame, twinOf, userOf, whole } from './sharing.ts';
+import { twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 import { Ways } from './ways.ts';
 
 /** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
 const FEW_PODS = 16;
-
-export type AcquireRequest = {
-  readonly key: LeaseKey;
-  readonly netnsPath: string;
-  readonly pod: PodNamespace;
-  /** The interface that asks; it is up. */
-  readonly link: LinkState & { readonly mac: Mac };
-  /** The daemon made the link. */
-  readonly owned: boolean;
-  /** What it was made of, where it shall be made again when its uplink comes back. */
-  readonly made?: LinkMade | undefined;
-  /** The uplink whose tap hears the answers; undefined where the interface is no child of one. */
-  readonly uplinkIndex: number | undefined;
-  /** The interface of the daemon's namespace through which this LAN is reached, where there is one. */
-  readonly lan: { readonly index: number; readonly name: string } | undefined;
-  readonly client: Omit<Dhcp4Config, 'chaddr'>;
-  readonly apply: ApplyPolicy;
-  readonly conflictCheck: ConflictCheck;
-  /** The client may come back as the same one, and is to have its old address then. */
-  readonly remember?: boolean | undefined;
-};
 
 export type Failure =
   | AcquireFailure
@@ -71,6 +42,7 @@ export class LeaseManager {
   readonly #clients = new Map<string, LeaseClient>();
   readonly #notes: ServerNotes;
   readonly #ways: Ways;
+  readonly #claims: Claims;
   readonly #debts: Debts;
   readonly #keeper: Keeper;
 
@@ -84,6 +56,7 @@ export class LeaseManager {
     );
     this.#notes = new ServerNotes(world);
     this.#ways = new Ways(world, this.#inbox);
+    this.#claims = new Claims(world, () => this.#clients.values());
     this.#debts = new Debts(world, this.#inbox, {
       isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
     });
@@ -141,7 +114,7 @@ export class LeaseManager {
   async acquire(request: AcquireRequest, signal: AbortSignal): Promise<Result<Lease4 | undefined, Failure>> {
     const known = this.#clients.get(keyText(request.key));
     const { bootId } = this.#world.clock;
-    if (known?.lease !== undefined && isSame(known, request, bootId)) return ok(known.lease);
+    if (known?.lease !== undefined && isSamePlace(known.identity, request, bootId)) return ok(known.lease);
     if (known !== undefined) await this.release(request.key);
     await this.#debts.forget(request.key);
 
@@ -151,7 +124,7 @@ export class LeaseManager {
     }
     const listening = this.#listen(request.uplinkIndex);
     if (listening !== undefined) return err({ kind: 'send-failed', error: listening });
-    const client = this.#newClient(this.#identityOf(request), { kind: 'init', last: undefined });
+    const client = this.#newClient(identityOf(request, bootId), { kind: 'init', last: undefined });
     const twin = twinOf(this.#clients.values(), client);
     if (twin !== undefined) this.#notes.twins(keyText(request.key), keyText(twin.identity.key));
     const left = millis(this.#defaults.deadline - between(started, this.#world.clock.now()));
@@ -164,10 +137,10 @@ export class LeaseManager {
         return acquired;
       }
     } catch (error) {
-      await this.#giveBack(client, request.pod);
+      await this.#giveUp(client, request.pod);
       throw error;
     }
-    await this.#giveBack(client, request.pod);
+    await this.#giveUp(client, request.pod);
     return err(failure ?? { kind: 'cancelled' });
   }
 
@@ -182,7 +155,10 @@ export class LeaseManager {
     if (!this.#clients.has(text)) await this.#debts.forget(request.key);
     if (this.#clients.has(text)) return false;
     this.#listen(request.uplinkIndex);
-    const client = this.#newClient(this.#identityOf(request), { kind: 'init', last: present.address });
+    const client = this.#newClient(identityOf(request, this.#world.clock.bootId), {
+      kind: 'init',
+      last: present.address,
+    });
     client.adopt(present);
     try {
       await this.#world.store.put(client.record());
@@ -201,26 +177,6 @@ export class LeaseManager {
     return index === undefined ? undefined : listenFor(this.#inbox, { index });
   }
 
-  #identityOf(request: AcquireRequest): LeaseIdentity {
-    const { key, netnsPath, pod, link, owned, made, uplinkIndex, lan, apply, conflictCheck } = request;
-    // Without a tap a unicast answer to an address that nobody has yet would reach nobody.
-    const broadcast = uplinkIndex === undefined ? 'always' : request.client.broadcast;
-    return {
-      schema: RECORD_SCHEMA,
-      key,
-      bootId: this.#world.clock.bootId,
-      netns: { path: netnsPath, inode: pod.inode },
-      link: { index: link.index, mac: link.mac, owned, made },
-      uplinkIndex,
-      lan,
-      apply,
-      conflictCheck,
-      remember: request.remember ?? false,
-      owner: 'pod',
-      config: { ...request.client, broadcast, chaddr: link.mac },
-    };
-  }
-
   #newClient(
     identity: LeaseIdentity,
     state: Dhcp4State,
@@ -232,6 +188,7 @@ export class LeaseManager {
       notes: this.#notes,
       ways: this.#ways,
       suspect: (key: LeaseKey) => this.#keeper.suspect(this.#clients.get(keyText(key))),
+      claims: this.#claims,
       isCrowded: () => this.#clients.size > FEW_PODS,
       pace: (work: () => void) => this.#keeper.pace(work),
     };
@@ -258,6 +215,14 @@ export class LeaseManager {
       throw error;
     }
     return signal.aborted ? { kind: 'cancelled' } : undefined;
+  }
+
+  /** After an acquisition that failed: what another pod of this node lives by is not given back. */
+  async #giveUp(client: LeaseClient, pod: PodNamespace): Promise<void> {
+    const isUsed =
+      heldBy(client.state) !== undefined &&
+      userOf(this.#clients.values(), whole(client), client) !== undefined;
+    await (isUsed ? this.#leave(client, pod, false) : this.#giveBack(client, pod));
   }
 
   /** Ends a client and what it holds. Whatever happens, it is forgotten; what the server has not heard stays owed. */

@@ -198,6 +198,11 @@ export interface LeaseWorld {
   namespaceAt(path: string): NamespaceAt;
   readonly openTap: OpenTap;
   readonly frames: HostFrames;
+  /**
+   * Who of this node has the address, beside the leases of this daemon: the node itself, its router, a pod whose
+   * address another plugin gave; in words, and at once. Undefined: nobody. `asker` does not hinder itself.
+   */
+  holderOnNode(address: Ipv4, asker: Pick<LeaseIdentity, 'key' | 'lan'>): string | undefined;
   /** Networks that no route of a lease may lead into. */
   readonly protect: readonly Cidr<Ipv4>[];
   /** Adds one to a counter: why something was dropped, or what was done. */

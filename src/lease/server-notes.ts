@@ -10,6 +10,7 @@ import type { LeaseWorld } from './ports.ts';
 const MOST_NAMED = 16;
 
 type Ignored = Extract<Dhcp4Effect, { readonly type: 'ignore' }>;
+type TurnedDown = Extract<Dhcp4Effect, { readonly type: 'turned-down' }>;
 type Refused = Extract<Dhcp4Effect, { readonly type: 'refused' }>;
 
 /** A server that has not answered for so long is not only slow. */
@@ -86,12 +87,23 @@ export class ServerNotes {
     );
   }
 
+  /** An address that somebody else has: `holder` says who. */
+  turnedDown(lease: string, { address, server, reason, holder }: Omit<TurnedDown, 'type'>): void {
+    this.#world.count(`address-turned-down:${reason}`);
+    this.#world.log.warn(
+      { lease, address, server, holder },
+      reason === 'held-on-this-node'
+        ? 'a DHCP server gives a pod an address that this node uses: it is not taken'
+        : 'a DHCP server gives an address again that another host was seen with: it is not taken',
+    );
+  }
+
   /** To a server two pods of one identity are one client, which has one address. */
   twins(lease: string, other: string): void {
     this.#world.count('identity-shared');
     this.#world.log.warn(
       { lease, other },
-      'two pods of this node have one client identifier: the server takes them for one and gives them one address',
+      'two pods of this node have one client identifier: the server takes them for one, and only one of them can have its address',
     );
   }
 

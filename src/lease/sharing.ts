@@ -1,6 +1,5 @@
-import { heldBy } from '../protocol/dhcp4/state.ts';
+import { heldBy, isSameToServer } from '../protocol/dhcp4/state.ts';
 import type { LeaseClient } from './client.ts';
-import type { LinkState, PodNamespace } from './ports.ts';
 import type { LeaseRecord } from './record.ts';
 
 /**
@@ -30,27 +29,10 @@ export function twinOf(clients: Iterable<LeaseClient>, one: LeaseClient): LeaseC
 }
 
 function isSameClient({ identity }: LeaseClient, other: Pick<LeaseRecord, 'config' | 'key'>): boolean {
-  if (identity.key.network !== other.key.network) return false;
-  const { clientId, chaddr } = other.config;
-  return clientId === undefined ? identity.config.chaddr === chaddr : identity.config.clientId === clientId;
+  return identity.key.network === other.key.network && isSameToServer(identity.config, other.config);
 }
 
 /** With the state as it is, and not only what has to survive of it: a server may hold what was only asked for. */
 export function whole(client: LeaseClient): LeaseRecord {
   return { ...client.identity, state: client.state };
-}
-
-/** The same interface of the same namespace, in this boot. */
-export function isSame(
-  client: LeaseClient,
-  request: { readonly pod: Pick<PodNamespace, 'inode'>; readonly link: Pick<LinkState, 'index' | 'mac'> },
-  bootId: string,
-): boolean {
-  const { netns, link } = client.identity;
-  return (
-    client.identity.bootId === bootId &&
-    netns.inode === request.pod.inode &&
-    link.index === request.link.index &&
-    link.mac === request.link.mac
-  );
 }

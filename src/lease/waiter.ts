@@ -3,7 +3,7 @@ import type { SysError } from '../base/sys-error.ts';
 import { type Duration, later } from '../base/time.ts';
 import { describeAcquisition, type Outcome, outcomeOf } from '../protocol/dhcp4/diagnosis.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
-import type { Dhcp4State } from '../protocol/dhcp4/state.ts';
+import type { Acquisition } from '../protocol/dhcp4/state.ts';
 import type { LeaseWorld } from './ports.ts';
 
 /** Why an acquisition ended without a lease. */
@@ -29,20 +29,20 @@ export class Waiter {
   }
 
   /**
-   * Until `settle` is called, `deadline` has passed (with the diagnosis of `state` then) or `signal` aborts. `begin` is
+   * Until `settle` is called, `deadline` has passed (with a diagnosis from `account` then) or `signal` aborts. `begin` is
    * called once somebody waits.
    */
   async wait(
     deadline: Duration,
     signal: AbortSignal,
-    client: { readonly begin: () => void; readonly state: () => Dhcp4State },
+    client: { readonly begin: () => void; readonly account: () => Acquisition | undefined },
   ): Promise<Acquired> {
     const { clock, timers } = this.#world;
     const cancelled = (): void => {
       this.settle(err({ kind: 'cancelled' }));
     };
     const cancelDeadline = timers.at(later(clock.now(), deadline), () => {
-      this.settle(err(this.#diagnose(client.state())));
+      this.settle(err(this.#diagnose(client.account())));
     });
     signal.addEventListener('abort', cancelled, { once: true });
     try {
@@ -65,12 +65,12 @@ export class Waiter {
     return settle !== undefined;
   }
 
-  #diagnose(state: Dhcp4State): AcquireFailure {
-    if (!('acquisition' in state)) return { kind: 'cancelled' };
+  #diagnose(account: Acquisition | undefined): AcquireFailure {
+    if (account === undefined) return { kind: 'cancelled' };
     return {
       kind: 'no-lease',
-      outcome: outcomeOf(state.acquisition),
-      text: describeAcquisition(state.acquisition, this.#world.clock.now()),
+      outcome: outcomeOf(account),
+      text: describeAcquisition(account, this.#world.clock.now()),
     };
   }
 }

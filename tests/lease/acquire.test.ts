@@ -113,7 +113,7 @@ describe('an acquisition that fails leaves nothing behind', () => {
     const lease = await attach(world, manager, world.addPod('a'));
     assert.ok(!lease.ok && lease.error.kind === 'no-lease');
     assert.equal(lease.error.outcome, 'refused');
-    assert.match(lease.error.text, /refused by \d+ NAKs \("not yours"\)/);
+    assert.match(lease.error.text, /refused by \d+ NAKs of 192\.168\.1\.1 \("not yours"\)/);
     assertNothingHeld(world, manager);
   });
 

@@ -22,6 +22,7 @@ describe('check', () => {
     assert.deepEqual(found, { conflict: OTHER });
     assert.deepEqual(lan.conflicts, [], 'who asked is told, nobody else');
     pod.close();
+    await lan.time.run(1);
     assert.deepEqual(lan.left, NOTHING);
   });
 
@@ -35,6 +36,7 @@ describe('check', () => {
       lan.sent,
       [0, 100, 200].map((ms) => `${ms} probe ${ADDRESS}`),
     );
+    assert.deepEqual(lan.sentByUplink, lan.sent, 'and from the uplink too');
     pod.close();
     assert.deepEqual(lan.left, NOTHING);
   });
@@ -90,8 +92,19 @@ describe('check', () => {
       breakIt(lan);
       lan.owners.set(ADDRESS, OTHER);
       const pod = lan.openPod();
-      assert.equal(await lan.time.until(lan.guard().check(pod, ADDRESS)), 'free');
+      assert.equal(await lan.time.until(lan.guardWithoutUplink().check(pod, ADDRESS)), 'free');
       assert.equal(lan.counted.filter((event) => event.startsWith('arp-failed:')).length, 3);
+      pod.close();
+      assert.deepEqual(lan.left, NOTHING);
+    });
+
+    test(`finds it from the uplink when ${what}, and leaves nothing open`, async () => {
+      const lan = new ArpLan();
+      breakIt(lan);
+      lan.owners.set(ADDRESS, OTHER);
+      const pod = lan.openPod();
+      assert.deepEqual(await lan.time.until(lan.guard().check(pod, ADDRESS)), { conflict: OTHER });
+      assert.deepEqual([lan.sentByUplink, lan.sent], [[`0 probe ${ADDRESS}`], []]);
       pod.close();
       assert.deepEqual(lan.left, NOTHING);
     });

@@ -4,7 +4,7 @@ import { type Ipv4, ipv4 } from '../../src/base/ipv4.ts';
 import { SysError } from '../../src/base/sys-error.ts';
 import type { LeaseManager } from '../../src/lease/manager.ts';
 import type { PodModel } from './support/pods.ts';
-import { attached, FakeWorld, keyOf, managerOf, requestFor, stored } from './support/world.ts';
+import { attach, attached, FakeWorld, keyOf, managerOf, requestFor, stored } from './support/world.ts';
 
 const FIRST = ipv4('192.168.1.100');
 const OTHER = ipv4('192.168.1.150');
@@ -167,17 +167,24 @@ describe('an adopted address', () => {
   });
 });
 
-test('two pods of one identity: the DEL of the first does not take the lease from the second', async () => {
+test('two pods of one identity: the second one waits for the address, and takes nothing from the first', async () => {
   const world = new FakeWorld();
   const manager = managerOf(world);
   const client = { clientId: '00aabb' };
   const [first, second] = [world.addPod('a'), world.addPod('b')];
   await attached(world, manager, first, { client });
-  await attached(world, manager, second, { client });
+  const refused = await attach(world, manager, second, { client });
+  assert.ok(!refused.ok && refused.error.kind === 'no-lease');
+  assert.match(
+    refused.error.text,
+    /192\.168\.1\.100 of 192\.168\.1\.1 \(8 times\): pod a\/lan\/eth0 of this node/,
+  );
   assert.equal(world.counts.get('identity-shared'), 1);
+  assert.deepEqual([world.journal.filter((what) => what === 'DECLINE'), world.server.released], [[], []]);
+  assert.deepEqual([addressesOf(first), world.server.held], [[FIRST], [FIRST]]);
   await manager.release(keyOf(first));
-  await world.time.run(60_000);
-  assert.deepEqual([world.server.released, addressesOf(first)], [[], []]);
+  assert.equal((await attached(world, manager, second, { client })).address.address, FIRST);
+  world.server.released.length = 0;
   await manager.release(keyOf(second));
   await world.time.run(60_000);
   assert.deepEqual(world.server.released, [FIRST]);

@@ -9,7 +9,7 @@ import { CniError } from '../spec/errors.ts';
 import { leaseKey, operationKey, withMac } from '../plugins/ipam.ts';
 import { openPod } from '../plugins/pod.ts';
 import { type LinkMade, MACVLAN_MODES } from '../../lease/record.ts';
-import type { AcquireRequest } from '../../lease/manager.ts';
+import type { AcquireRequest } from '../../lease/request.ts';
 
 /** How the lease of an attachment that runs was taken over. */
 export type Readoption =

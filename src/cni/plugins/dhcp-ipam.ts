@@ -1,6 +1,6 @@
 import { seconds } from '../../base/time.ts';
 import { addressing, isUsual } from '../../lease/configuration.ts';
-import type { AcquireRequest } from '../../lease/manager.ts';
+import type { AcquireRequest } from '../../lease/request.ts';
 import { keyText } from '../../lease/record.ts';
 import { readopt, type Readoption, type RequestFor } from '../adopt/readopt.ts';
 import type { AddCall, CheckCall, DelCall, PluginServices } from '../context.ts';

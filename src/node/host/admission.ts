@@ -28,6 +28,8 @@ export class NotAdmitted extends SysError {
 export type AdmissionOwner = {
   /** The interfaces by which the node is on the LANs of its pods, by name. */
   uplinks(): readonly string[];
+  /** Another pod that has an address, by the name of its attachment. */
+  podWith(address: Ipv4, but: AttachmentRecord): string | undefined;
   /** A pod whose address was refused is to be looked at again: by the name of its attachment. */
   again(attachment: string): void;
 };
@@ -61,6 +63,11 @@ export class Admission {
     );
   }
 
+  /** What the node's kernel had at the last look. */
+  get lan(): NodeLan {
+    return this.#lan;
+  }
+
   /** Why a network is not one of services now; undefined: it is. */
   serviceProblem(network: Cidr<Ipv4>, also: readonly string[] = []): string | undefined {
     return serviceProblem(this.#lan, this.#here([...this.#owner.uplinks(), ...also]), network);
@@ -79,17 +86,17 @@ export class Admission {
       const problem = this.serviceProblem(network, [uplink]);
       if (problem !== undefined) throw new NotAdmitted('services', `${formatCidr(network)} ${problem}`);
     }
-    const [refused] = this.#judge(uplink, addresses);
+    const [refused] = this.#judge(record, addresses);
     if (refused !== undefined) throw new NotAdmitted('address', refused);
   }
 
   /** Of the addresses of a running pod those that the node may lead to it. What is refused is said and counted. */
   async admitted(pod: Pod): Promise<readonly Ipv4[]> {
-    const { uplink, key } = pod.record;
-    const text = attachmentText(key);
+    const { record } = pod;
+    const text = attachmentText(record.key);
     if (pod.addresses.length > 0) await this.look();
     const { addresses } = pod;
-    const [reason] = this.#judge(uplink, addresses);
+    const [reason] = this.#judge(record, addresses);
     const before = this.#refused.get(text);
     if (reason === undefined) {
       this.#refused.delete(text);
@@ -103,18 +110,20 @@ export class Admission {
         'a running pod has an address that the node must not lead to it: no route is made',
       );
     }
-    return addresses.filter((address) => this.#problemOf(uplink, address) === undefined);
+    return addresses.filter((address) => this.#problemOf(record, address) === undefined);
   }
 
-  #judge(uplink: string, addresses: readonly Ipv4[]): readonly string[] {
+  #judge(record: AttachmentRecord, addresses: readonly Ipv4[]): readonly string[] {
     return addresses.flatMap((address) => {
-      const problem = this.#problemOf(uplink, address);
+      const problem = this.#problemOf(record, address);
       return problem === undefined ? [] : [`${address} ${problem}`];
     });
   }
 
-  #problemOf(uplink: string, address: Ipv4): string | undefined {
-    const [here] = this.#here([uplink]);
+  #problemOf(record: AttachmentRecord, address: Ipv4): string | undefined {
+    const other = this.#owner.podWith(address, record);
+    if (other !== undefined) return `is the address of pod ${other}`;
+    const [here] = this.#here([record.uplink]);
     return here === undefined ? undefined : addressProblem(this.#lan, here, address);
   }
 
@@ -188,10 +197,12 @@ export class Admission {
       this.#here(this.#owner.uplinks()).some((one) => one.index === index);
     switch (notice.kind) {
       case 'address':
-        return isAtUplink(notice.index);
+        // A pod's lease may stand on any interface, also one on which the node does nothing for pods.
+        return true;
       case 'route':
         if (notice.protocol === RTPROT_LEASEHOLD) return false;
-        return this.#refused.size > 0 || notice.dst.prefix === 0 || isAtUplink(notice.index);
+        if (this.#refused.size > 0 || notice.dst.prefix === 0) return true;
+        return notice.gateway !== undefined || isAtUplink(notice.index);
       default:
         return false;
     }

@@ -47,6 +47,11 @@ export class Attachment {
     return leased === undefined ? [] : [leased];
   }
 
+  /** Those that the node leads to it, or is about to. */
+  get led(): readonly Ipv4[] {
+    return this.#addresses;
+  }
+
   /** The networks that this pod reaches through the node, of those that the node knows. */
   networks(known: readonly Cidr<Ipv4>[]): readonly Cidr<Ipv4>[] {
     const { services } = this.record;

@@ -5,12 +5,12 @@ import { isSysError } from '../../base/sys-error.ts';
 import { Admission } from './admission.ts';
 import { Attachment } from './attachment.ts';
 import { Barriers } from './barriers.ts';
+import { Begun } from './begun.ts';
 import { confinedOf } from './confine.ts';
+import { type Asker, holderOnNode } from './holders.ts';
 import type { HostStatus } from './host-status.ts';
 import { leftRoutes, lostAttachments } from './lost-attachments.ts';
 import { PodChecks, type PodsChecked } from './pod-checks.ts';
-import { PodRetries } from './pod-retries.ts';
-import { PodSide } from './pod-side.ts';
 import type { HostNotice } from './ports.ts';
 import {
   type AttachmentKey,
@@ -20,6 +20,8 @@ import {
   type HostRecord,
 } from './record.ts';
 import { Repairs } from './repairs.ts';
+import { RunningPods } from './running-pods.ts';
+import { othersWith } from './same-address.ts';
 import { distinct, type ServiceNetworks } from './service-networks.ts';
 import { ShimLook } from './shim-look.ts';
 import { Sides } from './sides.ts';
@@ -43,17 +45,17 @@ export class HostSide {
   readonly #sides: Sides;
   readonly #admission: Admission;
   readonly #attachments = new Map<string, Attachment>();
-  readonly #begun = new Map<string, PodSide>();
+  readonly #begun: Begun;
   /** Those of an earlier run whose turn is in `start`. */
   readonly #resumed: AttachmentRecord[] = [];
+  readonly #pods: RunningPods;
   readonly #checks = new PodChecks();
-  readonly #retries: PodRetries<Attachment>;
   readonly #sweep: Sweep;
-  #closed = false;
 
   constructor(world: HostWorld, services: ServiceNetworks) {
     this.#world = world;
     this.#services = services;
+    this.#begun = new Begun(world);
     this.#sides = new Sides(world, {
       repairs: this.#repairs,
       renamed: (side) => followName(world, this.#on(side)),
@@ -67,7 +69,13 @@ export class HostSide {
     });
     this.#admission = new Admission(world, services, {
       uplinks: () => this.#sides.all.flatMap(({ waysOut }) => waysOut),
-      again: (text) => this.#followAgain(this.#attachments.get(text)),
+      podWith: (address, but) => {
+        const other = othersWith(this.#attachments.values(), address, but).find(
+          ({ record }) => !this.#sweep.isGone(record),
+        );
+        return other === undefined ? undefined : attachmentText(other.record.key);
+      },
+      again: (text) => void this.#pods.follow(this.#attachments.get(text)),
     });
     this.#barriers = new Barriers(world, this.#repairs, () => ({
       networks: this.#guarded(),
@@ -76,10 +84,13 @@ export class HostSide {
       confined: confinedOf(world.kernel, this.#sides.all),
       lans: distinct(this.#sides.all.flatMap(({ networks }) => networks)),
     }));
-    this.#retries = new PodRetries(world, (one) => void this.#applyInPods([one]));
     this.#sweep = new Sweep(world, {
-      attachments: () => [...this.#attachments.values()].map(({ record }) => record),
+      attachments: () => this.#records,
       detach: (key) => this.detach(key),
+    });
+    this.#pods = new RunningPods(world, this.#admission, services, {
+      isCurrent: (one) => this.#attachments.get(attachmentText(one.record.key)) === one,
+      dropGone: (one) => this.#dropGone(one),
     });
     services.onChange(() => void this.#servicesChanged());
   }
@@ -110,7 +121,7 @@ export class HostSide {
     await this.#admission.lookOrLater();
     await this.#barriers.ensure();
     this.#sweep.start();
-    void this.#applyInPods([...this.#attachments.values()]);
+    void this.#pods.apply([...this.#attachments.values()]);
   }
 
   /** Whose records were lost. Never rejects: then they are as lost as before. */
@@ -133,8 +144,7 @@ export class HostSide {
 
   /** A pod that runs is never forgotten: where the record of its uplink is lost, that begins anew. */
   async #takeUp(record: AttachmentRecord): Promise<void> {
-    const side = await this.#sideFor(record);
-    const attachment = new Attachment(this.#world, record, side);
+    const attachment = new Attachment(this.#world, record, await this.#sideFor(record));
     attachment.pod.takeUp();
     this.#attachments.set(attachmentText(record.key), attachment);
     attachment.expect();
@@ -151,9 +161,7 @@ export class HostSide {
 
   /** Begins with what can be done before the pod has its address. Never fails: `attach` does what is missing. */
   begin(request: AttachRequest, index: number): void {
-    const pod = new PodSide(this.#world, this.#recordOf(request));
-    pod.begin(index);
-    this.#begun.set(attachmentText(request.key), pod);
+    this.#begun.begin(this.#recordOf(request), index);
     if (!request.hostAccess) return;
     void this.#sides.of(request.uplink).then(
       (side) => this.#trySide(side),
@@ -164,9 +172,7 @@ export class HostSide {
   /** The ADD is over. Where it came to nothing, what was begun for it is taken back. */
   ended(key: AttachmentKey): void {
     const text = attachmentText(key);
-    const pod = this.#begun.get(text);
-    this.#begun.delete(text);
-    if (pod !== undefined && this.#attachments.get(text)?.pod !== pod) void pod.remove();
+    this.#begun.ended(text, this.#attachments.get(text)?.pod);
   }
 
   #recordOf(request: AttachRequest): AttachmentRecord {
@@ -181,7 +187,8 @@ export class HostSide {
     const text = attachmentText(request.key);
     const record = this.#recordOf(request);
     const side = await this.#sideFor(record);
-    const attachment = new Attachment(this.#world, record, side, this.#begun.get(text));
+    const attachment = new Attachment(this.#world, record, side, this.#begun.get(text)?.pod);
+    await this.#dropGone(attachment);
     await this.#admission.admit(attachment);
     const before = this.#attachments.get(text);
     this.#attachments.set(text, attachment);
@@ -203,6 +210,12 @@ export class HostSide {
     }
   }
 
+  /** A pod that went without a DEL keeps nobody from its address, not even until that is noticed. */
+  async #dropGone({ record, addresses }: Attachment): Promise<void> {
+    const others = addresses.flatMap((one) => othersWith(this.#attachments.values(), one, record));
+    for (const other of others) if (this.#sweep.isGone(other.record)) await this.detach(other.record.key);
+  }
+
   /** What an attachment of the same name had before and this one has not. */
   async #dropOld(before: Attachment, now: Attachment): Promise<void> {
     const isSamePod = before.record.netns.inode === now.record.netns.inode;
@@ -222,7 +235,7 @@ export class HostSide {
     if (attachment === undefined) return { inPod: Promise.resolve() };
     this.#attachments.delete(text);
     this.#admission.forget(text);
-    this.#retries.done(attachment);
+    this.#pods.forget(attachment);
     const inPod = attachment.pod.remove().then(() => this.#forget(attachment.record));
     try {
       await attachment.leaveNode();
@@ -249,37 +262,38 @@ export class HostSide {
     }
   }
 
+  /** Learns what the node's kernel has: for `holderOf`, before `start`. Never rejects: a look that fails is tried again. */
+  learn(): Promise<void> {
+    return this.#admission.lookOrLater();
+  }
+
+  /** Who of this node has an address, beside pods with leases, by the last look; in words. Undefined: nobody. */
+  holderOf(address: Ipv4, asker: Asker): string | undefined {
+    const view = {
+      lan: this.#admission.lan,
+      records: [...this.#resumed, ...this.#records],
+      begun: this.#begun.get(attachmentText(asker.key))?.record,
+      isGone: (record: AttachmentRecord) => this.#sweep.isGone(record),
+    };
+    return holderOnNode(view, address, asker);
+  }
+
+  get #records(): readonly AttachmentRecord[] {
+    return [...this.#attachments.values()].map(({ record }) => record);
+  }
+
   has(key: AttachmentKey): boolean {
     return this.#attachments.has(attachmentText(key));
   }
 
   /** The attachments of one network, or all. */
   attachmentsOf(network?: string): readonly AttachmentRecord[] {
-    return [...this.#attachments.values()]
-      .map(({ record }) => record)
-      .filter(({ key }) => network === undefined || key.network === network);
+    return this.#records.filter(({ key }) => network === undefined || key.network === network);
   }
 
   /** The address of a lease changed, came or went, or its interface was made again. */
   leaseChanged(key: AttachmentKey): void {
-    this.#followAgain(this.#attachments.get(attachmentText(key)));
-  }
-
-  #followAgain(attachment: Attachment | undefined): void {
-    if (attachment?.record.addresses === 'lease') void this.#follow(attachment);
-  }
-
-  async #follow(attachment: Attachment): Promise<void> {
-    try {
-      const admitted = await this.#admission.admitted(attachment);
-      if (this.#attachments.get(attachmentText(attachment.record.key)) !== attachment) return;
-      await attachment.follow(admitted);
-      // With its last address the kernel drops all routes of an interface.
-      if (attachment.addresses.length > 0) await attachment.applyInPod(this.#services.all);
-    } catch (error) {
-      attachment.side?.look();
-      this.#retries.failed(attachment, error);
-    }
+    void this.#pods.follow(this.#attachments.get(attachmentText(key)));
   }
 
   #on(side: UplinkSide): readonly Attachment[] {
@@ -289,7 +303,7 @@ export class HostSide {
   async #shimMacChanged(side: UplinkSide, before: Mac): Promise<void> {
     const pods = this.#on(side);
     sayMacTaken(this.#world, side, pods, before);
-    await this.#applyInPods(pods);
+    await this.#pods.apply(pods);
   }
 
   /** The kernel says that something changed on the node. */
@@ -307,6 +321,7 @@ export class HostSide {
   /** Notices were lost: everything is looked at. */
   noticesLost(): void {
     for (const side of this.#sides.all) side.look();
+    void this.#admission.lookOrLater();
     this.#barriers.changed();
   }
 
@@ -323,13 +338,13 @@ export class HostSide {
   async #servicesChanged(): Promise<void> {
     // Away from the LAN first: a pod that learns a network late is only late.
     await this.#barriers.ensure();
-    await this.#applyInPods([...this.#attachments.values()]);
+    await this.#pods.apply([...this.#attachments.values()]);
   }
 
   /** All of it anew, as far as others undid it: on the node, and in every pod. Never rejects: what fails is said. */
   async reapply(): Promise<void> {
     this.noticesLost();
-    await this.#applyInPods([...this.#attachments.values()], (one) => one.mendInPod(this.#services.all));
+    await this.#pods.apply([...this.#attachments.values()], (one) => one.mendInPod(this.#services.all));
   }
 
   /**
@@ -355,22 +370,6 @@ export class HostSide {
     );
   }
 
-  async #applyInPods(
-    attachments: readonly Attachment[],
-    apply: (attachment: Attachment) => Promise<void> = (one) => one.applyInPod(this.#services.all),
-  ): Promise<void> {
-    for (const attachment of attachments) {
-      if (this.#closed || this.#attachments.get(attachmentText(attachment.record.key)) !== attachment)
-        continue;
-      try {
-        await apply(attachment);
-        this.#retries.done(attachment);
-      } catch (error) {
-        this.#retries.failed(attachment, error);
-      }
-    }
-  }
-
   /** Without host access there is nothing to be made on the node. */
   #sideFor({ hostAccess, uplink }: AttachmentRecord): Promise<UplinkSide | undefined> {
     return hostAccess ? this.#sides.of(uplink) : Promise.resolve(undefined);
@@ -390,9 +389,8 @@ export class HostSide {
 
   /** Leaves all as it is: pods live on. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#pods.close();
     this.#sweep.close();
-    this.#retries.close();
     this.#admission.close();
     await this.#barriers.close();
     await Promise.all(this.#sides.all.map((side) => side.close()));

@@ -5,7 +5,7 @@ type Claim = { readonly owner: string; readonly mac: Mac };
 
 /**
  * The pods of one uplink by address. Two may claim one address: a server that lost its memory hands it out again, or a
- * pod is made anew before the old one is gone. The last one counts, and the one before has it back when that leaves.
+ * pod says that it has another one's. The first one counts, and the next has it when that leaves.
  */
 export class Hosts {
   readonly #claims = new Map<Ipv4, readonly Claim[]>();
@@ -18,8 +18,9 @@ export class Hosts {
 
   /** `owner`: whose pod it is, by the name of its attachment. */
   claim(address: Ipv4, owner: string, mac: Mac): void {
-    const others = (this.#claims.get(address) ?? []).filter((one) => one.owner !== owner);
-    this.#set(address, [...others, { owner, mac }]);
+    const claims = this.#claims.get(address) ?? [];
+    const at = claims.findIndex((one) => one.owner === owner);
+    this.#set(address, at < 0 ? [...claims, { owner, mac }] : claims.with(at, { owner, mac }));
   }
 
   /** Gives the MAC address of who has it from now on; undefined: nobody has. No change for who did not claim it. */
@@ -36,13 +37,13 @@ export class Hosts {
   }
 
   #set(address: Ipv4, claims: readonly Claim[]): void {
-    const last = claims.at(-1);
-    if (last === undefined) {
+    const [first] = claims;
+    if (first === undefined) {
       this.#claims.delete(address);
       this.#macs.delete(address);
     } else {
       this.#claims.set(address, claims);
-      this.#macs.set(address, last.mac);
+      this.#macs.set(address, first.mac);
     }
   }
 }

@@ -85,6 +85,18 @@ export function addressProblem(lan: NodeLan, uplink: UplinkHere, address: Ipv4):
   return other === undefined ? undefined : 'has a route on this node that others made: ip route show';
 }
 
+/**
+ * Who has an address on the LAN of an interface, of the node itself and the routers that it knows, in words; undefined:
+ * nobody. The same address on another interface is another network's, unless the node says that it is on this one too.
+ */
+export function holderOnLan(lan: NodeLan, index: number, address: Ipv4): string | undefined {
+  const isHere = onLink(lan, index).some((network) => cidrContains(network, address));
+  const own = lan.addresses.find(({ cidr }) => cidr.address === address);
+  if (own !== undefined && (isHere || own.index === index)) return 'the node itself';
+  const routed = lan.routes.find((one) => one.gateway === address && (isHere || one.index === index));
+  return routed === undefined ? undefined : `the gateway of the node's route to ${formatCidr(routed.dst)}`;
+}
+
 /** The first or the last address of a network: of the network itself, or of all in it. */
 function isEdge(network: Cidr<Ipv4>, address: Ipv4): boolean {
   if (network.prefix > SMALLEST_WITH_BROADCAST) return false;

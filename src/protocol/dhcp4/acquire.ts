@@ -35,10 +35,13 @@ function discover(
   const secs = secsSince(acquisition.since, env.now);
   const manner = discoverManner(config, acquisition, tries);
   const isNamelessNow = isNamelessTry(config, acquisition, tries);
+  const wish = config.requestedAddress ?? acquisition.hint;
+  // Not one that would be turned down, but the only one that would do may have become free when the OFFER comes.
+  const hopeless = config.requestedAddress === undefined && isObjected(wish, env);
   const message = buildDiscover(
     withoutExtras(config, manner.leftOut),
     { xid: isNamelessNow ? namelessXid(xid) : xid, secs, broadcast: wantsBroadcast(config, manner) },
-    config.requestedAddress ?? acquisition.hint,
+    hopeless ? undefined : wish,
   );
   const state: StateOf<'selecting'> = {
     kind: 'selecting',
@@ -51,6 +54,10 @@ function discover(
     resendAt: later(env.now, resendDelay(tries, env.random)),
   };
   return to(state, ask(message, BROADCAST));
+}
+
+function isObjected(address: Ipv4 | undefined, env: Env): boolean {
+  return address !== undefined && env.objectionTo?.(address) !== undefined;
 }
 
 /** INIT (RFC 2131 4.4.1). */
@@ -138,7 +145,7 @@ export function start(
 ): Step {
   const acquisition = newAcquisition(env.now, last ?? hint, beginWith(config, habit, last ?? hint, leftOut));
   const address = config.requestedAddress ?? last;
-  if (address === undefined) return seek(config, acquisition, env);
+  if (address === undefined || isObjected(address, env)) return seek(config, acquisition, env);
   return reboot(config, { acquisition, xid: newXid(env), address, requestedAt: env.now }, 0, env);
 }
 
@@ -197,8 +204,14 @@ export function refuse(
   env: Env,
 ): Step {
   const { text, serverId: server } = nak;
-  const habit = afterRefusal(acquisition.habit);
-  const next = { ...acquisition, habit, naks: acquisition.naks + 1, nakText: text, asked: undefined };
+  const next = {
+    ...acquisition,
+    habit: afterRefusal(acquisition.habit),
+    naks: acquisition.naks + 1,
+    nakText: text,
+    nakServer: server,
+    asked: undefined,
+  };
   const refused: Dhcp4Effect = { type: 'refused', text, server };
   if (next.naks > 1) {
     const until = later(env.now, resendDelay(next.naks, env.random));

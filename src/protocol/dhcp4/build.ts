@@ -7,7 +7,7 @@ import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
 import type { Lean } from './extras.ts';
 import type { Lease4 } from './lease.ts';
-import type { Dhcp4Config } from './state.ts';
+import type { Dhcp4Config, Held } from './state.ts';
 
 /**
  * Largest message we take (option 57): what fits an Ethernet frame without fragments, which the tap does not see.
@@ -157,13 +157,18 @@ export function buildRelease(
 }
 
 /** RFC 2131 table 5: options 50 and 54 MUST, 56 SHOULD, ciaddr zero. */
-export function buildDecline(config: Asking, xid: number, lease: Lease4, why: string): Dhcp4Message {
+export function buildDecline(
+  config: Asking,
+  xid: number,
+  { address, serverId }: Held,
+  why: string,
+): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPDECLINE,
     xid,
     options: [
-      [OPTION.requestedAddress, ipv4ToBytes(lease.address.address)],
-      [OPTION.serverIdentifier, ipv4ToBytes(lease.serverId)],
+      [OPTION.requestedAddress, ipv4ToBytes(address.address)],
+      [OPTION.serverIdentifier, ipv4ToBytes(serverId)],
       [OPTION.message, utf8(why)],
     ],
     asking: false,

@@ -1,17 +1,15 @@
 import { unreachable } from '../../base/invariant.ts';
-import { later, seconds } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { acceptMessage, type Answer } from './accept.ts';
 import { resend, seek, start } from './acquire.ts';
-import { buildDecline, buildRelease } from './build.ts';
-import { habitOf } from './habit.ts';
+import { buildRelease } from './build.ts';
 import { onExtension, prolong } from './extend.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
 import { onLinkUp } from './link-up.ts';
-import { addressed, asSpoken, leftOutOf } from './manner.ts';
-import { type Dhcp4Config, type Dhcp4State, heldBy, leaseOf, newAcquisition, wakeAt } from './state.ts';
+import { addressed, asSpoken } from './manner.ts';
+import { type Dhcp4Config, type Dhcp4State, heldBy, leaseOf, wakeAt } from './state.ts';
 import {
-  BROADCAST,
+  anew,
   type Dhcp4Effect,
   type Dhcp4Event,
   type Env,
@@ -22,14 +20,9 @@ import {
   to,
   type Via,
 } from './step.ts';
+import { giveUp } from './turn-down.ts';
 import { onOffer, onReboot, onVerdict } from './verdict.ts';
 import { verifyAgain } from './verify.ts';
-
-/** RFC 2131 3.1 step 5: wait at least ten seconds after a DECLINE. */
-const DECLINE_PAUSE = seconds(10);
-/** RFC 5227 1.1, 2.1.1: MAX_CONFLICTS, and RATE_LIMIT_INTERVAL from then on. */
-const MOST_CONFLICTS = 10;
-const CONFLICT_RATE_LIMIT = seconds(60);
 
 function onWake(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
   const due = wakeAt(state);
@@ -48,7 +41,7 @@ function onWake(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
     case 'waiting':
       return seek(config, state.acquisition, env);
     case 'ipv6-only':
-      return seek(config, newAcquisition(env.now, undefined), env);
+      return seek(config, anew(env, undefined, undefined), env);
     case 'init':
     case 'stopped':
       return to(state);
@@ -103,19 +96,13 @@ function onRelease(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
   return to({ kind: 'stopped' }, tell(message, via));
 }
 
-/** RFC 2131 3.1 step 5, 4.4.4: DECLINE by broadcast, as the address must not be used. */
-function onConflict(config: Dhcp4Config, state: Dhcp4State, earlier: number, env: Env): Step {
-  const lease = leaseOf(state);
-  if (lease === undefined) return to(state);
-  const pause: Dhcp4State = {
-    kind: 'waiting',
-    acquisition: newAcquisition(env.now, undefined, habitOf(leftOutOf(state))),
-    until: later(env.now, earlier < MOST_CONFLICTS ? DECLINE_PAUSE : CONFLICT_RATE_LIMIT),
-  };
-  return to(
-    pause,
-    tell(buildDecline(asSpoken(config, state), newXid(env), lease, 'address in use'), BROADCAST),
-  );
+function onConflict(
+  config: Dhcp4Config,
+  state: Dhcp4State,
+  { holder = 'another host', tellServer = true, earlier = 0 }: Extract<Dhcp4Event, { type: 'conflict' }>,
+  env: Env,
+): Step {
+  return giveUp(config, state, { holder, tellServer, earlier }, env);
 }
 
 function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, env: Env): Step {
@@ -131,7 +118,7 @@ function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, e
     case 'link-up':
       return onLinkUp(config, state, event.verify, env);
     case 'conflict':
-      return onConflict(config, state, event.earlier ?? 0, env);
+      return onConflict(config, state, event, env);
     case 'release':
       return onRelease(config, state, env);
     default:

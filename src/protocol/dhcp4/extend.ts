@@ -2,13 +2,13 @@ import { between, earliest, later } from '../../base/time.ts';
 import { type Answer, speakerOf } from './accept.ts';
 import { refuse, seek } from './acquire.ts';
 import { renewDelay, renewDelayAfterLinkUp } from './backoff.ts';
+import { bind } from './bind.ts';
 import { buildRenewRequest, secsSince } from './build.ts';
 import { withoutExtras } from './extras.ts';
-import { habitOf } from './habit.ts';
 import type { Lease4 } from './lease.ts';
 import type { LeaseTimes } from './lease-times.ts';
-import { type Dhcp4Config, newAcquisition, type StateOf } from './state.ts';
-import { ask, bind, type Env, ignore, newXid, type Step, to, type Via } from './step.ts';
+import type { Dhcp4Config, StateOf } from './state.ts';
+import { anew, ask, type Env, ignore, newXid, type Step, to, type Via } from './step.ts';
 import { isOtherAddress } from './verdict.ts';
 
 type Leased = StateOf<'bound' | 'renewing' | 'rebinding' | 'verifying'>;
@@ -30,7 +30,7 @@ export function prolong(config: Dhcp4Config, state: Leased, env: Env, cause: Cau
   // An infinite lease is never renewed (RFC 2131 3.3), and so never due.
   if (lease.times === undefined) return to(state);
   if (env.now >= lease.times.expiresAt) {
-    return seek(config, newAcquisition(env.now, lease.address.address, habitOf(lease.leftOut)), env);
+    return seek(config, anew(env, lease.address.address, lease.leftOut), env);
   }
   const goesOn = cause === 'time' && (state.kind === 'renewing' || state.kind === 'rebinding');
   return request(config, { lease, times: lease.times, tries: goesOn ? state.tries : 0, cause }, env);
@@ -84,12 +84,12 @@ export function onExtension(
       // an address in use stays in use (RFC 8925 3.2).
       return isOtherAddress(config, answer.lease.address.address)
         ? ignore(state, 'other-address')
-        : bind(state, answer.lease, env);
+        : bind(config, state, answer.lease, env);
     case 'nak':
       // A NAK takes the address away, so it must come from the server that was asked; after a broadcast, that is any.
       // The address is not wished for again: somebody who should know says that it is wrong here.
       return state.kind === 'renewing' && answer.serverId !== state.lease.serverId
         ? ignore(state, 'other-server', speakerOf(answer))
-        : refuse(config, newAcquisition(env.now, undefined, habitOf(state.lease.leftOut)), answer, env);
+        : refuse(config, anew(env, undefined, state.lease.leftOut), answer, env);
   }
 }

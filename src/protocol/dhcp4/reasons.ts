@@ -23,6 +23,8 @@ export const IGNORE_REASONS = {
     'yiaddr is not an address that a host can have (link-local, an end of its own subnet, the address of the server, or none)',
   'protected-network': 'yiaddr lies in a network that the configuration protects ("protect")',
   'other-address': 'the server offers another address than the one that was asked for',
+  'held-on-this-node': "the address is another pod's on this node, the node's own, or its router's",
+  'in-conflict': 'another host was seen with the address a while ago',
   'malformed-lease-time': 'option 51 (dhcp-lease-time) is malformed',
   'zero-lease-time': 'option 51 (dhcp-lease-time) is 0',
   'lease-over': 'the lease that it grants had ended before it came',

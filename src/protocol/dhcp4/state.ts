@@ -6,6 +6,7 @@ import { earliest, type Instant } from '../../base/time.ts';
 import { type Answered, type Habit, NO_HABIT } from './habit.ts';
 import type { Lease4 } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
+import type { TurnedDown } from './turned-down.ts';
 
 /** What does not change during the life of a client. Plain JSON: it is stored beside the state. Bytes are hex. */
 export type Dhcp4Config = {
@@ -34,7 +35,15 @@ export type Dhcp4Config = {
   readonly ipv6Only: boolean;
 };
 
-/** What happened while an address was sought: carried from state to state until there is a lease, for the diagnosis. */
+/** Whether a server of both takes the two for one client, which has one address. */
+export function isSameToServer(one: Dhcp4Config, { clientId, chaddr }: Dhcp4Config): boolean {
+  return clientId === undefined ? one.chaddr === chaddr : one.clientId === clientId;
+}
+
+/**
+ * What happened while an address was sought, for the diagnosis: carried from state to state until there is a lease, and
+ * over a lease that came to nothing while somebody still waits for one (`Env.account`).
+ */
 export type Acquisition = {
   readonly since: Instant;
   /** An address that was held before, for option 50 of DISCOVER (RFC 2131 4.4.1): wished for, not insisted on. */
@@ -45,13 +54,18 @@ export type Acquisition = {
   readonly answered: Answered | undefined;
   readonly discovers: number;
   readonly requests: number;
+  readonly declines: number;
   readonly offers: number;
   readonly naks: number;
   /** The server's words in its last NAK (option 56). */
   readonly nakText: string | undefined;
+  /** The server of the last NAK. */
+  readonly nakServer: Ipv4 | undefined;
   readonly ignored: Readonly<Partial<Record<IgnoreReason, number>>>;
   /** Servers that are not on the allow list, the first ones that were heard: at most MOST_STRANGERS. */
   readonly strangers: readonly Ipv4[];
+  /** Addresses that somebody else has, by server, the first ones that were given: at most MOST_TURNED_DOWN. */
+  readonly turnedDown: readonly TurnedDown[];
   /** What was asked for with a REQUEST that no NAK answered: the server may hold it for us though we heard no ACK. */
   readonly asked: Held | undefined;
 };
@@ -117,11 +131,14 @@ export function newAcquisition(since: Instant, hint: Ipv4 | undefined, habit = N
     answered: undefined,
     discovers: 0,
     requests: 0,
+    declines: 0,
     offers: 0,
     naks: 0,
     nakText: undefined,
+    nakServer: undefined,
     ignored: {},
     strangers: [],
+    turnedDown: [],
     asked: undefined,
   };
 }

@@ -3,12 +3,10 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { IPV4_ANY } from '../../base/ipv4.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
-import type { Habit } from './habit.ts';
+import { type Habit, habitOf } from './habit.ts';
 import type { Lease4 } from './lease.ts';
-import { leftOutOf } from './manner.ts';
-import { spreadTimes } from './lease-times.ts';
 import type { IgnoreReason } from './reasons.ts';
-import { type Dhcp4State, withIgnored } from './state.ts';
+import { type Acquisition, type Dhcp4State, newAcquisition, withIgnored } from './state.ts';
 
 /** Where a message goes: to everybody on the link, or to one server from the address that the pod holds. */
 export type Via =
@@ -35,6 +33,10 @@ export type Dhcp4Event =
   /** Somebody else uses the leased address (RFC 5227): DECLINE, and begin again after a pause. */
   | {
       readonly type: 'conflict';
+      /** Who, in words, for the diagnosis. */
+      readonly holder?: string | undefined;
+      /** False: no DECLINE, because the server gave the address to a client of this very identity. */
+      readonly tellServer?: boolean | undefined;
       /** How many addresses were given up for this before, in a row. */
       readonly earlier?: number | undefined;
     }
@@ -57,8 +59,25 @@ export type Dhcp4Effect =
   | { readonly type: 'refused'; readonly text: string | undefined; readonly server: Ipv4 }
   /** A message was not taken. `server` is who sent it by its option 54, where that is part of the reason. */
   | { readonly type: 'ignore'; readonly reason: IgnoreReason; readonly server?: Ipv4 | undefined }
+  /** A server gave an address that somebody else has: said once for each address and server of one search. */
+  | {
+      readonly type: 'turned-down';
+      readonly address: Ipv4;
+      readonly server: Ipv4;
+      readonly reason: Objection['reason'];
+      readonly holder: string;
+    }
   /** The network prefers IPv6 only (RFC 8925): no address is sought before `until`. */
   | { readonly type: 'ipv6-only'; readonly until: Instant };
+
+/** Why an address that a server gives must not be taken. */
+export type Objection = {
+  readonly reason: Extract<IgnoreReason, 'held-on-this-node' | 'in-conflict'>;
+  /** Who has it, in words. */
+  readonly holder: string;
+  /** False: the server gave the address to a client of this very identity, and a DECLINE would take it from that. */
+  readonly tellServer: boolean;
+};
 
 /** The world as this step sees it. */
 export type Env = {
@@ -67,6 +86,10 @@ export type Env = {
   readonly random: () => number;
   /** Networks that no route and no address of a lease may lie in: service networks, the node. */
   readonly protect: readonly Cidr<Ipv4>[];
+  /** Whether an address may be taken that this client does not have already. Left out: every one may. */
+  readonly objectionTo?: ((address: Ipv4) => Objection | undefined) | undefined;
+  /** While somebody waits for a first lease: what happened up to now, for a search that begins anew. */
+  readonly account?: Acquisition | undefined;
 };
 
 export type Step = { readonly state: Dhcp4State; readonly effects: readonly Dhcp4Effect[] };
@@ -76,6 +99,20 @@ export const BROADCAST: Via = { kind: 'broadcast', from: IPV4_ANY };
 
 export function newXid(env: Env): number {
   return Math.floor(env.random() * 2 ** 32) >>> 0;
+}
+
+/**
+ * The account of a search that begins anew after a lease: that of whoever still waits goes on. `leftOut`: what the
+ * messages of that lease lacked.
+ */
+export function anew(
+  { now, account }: Env,
+  hint: Ipv4 | undefined,
+  leftOut: readonly number[] | undefined,
+): Acquisition {
+  return account === undefined
+    ? newAcquisition(now, hint, habitOf(leftOut))
+    : { ...account, hint, asked: undefined };
 }
 
 /** Sends what wants an answer. */
@@ -101,14 +138,4 @@ export function ignore(state: Dhcp4State, reason: IgnoreReason, server?: Ipv4): 
     server === undefined ? { type: 'ignore', reason } : { type: 'ignore', reason, server };
   if (!('acquisition' in state)) return to(state, effect);
   return to({ ...state, acquisition: withIgnored(state.acquisition, reason, server) }, effect);
-}
-
-/** BOUND, with T1 and T2 of its own. An answer may come so late that there is nothing left of the lease. */
-export function bind(from: Dhcp4State, granted: Lease4, env: Env): Step {
-  const leftOut = leftOutOf(from);
-  const lease = leftOut.length === 0 ? granted : { ...granted, leftOut };
-  const { acquiredAt, times } = lease;
-  if (times === undefined) return to({ kind: 'bound', lease });
-  if (times.expiresAt <= env.now) return ignore(from, 'lease-over', lease.serverId);
-  return to({ kind: 'bound', lease: { ...lease, times: spreadTimes(acquiredAt, times, env.random) } });
 }

@@ -2,12 +2,14 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Duration } from '../../base/time.ts';
 import { type Answer, speakerOf } from './accept.ts';
 import { choose, discoverNext, refuse } from './acquire.ts';
+import { bind } from './bind.ts';
 import { type Asking, buildRelease } from './build.ts';
 import { preferIpv6 } from './ipv6-only.ts';
 import type { Lease4 } from './lease.ts';
 import { asSpoken, offeredRapid } from './manner.ts';
 import type { Dhcp4Config, StateOf } from './state.ts';
-import { bind, type Env, ignore, newXid, type Step, tell } from './step.ts';
+import { type Env, ignore, newXid, type Step, tell } from './step.ts';
+import { turnDownOffer } from './turn-down.ts';
 
 /** Who asks for an address by name (a static reservation, a runtime's `ips`) is not served by another one. */
 export function isOtherAddress(config: Dhcp4Config, address: Ipv4): boolean {
@@ -47,9 +49,11 @@ export function onOffer(config: Dhcp4Config, state: StateOf<'selecting'>, answer
   if (isOtherAddress(config, address.address)) return ignore(state, 'other-address');
   if (answer.kind === 'ack') {
     return answer.v6Wait === undefined
-      ? bind(state, answer.lease, env)
+      ? bind(config, state, answer.lease, env)
       : declineForIpv6(asSpoken(config, state), answer.lease, answer.v6Wait, env);
   }
+  const objection = env.objectionTo?.(address.address);
+  if (objection !== undefined) return turnDownOffer(config, state, answer, objection, env);
   return choose(config, state, answer, env);
 }
 
@@ -64,7 +68,7 @@ export function onVerdict(config: Dhcp4Config, state: StateOf<'requesting'>, ans
   if (answer.kind === 'nak') return refuse(config, { ...state.acquisition, hint: undefined }, answer, env);
   if (isOtherAddress(config, answer.lease.address.address)) return ignore(state, 'other-address');
   // RFC 8925 3.2: option 108 counts in the OFFER; after one without it, the ACK's changes nothing.
-  return bind(state, answer.lease, env);
+  return bind(config, state, answer.lease, env);
 }
 
 /**
@@ -76,6 +80,6 @@ export function onReboot(config: Dhcp4Config, state: StateOf<'rebooting'>, answe
   if (answer.kind === 'nak') return refuse(config, state.acquisition, answer, env);
   if (isOtherAddress(config, answer.lease.address.address)) return ignore(state, 'other-address');
   return answer.v6Wait === undefined
-    ? bind(state, answer.lease, env)
+    ? bind(config, state, answer.lease, env)
     : declineForIpv6(asSpoken(config, state), answer.lease, answer.v6Wait, env);
 }

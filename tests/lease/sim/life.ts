@@ -62,6 +62,10 @@ export class Life implements LeaseWorld {
     warn: () => undefined,
   };
 
+  holderOnNode(): undefined {
+    return undefined;
+  }
+
   count(event: string): void {
     this.#count(event);
   }

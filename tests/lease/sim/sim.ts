@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { ipv4 } from '../../../src/base/ipv4.ts';
+import { leaseOf } from '../../../src/protocol/dhcp4/state.ts';
 import type { SysError } from '../../../src/base/sys-error.ts';
 import type { Bounds } from './checks.ts';
 import { Checks } from './checks.ts';
@@ -111,6 +112,11 @@ export class Sim {
     }
     await this.run(30 * MINUTE_MS);
     const { manager, disk } = this.node;
+    const late = (manager?.debts() ?? []).flatMap(({ record }) => leaseOf(record.state)?.serverId ?? []);
+    const there = late.filter((server) => this.lan.hostOf(server) !== undefined);
+    assert.deepEqual(there, [], 'what is owed to a server that is there is settled');
+    // To one that is gone it stays owed until the lease ends.
+    if (late.length > 0) await this.run(this.server.leaseSecs * 1000);
     assert.deepEqual(
       { leases: manager?.size, owed: manager?.owed, files: [...disk.files.keys()] },
       { leases: 0, owed: 0, files: [] },

@@ -3,9 +3,9 @@ import { type Mac, mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { AddressGuard } from '../../../src/lease/guard.ts';
 import { Inbox } from '../../../src/lease/inbox.ts';
-import type { ArpPort, PodNamespace } from '../../../src/lease/ports.ts';
+import type { ArpPort, LinkState, PodNamespace } from '../../../src/lease/ports.ts';
 import type { LeaseIdentity } from '../../../src/lease/record.ts';
-import { type ArpPacket, emitArpFrame } from '../../../src/wire/arp.ts';
+import { type ArpPacket, emitArpFrame, parseArpFrame } from '../../../src/wire/arp.ts';
 import { VirtualTime } from './time.ts';
 
 export const UPLINK = 2;
@@ -50,7 +50,17 @@ class FakeArpPort implements ArpPort {
 export class ArpLan {
   readonly time = new VirtualTime('boot-1');
   readonly owners = new Map<Ipv4, Mac>();
+  /** From the pod. */
   readonly sent: string[] = [];
+  readonly sentByUplink: string[] = [];
+  uplink: LinkState & { readonly mac: Mac } = {
+    index: UPLINK,
+    name: 'uplink0',
+    mac: mac('02:00:5e:00:00:02'),
+    mtu: 1500,
+    up: true,
+    lowerUp: true,
+  };
   readonly counted: string[] = [];
   readonly conflicts: Mac[] = [];
   readonly ports = new Set<FakeArpPort>();
@@ -90,6 +100,7 @@ export class ArpLan {
       netns: NETNS,
       link: { index: LINK, mac: OWN, owned: true },
       uplinkIndex,
+      lan: uplinkIndex === undefined ? undefined : { index: uplinkIndex, name: 'uplink0' },
     } as LeaseIdentity;
     const world = {
       clock: this.time,
@@ -97,6 +108,10 @@ export class ArpLan {
       random: () => 0.5,
       log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
       openPod: () => this.openPod(),
+      frames: {
+        send: (_index: number, frame: Uint8Array) => this.takeFromUplink(frame),
+        link: () => this.uplink,
+      },
       count: (event: string): void => void this.counted.push(event),
     };
     return new AddressGuard(world, this.inbox, identity, (by) => {
@@ -143,6 +158,25 @@ export class ArpLan {
       targetIp: packet.senderIp,
     };
     this.time.at(this.time.now(), () => this.hearOnPorts(answer));
+    return undefined;
+  }
+
+  /** A question that leaves by the uplink itself: its answer comes to the uplink, and no pod hears it. */
+  takeFromUplink(frame: Uint8Array): SysError | undefined {
+    const packet = parseArpFrame(frame);
+    if (!packet.ok) throw new Error('no ARP');
+    const { targetIp, senderMac } = packet.value;
+    this.sentByUplink.push(`${this.time.now() - this.#from} probe ${targetIp}`);
+    const owner = this.owners.get(targetIp);
+    if (owner === undefined) return undefined;
+    const answer = {
+      op: 'reply',
+      senderMac: owner,
+      senderIp: targetIp,
+      targetMac: senderMac,
+      targetIp: IPV4_ANY,
+    } as const;
+    this.time.at(this.time.now(), () => this.hearOnTap(answer));
     return undefined;
   }
 

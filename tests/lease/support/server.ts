@@ -41,15 +41,19 @@ export class DhcpServer {
     this.#bindings.clear();
   }
 
-  /** Moves a client to another address, as an administrator does. */
-  rebind(address: Ipv4): void {
-    for (const [id, binding] of this.#bindings) this.#bindings.set(id, { ...binding, address });
+  /** Moves clients to another address, as an administrator does: all of them, or the one with this identifier. */
+  rebind(address: Ipv4, only?: string): void {
+    for (const [id, binding] of this.#bindings) {
+      if (only === undefined || only === id) this.#bindings.set(id, { ...binding, address });
+    }
   }
 
   answer(message: Dhcp4Message): Dhcp4Message | undefined {
     const type = readOption(message.options, 'dhcp-message-type');
     if (type.kind !== 'value' || this.mood === 'silent') return undefined;
-    const id = toHex(message.options.get(61) ?? new Uint8Array());
+    // RFC 2131 4.2: without an identifier the hardware address is one.
+    const named = message.options.get(61);
+    const id = named === undefined ? message.chaddr : toHex(named);
     switch (type.value) {
       case DHCP_MESSAGE_TYPE.DHCPDISCOVER: {
         const wish = readOption(message.options, 'dhcp-requested-address');

@@ -5,7 +5,7 @@ import { mac, type Mac } from '../../../src/base/mac.ts';
 import type { Result } from '../../../src/base/result.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { instant, seconds } from '../../../src/base/time.ts';
-import { type AcquireRequest, type Failure, LeaseManager } from '../../../src/lease/manager.ts';
+import { type Failure, LeaseManager } from '../../../src/lease/manager.ts';
 import type {
   HostFrames,
   LeaseWorld,
@@ -15,6 +15,7 @@ import type {
   NamespaceAt,
 } from '../../../src/lease/ports.ts';
 import type { LeaseKey, LeaseRecord } from '../../../src/lease/record.ts';
+import type { AcquireRequest } from '../../../src/lease/request.ts';
 import { readStored, recordStore } from '../../../src/lease/stored.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { emitDhcp4, parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
@@ -44,6 +45,8 @@ export class FakeWorld implements LeaseWorld {
   readonly files = new Map<string, string>();
   readonly counts = new Map<string, number>();
   readonly warnings: string[] = [];
+  /** The same with all that was said. */
+  readonly warned: { readonly fields: object; readonly message: string }[] = [];
   /** What went over the wire and to the disk, in order. */
   readonly journal: string[] = [];
   readonly sentFrom: string[] = [];
@@ -52,6 +55,8 @@ export class FakeWorld implements LeaseWorld {
   readonly questions: ArpPacket[] = [];
   /** Hosts of the LAN that are no pods, by the address that they use. */
   readonly hosts = new Map<Ipv4, Mac>([[SERVER, SERVER_MAC]]);
+  /** What pods send and hear of ARP is dropped by a filter of their own. */
+  podsAreDeaf = false;
   /** The node's uplink. */
   readonly uplink: LinkState & { index: number; name: string; mac: Mac; lowerUp: boolean } = {
     index: UPLINK,
@@ -62,6 +67,8 @@ export class FakeWorld implements LeaseWorld {
     lowerUp: true,
   };
   protect: readonly Cidr<Ipv4>[] = [];
+  /** Addresses that this node has beside the leases of its pods, with who has them. */
+  readonly onNode = new Map<Ipv4, string>();
   /** Whether a message is lost on the way. */
   loses: (direction: 'up' | 'down', message: Dhcp4Message) => boolean = () => false;
   random: () => number = () => 0.5;
@@ -101,7 +108,10 @@ export class FakeWorld implements LeaseWorld {
   readonly log = {
     debug: (): void => undefined,
     info: (): void => undefined,
-    warn: (_fields: object, message: string): void => void this.warnings.push(message),
+    warn: (fields: object, message: string): void => {
+      this.warnings.push(message);
+      this.warned.push({ fields, message });
+    },
   };
 
   count(event: string): void {
@@ -123,12 +133,18 @@ export class FakeWorld implements LeaseWorld {
     return pod;
   }
 
+  holderOnNode(address: Ipv4): string | undefined {
+    return this.onNode.get(address);
+  }
+
   openPod(path: string): FakePod {
     const model = this.pods.get(path);
     if (model === undefined) throw new SysError(`open ${path}`, 'ENOENT');
     return new FakePod(model, {
       datagram: (datagram) => this.#upstream(datagram),
-      arp: (packet, from) => this.#arp(packet, from),
+      arp: (packet, from) => {
+        if (!this.podsAreDeaf) this.#arp(packet, from);
+      },
       answers: (address) => this.hosts.get(address),
     });
   }
@@ -185,7 +201,7 @@ export class FakeWorld implements LeaseWorld {
     const frame = emitArpFrame(senderMac, targetMac === NO_MAC ? BROADCAST_MAC : targetMac, packet);
     for (const [index, tap] of this.taps) if (!this.gone.has(index)) tap(frame, true);
     for (const pod of this.pods.values()) {
-      if (pod !== from) for (const port of pod.arpPorts) port.hear(packet);
+      if (pod !== from && !this.podsAreDeaf) for (const port of pod.arpPorts) port.hear(packet);
     }
   }
 

@@ -322,10 +322,12 @@ test('a shim whose record was lost is taken up by its alias, with the MAC that p
   assert.deepEqual([node.shim?.index, node.shim?.mac], [index, mac]);
 });
 
-test('two pods with one address: the one that leaves does not take the route of the other', async () => {
+test('a pod that went without a DEL does not keep the address that the next one has', async () => {
   const node = new FakeNode();
   await attached(node, 'old', '192.168.2.93', { mac: 'de:00:00:00:00:01' });
+  node.pods.delete('/run/netns/old');
   await attached(node, 'new', '192.168.2.93', { mac: 'de:00:00:00:00:02' });
+  assert.deepEqual(node.shimView().neighbours, ['192.168.2.93 de:00:00:00:00:02']);
   await node.side.detach(node.key('old'));
   assert.deepEqual(node.shimView().neighbours, ['192.168.2.93 de:00:00:00:00:02']);
 });

@@ -23,20 +23,37 @@ async function beginAnew(node: FakeNode, keep: (record: HostRecord) => boolean):
   await node.pass(100);
 }
 
-test('a pod that got an address by mistake and leaves it: the one that had it has its route back', async () => {
+test('a running pod that says it has the address of another one: nothing leads to it, and both are named', async () => {
   const node = new FakeNode();
-  await node.side.attach(node.pod('one', ADDRESS, { mac: mac('de:00:00:00:00:01') }));
-  await node.side.attach(node.pod('two', ADDRESS, { mac: mac('de:00:00:00:00:02') }));
-  assert.deepEqual(node.shimView().neighbours, [`${ADDRESS} de:00:00:00:00:02`]);
-  // Conflict detection gives it up, another lease comes.
-  node.leases.set('two', ipv4('192.168.2.140'));
-  node.side.leaseChanged(node.key('two'));
+  await node.side.attach(node.pod('victim', ADDRESS, { mac: mac('de:00:00:00:00:01') }));
+  await node.side.attach(node.pod('other', '192.168.2.94', { mac: mac('de:00:00:00:00:02') }));
+  const before = node.shimView();
+  node.leases.set('other', ipv4(ADDRESS));
+  node.side.leaseChanged(node.key('other'));
   await node.pass(100);
-  assert.deepEqual(node.shimView(), {
-    addresses: [NODE],
-    routes: [`192.168.2.140 from ${NODE}`, ...ROUTE].toSorted(),
-    neighbours: ['192.168.2.140 de:00:00:00:00:02', `${ADDRESS} de:00:00:00:00:01`].toSorted(),
-  });
+  assert.deepEqual(node.shimView().neighbours, [`${ADDRESS} de:00:00:00:00:01`]);
+  assert.deepEqual(node.shimView().routes, ROUTE);
+  const said = node.log.filter(({ text }) => text.includes('the node must not lead to it'));
+  assert.deepEqual(
+    said.map(({ fields }) => fields),
+    [{ attachment: 'other/lan/eth0', reason: `${ADDRESS} is the address of pod victim/lan/eth0` }],
+  );
+  // It gets one of its own again.
+  node.leases.set('other', ipv4('192.168.2.94'));
+  node.side.leaseChanged(node.key('other'));
+  await node.pass(100);
+  assert.deepEqual(node.shimView(), before);
+});
+
+test('an ADD with the address of another pod is refused, also where another plugin gave it', async () => {
+  const node = new FakeNode();
+  await node.side.attach(node.pod('victim', ADDRESS, { mac: mac('de:00:00:00:00:01') }));
+  for (const addresses of ['lease', [ipv4(ADDRESS)]] as const) {
+    const second = node.pod('second', ADDRESS, { mac: mac('de:00:00:00:00:02'), addresses });
+    await assert.rejects(node.side.attach(second), /is the address of pod victim\/lan\/eth0/);
+    assert.equal(node.side.has(node.key('second')), false);
+    assert.deepEqual(node.shimView().neighbours, [`${ADDRESS} de:00:00:00:00:01`]);
+  }
 });
 
 test('a pod made anew with the same MAC and address keeps its route when the old one is deleted late', async () => {

@@ -203,9 +203,15 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   reversed: { reversed: true },
 };
 
+/** The same address always, whoever asks and whatever was declined. */
+function giving(last: number): Change {
+  return (reply) => ({ ...reply, yiaddr: ipv4(`192.168.2.${last}`) });
+}
+
 /**
- * Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds, `trips-80` by an
- * option's code, `trips-61-32` by its code and the longest that is taken.
+ * Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds, `address-77` and
+ * `renewal-address-50`, the last byte of the address that is given, `trips-80` by an option's code, `trips-61-32` by its
+ * code and the longest that is taken.
  */
 const NUMBERED: Readonly<Record<string, (value: number) => Spoil>> = {
   // A network of that prefix, in place of /24.
@@ -218,6 +224,8 @@ const NUMBERED: Readonly<Record<string, (value: number) => Spoil>> = {
   t2: (value) => having(OPTION.rebinding, seconds(value)),
   'late-offer': (value) => ({ offerDelayMs: value }),
   'late-ack': (value) => ({ ackDelayMs: value }),
+  address: (value) => always(giving(value)),
+  'renewal-address': (value) => ({ renewal: giving(value) }),
 };
 
 function spoilNamed(name: string): Spoil | undefined {

@@ -40,7 +40,7 @@ test('refusals, with the words of the server', () => {
     .hears(0, 'DHCPNAK', { options: { 'dhcp-message': 'no free leases' } }, 'refused');
   assert.deepEqual(diagnosis(t), [
     'refused',
-    'sent 2 DISCOVERs and 2 REQUESTs in 0 ms; took 2 OFFERs; was refused by 2 NAKs ("no free leases")',
+    'sent 2 DISCOVERs and 2 REQUESTs in 0 ms; took 2 OFFERs; was refused by 2 NAKs of 192.168.1.1 ("no free leases")',
   ]);
 });
 

@@ -3,7 +3,7 @@ import { IPV4_ANY } from '../../../src/base/ipv4.ts';
 import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
 import type { DhcpMessageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import type { OptionName } from '../../../src/wire/dhcp4/options.ts';
-import { ADDRESS, CONFIG, net, OTHER_ADDRESS, OTHER_SERVER, SERVER } from './messages.ts';
+import { ADDRESS, CONFIG, HELD_ADDRESS, net, OTHER_ADDRESS, OTHER_SERVER, SERVER } from './messages.ts';
 
 /** What happens: our timer, time that passes, a message (to the transaction under way, or nearly), the owner's will. */
 export type Happening =
@@ -80,7 +80,10 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
       v6Only: fc.constantFrom(undefined, undefined, undefined, 0, 400),
       server: fc.constantFrom<string>(SERVER, SERVER, SERVER, OTHER_SERVER),
       yiaddr: fc.oneof(
-        { weight: 6, arbitrary: fc.constantFrom<string>(ADDRESS, ADDRESS, ADDRESS, OTHER_ADDRESS) },
+        {
+          weight: 6,
+          arbitrary: fc.constantFrom<string>(ADDRESS, ADDRESS, ADDRESS, OTHER_ADDRESS, HELD_ADDRESS),
+        },
         { weight: 1, arbitrary: fc.constantFrom(...UNUSABLE) },
       ),
       mask: fc.oneof(
@@ -117,5 +120,5 @@ export const config: fc.Arbitrary<Dhcp4Config> = fc.record({
 });
 
 /** An address that was held before. */
-export const last = fc.constantFrom(undefined, ADDRESS, OTHER_ADDRESS);
+export const last = fc.constantFrom(undefined, ADDRESS, OTHER_ADDRESS, HELD_ADDRESS);
 export const seeds = fc.integer({ min: 0, max: 2 ** 31 });

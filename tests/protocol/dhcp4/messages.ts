@@ -12,6 +12,8 @@ export const SERVER = ipv4('192.168.1.1');
 export const OTHER_SERVER = ipv4('192.168.1.2');
 export const ADDRESS = ipv4('192.168.1.50');
 export const OTHER_ADDRESS = ipv4('192.168.1.51');
+/** Another pod of the node has it. */
+export const HELD_ADDRESS = ipv4('192.168.1.52');
 
 export const CONFIG: Dhcp4Config = {
   chaddr: OUR_MAC,

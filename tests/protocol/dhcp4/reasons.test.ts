@@ -115,6 +115,8 @@ describe('a message that is not taken', () => {
       'server-not-allowed',
       'lease-over',
       'other-address',
+      'held-on-this-node',
+      'in-conflict',
     ];
     const seen = new Set<string>([...BAD.map(({ reason }) => reason), ...elsewhere]);
     assert.deepEqual([...seen].sort(), Object.keys(IGNORE_REASONS).sort());

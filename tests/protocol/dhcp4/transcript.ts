@@ -42,6 +42,8 @@ export function words(effect: Dhcp4Effect): string {
       return 'refused';
     case 'ignore':
       return `ignore ${effect.reason}`;
+    case 'turned-down':
+      return `turned down ${effect.address}`;
     case 'ipv6-only':
       return 'ipv6-only';
   }
@@ -54,6 +56,8 @@ export class Transcript {
   state: Dhcp4State = { kind: 'init', last: undefined };
   /** Networks that no route and no address may lie in. */
   protect: readonly Cidr<Ipv4>[] = [];
+  objectionTo: Env['objectionTo'];
+  account: Env['account'];
   now: Instant = instant(ORIGIN);
   last: readonly Dhcp4Effect[] = [];
 
@@ -68,7 +72,8 @@ export class Transcript {
   }
 
   get env(): Env {
-    return { now: this.now, random: this.#random, protect: this.protect };
+    const { now, protect, objectionTo, account } = this;
+    return { now, random: this.#random, protect, objectionTo, account };
   }
 
   /** Where the message of the last step is. */
@@ -137,6 +142,11 @@ export class Transcript {
     return this.silent(seconds).does({ type: 'message', message: reply(type, xid, how) }, ...expected);
   }
 
+  /** What a server answers to the transaction under way. */
+  answer(type: ReplyType, how: Reply = {}): Dhcp4Message {
+    return reply(type, this.xid, how);
+  }
+
   /** INIT with an address that was held before. */
   held(last: Ipv4): this {
     this.state = { kind: 'init', last };
@@ -168,18 +178,19 @@ export class Transcript {
     for (let turns = 0; turns < 20 && leaseOf(this.state) === undefined; turns++) {
       const due = wakeAt(this.state);
       if (due !== undefined && due > this.now) this.now = due;
-      this.#quietly({ type: 'wake' });
+      this.take({ type: 'wake' });
       const type = this.state.kind === 'selecting' ? 'DHCPOFFER' : 'DHCPACK';
       const yiaddr = this.config.requestedAddress;
       if ('xid' in this.state) {
         const how = yiaddr === undefined ? {} : { yiaddr };
-        this.#quietly({ type: 'message', message: reply(type, this.state.xid, how) });
+        this.take({ type: 'message', message: reply(type, this.state.xid, how) });
       }
     }
     assert.ok(leaseOf(this.state) !== undefined, 'the client has a lease in the end');
   }
 
-  #quietly(event: Dhcp4Event): void {
+  /** An event now, whatever the client does then. */
+  take(event: Dhcp4Event): void {
     this.state = step(this.config, this.state, event, this.env).state;
   }
 }

@@ -5,10 +5,10 @@ import { ipv4, type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '.
 import { step } from '../../../src/protocol/dhcp4/client.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
-import type { Dhcp4Effect, Dhcp4Event } from '../../../src/protocol/dhcp4/step.ts';
+import type { Dhcp4Effect, Dhcp4Event, Objection } from '../../../src/protocol/dhcp4/step.ts';
 import { dhcp4Size, emitDhcp4, MAX_DHCP4_BYTES, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
 import { type Happening, PROTECTED } from './happenings.ts';
-import { ADDRESS, reply } from './messages.ts';
+import { ADDRESS, HELD_ADDRESS, reply } from './messages.ts';
 
 /** Nobody may be flooded: not by a server that answers everything at once or refuses everything, not by a flapping link. */
 const MOST_SENDS_PER_SECOND = 10;
@@ -51,6 +51,12 @@ function checkNetwork({ address: own, serverId, routes, routers }: Lease4): void
   }
 }
 
+function objectionTo(address: Ipv4): Objection | undefined {
+  return address === HELD_ADDRESS
+    ? { reason: 'held-on-this-node', holder: 'another pod', tellServer: true }
+    : undefined;
+}
+
 /** One client, watched: every step is checked against what must hold whatever happens. */
 export class Watched {
   readonly config: Dhcp4Config;
@@ -71,7 +77,12 @@ export class Watched {
     const before = this.state;
     const seed = this.#seed + ++this.#steps;
     const run = (state: Dhcp4State) =>
-      step(this.config, state, event, { now: this.now, random: numbers(seed), protect: PROTECTED });
+      step(this.config, state, event, {
+        now: this.now,
+        random: numbers(seed),
+        protect: PROTECTED,
+        objectionTo,
+      });
     const next = run(before);
     assert.deepEqual(run(before), next, 'the same input gives the same step');
     const stored = asJson(before) as Dhcp4State;
@@ -107,6 +118,7 @@ export class Watched {
         break;
       case 'ignore':
       case 'refused':
+      case 'turned-down':
         break;
     }
   }
@@ -115,6 +127,7 @@ export class Watched {
     assert.ok(lease.times === undefined || lease.times.expiresAt > this.now, 'it has not ended already');
     const { servers } = this.config;
     assert.ok(servers.length === 0 || servers.includes(lease.serverId), 'from an allowed server');
+    assert.notEqual(lease.address.address, HELD_ADDRESS, 'it is spoken for');
     checkNetwork(lease);
     this.#installed = lease;
   }

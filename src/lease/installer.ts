@@ -1,0 +1,202 @@
+import { type Cidr, formatCidr } from '../base/cidr.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
+import type { Mac } from '../base/mac.ts';
+import { ok } from '../base/result.ts';
+import { between, seconds } from '../base/time.ts';
+import type { Lease4 } from '../protocol/dhcp4/lease.ts';
+import { AddressGuard, type Checked } from './guard.ts';
+import type { LeaseHands } from './hands.ts';
+import type { Inbox } from './inbox.ts';
+import type { LeaseWorld } from './ports.ts';
+import { keyText, type LeaseIdentity } from './record.ts';
+import type { Waiter } from './waiter.ts';
+
+/** A lease time that many servers give, and the Go client where one gives none. */
+const ADOPTION_LIMIT = seconds(3600);
+/** As long as probing in the background takes (RFC 5227 1.1: 1 + 2 * 2 + 2 s), and a little. */
+const PROBING = seconds(10);
+
+export type InstallerParts = {
+  readonly world: LeaseWorld;
+  readonly inbox: Inbox;
+  readonly hands: LeaseHands;
+  readonly waiter: Waiter;
+};
+
+/** What it needs to know of the client whose leases it installs. */
+export interface Grantee {
+  /** Not closed and not given up. */
+  readonly lives: () => boolean;
+  /** Another host has the address that was granted. */
+  readonly conflict: (by: Mac) => void;
+}
+
+/** A lease that is not in use yet, while it is looked whether another host has its address. */
+type Pending = { lease: Lease4; readonly replaces: Lease4 | undefined };
+
+/**
+ * What becomes of a lease that a server grants: the address is looked for on the LAN, whoever waits is told, the running
+ * pod gets it, and it is looked after. What a running pod gets is looked for first, unless `conflictCheck` is off: nobody
+ * waits for it, and the pod itself may have sent the answer.
+ */
+export class Installer {
+  readonly #world: LeaseWorld;
+  readonly #identity: LeaseIdentity;
+  readonly #hands: LeaseHands;
+  readonly #waiter: Waiter;
+  readonly #guard: AddressGuard;
+  readonly #grantee: Grantee;
+  #pending: Pending | undefined;
+  /** An address that the pod has from an earlier life, until the machine has a lease for it. */
+  #present: Cidr<Ipv4> | undefined;
+
+  /** `present`: what a record of an earlier run says of it. */
+  constructor(
+    { world, inbox, hands, waiter }: InstallerParts,
+    identity: LeaseIdentity,
+    grantee: Grantee,
+    present: Cidr<Ipv4> | undefined,
+  ) {
+    this.#world = world;
+    this.#identity = identity;
+    this.#hands = hands;
+    this.#waiter = waiter;
+    this.#grantee = grantee;
+    this.#present = present;
+    this.#guard = new AddressGuard(world, inbox, identity, (by) => grantee.conflict(by));
+  }
+
+  get present(): Cidr<Ipv4> | undefined {
+    return this.#present;
+  }
+
+  /** Of the lease that the machine holds, what the pod may use: what it replaces, while it is looked at. */
+  inUse(held: Lease4 | undefined): Lease4 | undefined {
+    return this.#pending === undefined ? held : this.#pending.replaces;
+  }
+
+  get looking(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /**
+   * Goes on with an address that the pod has already. Until a server has confirmed it nobody knows how long it is good
+   * for: the kernel takes it away after an hour.
+   */
+  adopt(present: Cidr<Ipv4>): void {
+    this.#present = present;
+    this.#hands.limit(present, ADOPTION_LIMIT);
+  }
+
+  /** The first lease belongs to the ADD that waits for it; later ones are applied to the running pod. */
+  install(lease: Lease4, replaced: Lease4 | undefined): void {
+    const replaces = this.#pending === undefined ? replaced : this.#pending.replaces;
+    if (this.#pending?.lease.address.address === lease.address.address) {
+      this.#pending.lease = lease;
+      return;
+    }
+    const wasLooking = this.looking;
+    this.#pending = undefined;
+    const moved = lease.address.address !== replaces?.address.address;
+    // One that the pod has from an earlier life is in use: there is nothing to look for before that.
+    const isNew = moved && lease.address.address !== this.#present?.address;
+    if (isNew && this.#looksFirst) {
+      this.#pending = { lease, replaces };
+      // On the disk for whatever stores the record meanwhile.
+      if (replaces !== undefined) this.#hands.leave(replaces.address);
+      void this.#lookFirst(this.#pending);
+      return;
+    }
+    this.#use(lease, replaces);
+    if (moved || wasLooking) this.watch(lease, true);
+  }
+
+  /** The same lease for longer. */
+  extended(lease: Lease4): void {
+    if (this.#pending !== undefined) this.#pending.lease = lease;
+  }
+
+  get #looksFirst(): boolean {
+    const { conflictCheck } = this.#identity;
+    return this.#waiter.waiting ? conflictCheck === 'before' : conflictCheck !== 'off';
+  }
+
+  async #lookFirst(pending: Pending): Promise<void> {
+    let found: Checked = 'free';
+    try {
+      found = await this.#guard.checkHere(pending.lease.address.address);
+    } catch (error) {
+      this.#hands.failed('look whether the address is free', error);
+    }
+    if (!this.#grantee.lives() || this.#pending !== pending) return;
+    if (found !== 'free') {
+      this.#grantee.conflict(found.conflict);
+      return;
+    }
+    this.#pending = undefined;
+    this.#use(pending.lease, pending.replaces);
+    this.watch(pending.lease, false);
+  }
+
+  #use(lease: Lease4, replaces: Lease4 | undefined): void {
+    if (this.#waiter.settle(ok(lease))) return;
+    if (lease.address.address !== replaces?.address.address) this.#sayMoved(lease, replaces);
+    if (replaces !== undefined) this.#world.count('lease-changed');
+    this.#hands.apply(lease, replaces);
+    if (this.#present !== undefined && formatCidr(this.#present) === formatCidr(lease.address)) {
+      this.#present = undefined;
+    }
+    this.dropPresent();
+  }
+
+  /** Whoever finds the pod by its address (Endpoints, DNS, a firewall) does not hear of it otherwise. */
+  #sayMoved({ address: { address }, serverId }: Lease4, replaces: Lease4 | undefined): void {
+    const before = replaces?.address.address ?? this.#present?.address;
+    if (before === address) return;
+    this.#world.count('address-changed');
+    this.#world.log.warn(
+      { lease: keyText(this.#identity.key), before, address, server: serverId },
+      'a running pod gets another address',
+    );
+  }
+
+  /** The lease is lost: what the pod has of it goes, and that is the one before while it was only looked at. */
+  withdraw(lease: Lease4): void {
+    this.#guard.end();
+    const there = this.inUse(lease);
+    this.#pending = undefined;
+    this.dropPresent();
+    if (there === undefined) return;
+    this.#world.log.warn(
+      { lease: keyText(this.#identity.key), address: there.address.address },
+      'the lease is lost: its address leaves the pod',
+    );
+    this.#hands.withdraw(there);
+  }
+
+  /** An adopted address that the server does not grant is none. */
+  dropPresent(): void {
+    if (this.#present === undefined) return;
+    this.#hands.withdrawAddress(this.#present);
+    this.#present = undefined;
+  }
+
+  /** Looks after an address that is in use. `probe`: nobody has looked yet whether it is free. */
+  watch(lease: Lease4, probe: boolean): void {
+    const { conflictCheck } = this.#identity;
+    if (conflictCheck !== 'off') this.#guard.watch(lease.address.address, { probe });
+  }
+
+  /** The same for one of an earlier run, which may not have come to the end of its probes. */
+  watchAgain(lease: Lease4): void {
+    this.watch(lease, between(lease.acquiredAt, this.#world.clock.now()) < PROBING);
+  }
+
+  /** Nothing is looked after any more. Gives an address that the pod still has beside what the machine holds. */
+  end(): Cidr<Ipv4> | undefined {
+    const left = this.#pending?.replaces?.address;
+    this.#pending = undefined;
+    this.#guard.end();
+    return left;
+  }
+}
