@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs';
 import type { OpenDoctor } from './cli/doctor-parts.ts';
 import type { InstallParts } from './cli/install.ts';
+import { LIST_VERSIONS } from './cni/spec/versions.ts';
 import type { Cidr } from './base/cidr.ts';
 import type { Ipv4 } from './base/ipv4.ts';
 
 /** For an image, whose node nobody knows yet: a network of one plugin with all its defaults, which are made for a home. */
-const CONFLIST = { cniVersion: '1.0.0', name: 'lan', plugins: [{ type: 'leasehold' }] } as const;
+const CONFLIST = { ...LIST_VERSIONS, name: 'lan', plugins: [{ type: 'leasehold' }] } as const;
 
 /** What `install` and `uninstall` need of this machine. */
 export function installParts(tree: string, version: () => string, openDoctor: OpenDoctor): InstallParts {

@@ -1,14 +1,13 @@
 import { formatCidr, type Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { JsonObject } from '../../base/json.ts';
+import { LIST_VERSIONS } from '../../cni/spec/versions.ts';
 import type { Finding } from '../finding.ts';
 import type { LocalView } from '../local/check.ts';
 import type { FoundServiceNetwork } from '../local/service-networks.ts';
 import { checkConflist } from './check.ts';
 import { conflistNode } from './node.ts';
 
-/** What every runtime of today reads; not each reads 1.1.0. */
-const CNI_VERSION = '1.0.0';
 const NETWORK_NAME = 'lan';
 
 export type ConflistWish = {
@@ -29,7 +28,7 @@ export function generateConflist(view: LocalView, wish: ConflistWish): Generated
   const stated = wish.services.map((network): FoundServiceNetwork => ({ network, source: '--service-cidr' }));
   const services = stated.length > 0 ? stated : view.services;
   const conflist = {
-    cniVersion: CNI_VERSION,
+    ...LIST_VERSIONS,
     name: NETWORK_NAME,
     plugins: [
       {

@@ -7,6 +7,7 @@ export type KnownPlugin = { readonly role: 'main' | 'meta'; readonly keys: reado
 /** Of every plugin's configuration (CNI specification 1.1, section 1). */
 export const COMMON_KEYS: readonly string[] = [
   'cniVersion',
+  'cniVersions',
   'name',
   'type',
   'ipam',
