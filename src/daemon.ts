@@ -17,6 +17,7 @@ import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
 import { adoptAll } from './cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from './kernel/clock.ts';
 import { lockFile, lockNetworkNamespace, type FileLock } from './kernel/file-lock.ts';
+import { KernelClusterFacts } from './kernel/cluster-facts.ts';
 import { HostFrameSender } from './kernel/frame-sender.ts';
 import { HostNetwork } from './kernel/host-network.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
@@ -32,6 +33,9 @@ import { LeaseManager } from './lease/manager.ts';
 import type { LeaseKey } from './lease/record.ts';
 import { recordStore } from './lease/stored.ts';
 import { listenOn } from './listen.ts';
+import { ServiceFinder } from './node/services/finder.ts';
+import { CLUSTER_PLACES } from './node/services/places.ts';
+import { searchServiceNetworks } from './node/services/search.ts';
 import { Counters } from './observe/counters.ts';
 import { createLog, type LogLevel } from './observe/log.ts';
 import { dhcpClientFilter } from './wire/bpf.ts';
@@ -100,6 +104,17 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ends.defer(() => hostSide.close());
   networks.set('config', config.services);
   networks.set('flag', flagged);
+  let stated = config.services.length + flagged.length > 0;
+  const finder = new ServiceFinder({
+    search: () => searchServiceNetworks(new KernelClusterFacts(), CLUSTER_PLACES),
+    networks,
+    isStated: () => stated,
+    clock: { now },
+    timers,
+    log,
+    count,
+  });
+  ends.defer(() => finder.close());
   const world = {
     clock: { now, bootId: bootId() },
     timers,
@@ -182,11 +197,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ends.defer(() => watch.close());
   const guard = watchGuard(hostSide, log);
   ends.defer(() => guard?.close());
+  const found = finder.start();
   await takeUpLeases(files, leases, log);
   await lookAtLinks(host, leases, log);
+  // Before the pods are looked at: a search that is not done would take the services' routes from those that run.
+  await found;
   await hostSide.start();
   const stopReloading = onReload(options.configPath, log, ({ services: again }) => {
     networks.set('config', again);
+    stated = again.length + flagged.length > 0;
+    finder.restated();
     void hostSide.reapply();
   });
   ends.defer(stopReloading);

@@ -14,7 +14,13 @@ export function installParts(tree: string, version: () => string, openDoctor: Op
     tree,
     version,
     conflist: async ({ services, forImage }) =>
-      forImage ? { conflist: CONFLIST, remarks: [] } : await conflistHere(openDoctor, services),
+      forImage
+        ? { conflist: CONFLIST, remarks: [], unknownServices: undefined }
+        : await conflistHere(openDoctor, services),
+    statesServices: async (configPath) => {
+      const { loadConfig } = await import('./daemon-config.ts');
+      return loadConfig(configPath).services.length > 0;
+    },
     service: {
       // sd_booted(3) looks at the same folder.
       isRunning: () => statSync('/run/systemd/system', { throwIfNoEntry: false })?.isDirectory() === true,
@@ -44,7 +50,12 @@ async function conflistHere(
     const view = await viewNode(facts, here, nobody, undefined);
     const { conflist, remarks } = generateConflist(view, { master: undefined, services });
     // Where it goes is install's own business.
-    return { conflist, remarks: remarks.filter((remark) => !remark.startsWith('goes to ')) };
+    const { kubelet, networks } = view.search;
+    return {
+      conflist,
+      remarks: remarks.filter((remark) => !remark.startsWith('goes to ')),
+      unknownServices: networks.length + services.length === 0 ? kubelet : undefined,
+    };
   } finally {
     await close();
   }

@@ -3,12 +3,13 @@ import { isSysError } from '../base/sys-error.ts';
 import type { Address } from '../wire/netlink/address.ts';
 import type { Link } from '../wire/netlink/link.ts';
 import { type Route, RTN_UNICAST } from '../wire/netlink/route.ts';
+import { KernelClusterFacts } from './cluster-facts.ts';
 import { adjtimex } from './ffi.ts';
 import { NetNs } from './netns.ts';
 import { askProgram } from './node-command.ts';
-import { digestOf, fileHolds, listFolder, lookAt, readText, type FileLook } from './node-files.ts';
+import { digestOf, fileHolds, lookAt, readText, type FileLook } from './node-files.ts';
 import { forwardChainsOf, tablesOf, type ForwardChain } from './nft-chains.ts';
-import { listeningPaths, processesHere, type ProcessLook } from './node-processes.ts';
+import { listeningPaths } from './node-processes.ts';
 import type { Rtnl } from './rtnl.ts';
 import { readSysctl } from './sysctl.ts';
 
@@ -22,20 +23,13 @@ type Firewall =
   | { readonly kind: 'known'; readonly forward: readonly ForwardChain[]; readonly tables: readonly string[] };
 
 /** What the doctor wants to know of the namespace and machine it runs on. It changes nothing. */
-export class KernelNodeFacts {
+export class KernelNodeFacts extends KernelClusterFacts {
   readonly #rtnl: Rtnl;
 
   /** `rtnl` stays the caller's, to close. */
   constructor(rtnl: Rtnl) {
+    super();
     this.#rtnl = rtnl;
-  }
-
-  readText(path: string): string | undefined {
-    return readText(path);
-  }
-
-  list(folder: string): readonly string[] | undefined {
-    return listFolder(folder);
   }
 
   look(path: string): FileLook | undefined {
@@ -71,10 +65,6 @@ export class KernelNodeFacts {
   async routes(): Promise<readonly Route[]> {
     const all = [...(await this.#rtnl.routes.list(4)), ...(await this.#rtnl.routes.list(6))];
     return all.filter(({ type }) => type === RTN_UNICAST).flatMap(waysOf);
-  }
-
-  processes(): readonly ProcessLook[] {
-    return processesHere();
   }
 
   listeners(): ReadonlySet<string> {
