@@ -31,7 +31,7 @@ enum {
     CLEANUP_PATIENCE_MS = 60 * 1000, /* DEL and GC: what is not done now can be done later */
     /* A daemon is ready in some 200 ms, one that was killed is started again after RestartSec=1; with room to spare. */
     START_PATIENCE_MS = 5 * 1000,
-    /* Doubled up to the second: short beside a start, and no load when a hundred relays wait for one daemon. */
+    /* Doubled from the one to the other: short beside a start, no load when a hundred relays wait for one daemon. */
     FIRST_PAUSE_MS = 10,
     LONGEST_PAUSE_MS = 160,
 };
