@@ -26,7 +26,7 @@ struct reply {
 };
 
 static bool fail(struct failure *failure, const char *what, int error) {
-    *failure = (struct failure){.what = what, .error = error};
+    *failure = (struct failure){.what = what, .error = error, .connected = true};
     return false;
 }
 
@@ -217,14 +217,18 @@ static bool connect_until(int fd, const char *path, int64_t deadline) {
     }
 }
 
+static bool fail_to_connect(struct failure *failure, int error) {
+    *failure = (struct failure){.what = "cannot connect to the daemon", .error = error, .connected = false};
+    return false;
+}
+
 bool http_exchange(const char *path, struct span head, struct span body, int64_t deadline, struct answer *answer,
                    struct failure *failure) {
-    static const char cannot_connect[] = "cannot connect to the daemon";
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return fail(failure, cannot_connect, errno);
+        return fail_to_connect(failure, errno);
     struct reply reply = {0};
-    bool good = connect_until(fd, path, deadline) || fail(failure, cannot_connect, errno);
+    bool good = connect_until(fd, path, deadline) || fail_to_connect(failure, errno);
     good = good && converse(fd, head, body, deadline, &reply, failure);
     (void)close(fd);
     if (!good)

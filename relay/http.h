@@ -18,7 +18,8 @@ struct answer {
 /* Why there is no answer. */
 struct failure {
     const char *what;
-    int error; /* errno, 0 when the system has no part in it */
+    int error;      /* errno, 0 when the system has no part in it */
+    bool connected; /* the daemon may have the request, or a part of it */
 };
 
 /* Sends head and body, reads the whole answer. False: there is none that can be trusted, `failure` says why. */

@@ -19,6 +19,10 @@ int64_t left_ms(int64_t deadline) {
     return left > 0 ? left : 0;
 }
 
+void pause_ms(int milliseconds) {
+    (void)poll(NULL, 0, milliseconds);
+}
+
 short wait_for(int fd, short events, int64_t deadline) {
     struct pollfd entry = {.fd = fd, .events = events, .revents = 0};
     for (;;) {

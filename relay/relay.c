@@ -10,6 +10,7 @@
 #include "json.h"
 #include "request.h"
 #include "spool.h"
+#include "start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,11 @@ enum {
     /* The daemon's own deadlines end before; these are for a daemon that hangs. */
     PATIENCE_MS = 300 * 1000,
     CLEANUP_PATIENCE_MS = 60 * 1000, /* DEL and GC: what is not done now can be done later */
+    /* A daemon is ready in some 200 ms, one that was killed is started again after RestartSec=1; with room to spare. */
+    START_PATIENCE_MS = 5 * 1000,
+    /* Doubled from the one to the other: short beside a start, no load when a hundred relays wait for one daemon. */
+    FIRST_PAUSE_MS = 10,
+    LONGEST_PAUSE_MS = 160,
 };
 
 static char conf_bytes[CONF_MAX + 1]; /* one more, to see that there is too much */
@@ -77,12 +83,12 @@ static bool is_one_of(const char *command, const char *one, const char *other) {
     return strcmp(command, one) == 0 || strcmp(command, other) == 0;
 }
 
-static bool can_wait(const struct call *call) {
+static bool can_be_kept(const struct call *call) {
     return is_one_of(call->command, "DEL", "GC");
 }
 
 static int64_t patience_ms(const struct call *call) {
-    int64_t patience = can_wait(call) ? CLEANUP_PATIENCE_MS : PATIENCE_MS;
+    int64_t patience = can_be_kept(call) ? CLEANUP_PATIENCE_MS : PATIENCE_MS;
     const char *shorter = getenv("LEASEHOLD_RELAY_TIMEOUT_MS");
     if (shorter == NULL || *shorter == '\0')
         return patience;
@@ -126,7 +132,7 @@ static bool is_cni_error(struct span body) {
 
 /* Whether the answer can be handed to the runtime as it is. */
 static bool is_sound(const struct call *call, const struct answer *answer, struct failure *failure) {
-    *failure = (struct failure){.what = "the daemon's answer is not what was asked for", .error = 0};
+    *failure = (struct failure){.what = "the daemon's answer is not what was asked for", .error = 0, .connected = true};
     if (answer->status == NOT_READY) {
         failure->what = "the daemon is not ready yet";
         return false;
@@ -162,8 +168,11 @@ static void describe(struct text *message, const struct call *call, const struct
     }
 }
 
-static void advise(struct text *hint, const struct call *call, const struct answer *answer) {
-    if (answer->status == NOT_READY) {
+static void advise(struct text *hint, const struct call *call, const struct answer *answer,
+                   const struct failure *failure) {
+    /* A socket that refuses is what a killed daemon leaves: there a person has to look. */
+    bool on_its_way = failure->error == ENOENT && is_starting(call->socket_path, failure->error);
+    if (answer->status == NOT_READY || on_its_way) {
         text_string(hint, "The daemon is starting or stopping: try again in a moment.");
         return;
     }
@@ -178,16 +187,41 @@ static int do_without_daemon(const struct call *call, struct span head, struct s
     char buffer[MESSAGE_SIZE];
     struct text message = TEXT_IN(buffer);
     describe(&message, call, answer, failure);
-    if (can_wait(call)) {
+    if (can_be_kept(call)) {
         text_string(&message, "; and the request cannot be kept for later: ");
         if (spool_write(call->socket_path, head, conf, &message))
             return 0;
     }
     char hint_buffer[MESSAGE_SIZE];
     struct text hint = TEXT_IN(hint_buffer);
-    advise(&hint, call, answer);
+    advise(&hint, call, answer, failure);
     enum cni_code code = strcmp(call->command, "STATUS") == 0 ? CNI_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER;
     return print_error(call->version, code, text_as_span(&message), text_end(&hint));
+}
+
+/*
+ * Asks the daemon; one that is starting is asked again, for a while. Once seen it may be away between two looks: it is
+ * being restarted. Nothing is sent twice to a daemon that may have begun with it. DEL and GC do not wait: they are kept.
+ */
+static bool ask(const struct call *call, struct span head, struct span conf, int64_t deadline, struct answer *answer,
+                struct failure *failure) {
+    int64_t patience = now_ms() + START_PATIENCE_MS;
+    int64_t until = patience < deadline ? patience : deadline;
+    bool seen = false;
+    for (int pause = FIRST_PAUSE_MS;; pause = 2 * pause < LONGEST_PAUSE_MS ? 2 * pause : LONGEST_PAUSE_MS) {
+        *answer = (struct answer){0};
+        *failure = (struct failure){0};
+        if (http_exchange(call->socket_path, head, conf, deadline, answer, failure) &&
+            is_sound(call, answer, failure))
+            return true;
+        bool refused = answer->status == NOT_READY;
+        seen = seen || refused || (!failure->connected && is_starting(call->socket_path, failure->error));
+        /* The last look has time for an answer: its failure is what the runtime is told. */
+        bool late = left_ms(until) <= pause + LONGEST_PAUSE_MS;
+        if (can_be_kept(call) || !seen || (failure->connected && !refused) || late)
+            return false;
+        pause_ms(pause);
+    }
 }
 
 static int carry(struct call *call, struct span conf, int64_t deadline) {
@@ -202,8 +236,7 @@ static int carry(struct call *call, struct span conf, int64_t deadline) {
                              "The runtime sets it for the plugin; see the CNI specification, section \"Parameters\".");
     struct answer answer = {0};
     struct failure failure = {0};
-    if (http_exchange(call->socket_path, text_as_span(&head), conf, deadline, &answer, &failure) &&
-        is_sound(call, &answer, &failure))
+    if (ask(call, text_as_span(&head), conf, deadline, &answer, &failure))
         return print(answer.body, answer.status == 200 ? 0 : 1);
     return do_without_daemon(call, text_as_span(&head), conf, &answer, &failure);
 }

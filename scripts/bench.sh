@@ -22,19 +22,11 @@ case " $* " in
 esac
 sh scripts/install-debian.sh iproute2 dnsmasq-base kea-dhcp4-server kea-common containernetworking-plugins
 
-# Static, as the project's own releases are built.
-build_go_plugins() {
-  [ -x "$go_plugins/dhcp" ] && [ -x "$go_plugins/macvlan" ] && [ "$(cat "$go_plugins/version" 2>/dev/null)" = "$version" ] && return
-  command -v go >/dev/null 2>&1 || return 1
-  echo "bench: building the Go plugins $version" >&2
-  mkdir -p "$go_plugins"
-  CGO_ENABLED=0 GOBIN="$root/$go_plugins" go install -trimpath -ldflags='-s -w' \
-    "$module/ipam/dhcp@$version" "$module/main/macvlan@$version" && echo "$version" >"$go_plugins/version"
-}
-
-if build_go_plugins; then
+if sh scripts/go-programs.sh "$go_plugins" "$module/ipam/dhcp@$version" "$module/main/macvlan@$version"; then
   plugins=$root/$go_plugins
-  said="$version, built with $(go version "$go_plugins/dhcp" 2>/dev/null | awk '{ print $NF }')"
+  # The build's own record; Go may be in no PATH.
+  built=$(strings -n 4 "$go_plugins/dhcp" 2>/dev/null | grep -m 1 -oE '^go1\.[0-9.]+' || true)
+  said="$version, built with ${built:-Go}"
 else
   plugins=/usr/lib/cni
   said="Debian's $(dpkg-query -W -f '${Version}' containernetworking-plugins) (v1.9.1 could not be built here)"

@@ -13,6 +13,8 @@ type Properties = Readonly<Record<string, JsonSchema>>;
 const OPTION_NAMES = allOptions().flatMap(({ code, name, aliases }) =>
   [name, ...(aliases ?? [])].map((known) => ({ code, known })),
 );
+/** As libcni's version.ParseVersion reads it: up to three numbers. */
+const VERSION_PATTERN = '^\\d+(\\.\\d+){0,2}$';
 const OPTION_CODE = '(?:[1-9]|[1-9]\\d|1\\d\\d|2[0-4]\\d|25[0-4])';
 const CODE_PATTERN = `^(?:option-)?${OPTION_CODE}$`;
 
@@ -131,6 +133,8 @@ function described(
 /** Of every plugin: docs of the CNI specification. `ipam` is none of ours. */
 const STANDARD: Readonly<Record<string, JsonSchema | boolean>> = {
   cniVersion: { enum: ['', ...CNI_VERSIONS] },
+  // A runtime passes over what is newer than itself.
+  cniVersions: { type: 'array', items: { type: 'string', pattern: VERSION_PATTERN } },
   name: { type: 'string', pattern: '^[a-zA-Z0-9][a-zA-Z0-9_.-]*$', maxLength: 255 },
   type: { const: 'leasehold' },
   ipam: false,
@@ -213,6 +217,7 @@ export function leaseholdSchema(): JsonSchema {
         type: 'object',
         properties: {
           cniVersion: STANDARD['cniVersion'] ?? true,
+          cniVersions: STANDARD['cniVersions'] ?? true,
           name: STANDARD['name'] ?? true,
           plugins: {
             type: 'array',

@@ -5,9 +5,14 @@ cd "$(dirname "$0")/.."
 node=node_modules/node/bin/node
 
 # The servers and the relay, the three DHCP clients that the lab can use, what loses packets and what sees them, the
-# Go plugins that we stand in for, what writes a cluster's rules, what asks and measures, and a real systemd.
+# Go plugins that we stand in for, what writes a cluster's rules, what asks and measures, a real systemd, and certificates.
 sh scripts/install-debian.sh iproute2 iputils-ping dnsmasq-base kea-dhcp4-server isc-dhcp-server udhcpd isc-dhcp-relay \
-  udhcpc isc-dhcp-client dhcpcd-base nftables tcpdump containernetworking-plugins iptables conntrack ncat iperf3 systemd procps
+  udhcpc isc-dhcp-client dhcpcd-base nftables tcpdump containernetworking-plugins iptables conntrack ncat iperf3 systemd procps openssl
+
+# libcni of both kinds: before and after the list of versions (tests/plugins/cnitool.test.ts).
+cnitool=github.com/containernetworking/cni/cnitool
+sh scripts/go-programs.sh dist/go/cnitool-1.1 "$cnitool@v1.1.2"
+sh scripts/go-programs.sh dist/go/cnitool-1.3 "$cnitool@v1.3.0"
 
 step() {
   begun=$(date +%s)

@@ -64,9 +64,16 @@ const serviceNetwork = v.pipe(
   ),
 );
 
+/**
+ * How long an ADD tries. A runtime sends no DEL before its ADD has ended, so that a pod that is deleted meanwhile stays
+ * as long; one that retries (kubelet does) begins anew. It covers what takes time at a server that has an address to give:
+ * the ping before an OFFER (dnsmasq 3 s), our own probes (7 s), and both again after a DECLINE and its pause of 10 s.
+ */
+const DEFAULT_DEADLINE_SECONDS = 30;
+
 /** The keys of "dhcp" that only the daemon has; the others are those of the `ipam` section. */
 const daemonDhcp = {
-  deadlineSeconds: v.optional(positive, 60),
+  deadlineSeconds: v.optional(positive, DEFAULT_DEADLINE_SECONDS),
   carrierWaitSeconds: v.optional(positive, 5),
   mac: v.optional(v.picklist(MAC_POLICIES), 'random'),
 };
@@ -96,7 +103,7 @@ const KEYS = {
 
 /** What the file given with `--config` may set. */
 export type DaemonConfig = {
-  /** An ADD gives up after this long (60 s). */
+  /** An ADD gives up after this long (30 s). */
   readonly deadline: Duration;
   /** How long an ADD waits for the carrier (5 s). */
   readonly carrierWait: Duration;

@@ -18,6 +18,7 @@ import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
 import { adoptAll } from './cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from './kernel/clock.ts';
 import { lockFile, lockNetworkNamespace, type FileLock } from './kernel/file-lock.ts';
+import { KernelClusterFacts } from './kernel/cluster-facts.ts';
 import { HostFrameSender } from './kernel/frame-sender.ts';
 import { HostNetwork } from './kernel/host-network.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
@@ -35,6 +36,9 @@ import type { LeaseKey } from './lease/record.ts';
 import { recordStore } from './lease/stored.ts';
 import { listenOn } from './listen.ts';
 import type { Asker } from './node/host/holders.ts';
+import { ServiceFinder } from './node/services/finder.ts';
+import { CLUSTER_PLACES } from './node/services/places.ts';
+import { searchServiceNetworks } from './node/services/search.ts';
 import { Counters } from './observe/counters.ts';
 import { createLog, type LogLevel } from './observe/log.ts';
 import { dhcpClientFilter } from './wire/bpf.ts';
@@ -110,6 +114,17 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ends.defer(() => nested.close());
   networks.set('config', config.services);
   networks.set('flag', flagged);
+  let stated = config.services.length + flagged.length > 0;
+  const finder = new ServiceFinder({
+    search: () => searchServiceNetworks(new KernelClusterFacts(), CLUSTER_PLACES),
+    networks,
+    isStated: () => stated,
+    clock: { now },
+    timers,
+    log,
+    count,
+  });
+  ends.defer(() => finder.close());
   const world = {
     clock: { now, bootId: bootId() },
     timers,
@@ -195,12 +210,17 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ends.defer(() => podLinks?.close());
   const guard = watchGuard(hostSide, log);
   ends.defer(() => guard?.close());
+  const found = finder.start();
   await hostSide.learn();
   await takeUpLeases(files, leases, log);
   await lookAtLinks(host, leases, log);
+  // Before the pods are looked at: a search that is not done would take the services' routes from those that run.
+  await found;
   await hostSide.start();
   const stopReloading = onReload(options.configPath, log, ({ services: again }) => {
     networks.set('config', again);
+    stated = again.length + flagged.length > 0;
+    finder.restated();
     void hostSide.reapply();
     void nested.look();
   });

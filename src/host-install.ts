@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs';
 import type { OpenDoctor } from './cli/doctor-parts.ts';
 import type { InstallParts } from './cli/install.ts';
+import { LIST_VERSIONS } from './cni/spec/versions.ts';
 import type { Cidr } from './base/cidr.ts';
 import type { Ipv4 } from './base/ipv4.ts';
 
 /** For an image, whose node nobody knows yet: a network of one plugin with all its defaults, which are made for a home. */
-const CONFLIST = { cniVersion: '1.0.0', name: 'lan', plugins: [{ type: 'leasehold' }] } as const;
+const CONFLIST = { ...LIST_VERSIONS, name: 'lan', plugins: [{ type: 'leasehold' }] } as const;
 
 /** What `install` and `uninstall` need of this machine. */
 export function installParts(tree: string, version: () => string, openDoctor: OpenDoctor): InstallParts {
@@ -13,7 +14,13 @@ export function installParts(tree: string, version: () => string, openDoctor: Op
     tree,
     version,
     conflist: async ({ services, forImage }) =>
-      forImage ? { conflist: CONFLIST, remarks: [] } : await conflistHere(openDoctor, services),
+      forImage
+        ? { conflist: CONFLIST, remarks: [], unknownServices: undefined }
+        : await conflistHere(openDoctor, services),
+    statesServices: async (configPath) => {
+      const { loadConfig } = await import('./daemon-config.ts');
+      return loadConfig(configPath).services.length > 0;
+    },
     service: {
       // sd_booted(3) looks at the same folder.
       isRunning: () => statSync('/run/systemd/system', { throwIfNoEntry: false })?.isDirectory() === true,
@@ -43,7 +50,12 @@ async function conflistHere(
     const view = await viewNode(facts, here, nobody, undefined);
     const { conflist, remarks } = generateConflist(view, { master: undefined, services });
     // Where it goes is install's own business.
-    return { conflist, remarks: remarks.filter((remark) => !remark.startsWith('goes to ')) };
+    const { kubelet, networks } = view.search;
+    return {
+      conflist,
+      remarks: remarks.filter((remark) => !remark.startsWith('goes to ')),
+      unknownServices: networks.length + services.length === 0 ? kubelet : undefined,
+    };
   } finally {
     await close();
   }

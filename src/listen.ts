@@ -2,12 +2,15 @@ import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { type FileLock, lockFileForAll } from './kernel/file-lock.ts';
 
 const OWNER_FOLDER = 0o700;
 const OWNER_ONLY = 0o600;
 const ONLY_OWNER_MASK = 0o177;
 /** sizeof(sun_path) in linux/un.h, less the terminating zero. */
 const MOST_PATH_BYTES = 107;
+/** Of the file beside the socket that says a daemon is there; the relay knows it as well (relay/start.c). */
+const LOCK_SUFFIX = '.lock';
 
 /** Somebody answers at this path; a socket file whose daemon died does not. */
 function isAnswered(path: string): Promise<boolean> {
@@ -27,10 +30,11 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 /**
- * Listens on a UNIX socket of mode 0600, in a folder of mode 0700 if it has to be made. The socket file that a dead
- * daemon left is taken over; one that is answered is not, and neither is a file that is no socket: that is an Error.
+ * Claims the path of a socket for a daemon that is about to start, by a lock beside it that is held until the process
+ * ends: the relay sees by it that a daemon is on its way, and two that start at once do not take each other's socket.
+ * The folder is made, of mode 0700. Throws an Error for a path that cannot be used or is in use.
  */
-export async function listenOn(server: Server, path: string): Promise<void> {
+export function claimSocket(path: string): FileLock {
   if (!path.startsWith('/')) throw new Error(`--socket ${path}: must be an absolute path`);
   if (Buffer.byteLength(path) > MOST_PATH_BYTES) {
     throw new Error(
@@ -38,25 +42,50 @@ export async function listenOn(server: Server, path: string): Promise<void> {
     );
   }
   try {
+    mkdirSync(dirname(path), { recursive: true, mode: OWNER_FOLDER });
+    requireSocket(path);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+  const lock = lockFileForAll(`${path}${LOCK_SUFFIX}`);
+  if (lock.ok) return lock.value;
+  throw lock.error.code === 'EWOULDBLOCK' ? inUse(path) : unusable(path, lock.error);
+}
+
+/**
+ * Listens on a UNIX socket of mode 0600 whose path was claimed. The socket file that a dead daemon left is taken over;
+ * one that is answered is not, and neither is a file that is no socket: that is an Error.
+ */
+export async function listenOn(server: Server, path: string): Promise<void> {
+  try {
     await takePath(path);
     await listen(server, path);
   } catch (error) {
-    if (!hasCode(error)) throw error;
-    throw new Error(`--socket ${path}: cannot be used: ${error.message}`, { cause: error });
+    throw unusable(path, error);
   }
 }
 
 async function takePath(path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: OWNER_FOLDER });
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  if (!found.isSocket()) {
-    throw new Error(`--socket ${path}: is there already and no socket; remove it, or choose another path`);
-  }
-  if (await isAnswered(path)) {
-    throw new Error(`--socket ${path}: another daemon answers there; stop it, or choose another path`);
-  }
+  if (!requireSocket(path)) return;
+  if (await isAnswered(path)) throw inUse(path);
   removeStale(path);
+}
+
+/** Whether there is one. Throws where something else is. */
+function requireSocket(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isSocket()) return found !== undefined;
+  throw new Error(`--socket ${path}: is there already and no socket; remove it, or choose another path`);
+}
+
+function inUse(path: string): Error {
+  return new Error(`--socket ${path}: another daemon answers there; stop it, or choose another path`);
+}
+
+/** What the operating system says, with the flag that it is about. */
+function unusable(path: string, error: unknown): unknown {
+  if (!hasCode(error)) return error;
+  return new Error(`--socket ${path}: cannot be used: ${error.message}`, { cause: error });
 }
 
 async function listen(server: Server, path: string): Promise<void> {

@@ -26,8 +26,15 @@ const INSTALL = installParts(ROOT, version, openDoctor);
 /** The subcommands. What is heavy is imported when it is asked for. */
 const COMMANDS: readonly Command[] = [
   daemonCommand(LOG_LEVELS, async ({ logLevel, ...options }) => {
-    const { runDaemon } = await import('./daemon.ts');
-    await runDaemon({ ...options, logLevel: isLogLevel(logLevel) ? logLevel : 'info' });
+    // Before the rest is read, which takes most of the time of a start: whoever calls meanwhile waits for it.
+    const { claimSocket } = await import('./listen.ts');
+    const claim = claimSocket(options.socketPath);
+    try {
+      const { runDaemon } = await import('./daemon.ts');
+      await runDaemon({ ...options, logLevel: isLogLevel(logLevel) ? logLevel : 'info' });
+    } finally {
+      claim.release();
+    }
   }),
   leasesCommand,
   adoptCommand,

@@ -10,6 +10,7 @@ import { placesHere } from '../doctor/local/places.ts';
 import { type Command, UsageError } from './command.ts';
 import { withParts, type DoctorParts, type OpenDoctor } from './doctor-parts.ts';
 import { findingLines, printable, tally, wantsColour, worstFirst } from './finding-text.ts';
+import { isOpenInput, readOpenInput } from './open-input.ts';
 import { parseOptions } from './options.ts';
 
 /** The daemon is not asked: what a configuration is worth does not depend on it. */
@@ -88,9 +89,9 @@ async function printNew(view: LocalView, wish: ConflistWish): Promise<number> {
 }
 
 async function printCheck(view: LocalView, path: string, json: boolean): Promise<number> {
-  const text = view.facts.readText(path);
+  const text = isOpenInput(path) ? await readOpenInput(path) : view.facts.readText(path);
   if (text === undefined) {
-    throw new Error(`${path}: cannot be read: it must be a file of at most 1 MiB`);
+    throw new Error(`${path}: cannot be read: it must be a file of at most 1 MiB, or - for standard input`);
   }
   const { checkConflist } = await import('../doctor/conflist/check.ts');
   const { conflistNode } = await import('../doctor/conflist/node.ts');

@@ -19,7 +19,14 @@ export type InstallParts = {
   readonly conflist: (options: {
     readonly services: readonly Cidr<Ipv4>[];
     readonly forImage: boolean;
-  }) => Promise<{ readonly conflist: JsonObject; readonly remarks: readonly string[] }>;
+  }) => Promise<{
+    readonly conflist: JsonObject;
+    readonly remarks: readonly string[];
+    /** On a node of a cluster whose service networks nobody states and nothing shows: what shows the cluster. */
+    readonly unknownServices: string | undefined;
+  }>;
+  /** Whether a file for the daemon's --config states service networks. Rejects with an Error for one that is wrong. */
+  readonly statesServices: (configPath: string) => Promise<boolean>;
   readonly service: ServiceManager;
 };
 
@@ -39,7 +46,7 @@ export function installCommand(parts: InstallParts): Command {
       '[--cni-bin DIR] [--cni-conf DIR] [--prefix DIR] [--drop-in] [--replace] [--no-conflist] [--no-service] [--service-cidr CIDR]... [--config FILE] [--root DIR] [--dry-run]',
     summary: 'set this host up: program, systemd unit, plugins, network configuration',
     async run(argv) {
-      const { dryRun, remarks, ...options } = await readOptions(argv, parts);
+      const { dryRun, remarks, unknownServices, ...options } = await readOptions(argv, parts);
       const { root } = options;
       const stateDir = hostFolder(root, STATE_FOLDER, 'the state folder');
       const manifest = readManifest(stateDir.base, stateDir.path);
@@ -47,8 +54,12 @@ export function installCommand(parts: InstallParts): Command {
         throw new Error('an uninstall was interrupted here: run "leasehold uninstall" again first');
       }
       const plan = planInstall(options, { tree: parts.tree, version: parts.version() }, manifest);
-      if (plan.refusals.length > 0) {
-        for (const refusal of plan.refusals) console.error(`leasehold: ${refusal}`);
+      const refusals = [
+        ...plan.refusals,
+        ...(unknownServices === undefined ? [] : [unknownText(unknownServices)]),
+      ];
+      if (refusals.length > 0) {
+        for (const refusal of refusals) console.error(`leasehold: ${refusal}`);
         console.error('leasehold: nothing was changed');
         return 1;
       }
@@ -70,7 +81,15 @@ export function installCommand(parts: InstallParts): Command {
   };
 }
 
-type Read = InstallOptions & { readonly dryRun: boolean; readonly remarks: readonly string[] };
+type Read = InstallOptions & {
+  readonly dryRun: boolean;
+  readonly remarks: readonly string[];
+  readonly unknownServices: string | undefined;
+};
+
+function unknownText(kubelet: string): string {
+  return `this is a node of a cluster (${kubelet}), and its service network was not found: pods would reach no service, and what they send there would go out to the LAN. State it: --service-cidr CIDR (kubectl get servicecidr kubernetes, or --service-cluster-ip-range of kube-apiserver, says it)`;
+}
 
 async function readOptions(argv: readonly string[], parts: InstallParts): Promise<Read> {
   const { values } = parseOptions(() =>
@@ -102,9 +121,10 @@ async function readOptions(argv: readonly string[], parts: InstallParts): Promis
     throw new UsageError(`--prefix ${values.prefix}: homes and /tmp are hidden from the daemon`);
   }
   const services = serviceNetworks(values['service-cidr']);
-  const network = values['no-conflist']
-    ? undefined
-    : await parts.conflist({ services, forImage: root !== '/' });
+  const found = await parts.conflist({ services, forImage: root !== '/' });
+  const isStated =
+    found.unknownServices === undefined || (config !== undefined && (await parts.statesServices(config)));
+  const network = values['no-conflist'] ? undefined : found;
   return {
     root,
     cniBin: values['cni-bin'],
@@ -114,6 +134,7 @@ async function readOptions(argv: readonly string[], parts: InstallParts): Promis
     replace: values.replace,
     conflist: network === undefined ? undefined : JSON.stringify(network.conflist, undefined, 2),
     remarks: network?.remarks ?? [],
+    unknownServices: isStated ? undefined : found.unknownServices,
     // An image is made for a host with systemd; on a host it is seen.
     unit: !values['no-service'] && (root !== '/' || parts.service.isRunning()),
     configPath: config,

@@ -47,6 +47,10 @@ export const ioctl: Sync<[fd: Fd, request: number, argument: Bytes]> = libc.func
 );
 export const fstatfs: Sync<[fd: Fd, buffer: Bytes]> = libc.func('int fstatfs(int, void *)');
 export const flock: Sync<[fd: Fd, operation: number]> = libc.func('int flock(int, int)');
+/** Variadic in C, as ioctl is. The argument is a struct flock. */
+export const fcntl: Sync<[fd: Fd, command: number, argument: Bytes]> = libc.func(
+  'int fcntl(int, int, void *)',
+);
 export const clockGettime: Sync<[clock: number, timespec: Bytes]> = libc.func(
   'int clock_gettime(int, void *)',
 );

@@ -2,11 +2,16 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, SysError } from '../base/sys-error.ts';
 import { fromNodeError, lastError } from './errno.ts';
-import { flock } from './ffi.ts';
+import { fcntl, flock } from './ffi.ts';
 
 // asm-generic/fcntl.h
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+/** F_OFD_SETLK */
+const F_OFD_SETLK = 37;
+const F_WRLCK = 1;
+/** sizeof(struct flock) where an off_t has 64 bits; whence, start and length of zero are the whole file. */
+const FLOCK_LENGTH = 32;
 const OWNER_ONLY = 0o600;
 /** namespaces(7): whatever mounts and folders a process sees, this is the same file for all of one network namespace. */
 const NETWORK_NAMESPACE = '/proc/self/ns/net';
@@ -17,17 +22,44 @@ export type FileLock = { readonly release: () => void };
 
 /** EWOULDBLOCK: somebody else holds it. ELOOP: the path is a symbolic link, which is never followed. */
 export function lockFile(path: string): Result<FileLock, SysError> {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  return lock(`lock ${path}`, () => openSync(path, flags, OWNER_ONLY));
+  return lock(`lock ${path}`, () => openToLock(path), takeByFlock);
+}
+
+/**
+ * The same with a lock of the open file description (fcntl(2)): whether it is held can be asked by F_OFD_GETLK without
+ * taking it, so that those who ask never keep the next holder from it.
+ */
+export function lockFileForAll(path: string): Result<FileLock, SysError> {
+  return lock(`lock ${path}`, () => openToLock(path), takeByDescription);
 }
 
 /** The network namespace of this process: it has one holder. EWOULDBLOCK names the process that holds it, if it is seen. */
 export function lockNetworkNamespace(): Result<FileLock, SysError> {
   // A link to what it names: here it is followed.
-  return lock(`lock ${NETWORK_NAMESPACE}`, () => openSync(NETWORK_NAMESPACE, constants.O_RDONLY));
+  return lock(
+    `lock ${NETWORK_NAMESPACE}`,
+    () => openSync(NETWORK_NAMESPACE, constants.O_RDONLY),
+    takeByFlock,
+  );
 }
 
-function lock(op: string, open: () => number): Result<FileLock, SysError> {
+function openToLock(path: string): number {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  return openSync(path, flags, OWNER_ONLY);
+}
+
+function takeByFlock(fd: number): boolean {
+  return flock(fd, LOCK_EX | LOCK_NB) === 0;
+}
+
+function takeByDescription(fd: number): boolean {
+  // l_type comes first, a short; the process id has to be zero (fcntl(2)).
+  const wanted = new Int16Array(FLOCK_LENGTH / Int16Array.BYTES_PER_ELEMENT);
+  wanted[0] = F_WRLCK;
+  return fcntl(fd, F_OFD_SETLK, new Uint8Array(wanted.buffer)) === 0;
+}
+
+function lock(op: string, open: () => number, take: (fd: number) => boolean): Result<FileLock, SysError> {
   let fd: number;
   try {
     fd = open();
@@ -36,11 +68,11 @@ function lock(op: string, open: () => number): Result<FileLock, SysError> {
     if (reason instanceof SysError) return err(reason);
     throw reason;
   }
-  if (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+  if (!take(fd)) {
     const reason = lastError(op);
     const holder = holderOf(fd);
     closeSync(fd);
-    // One number has both names; flock(2) means this one.
+    // One number has both names; both calls mean this one.
     return err(reason.code === 'EAGAIN' ? new SysError(op, 'EWOULDBLOCK', holder) : reason);
   }
   let held = true;

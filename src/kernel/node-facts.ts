@@ -11,12 +11,13 @@ import {
   FR_ACT_UNREACHABLE,
   type Rule,
 } from '../wire/netlink/rule.ts';
+import { KernelClusterFacts } from './cluster-facts.ts';
 import { adjtimex } from './ffi.ts';
 import { NetNs } from './netns.ts';
 import { askProgram } from './node-command.ts';
-import { digestOf, fileHolds, listFolder, lookAt, readText, type FileLook } from './node-files.ts';
+import { digestOf, fileHolds, lookAt, readText, type FileLook } from './node-files.ts';
 import { forwardChainsOf, tablesOf, type ForwardChain } from './nft-chains.ts';
-import { listeningPaths, processesHere, type ProcessLook } from './node-processes.ts';
+import { listeningPaths } from './node-processes.ts';
 import type { Rtnl } from './rtnl.ts';
 import { readSysctl } from './sysctl.ts';
 
@@ -45,20 +46,13 @@ type Firewall =
   | { readonly kind: 'known'; readonly forward: readonly ForwardChain[]; readonly tables: readonly string[] };
 
 /** What the doctor wants to know of the namespace and machine it runs on. It changes nothing. */
-export class KernelNodeFacts {
+export class KernelNodeFacts extends KernelClusterFacts {
   readonly #rtnl: Rtnl;
 
   /** `rtnl` stays the caller's, to close. */
   constructor(rtnl: Rtnl) {
+    super();
     this.#rtnl = rtnl;
-  }
-
-  readText(path: string): string | undefined {
-    return readText(path);
-  }
-
-  list(folder: string): readonly string[] | undefined {
-    return listFolder(folder);
   }
 
   look(path: string): FileLook | undefined {
@@ -114,10 +108,6 @@ export class KernelNodeFacts {
       if (!isSysError(error)) throw error;
       return { kind: 'none', why: error.message };
     }
-  }
-
-  processes(): readonly ProcessLook[] {
-    return processesHere();
   }
 
   listeners(): ReadonlySet<string> {

@@ -11,7 +11,12 @@ import { ROOT } from '../support/leasehold.ts';
 import { partsWith, printed, quietFacts } from './support.ts';
 
 const LEASEHOLD = join(ROOT, 'bin', 'leasehold');
-const PLAIN = { cniVersion: '1.0.0', name: 'lan', plugins: [{ type: 'leasehold' }] };
+const PLAIN = {
+  cniVersion: '1.0.0',
+  cniVersions: ['1.0.0', '1.1.0'],
+  name: 'lan',
+  plugins: [{ type: 'leasehold' }],
+};
 
 test('for this node: JSON on stdout, the reasons on stderr', asRoot, async (t) => {
   const node = await makeNode(t, 'conflist');
@@ -115,6 +120,26 @@ test('--check: plugin by plugin, with a status', asRoot, async (t) => {
   assert.deepEqual([report.status, report.plugins[0]?.type], [1, 'macvlan']);
 });
 
+test('--check from standard input and other descriptors, at most 1 MiB', asRoot, async (t) => {
+  const node = await makeNode(t, 'stdin');
+  const run = async (path: string, input: string) =>
+    await node.namespace.runToEnd([LEASEHOLD, 'conflist', '--check', path], { input });
+  const list = JSON.stringify({ ...PLAIN, plugins: [] });
+  for (const path of ['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']) {
+    const { status, stdout } = await run(path, list);
+    assert.equal(status, 2, path);
+    assert.match(stdout, /it has no "plugins"/, path);
+  }
+  const huge = await run('-', ' '.repeat(1_048_577));
+  assert.equal(huge.status, 3);
+  assert.match(huge.stderr, /-: cannot be read: it must be a file of at most 1 MiB/);
+  const piped = `printf '%s' '${list}' > list; "$0" conflist --check <(cat list)`;
+  const bash = ['bash', '-c', `cd ${node.folder} && ${piped}`, LEASEHOLD];
+  assert.match((await node.namespace.runToEnd(bash)).stdout, /it has no "plugins"/);
+  const closed = ['sh', '-c', '"$0" conflist --check /dev/fd/9', LEASEHOLD];
+  assert.equal((await node.namespace.runToEnd(closed)).status, 3);
+});
+
 test('a file that is not there, is a folder, or is not JSON', asRoot, async (t) => {
   const node = await makeNode(t, 'badfile');
   const run = async (path: string) => await node.namespace.runToEnd([LEASEHOLD, 'conflist', '--check', path]);
@@ -124,7 +149,7 @@ test('a file that is not there, is a folder, or is not JSON', asRoot, async (t) 
       { status, stderr },
       {
         status: 3,
-        stderr: `leasehold conflist: ${path}: cannot be read: it must be a file of at most 1 MiB\n`,
+        stderr: `leasehold conflist: ${path}: cannot be read: it must be a file of at most 1 MiB, or - for standard input\n`,
       },
     );
   }

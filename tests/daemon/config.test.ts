@@ -18,7 +18,7 @@ function fileWith(t: TestContext, text: string): string {
 }
 
 const DEFAULTS: DaemonConfig = {
-  deadline: seconds(60),
+  deadline: seconds(30),
   carrierWait: seconds(5),
   dhcp: { defaults: NO_KEYS, mac: 'random', identity: { cluster: '', key: '', node: hostname() } },
   protect: [],

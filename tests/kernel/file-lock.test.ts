@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, test } from 'node:test';
-import { lockFile } from '../../src/kernel/file-lock.ts';
+import { lockFile, lockFileForAll } from '../../src/kernel/file-lock.ts';
 import { asRoot } from './support/sandbox.ts';
 
 let folder: string;
@@ -75,3 +75,16 @@ test(
     assert.match(code, /^EWOULDBLOCK (process \d+ has it|undefined)$/);
   },
 );
+
+test('a lock that can be asked for without taking it has one holder as well', () => {
+  const path = join(folder, 'lock');
+  const first = lockFileForAll(path);
+  assert.ok(first.ok);
+  const second = lockFileForAll(path);
+  assert.ok(!second.ok);
+  assert.equal(second.error.code, 'EWOULDBLOCK');
+  first.value.release();
+  const third = lockFileForAll(path);
+  assert.ok(third.ok);
+  third.value.release();
+});

@@ -10,10 +10,11 @@ before(buildTestRelay);
 const cniError = '{"cniVersion":"1.0.0","code":7,"msg":"master: eth7 does not exist","details":"x"}';
 const BODY_MAX = 4 * 1024 * 1024;
 
-async function callWith(bytes: Uint8Array | string, command = 'ADD'): Promise<Outcome> {
+async function callWith(bytes: Uint8Array | string, command = 'ADD', timeoutMs?: number): Promise<Outcome> {
   await using folder = await makeFolder();
   folder.own(await listenWith(folder.socket, bytes));
-  return await runRelay({ command, socket: folder.socket, stdin: '{"cniVersion":"0.4.0"}' });
+  const call = { command, socket: folder.socket, stdin: '{"cniVersion":"0.4.0"}' };
+  return await runRelay(timeoutMs === undefined ? call : { ...call, timeoutMs });
 }
 
 describe('a sound answer', () => {
@@ -175,9 +176,16 @@ describe('an answer that is none', () => {
   test('503: not ready is as good as away, and its reason is passed on', async () => {
     const body = '{"code":11,"msg":"restoring \\"12\\" leases \\u2026"}';
     const reasoned = /not ready yet \(socket .*\): restoring "12" leases …$/;
-    const error = assertError(await callWith(answer(503, body)), 11, reasoned);
+    // It waits for a daemon that says so (start.test.ts): as long as it may.
+    const patience = 1000;
+    const [add, status, check] = await Promise.all([
+      callWith(answer(503, body), 'ADD', patience),
+      callWith(answer(503, body), 'STATUS', patience),
+      callWith(answer(503, 'later'), 'CHECK', patience),
+    ]);
+    const error = assertError(add, 11, reasoned);
     assert.equal(error.details, 'The daemon is starting or stopping: try again in a moment.');
-    assertError(await callWith(answer(503, body), 'STATUS'), 50, /not ready yet/);
-    assertError(await callWith(answer(503, 'later'), 'CHECK'), 11, /not ready yet \(socket [^)]*\)$/);
+    assertError(status, 50, /not ready yet/);
+    assertError(check, 11, /not ready yet \(socket [^)]*\)$/);
   });
 });

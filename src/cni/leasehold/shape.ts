@@ -113,6 +113,8 @@ export const CHAINED_KEYS: readonly string[] = ['chained', 'hostAccess', 'servic
 /** Of every plugin (CNI specification 1.1, "Plugin configuration objects" and "Deriving"). */
 export const STANDARD_KEYS: readonly string[] = [
   'cniVersion',
+  // Of a list; a runtime hands it on with a configuration that is one plugin alone.
+  'cniVersions',
   'name',
   'type',
   'ipam',

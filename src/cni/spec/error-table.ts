@@ -52,7 +52,7 @@ export const ERRORS = {
     code: 11,
     meaning: 'A passing condition: the daemon is away, starting, stopping, or busy with the same attachment.',
     remedy:
-      'The runtime tries again; if it stays, see whether the daemon (leasehold daemon) runs on this node.',
+      'The plugin has waited 5 s for a daemon that is starting. The runtime tries again; if it stays, see whether the daemon (leasehold daemon) runs on this node.',
   },
   'not-available': {
     code: 50,

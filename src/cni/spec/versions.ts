@@ -8,6 +8,12 @@ export const NEWEST_VERSION: CniVersion = '1.1.0';
 /** What a configuration without `cniVersion` means: the key did not exist in the first version. */
 export const UNSTATED_VERSION: CniVersion = '0.1.0';
 
+/**
+ * The versions of a list that we write. libcni takes the newest of `cniVersions` that it knows since 1.2.0 (runtimes
+ * with 1.1.0 ask STATUS and GC), older ones pass over that key and take `cniVersion`, which all of them read.
+ */
+export const LIST_VERSIONS = { cniVersion: '1.0.0', cniVersions: ['1.0.0', '1.1.0'] } as const;
+
 export function isSupported(text: string): text is CniVersion {
   return CNI_VERSIONS.some((version) => version === text);
 }

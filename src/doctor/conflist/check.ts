@@ -1,5 +1,11 @@
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../base/json.ts';
-import { CNI_VERSIONS, isSupported, knowsCheck, UNSTATED_VERSION } from '../../cni/spec/versions.ts';
+import {
+  CNI_VERSIONS,
+  isSupported,
+  knowsCheck,
+  LIST_VERSIONS,
+  UNSTATED_VERSION,
+} from '../../cni/spec/versions.ts';
 import { nameProblem } from '../../cni/spec/names.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { Finding } from '../finding.ts';
@@ -13,6 +19,9 @@ import * as meta from './meta-plugins.ts';
 import type { ConflistNode } from './node.ts';
 import { ipamTypeOf, shown, textOf, type Explain, type ListedPlugin, type PluginStory } from './story.ts';
 import { valueFindings } from './values.ts';
+
+/** What a list should state: as `leasehold conflist` does. */
+const VERSIONS_TEXT = JSON.stringify(LIST_VERSIONS).slice(1, -1);
 
 /** No list that works has more; each is explained. */
 const MOST_PLUGINS = 32;
@@ -55,9 +64,7 @@ export function checkConflist(text: string, node: ConflistNode): ConflistReport 
   const single = !('plugins' in object) && asRead(object).type !== '';
   const listed = single ? [object] : object['plugins'];
   if (!Array.isArray(listed) || listed.length === 0) {
-    return unreadable('it has no "plugins"', [
-      '{ "cniVersion": "1.0.0", "name": "lan", "plugins": [ ... ] }',
-    ]);
+    return unreadable('it has no "plugins"', [`{ ${VERSIONS_TEXT}, "name": "lan", "plugins": [ ... ] }`]);
   }
   const list = { name: textOf(object, 'name') ?? '', cniVersion: textOf(object, 'cniVersion') ?? '' };
   const chain = chainOf(listed, list);
@@ -67,6 +74,7 @@ export function checkConflist(text: string, node: ConflistNode): ConflistReport 
       ...(single ? [singleFinding()] : listKeyFindings(object)),
       ...nameFindings(object),
       ...versionFindings(object),
+      ...versionsFindings(object),
       ...countFindings(listed),
       ...chainFindings(chain, node),
     ],
@@ -182,9 +190,31 @@ function nameFindings(object: JsonObject): readonly Finding[] {
   ];
 }
 
+/** As libcni reads `cniVersions` since 1.2.0: a list of texts, of which it passes over what is newer than itself. */
+function versionsFindings(object: JsonObject): readonly Finding[] {
+  const versions = object['cniVersions'];
+  if (versions === undefined) return [];
+  const odd = Array.isArray(versions) ? versions.find((one) => !isVersion(one)) : versions;
+  if (odd === undefined) return [];
+  return [
+    {
+      id: 'conflist-version',
+      severity: 'error',
+      title: `cniVersions ${shown(odd)} is no ${Array.isArray(versions) ? 'version' : 'list of versions'}: libcni reads nothing of the file`,
+      evidence: [],
+      remedy: [VERSIONS_TEXT],
+    },
+  ];
+}
+
+/** Three numbers at most, with dots between them (libcni's version.ParseVersion). */
+function isVersion(value: Json): boolean {
+  return typeof value === 'string' && /^\d+(\.\d+){0,2}$/.test(value);
+}
+
 function versionFindings(object: JsonObject): readonly Finding[] {
   const version = object['cniVersion'] ?? '';
-  const remedy = ['"cniVersion": "1.0.0"'];
+  const remedy = [VERSIONS_TEXT];
   if (typeof version !== 'string' || (version !== '' && !isSupported(version))) {
     return [
       {

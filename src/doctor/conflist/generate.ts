@@ -1,15 +1,15 @@
 import { formatCidr, type Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { JsonObject } from '../../base/json.ts';
+import { LIST_VERSIONS } from '../../cni/spec/versions.ts';
 import type { Finding } from '../finding.ts';
 import type { LocalView } from '../local/check.ts';
 import { linkNamed } from '../local/uplink.ts';
-import type { FoundServiceNetwork } from '../local/service-networks.ts';
+import type { FoundServiceNetwork } from '../../node/services/found.ts';
+import { unknownServiceNetwork } from '../local/service-networks.ts';
 import { checkConflist } from './check.ts';
 import { conflistNode } from './node.ts';
 
-/** What every runtime of today reads; not each reads 1.1.0. */
-const CNI_VERSION = '1.0.0';
 const NETWORK_NAME = 'lan';
 
 export type ConflistWish = {
@@ -29,14 +29,16 @@ export type GeneratedConflist = {
 export function generateConflist(view: LocalView, wish: ConflistWish): GeneratedConflist {
   const stated = wish.services.map((network): FoundServiceNetwork => ({ network, source: '--service-cidr' }));
   const services = stated.length > 0 ? stated : view.services;
+  // A guess is the daemon's, which may learn better: it does not go into a file.
+  const written = services.filter(({ guessed }) => guessed !== true);
   const conflist = {
-    cniVersion: CNI_VERSION,
+    ...LIST_VERSIONS,
     name: NETWORK_NAME,
     plugins: [
       {
         type: 'leasehold',
         ...(wish.master === undefined ? {} : { master: wish.master }),
-        ...(services.length === 0 ? {} : { services: services.map(({ network }) => formatCidr(network)) }),
+        ...(written.length === 0 ? {} : { services: written.map(({ network }) => formatCidr(network)) }),
       },
     ],
   };
@@ -47,9 +49,11 @@ export function generateConflist(view: LocalView, wish: ConflistWish): Generated
     conflist,
     remarks: [uplinkRemark(view, wish.master, uplink), ...serviceRemarks(services), placeRemark(view)],
     // Before "leasehold install" there is no program yet.
-    findings: [...report.findings, ...report.plugins.flatMap(({ findings }) => findings)].filter(
-      ({ id }) => id !== 'plugin-missing',
-    ),
+    findings: [
+      ...(services.length === 0 ? unknownServiceNetwork(view.search) : []),
+      ...report.findings,
+      ...report.plugins.flatMap(({ findings }) => findings),
+    ].filter(({ id }) => id !== 'plugin-missing'),
   };
 }
 
@@ -70,10 +74,13 @@ function uplinkRemark(view: LocalView, master: string | undefined, uplink: Local
 function serviceRemarks(services: readonly FoundServiceNetwork[]): readonly string[] {
   if (services.length === 0) {
     return [
-      'no service network was found in the files and processes of this node: the daemon decides ("services": "auto"); state one with --service-cidr',
+      'no service network was found on this node: the daemon goes on looking ("services": "auto"); in a cluster state it with --service-cidr',
     ];
   }
-  return services.map(({ network, source }) => `service network ${formatCidr(network)}: ${source}`);
+  return services.map(({ network, source, guessed }) => {
+    const guess = guessed === true ? ' (a guess, not written down: state it with --service-cidr)' : '';
+    return `service network ${formatCidr(network)}: ${source}${guess}`;
+  });
 }
 
 function placeRemark({ places }: LocalView): string {

@@ -3,7 +3,7 @@ import { isIpv4 } from '../../base/ip.ts';
 import type { LocalView } from '../local/check.ts';
 import { findPlugin, type PluginPlace } from '../local/plugin-search.ts';
 import type { NodeAddress, NodeLink } from '../local/ports.ts';
-import type { FoundServiceNetwork } from '../local/service-networks.ts';
+import type { FoundServiceNetwork } from '../../node/services/found.ts';
 
 /** What of a node decides whether a network configuration works there. */
 export type ConflistNode = {

@@ -1,6 +1,7 @@
+import type { ServiceSearch } from '../../node/services/search.ts';
+import type { FoundServiceNetwork } from '../../node/services/found.ts';
 import { shimAlias } from '../../node/host/shim.ts';
 import type { Finding } from '../finding.ts';
-import type { FoundServiceNetwork } from './service-networks.ts';
 import type { DaemonView, Firewall, NodeAddress, NodeFacts, NodeLink, NodeRoute } from './ports.ts';
 import type { NodePlaces } from './places.ts';
 
@@ -14,7 +15,10 @@ export type LocalView = {
   readonly firewall: Firewall;
   /** Undefined where there is none; other findings say so. */
   readonly uplink: NodeLink | undefined;
+  /** Those of the cluster, as far as this node tells or the daemon was told. */
   readonly services: readonly FoundServiceNetwork[];
+  /** How they were searched. */
+  readonly search: ServiceSearch;
   readonly daemon: DaemonView;
 };
 

@@ -3,7 +3,7 @@ import { checkConflist } from '../conflist/check.ts';
 import { conflistNode } from '../conflist/node.ts';
 import type { Check, LocalView } from './check.ts';
 import { cniFiles, typesIn, type CniFile } from './cni-files.ts';
-import { programOf } from './service-networks.ts';
+import { programOf } from '../../node/services/argv.ts';
 
 /** The network configurations of this node: which one counts, and whether it can work. */
 export const cniConfCheck: Check = {

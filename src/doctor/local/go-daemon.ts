@@ -1,6 +1,6 @@
 import type { Finding } from '../finding.ts';
 import type { Check } from './check.ts';
-import { programOf } from './service-networks.ts';
+import { programOf } from '../../node/services/argv.ts';
 
 /** The Go `dhcp` plugin's daemon, or what it left behind. Two daemons hold leases that only one of them knows. */
 export const goDaemonCheck: Check = {

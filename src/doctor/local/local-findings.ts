@@ -14,8 +14,10 @@ import { policyRoutingCheck } from './policy-routing.ts';
 import type { DaemonView, NodeFacts } from './ports.ts';
 import { rpFilterCheck } from './rp-filter.ts';
 import { serviceOverlapCheck } from './service-overlap.ts';
-import { allServiceNetworks } from './service-networks.ts';
 import { nestedCheck } from './nested.ts';
+import { eachOnce, networksIn } from '../../node/services/found.ts';
+import { searchServiceNetworks } from '../../node/services/search.ts';
+import { serviceNetworkCheck } from './service-networks.ts';
 import { fightCheck, hostProblemCheck, shimCheck } from './shim.ts';
 import { uplinkKindCheck, uplinkOf } from './uplink.ts';
 
@@ -37,6 +39,7 @@ const CHECKS: readonly Check[] = [
   bridgeNfCheck,
   rpFilterCheck,
   policyRoutingCheck,
+  serviceNetworkCheck,
   serviceOverlapCheck,
   kernelCheck,
   clockCheck,
@@ -57,12 +60,14 @@ export async function viewNode(
   daemon: DaemonView,
   uplink: string | undefined,
 ): Promise<LocalView> {
-  const [links, addresses, routes, firewall] = await Promise.all([
+  const [links, addresses, routes, firewall, search] = await Promise.all([
     facts.links(),
     facts.addresses(),
     facts.routes(),
     facts.firewall(),
+    searchServiceNetworks(facts, places),
   ]);
+  const told = (daemon.host?.services ?? []).flatMap((text) => networksIn(text, 'the daemon'));
   return {
     facts,
     places,
@@ -72,7 +77,8 @@ export async function viewNode(
     routes,
     firewall,
     uplink: uplinkOf(links, routes, uplink),
-    services: allServiceNetworks(facts, places, daemon),
+    services: eachOnce([...search.networks, ...told]),
+    search,
   };
 }
 

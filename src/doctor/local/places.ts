@@ -1,7 +1,8 @@
+import { CLUSTER_PLACES, type ClusterPlaces } from '../../node/services/places.ts';
 import type { NodeFacts } from './ports.ts';
 
 /** Where things lie on a node. */
-export type NodePlaces = {
+export type NodePlaces = ClusterPlaces & {
   readonly cniConf: string;
   /** In the order in which they are searched. */
   readonly cniBins: readonly string[];
@@ -9,9 +10,6 @@ export type NodePlaces = {
   readonly goSocket: string;
   /** This release's own relay, to compare with; undefined where it is not known. */
   readonly relay: string | undefined;
-  readonly apiServerManifest: string;
-  readonly k3sConfigs: readonly string[];
-  readonly k3sConfigFolders: readonly string[];
   /** Where k3s, which brings its own runtime, has what others have in `cniConf` and `cniBins`. */
   readonly k3sConf: string;
   readonly k3sBins: readonly string[];
@@ -19,13 +17,11 @@ export type NodePlaces = {
 
 /** The folders that kubelet, containerd, CRI-O, k3s and Debian's package use. */
 export const DEFAULT_PLACES: NodePlaces = {
+  ...CLUSTER_PLACES,
   cniConf: '/etc/cni/net.d',
   cniBins: ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'],
   goSocket: '/run/cni/dhcp.sock',
   relay: undefined,
-  apiServerManifest: '/etc/kubernetes/manifests/kube-apiserver.yaml',
-  k3sConfigs: ['/etc/rancher/k3s/config.yaml', '/etc/rancher/rke2/config.yaml'],
-  k3sConfigFolders: ['/etc/rancher/k3s/config.yaml.d', '/etc/rancher/rke2/config.yaml.d'],
   k3sConf: '/var/lib/rancher/k3s/agent/etc/cni/net.d',
   k3sBins: ['/var/lib/rancher/k3s/data/cni', '/var/lib/rancher/k3s/data/current/bin'],
 };

@@ -2,13 +2,10 @@ import type { Cidr } from '../../base/cidr.ts';
 import type { Ip } from '../../base/ip.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
+import type { ClusterFacts } from '../../node/services/ports.ts';
 
 /** What the doctor looks at on a node. kernel/ implements it; it changes nothing. */
-export interface NodeFacts {
-  /** The text of a regular file of at most 1 MiB. Undefined: there is none, or it cannot be read. */
-  readText(path: string): string | undefined;
-  /** The names in a folder, in no order. Undefined: there is none, or it cannot be read. */
-  list(folder: string): readonly string[] | undefined;
+export interface NodeFacts extends ClusterFacts {
   /** A path itself, and what it leads to. Undefined when there is nothing. */
   look(path: string): FileFact | undefined;
   /** SHA-256 in hexadecimal of a file of at most 16 MiB; undefined for a larger one or none. */
@@ -25,8 +22,6 @@ export interface NodeFacts {
   policyRules(): Promise<readonly PolicyRule[]>;
   /** The route that an IPv4 packet without a mark would take; why there is none. */
   routeOf(question: RouteQuestion): Promise<RouteFound>;
-  /** Those of this network namespace, as far as this process may look. */
-  processes(): readonly NodeProcess[];
   /** Paths of UNIX sockets at which somebody listens. */
   listeners(): ReadonlySet<string>;
   /** The packet filter's chains at hook "forward", and the tables there are; by `nft`. */
@@ -115,12 +110,6 @@ export interface RouteQuestion {
 export type RouteFound =
   | { readonly kind: 'route'; readonly route: NodeRoute; readonly table: number }
   | { readonly kind: 'none'; readonly why: string };
-
-export interface NodeProcess {
-  readonly pid: number;
-  /** The command line; empty for threads of the kernel. */
-  readonly argv: readonly string[];
-}
 
 export type Firewall =
   | { readonly kind: 'unknown'; readonly why: string }

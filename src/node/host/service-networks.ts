@@ -1,8 +1,8 @@
 import { type Cidr, formatCidr, networkOf } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 
-/** Who says which networks the services are in; the union of all is what counts. */
-export type ServiceSource = 'config' | 'flag' | 'kubernetes';
+/** Who says which networks the services are in ("node": node/services/finder.ts); the union of all is what counts. */
+export type ServiceSource = 'config' | 'flag' | 'node' | 'kubernetes';
 
 /** A network that was named and is not in use, with the reason. */
 export type LeftOut = { readonly network: Cidr<Ipv4>; readonly problem: string };

@@ -55,6 +55,14 @@ describe('the list', () => {
         String(cniVersion),
       );
     }
+    for (const cniVersions of [[], ['1.0.0', '1.1.0'], ['0.4', '9.9.9']])
+      assert.deepEqual(of({ cniVersion: '1.0.0', cniVersions }), [], JSON.stringify(cniVersions));
+    for (const cniVersions of ['1.1.0', {}, null, [1], ['1.0.0', 'newest'], ['']])
+      assert.deepEqual(
+        of({ cniVersion: '1.0.0', cniVersions }),
+        ['error conflist-version'],
+        JSON.stringify(cniVersions),
+      );
     for (const name of [undefined, '', '../x', 7])
       assert.ok(of({ name }).includes('error conflist-name'), String(name));
   });

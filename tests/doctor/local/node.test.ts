@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { copyFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { killProcess, waitUntilReady } from '../../../src/lab/long-process.ts';
 import { DEBIAN_CNI_BIN } from '../../support/leasehold.ts';
-import { asRoot, makeNode, type TestNode } from './support/node.ts';
-
-/** A program of another name that stays until it is ended, with the arguments of a server. */
-async function runAs(node: TestNode, name: string, ...args: readonly string[]): Promise<void> {
-  const program = join(node.folder, name);
-  await copyFile('/usr/bin/tail', program);
-  const command = [program, '-f', '/dev/null', '--', ...args];
-  const options = { name, logFile: join(node.folder, `${name}.log`) };
-  const started = await node.namespace.start(command, options, node.resources);
-  await waitUntilReady(started, async () => await node.namespace.holds(started.pid));
-}
+import { runAs } from '../../support/program-as.ts';
+import { asRoot, makeNode } from './support/node.ts';
 
 test('the Go daemon: while it runs, and the socket that it leaves when it is killed', asRoot, async (t) => {
   const node = await makeNode(t, 'go');
@@ -64,6 +55,52 @@ test(
     assert.deepEqual(await shown(), ['10.96.0.0/12', '10.45.0.0/16', '10.44.0.0/16']);
     await runAs(node, 'kube-apiserver', '--service-cluster-ip-range', '10.46.0.0/16');
     assert.equal((await shown())[0], '10.46.0.0/16');
+  },
+);
+
+test(
+  'a worker of a cluster: nothing tells its services, then a guess, then its default',
+  asRoot,
+  async (t) => {
+    const node = await makeNode(t, 'worker');
+    await runAs(node, 'kubelet');
+    const state = async (): Promise<readonly unknown[]> => {
+      const { findings, services } = await node.look();
+      const found = findings.filter(({ id }) => id.startsWith('service-network-'));
+      return [...found.map(({ id }) => id), ...services.map(({ network }) => network.address)];
+    };
+    const [unknown] = await node.found('service-network-unknown');
+    assert.equal(unknown?.severity, 'error');
+    assert.match(unknown.evidence[0] ?? '', /^seen: kubelet \(process \d+\)$/);
+    assert.match(unknown.remedy[0] ?? '', /--service-cidr CIDR/);
+
+    const proxy = async (
+      ...rules: readonly (readonly [address: string, what: string])[]
+    ): Promise<unknown> => {
+      const lines = rules.map(
+        ([address, what]) =>
+          `-A KUBE-SERVICES -d ${address}/32 -p tcp -m comment --comment "a/x:y ${what}" -m tcp --dport 443 -j RETURN`,
+      );
+      const input = ['*nat', ':KUBE-SERVICES - [0:0]', ...lines, 'COMMIT', ''].join('\n');
+      return await node.namespace.run(['iptables-restore'], { input });
+    };
+    await proxy(['172.30.0.1', 'cluster IP'], ['198.51.100.7', 'external IP']);
+    assert.deepEqual(await state(), ['service-network-guessed', '172.30.0.0']);
+    await proxy(['10.96.0.1', 'cluster IP']);
+    assert.deepEqual(await state(), ['10.96.0.0']);
+    await proxy();
+    const set =
+      'table ip kube-proxy {\n set cluster-ips {\n type ipv4_addr\n elements = { 172.31.0.1 }\n }\n}\n';
+    await node.namespace.run(['nft', '-f', '-'], { input: set });
+    assert.deepEqual(await state(), ['service-network-guessed', '172.31.0.0']);
+
+    const list = {
+      cniVersion: '1.0.0',
+      name: 'lan',
+      plugins: [{ type: 'leasehold', services: '172.31.0.0/20' }],
+    };
+    await writeFile(join(node.places.cniConf, '05-leasehold.conflist'), JSON.stringify(list));
+    assert.deepEqual(await state(), ['172.31.0.0'], 'it is stated in the network configuration');
   },
 );
 

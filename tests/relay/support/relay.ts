@@ -27,6 +27,8 @@ export type Call = {
   /** Patience of the relay; 10 s, so that a test that hangs fails by itself. */
   readonly timeoutMs?: number;
   readonly keepStdinOpen?: boolean;
+  /** Called with the process that was started. */
+  readonly onStart?: (pid: number) => void;
 };
 
 export type Outcome = { readonly code: number; readonly stdout: string };
@@ -77,6 +79,7 @@ export async function runRelay(call: Call): Promise<Outcome> {
     call.script === undefined
       ? spawn(file, [], { ...options, argv0: call.argv0 ?? file })
       : spawn('sh', ['-c', call.script, file], options);
+  if (child.pid !== undefined) call.onStart?.(child.pid);
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

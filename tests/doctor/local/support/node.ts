@@ -77,6 +77,9 @@ async function placesIn(folder: string): Promise<NodePlaces> {
     apiServerManifest: join(folder, 'kube-apiserver.yaml'),
     k3sConfigs: [join(folder, 'k3s.yaml')],
     k3sConfigFolders: [join(folder, 'k3s.d')],
+    kubeconfigs: [{ path: join(folder, 'kubelet.conf'), distribution: 'kubeadm' as const }],
+    kubeletConfigs: [join(folder, 'kubelet-config.yaml')],
+    kubeletConfigFolders: [],
     k3sConf: join(folder, 'k3s-conf'),
     k3sBins: [join(folder, 'k3s-bin')],
   };

@@ -1,0 +1,35 @@
+import { equalNetwork, networkOf, parseCidr, type Cidr } from '../../base/cidr.ts';
+import { isIpv4 } from '../../base/ip.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
+
+/** A network of service addresses, host bits cleared, and where that stands. */
+export type FoundServiceNetwork = {
+  readonly network: Cidr<Ipv4>;
+  readonly source: string;
+  /** Only addresses in it are known, or nothing of this node: how large it is was guessed. */
+  readonly guessed?: boolean;
+};
+
+/** Two families, and as many again for a mistake; a longer list is no list of service networks. */
+export const MOST_NETWORKS = 16;
+
+/** The IPv4 networks of "10.43.0.0/16,fd00::/108". */
+export function networksIn(text: string, source: string): readonly FoundServiceNetwork[] {
+  return text
+    .split(',')
+    .slice(0, MOST_NETWORKS)
+    .flatMap((part) => {
+      const parsed = parseCidr(part.trim());
+      if (parsed === undefined || !isIpv4(parsed.address) || parsed.prefix === 0) return [];
+      return [{ network: networkOf({ address: parsed.address, prefix: parsed.prefix }), source }];
+    });
+}
+
+/** The first of those that are equal. */
+export function eachOnce(found: readonly FoundServiceNetwork[]): readonly FoundServiceNetwork[] {
+  const once: FoundServiceNetwork[] = [];
+  for (const one of found) {
+    if (!once.some(({ network }) => equalNetwork(network, one.network))) once.push(one);
+  }
+  return once.slice(0, MOST_NETWORKS);
+}

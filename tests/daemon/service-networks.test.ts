@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isJsonObject } from '../../src/base/json.ts';
+import { waitUntilReady } from '../../src/lab/long-process.ts';
+import { waitFor } from '../../src/lab/wait.ts';
+import { NEEDS_ROOT } from '../support/home-lan.ts';
+import { makePki } from '../support/kube-api.ts';
+import { runAs } from '../support/program-as.ts';
+import { emptySite, endBy, get, logText, startAt, type Site } from './support/site.ts';
+
+const PORT = 6443;
+/** What it answers, as kube-apiserver does to a kubelet: services, but not the networks themselves. */
+const API = `
+  const { readFileSync } = require('node:fs');
+  const [folder] = process.argv.slice(1);
+  const [ca, cert, key] = ['ca.crt', 'server.crt', 'server.key'].map((name) => readFileSync(folder + '/' + name));
+  require('node:https').createServer({ ca, cert, key, requestCert: true }, ({ url }, response) => {
+    if (!url.includes('/services')) response.statusCode = 403;
+    response.end(JSON.stringify({ items: url.includes('/services') ? [{ spec: { clusterIP: '10.96.0.1' } }] : [] }));
+  }).listen(${PORT}, '127.0.0.1');
+`;
+
+async function servicesAt(site: Site): Promise<unknown> {
+  const { json } = await get(site.socket, '/v1/host');
+  return isJsonObject(json) ? json['services'] : undefined;
+}
+
+test(
+  'a worker: the daemon finds its service network by the API and the certificate of the node, says where it has none, and takes what is stated',
+  { skip: NEEDS_ROOT },
+  async (t) => {
+    const site = await emptySite(t);
+    await using pki = await makePki();
+    const kubeconfig = join(site.folder, 'kubelet.conf');
+    const conf = [
+      'clusters:\n- cluster:',
+      `    certificate-authority: ${pki.folder}/ca.crt`,
+      `    server: https://127.0.0.1:${PORT}`,
+      `users:\n- user:\n    client-certificate: ${pki.folder}/client.crt\n    client-key: ${pki.folder}/client.key\n`,
+    ].join('\n');
+    await writeFile(kubeconfig, conf);
+    await runAs(site, 'kubelet', `--kubeconfig=${kubeconfig}`);
+
+    const first = await startAt(site);
+    assert.deepEqual(await servicesAt(site), []);
+    const unknown =
+      /"level":"error".*"kubelet":"kubelet \(process \d+\)".*its service network is not known.*--service-cidr/;
+    assert.match(logText(site), unknown);
+    await endBy(first, 'SIGTERM');
+
+    const api = await site.namespace.start(
+      [process.execPath, '-e', API, pki.folder],
+      { name: 'API server', logFile: join(site.folder, 'api.log') },
+      site.resources,
+    );
+    await waitUntilReady(api, async () =>
+      (await site.namespace.run(['ss', '-Htln'])).includes(`127.0.0.1:${PORT}`),
+    );
+    const config = join(site.folder, 'daemon.json');
+    await writeFile(config, '{}');
+    const second = await startAt(site, { args: ['--config', config] });
+    assert.deepEqual(await servicesAt(site), ['10.96.0.0/12'], 'before it is ready');
+    assert.match(logText(site), /the service network was found on this node/);
+    await writeFile(config, '{"services":["10.44.0.0/16"]}');
+    process.kill(second.pid, 'SIGHUP');
+    await waitFor(
+      'what is stated to count alone',
+      async () => JSON.stringify(await servicesAt(site)) === '["10.44.0.0/16"]',
+    );
+  },
+);
