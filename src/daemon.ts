@@ -120,7 +120,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     count,
     changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };
-  const diagnoses = diagnosesOf(host, timers, (fields, message) => log.warn(fields, message));
+  const diagnoses = diagnosesOf(
+    host,
+    timers,
+    () => leases,
+    (fields, message) => log.warn(fields, message),
+  );
   ends.defer(() => diagnoses.close());
   const operations = new KeyedOperations();
   const maker = linkMaker({ operations, host, openPod: world.openPod, log });
@@ -149,7 +154,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         return dispatcher.handle(request);
       },
     },
-    leases: { list: () => leases.list(), debts: () => leases.debts(), now },
+    leases: { list: () => leases.list(), debts: () => leases.debts(), servers: () => leases.servers(), now },
     isReady: () => ready,
     counters: () => counters.snapshot(),
     host: () => hostSide.status(),

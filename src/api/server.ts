@@ -3,7 +3,7 @@ import { isJsonObject, parseJson } from '../base/json.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
-import { debtViews, leaseViews, type LeaseSource } from './lease-view.ts';
+import { debtViews, leaseViews, type LeaseSource, serverViews } from './lease-view.ts';
 import { hostView, podsView } from './host-view.ts';
 import type { HostStatus } from '../node/host/host-status.ts';
 import type { PodsChecked } from '../node/host/pod-checks.ts';
@@ -86,6 +86,9 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
       break;
     case '/v1/owed':
       answer(response, 200, debtViews(parts.leases));
+      break;
+    case '/v1/servers':
+      answer(response, 200, serverViews(parts.leases));
       break;
     case '/v1/host':
       answer(response, 200, hostView(parts.host()));

@@ -56,9 +56,13 @@ async function examine(
 ): Promise<Report> {
   // Heavy, and other commands start without it.
   const { localFindings, viewNode } = await import('../doctor/local/local-findings.ts');
-  const view = await viewNode(facts, places, await viewDaemon(socket, facts), uplink);
+  const daemon = await viewDaemon(socket, facts);
+  const view = await viewNode(facts, places, daemon, uplink);
   const name = uplink ?? view.uplink?.name;
-  const [local, heard] = await Promise.all([localFindings(view), lan(name, quick)]);
+  const [local, heard] = await Promise.all([
+    localFindings(view),
+    lan(name, quick, daemon.lans?.get(name ?? '')),
+  ]);
   return {
     uplink: name,
     findings: worstFirst(mergeSame([...heard, ...local.findings])),

@@ -6,13 +6,14 @@ import { emitArpFrame, parseArpFrame } from '../wire/arp.ts';
 import { BRIDGE_GROUP_MAC, type Bpdu, parseBpdu } from '../wire/bpdu.ts';
 import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
-import { parseDhcp4 } from '../wire/dhcp4/message.ts';
+import { type Dhcp4Message, parseDhcp4 } from '../wire/dhcp4/message.ts';
 import { parseUnreachable4, type Unreachable4 } from '../wire/ip/icmp4.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
-import { childMac, DHCP_SERVER_PORT, discoverFrame } from './discover.ts';
+import { childMac, DHCP_SERVER_PORT, discoverFrame, informFrame } from './discover.ts';
 import {
   ALL_WAYS,
   type ClaimFact,
+  type InformFact,
   type LanFacts,
   type NakFact,
   type OfferFact,
@@ -52,8 +53,9 @@ export type ProbeOptions = {
 export type EthernetLink = ProbedLink & { readonly mac: Mac };
 
 /**
- * Asks for an address in every way of WAYS, and takes none: DISCOVERs only. Listens for the budget, and longer, up to
- * the patience, while a way is not answered. Throws SysError: EPERM without CAP_NET_RAW, ENODEV.
+ * Asks for an address in every way of WAYS, and takes none: DISCOVERs, and where nobody answers those a DHCPINFORM, which
+ * tells a server that is silent from none. Listens for the budget, and longer, up to the patience, while a way is not
+ * answered. Throws SysError: EPERM without CAP_NET_RAW, ENODEV.
  */
 export async function probeLan(
   ports: LanPorts,
@@ -93,6 +95,9 @@ class LanProbe {
   /** What was sent, by transaction id: each DISCOVER has its own, so that its answer tells which one it was. */
   readonly #asked = new Map<number, { readonly way: Way; readonly round: number; readonly at: Instant }>();
   readonly #offers: OfferFact[] = [];
+  /** DHCPINFORMs by transaction id. */
+  readonly #informs = new Map<number, Instant>();
+  readonly #informed: InformFact[] = [];
   readonly #naks: NakFact[] = [];
   readonly #claims = new Map<string, ClaimFact>();
   readonly #unreachable: Unreachable4[] = [];
@@ -119,6 +124,7 @@ class LanProbe {
         this.#schedule(millis(at + i * STAGGER), () => this.#ask(way, round));
       }
       this.#schedule(millis(at), () => this.#askOwners());
+      if (round > 0) this.#schedule(millis(at), () => this.#inform());
     }
     this.#schedule(budget, () => {
       if (patience === 0 || this.#complete()) {
@@ -156,6 +162,8 @@ class LanProbe {
       sent: this.#asked.size,
       sendError: this.#sendError,
       offers: [...this.#offers],
+      informs: this.#informs.size,
+      informed: [...this.#informed],
       naks: [...this.#naks],
       claims: [...this.#claims.values()],
       unreachable: [...this.#unreachable],
@@ -186,6 +194,16 @@ class LanProbe {
     const xid = this.#ports.random();
     const failed = socket.send(discoverFrame(WAYS[way], { own: link.mac, child, xid }));
     if (failed === undefined) this.#asked.set(xid, { way, round, at: this.#ports.clock.now() });
+    else this.#sendError = failed.message;
+  }
+
+  #inform(): void {
+    const { link, socket } = this.#parts;
+    const [own] = link.addresses;
+    if (own === undefined || this.#offers.length + this.#informed.length > 0) return;
+    const xid = this.#ports.random();
+    const failed = socket.send(informFrame({ own: link.mac, address: own.address, xid }));
+    if (failed === undefined) this.#informs.set(xid, this.#ports.clock.now());
     else this.#sendError = failed.message;
   }
 
@@ -231,6 +249,8 @@ class LanProbe {
   #hearDhcp(payload: Uint8Array, sourceMac: Mac, src: Ipv4, at: Instant): void {
     const message = parseDhcp4(payload);
     if (!message.ok || message.value.op !== 'reply') return;
+    const informedAt = this.#informs.get(message.value.xid);
+    if (informedAt !== undefined) this.#hearInformed(message.value, src, between(informedAt, at));
     const asked = this.#asked.get(message.value.xid);
     if (asked === undefined || message.value.chaddr !== this.#chaddrOf(asked.way)) return;
     const answer = readOffer(message.value, src);
@@ -249,6 +269,15 @@ class LanProbe {
       after: between(asked.at, at),
     });
     this.#onAnswer?.();
+  }
+
+  #hearInformed(message: Dhcp4Message, src: Ipv4, after: Duration): void {
+    const answer = readOffer(message, src);
+    if (answer?.type !== DHCP_MESSAGE_TYPE.DHCPACK || message.chaddr !== this.#parts.link.mac) return;
+    const { serverId } = answer;
+    if (this.#informed.length >= MOST_OTHERS || this.#informed.some((ack) => ack.serverId === serverId))
+      return;
+    this.#informed.push({ serverId, after });
   }
 
   #hearNak(serverId: Ipv4, text: string): void {

@@ -58,6 +58,9 @@ export type OfferFact = {
   readonly round: number;
 };
 
+/** A DHCPACK to the node's DHCPINFORM: the server lives, whatever becomes of DISCOVERs. */
+export type InformFact = { readonly serverId: Ipv4; readonly after: Duration };
+
 export type NakFact = { readonly serverId: Ipv4; readonly text: string };
 
 /** Somebody else answered for an address. */
@@ -78,6 +81,9 @@ export type LanFacts = {
   readonly sent: number;
   readonly sendError: string | undefined;
   readonly offers: readonly OfferFact[];
+  /** DHCPINFORMs that the kernel took: none where all is answered, or the uplink has no address of its own. */
+  readonly informs: number;
+  readonly informed: readonly InformFact[];
   readonly naks: readonly NakFact[];
   readonly claims: readonly ClaimFact[];
   /** ICMP errors about datagrams to DHCP servers. */

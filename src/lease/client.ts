@@ -221,6 +221,9 @@ export class LeaseClient {
       },
       'dhcp step',
     );
+    if (event.type === 'message') {
+      this.#parts.notes.heard(this.identity.lan?.name, event.message, next.effects);
+    }
     for (const effect of next.effects) {
       try {
         this.#perform(effect, leaseOf(before));
@@ -243,17 +246,14 @@ export class LeaseClient {
         notes.ignored(lease, effect);
         break;
       case 'refused':
-        notes.answered(this.identity.lan?.name);
         notes.refused(lease, effect);
         this.#dropPresent();
         break;
       case 'install':
-        notes.answered(this.identity.lan?.name);
         notes.leased(lease, effect.lease);
         this.#install(effect.lease, effect.replaces);
         break;
       case 'extend':
-        notes.answered(this.identity.lan?.name);
         this.#world.count('lease-extended');
         this.#conflicts = 0;
         this.#hands.extend(before === undefined ? undefined : validFor(before, this.#world.clock.now()));
@@ -264,7 +264,6 @@ export class LeaseClient {
         if (this.#state.kind !== 'stopped') this.#withdraw(effect.lease);
         break;
       case 'ipv6-only':
-        notes.answered(this.identity.lan?.name);
         this.#world.count('ipv6-only');
         this.#dropPresent();
         if (!this.#waiter.settle(ok(undefined))) this.#hands.store();

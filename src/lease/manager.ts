@@ -27,7 +27,8 @@ import {
   RECORD_SCHEMA,
 } from './record.ts';
 import { ServerNotes } from './server-notes.ts';
-import { twinOf, userOf, whole } from './sharing.ts';
+import type { LanSightings } from './server-sightings.ts';
+import { isSame, twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 
 /** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
@@ -127,6 +128,11 @@ export class LeaseManager {
   /** Interfaces of the node behind which no server answers at present, with how long. */
   silentLans(): ReadonlyMap<string, Duration> {
     return this.#notes.silent();
+  }
+
+  /** Which DHCP servers were heard by the pods of this node, per interface. */
+  servers(): readonly LanSightings[] {
+    return this.#notes.sightings();
   }
 
   /** Waits until there is a lease; undefined when there is none in time. */
@@ -386,15 +392,4 @@ export class LeaseManager {
     await this.#debts.close();
     this.#inbox.close();
   }
-}
-
-/** The same interface of the same namespace, in this boot. */
-function isSame(client: LeaseClient, request: AcquireRequest, bootId: string): boolean {
-  const { netns, link } = client.identity;
-  return (
-    client.identity.bootId === bootId &&
-    netns.inode === request.pod.inode &&
-    link.index === request.link.index &&
-    link.mac === request.link.mac
-  );
 }

@@ -61,7 +61,7 @@ export class Sender {
     const { message, via, reply } = effect;
     world.count('message-sent');
     if (reply) {
-      notes.asked(this.#identity.lan?.name);
+      notes.asked(this.#identity.lan?.name, leaseOf(this.#speaker.state()) !== undefined);
       exchange.ask(emitDhcp4(message), via, this.#hearing(), (error) => this.#failed(error));
       return;
     }

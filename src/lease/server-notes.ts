@@ -2,7 +2,9 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
+import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import type { LeaseWorld } from './ports.ts';
+import { type LanSightings, ServerSightings } from './server-sightings.ts';
 
 /** Servers that are named one by one in counters and log; more of them are somebody's flood. */
 const MOST_NAMED = 16;
@@ -14,6 +16,9 @@ type Refused = Extract<Dhcp4Effect, { readonly type: 'refused' }>;
 const PATIENCE = seconds(10);
 /** Where nobody has asked for so long, nothing is known: whoever asks next shall try. */
 const MEMORY = seconds(120);
+
+/** What follows from an answer to what was asked; an OFFER alone is none, for a server may never confirm it. */
+const ANSWERS: ReadonlySet<Dhcp4Effect['type']> = new Set(['install', 'extend', 'refused', 'ipv6-only']);
 
 /** What is known of the servers of one LAN. */
 type Health = {
@@ -27,23 +32,36 @@ export class ServerNotes {
   readonly #world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>;
   readonly #health = new Map<string, Health>();
   readonly #strangers = new Set<Ipv4>();
+  readonly #sightings = new ServerSightings();
 
   constructor(world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>) {
     this.#world = world;
   }
 
-  /** `lan` is the name of the interface through which the LAN is reached. */
-  asked(lan: string | undefined): void {
+  /**
+   * `lan` is the name of the interface through which the LAN is reached; `renewal`: by a client that has a lease,
+   * which its server should answer.
+   */
+  asked(lan: string | undefined, renewal: boolean): void {
     if (lan === undefined) return;
     const askedAt = this.#world.clock.now();
+    if (renewal) this.#sightings.renewalAsked(lan, askedAt);
     const unansweredSince = this.#health.get(lan)?.unansweredSince ?? askedAt;
     this.#health.set(lan, { unansweredSince, askedAt });
   }
 
-  answered(lan: string | undefined): void {
-    const known = lan === undefined ? undefined : this.#health.get(lan);
-    if (lan !== undefined && known !== undefined)
+  /** A message, and what the client that it was for made of it. */
+  heard(lan: string | undefined, message: Dhcp4Message, effects: readonly Dhcp4Effect[]): void {
+    if (lan === undefined || !effects.every(isTaken)) return;
+    this.#sightings.heard(lan, message, this.#world.clock.now());
+    const known = this.#health.get(lan);
+    if (known !== undefined && effects.some(({ type }) => ANSWERS.has(type)))
       this.#health.set(lan, { ...known, unansweredSince: undefined });
+  }
+
+  /** Per LAN: which servers were heard when, for the diagnosis of whoever gets no answer. */
+  sightings(): readonly LanSightings[] {
+    return this.#sightings.list(this.#world.clock.now());
   }
 
   /** The LANs on which leases ask now and no server has answered for a while, with how long that is. */
@@ -104,4 +122,9 @@ export class ServerNotes {
       );
     }
   }
+}
+
+/** A second OFFER is not taken, but it is a server's word. */
+function isTaken(effect: Dhcp4Effect): boolean {
+  return effect.type !== 'ignore' || effect.reason === 'offer-not-chosen';
 }

@@ -1,5 +1,6 @@
 import { heldBy } from '../protocol/dhcp4/state.ts';
 import type { LeaseClient } from './client.ts';
+import type { AcquireRequest } from './manager.ts';
 import type { LeaseRecord } from './record.ts';
 
 /**
@@ -37,4 +38,15 @@ function isSameClient({ identity }: LeaseClient, other: Pick<LeaseRecord, 'confi
 /** With the state as it is, and not only what has to survive of it: a server may hold what was only asked for. */
 export function whole(client: LeaseClient): LeaseRecord {
   return { ...client.identity, state: client.state };
+}
+
+/** Whether a request is for the interface that a client serves: of the same namespace, in this boot. */
+export function isSame(client: LeaseClient, request: AcquireRequest, bootId: string): boolean {
+  const { netns, link } = client.identity;
+  return (
+    client.identity.bootId === bootId &&
+    netns.inode === request.pod.inode &&
+    link.index === request.link.index &&
+    link.mac === request.link.mac
+  );
 }

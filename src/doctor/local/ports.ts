@@ -1,3 +1,4 @@
+import type { KnownLan } from '../ports.ts';
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ip } from '../../base/ip.ts';
 import type { Mac } from '../../base/mac.ts';
@@ -112,6 +113,8 @@ export type DaemonView = {
   /** Undefined from a daemon that does not tell. */
   readonly host?: HostView | undefined;
   readonly pods?: PodsView | undefined;
+  /** What it knows of DHCP servers, by interface. */
+  readonly lans?: ReadonlyMap<string, KnownLan> | undefined;
 };
 
 /** `GET /v1/host/pods`: how many pods were looked at, and those in which something is wrong. */

@@ -3,6 +3,10 @@
  * there.
  */
 export const TESTED_ELSEWHERE: Readonly<Record<string, { readonly file: string; readonly test: string }>> = {
+  'pool-full': {
+    file: 'plugins/diagnosed-add.test.ts',
+    test: 'the full pool is the cause, in the details, in the log and in the doctor, with when the server answered',
+  },
   suspend: {
     file: 'protocol/dhcp4/extend.test.ts',
     test: 'asleep past T1, T2 and the end (suspend): withdrawn at once',
