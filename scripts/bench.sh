@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=$(pwd)
-version=v1.9.1
+version=v1.10.0
 module=github.com/containernetworking/plugins/plugins
 out=dist/bench
 go_plugins=dist/go-plugins
@@ -37,7 +37,7 @@ if build_go_plugins; then
   said="$version, built with $(go version "$go_plugins/dhcp" 2>/dev/null | awk '{ print $NF }')"
 else
   plugins=/usr/lib/cni
-  said="Debian's $(dpkg-query -W -f '${Version}' containernetworking-plugins) (v1.9.1 could not be built here)"
+  said="Debian's $(dpkg-query -W -f '${Version}' containernetworking-plugins) ($version could not be built here)"
 fi
 
 mkdir -p "$out"
