@@ -6,7 +6,7 @@ import type { Command } from './command.ts';
 import { parseOptions, socketOf } from './options.ts';
 import { cell, printTable } from './table.ts';
 
-/** Where libcni, and with it containerd, CRI-O and podman, keeps the results of ADDs unless told otherwise. */
+/** Where libcni, and with it containerd, CRI-O and podman before 6, keeps the results of ADDs unless told otherwise. */
 const RESULTS = '/var/lib/cni/results';
 /** How long the servers' answers are waited for before the table is printed. */
 const PATIENCE_MS = 10_000;

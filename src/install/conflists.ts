@@ -5,7 +5,7 @@ import { hasCode } from './place.ts';
 
 /**
  * Runtimes take the first file by name that they can read (libcni's ConfFiles sorts them; containerd, CRI-O and
- * kubelet's dockershim before them do the same). "05-" is before the 10- of flannel, k3s, calico and podman's 87-, and
+ * kubelet's dockershim before them do the same). "05-" is before the 10- of flannel, k3s, calico and the 87- of podman before 6, and
  * leaves 00- to 04- to meta plugins such as Multus, which call the next one.
  */
 export const CONFLIST_NAME = '05-leasehold.conflist';

@@ -39,7 +39,7 @@ export function parseArgs(text: string): Result<CniArgs, string> {
 
 /** A pod as the runtime names it. */
 export type PodName = {
-  /** Undefined where a name is unique on its node only: podman says no more than the container's name. */
+  /** Undefined where a name is unique on its node only: podman (before 6) says no more than the container's name. */
   readonly namespace: string | undefined;
   readonly name: string;
 };
@@ -47,7 +47,7 @@ export type PodName = {
 /** Far more than a name of Kubernetes (253) or podman; what is longer is nobody's name. */
 const MAX_POD_NAME = 1024;
 
-/** K8S_POD_NAME and K8S_POD_NAMESPACE, which the kubelet's runtimes and podman set; undefined without a name. */
+/** K8S_POD_NAME and K8S_POD_NAMESPACE, which the kubelet's runtimes and podman before 6 set; undefined without a name. */
 export function podOf({ values }: CniArgs): PodName | undefined {
   const name = nameIn(values, 'K8S_POD_NAME');
   return name === undefined ? undefined : { namespace: nameIn(values, 'K8S_POD_NAMESPACE'), name };
