@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isJsonObject, parseJson } from '../base/json.ts';
+import { visibleJson } from '../base/outside-text.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
@@ -191,7 +192,7 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array | undefine
 
 function answer(response: ServerResponse, status: number, body: unknown): void {
   if (response.destroyed) return;
-  const text = body === undefined ? '' : `${JSON.stringify(body)}\n`;
+  const text = body === undefined ? '' : `${visibleJson(JSON.stringify(body))}\n`;
   response.writeHead(status, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { getJson, postJson } from '../api/client.ts';
 import { isJsonObject, type JsonObject } from '../base/json.ts';
 import type { Command } from './command.ts';
+import { printJson } from './json-out.ts';
 import { parseOptions, socketOf } from './options.ts';
 import { cell, printTable } from './table.ts';
 
@@ -36,7 +37,7 @@ export const adoptCommand: Command = {
     }
     const leases = await confirmed(socket, adopted);
     const rows = adopted.map((one) => withLease(one, leases.get(cell(one['attachment']))));
-    if (values.json) console.log(JSON.stringify(rows, undefined, 2));
+    if (values.json) printJson(rows);
     else {
       printTable([
         ['CONTAINER/NETWORK/INTERFACE', 'ADDRESS', 'OUTCOME', 'STATE'],

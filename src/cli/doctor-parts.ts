@@ -1,4 +1,5 @@
 import { UsageError } from './command.ts';
+import { oneLine } from './one-line.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { KnownLan } from '../doctor/ports.ts';
 import type { NodePlaces } from '../doctor/local/places.ts';
@@ -40,7 +41,7 @@ export async function withParts(
     }
   } catch (error) {
     if (!(error instanceof Error) || error instanceof UsageError) throw error;
-    process.stderr.write(`leasehold ${name}: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+    process.stderr.write(`leasehold ${name}: ${oneLine(error.message)}\n`);
     return COULD_NOT_RUN;
   }
 }

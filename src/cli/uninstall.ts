@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { visible } from '../base/outside-text.ts';
 import { hostFolder } from '../install/host-path.ts';
 import { readManifest } from '../install/manifest.ts';
 import { STATE_FOLDER } from '../install/plan.ts';
@@ -77,5 +78,5 @@ async function undoAlone(undoHost: UndoHost | undefined, stateDir: string): Prom
 }
 
 function say(line: string): void {
-  console.log(line);
+  console.log(visible(line));
 }

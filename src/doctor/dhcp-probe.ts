@@ -7,6 +7,7 @@ import { BRIDGE_GROUP_MAC, type Bpdu, parseBpdu } from '../wire/bpdu.ts';
 import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
 import { type Dhcp4Message, parseDhcp4 } from '../wire/dhcp4/message.ts';
+import { serverWords } from '../wire/dhcp4/server-words.ts';
 import { parseUnreachable4, type Unreachable4 } from '../wire/ip/icmp4.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import { childMac, DHCP_SERVER_PORT, discoverFrame, informFrame } from './discover.ts';
@@ -20,7 +21,7 @@ import {
   type Way,
   WAYS,
 } from './lan-facts.ts';
-import { readOffer, readText } from './offer.ts';
+import { readOffer } from './offer.ts';
 import type { HeardFrame, LanPorts, ProbedLink, ProbeSocket } from './ports.ts';
 
 export const DEFAULT_BUDGET = millis(1500);
@@ -255,7 +256,8 @@ class LanProbe {
     if (asked === undefined || message.value.chaddr !== this.#chaddrOf(asked.way)) return;
     const answer = readOffer(message.value, src);
     if (answer === undefined) return;
-    if (answer.type === DHCP_MESSAGE_TYPE.DHCPNAK) this.#hearNak(answer.serverId, readText(message.value));
+    if (answer.type === DHCP_MESSAGE_TYPE.DHCPNAK)
+      this.#hearNak(answer.serverId, serverWords(message.value) ?? '');
     if (answer.type !== DHCP_MESSAGE_TYPE.DHCPOFFER) return;
     const known = this.#offers.filter(({ way }) => way === asked.way);
     if (known.length >= MOST_SERVERS || known.some(({ serverId }) => serverId === answer.serverId)) return;

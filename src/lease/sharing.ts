@@ -1,6 +1,6 @@
 import { heldBy } from '../protocol/dhcp4/state.ts';
 import type { LeaseClient } from './client.ts';
-import type { AcquireRequest } from './manager.ts';
+import type { PodNamespace } from './ports.ts';
 import type { LeaseRecord } from './record.ts';
 
 /**
@@ -41,7 +41,14 @@ export function whole(client: LeaseClient): LeaseRecord {
 }
 
 /** Whether a request is for the interface that a client serves: of the same namespace, in this boot. */
-export function isSame(client: LeaseClient, request: AcquireRequest, bootId: string): boolean {
+export function isSame(
+  client: LeaseClient,
+  request: {
+    readonly pod: Pick<PodNamespace, 'inode'>;
+    readonly link: Pick<LeaseRecord['link'], 'index' | 'mac'>;
+  },
+  bootId: string,
+): boolean {
   const { netns, link } = client.identity;
   return (
     client.identity.bootId === bootId &&

@@ -6,6 +6,9 @@ import { CniError } from '../spec/errors.ts';
 import { parseResult } from '../spec/result-read.ts';
 import type { Allocation, Ipam, IpamTarget } from './ipam.ts';
 
+/** Characters of another plugin's error. */
+const MOST_SAID = 1024;
+
 type AnyCall = AddCall | DelCall | CheckCall | NodeCall;
 
 /** Another IPAM plugin, run as the CNI specification's section on delegation says: same environment, same stdin. */
@@ -80,6 +83,6 @@ export class ExecIpam implements Ipam {
       typeof object?.['msg'] === 'string' ? object['msg'] : ended.stderr.trim() || ended.stdout.trim();
     const status =
       ended.status === undefined ? 'was ended by a signal or its time limit' : `exit ${ended.status}`;
-    throw this.#failed(`${command} failed (${status}): ${said.slice(0, 1024)}`);
+    throw this.#failed(`${command} failed (${status}): ${said.slice(0, MOST_SAID).replaceAll(/\s+/g, ' ')}`);
   }
 }

@@ -1,3 +1,5 @@
+import { isPlain } from '../../base/outside-text.ts';
+
 /** NAME_MAX (linux/limits.h): the spec sets no bound, but ids and names end up in file names. */
 export const MAX_NAME_LENGTH = 255;
 
@@ -6,7 +8,6 @@ export const MAX_IFNAME_BYTES = 15;
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const IFNAME_FORBIDDEN = /[/:\s]/;
-const CONTROL = /\p{Cc}/u;
 
 /** Why a text is no container id and no network name (the spec has one rule for both), or undefined. */
 export function nameProblem(text: string): string | undefined {
@@ -21,16 +22,16 @@ export function ifnameProblem(text: string): string | undefined {
   if (new TextEncoder().encode(text).length > MAX_IFNAME_BYTES)
     return `is longer than ${MAX_IFNAME_BYTES} bytes`;
   if (text === '.' || text === '..') return 'is a name that the kernel does not allow';
-  // A control character is no matter to the kernel, but one in a name only ever serves to deceive a reader.
-  if (IFNAME_FORBIDDEN.test(text) || CONTROL.test(text))
-    return 'has a "/", a ":", white space or a control character';
+  // A control or format character is no matter to the kernel, but one in a name only ever serves to deceive a reader.
+  if (IFNAME_FORBIDDEN.test(text) || !isPlain(text))
+    return 'has a "/", a ":", white space or a control or format character';
   return undefined;
 }
 
 /** Why a text is no file name of a plugin that may be looked for in CNI_PATH, or undefined. */
 export function pluginNameProblem(text: string): string | undefined {
   if (text.length > MAX_NAME_LENGTH) return `is longer than ${MAX_NAME_LENGTH} characters`;
-  if (text.includes('/') || CONTROL.test(text) || text === '.' || text === '..')
+  if (text.includes('/') || !isPlain(text) || text === '.' || text === '..')
     return 'must be a file name, not a path';
   return undefined;
 }

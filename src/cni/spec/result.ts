@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ip } from '../../base/ip.ts';
 import type { Mac } from '../../base/mac.ts';
-import { listOf, optionalText } from './schema.ts';
+import { listOf, optionalText, plainText } from './schema.ts';
 
 /**
  * What an ADD has made, in the shape of spec 1.1.0, which can express all that the older versions can. It carries no
@@ -57,10 +57,10 @@ export const EMPTY_RESULT: CniResult = { interfaces: [], ips: [], routes: [], dn
 
 export const dnsShape = v.pipe(
   v.object({
-    nameservers: listOf(v.string()),
+    nameservers: listOf(plainText),
     domain: optionalText,
-    search: listOf(v.string()),
-    options: listOf(v.string()),
+    search: listOf(plainText),
+    options: listOf(plainText),
   }),
   v.transform((dns): CniDns => withoutUndefined(dns)),
 );

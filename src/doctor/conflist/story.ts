@@ -1,3 +1,4 @@
+import { visible } from '../../base/outside-text.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
 import type { Finding } from '../finding.ts';
 import type { ConflistNode } from './node.ts';
@@ -43,7 +44,7 @@ export function ipamTypeOf(plugin: ListedPlugin): string | undefined {
   return ipam === undefined ? undefined : textOf(ipam, 'type');
 }
 
-/** "ipam.type" and the like, shortened for a terminal, without its control characters. */
+/** "ipam.type" and the like, shortened for a terminal. */
 export function shown(value: Json | undefined): string {
-  return (JSON.stringify(value) ?? 'nothing').replaceAll(/\p{Cc}/gu, '?').slice(0, 80);
+  return visible(JSON.stringify(value) ?? 'nothing').slice(0, 80);
 }

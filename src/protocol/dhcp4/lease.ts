@@ -1,4 +1,5 @@
 import type { Cidr } from '../../base/cidr.ts';
+import { readDnsName } from '../../base/dns-name.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Instant } from '../../base/time.ts';
@@ -70,6 +71,10 @@ export function leaseFromAck(
   const mtu = take('interface-mtu', readOption(options, 'interface-mtu'));
   const t1 = take('dhcp-renewal-time', readOption(options, 'dhcp-renewal-time'));
   const t2 = take('dhcp-rebinding-time', readOption(options, 'dhcp-rebinding-time'));
+  const domain = take('domain-name', readOption(options, 'domain-name'));
+  const domainName = domain === undefined ? undefined : readDnsName(domain);
+  // It goes into resolv.conf, where a blank begins another word.
+  if (domain !== undefined && domainName === undefined) malformed.push('domain-name');
   // RFC 3442: who gets option 121 MUST ignore option 3, and 33 with it.
   const offered = classless === undefined ? oldStyleRoutes(named, pairs) : classlessStyleRoutes(classless);
   const { routes, refused } = policeRoutes(own.value, protect, offered);
@@ -83,7 +88,7 @@ export function leaseFromAck(
     routes,
     refusedRoutes: refused,
     dnsServers: take('domain-name-servers', readOption(options, 'domain-name-servers')) ?? [],
-    domainName: take('domain-name', readOption(options, 'domain-name')),
+    domainName,
     domainSearch: take('domain-search', readOption(options, 'domain-search')) ?? [],
     mtu: mtu !== undefined && mtu >= SMALLEST_MTU ? mtu : undefined,
     malformed,

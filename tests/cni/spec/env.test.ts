@@ -70,7 +70,19 @@ test('an unknown command is refused', () => {
 
 test('interface names: 15 bytes, nothing that the kernel or the spec forbids', () => {
   for (const good of ['e', 'net1', 'abcdefghijklmno', 'a.b', 'eth-0']) parsed({ ...ADD, CNI_IFNAME: good });
-  for (const bad of ['abcdefghijklmnop', 'ä'.repeat(8), 'a/b', 'a:1', 'a b', 'a\tb', '.', '..', 'a\u0007']) {
+  for (const bad of [
+    'abcdefghijklmnop',
+    'ä'.repeat(8),
+    'a/b',
+    'a:1',
+    'a b',
+    'a\tb',
+    '.',
+    '..',
+    'a\u0007',
+    'a\u202e',
+    'a\u{e0041}',
+  ]) {
     assert.match(messageOf({ ...ADD, CNI_IFNAME: bad }), /^CNI_IFNAME: /, JSON.stringify(bad));
   }
 });
