@@ -36,7 +36,7 @@ export function uninstallCommand(parts: UninstallParts): Command {
       if (!root.startsWith('/')) throw new UsageError(`--root ${root}: must be an absolute path`);
       const { base, path: stateDir } = hostFolder(root, STATE_FOLDER, 'the state folder');
       const here = root === '/';
-      const held = leasesHeld(stateDir);
+      const held = leasesHeld(base, stateDir);
       if (purge && held > 0 && !force) {
         throw new Error(
           `${held} leases are on record in ${stateDir}. Without it nobody renews them or gives them back: their pods keep their addresses until the leases end, and the server may then give these to others. Remove the pods first, or give --force`,
