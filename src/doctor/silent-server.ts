@@ -8,6 +8,9 @@ import type { KnownLan, KnownServer } from './ports.ts';
 /** A server that answered so lately is there, unless something says that it is not. */
 const LATELY = seconds(600);
 
+/** An answer to a renewal may be on its way for so long; most take milliseconds. */
+const PROMPTLY = seconds(2);
+
 const WORDS = { offer: 'OFFER', ack: 'ACK', nak: 'NAK' } as const;
 const SAYINGS = ['ack', 'offer', 'nak'] as const;
 
@@ -31,7 +34,8 @@ export function silentServer(facts: LanFacts, known: KnownLan | undefined): Find
   if (last === undefined) return undefined;
   const { server, said, ago } = last;
   const answered = `the DHCP server ${server} answered on ${link.name} ${formatDuration(ago)} ago (${said})`;
-  const unanswered = known?.renewalUnanswered;
+  const asked = known?.renewalUnanswered;
+  const unanswered = asked !== undefined && asked >= PROMPTLY ? asked : undefined;
   if (unanswered === undefined && informs === 0 && ago <= LATELY) {
     return poolEmpty(`${answered} and is silent to new clients: ${full}`, evidence);
   }

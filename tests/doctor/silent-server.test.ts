@@ -106,6 +106,10 @@ test('heard lately, and a renewal is not answered: the pool is not named', async
   );
 });
 
+test('a renewal that has just been sent says nothing yet', async () => {
+  assert.equal((await first(withoutAddress(), heard({ ack: seconds(40) }, millis(100)))).id, 'pool-empty');
+});
+
 test('heard long ago: when is said, and nothing is sure', async () => {
   const { id, title } = await first(withoutAddress(), heard({ ack: seconds(7200) }));
   assert.equal(id, 'server-silent');

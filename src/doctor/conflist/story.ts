@@ -1,5 +1,5 @@
-import { visible } from '../../base/outside-text.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
+import { visible } from '../../base/outside-text.ts';
 import type { Finding } from '../finding.ts';
 import type { ConflistNode } from './node.ts';
 

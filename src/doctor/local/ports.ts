@@ -1,7 +1,7 @@
-import type { KnownLan } from '../ports.ts';
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ip } from '../../base/ip.ts';
 import type { Mac } from '../../base/mac.ts';
+import type { KnownLan } from '../ports.ts';
 
 /** What the doctor looks at on a node. kernel/ implements it; it changes nothing. */
 export interface NodeFacts {
