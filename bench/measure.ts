@@ -26,7 +26,7 @@ import { Pods } from './pods.ts';
 import { dnsmasqPairs, keaControl, keaPairs } from './server-leases.ts';
 import { startSides, type Pair, type Trio } from './sides.ts';
 
-/** Room for every container of a run: the Go plugins' RELEASE frees nothing at some servers. */
+/** Room for every container of a run: a RELEASE of the Go plugins v1.9.1 frees nothing at dnsmasq (docs/changing-over.md). */
 const ROUTER = '10.77.0.1/16';
 const NODE = '10.77.0.2/16';
 

@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 root=$(pwd)
-version=v1.9.1
+version=v1.10.0
 module=github.com/containernetworking/plugins/plugins
 out=dist/bench
 go_plugins=dist/go-plugins
@@ -29,7 +29,7 @@ if sh scripts/go-programs.sh "$go_plugins" "$module/ipam/dhcp@$version" "$module
   said="$version, built with ${built:-Go}"
 else
   plugins=/usr/lib/cni
-  said="Debian's $(dpkg-query -W -f '${Version}' containernetworking-plugins) (v1.9.1 could not be built here)"
+  said="Debian's $(dpkg-query -W -f '${Version}' containernetworking-plugins) ($version could not be built here)"
 fi
 
 mkdir -p "$out"

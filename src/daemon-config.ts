@@ -5,6 +5,7 @@ import { type Cidr, networkOf, parseCidr } from './base/cidr.ts';
 import { isIpv4 } from './base/ip.ts';
 import type { Ipv4 } from './base/ipv4.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from './base/json.ts';
+import { isPlain } from './base/outside-text.ts';
 import { type Duration, seconds } from './base/time.ts';
 import type { DhcpSettings } from './cni/context.ts';
 import { DHCP_KEYS, readDhcpKeys } from './cni/dhcp/keys.ts';
@@ -34,7 +35,7 @@ function textUpTo(most: number) {
     v.minLength(1, 'must not be empty'),
     v.maxLength(most, `is longer than ${most} characters`),
     // They end up in logs; and to an HMAC a key with zero bytes behind it is the same key.
-    v.regex(/^\P{Cc}*$/u, 'has control characters'),
+    v.check(isPlain, 'has control or format characters'),
   );
 }
 

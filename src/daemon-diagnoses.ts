@@ -1,5 +1,6 @@
 import type { HostNetwork } from './kernel/host-network.ts';
 import type { openTimers } from './kernel/timers.ts';
+import type { LeaseManager } from './lease/manager.ts';
 import type { AddDiagnoses } from './doctor/add-diagnosis.ts';
 import type { PodExtras } from './doctor/extras-probe.ts';
 
@@ -7,14 +8,23 @@ type Lan = { readonly index: number; readonly name: string };
 type Warn = (fields: object, message: string) => void;
 
 /** Why an ADD heard nobody, found out by the doctor, who is read from the disk when he is first asked for. */
-export function diagnosesOf(host: HostNetwork, timers: ReturnType<typeof openTimers>, warn: Warn) {
+export function diagnosesOf(
+  host: HostNetwork,
+  timers: ReturnType<typeof openTimers>,
+  leases: () => Pick<LeaseManager, 'servers'>,
+  warn: Warn,
+) {
+  const known = (uplink: string) =>
+    leases()
+      .servers()
+      .find(({ lan }) => lan === uplink);
   let doctor: Promise<AddDiagnoses> | undefined;
   const open = async (): Promise<AddDiagnoses> => {
     const [{ AddDiagnoses: Doctor }, { probePorts }] = await Promise.all([
       import('./doctor/add-diagnosis.ts'),
       import('./kernel/probe-ports.ts'),
     ]);
-    return new Doctor(probePorts(host.rtnl, timers), { warn });
+    return new Doctor(probePorts(host.rtnl, timers), { known, warn });
   };
   return {
     /** As `PluginServices` has it. */

@@ -146,7 +146,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     holderOnNode: (address: Ipv4, asker: Asker) => hostSide.holderOf(address, asker),
     changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };
-  const diagnoses = diagnosesOf(host, timers, (fields, message) => log.warn(fields, message));
+  const diagnoses = diagnosesOf(
+    host,
+    timers,
+    () => leases,
+    (fields, message) => log.warn(fields, message),
+  );
   ends.defer(() => diagnoses.close());
   const operations = new KeyedOperations();
   const maker = linkMaker({ operations, host, openPod: world.openPod, log });
@@ -175,7 +180,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         return dispatcher.handle(request);
       },
     },
-    leases: { list: () => leases.list(), debts: () => leases.debts(), now },
+    leases: { list: () => leases.list(), debts: () => leases.debts(), servers: () => leases.servers(), now },
     isReady: () => ready,
     counters: () => counters.snapshot(),
     host: () => ({ ...hostSide.status(), nested: nested.found }),

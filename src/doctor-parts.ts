@@ -18,7 +18,8 @@ export function openDoctorParts(root: string): Promise<DoctorParts> {
   return Promise.resolve({
     facts: new KernelNodeFacts(rtnl),
     places: { ...DEFAULT_PLACES, relay: existsSync(relay) ? relay : undefined },
-    lan: (uplink, quick) => lanFindings(ports, uplink, quick ? { patience: millis(0) } : {}),
+    lan: (uplink, quick, known) =>
+      lanFindings(ports, uplink, { known: () => known, ...(quick ? { patience: millis(0) } : {}) }),
     close: async () => {
       timers.close();
       await rtnl.close();

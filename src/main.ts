@@ -10,6 +10,7 @@ import { installCommand } from './cli/install.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import type { DoctorParts } from './cli/doctor-parts.ts';
 import { leasesCommand } from './cli/leases.ts';
+import { oneLine } from './cli/one-line.ts';
 import { uninstallCommand } from './cli/uninstall.ts';
 import { installParts } from './host-install.ts';
 import { isLogLevel, LOG_LEVELS } from './observe/log.ts';
@@ -93,7 +94,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return await command.run(rest);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    process.stderr.write(`leasehold: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+    process.stderr.write(`leasehold: ${oneLine(error.message)}\n`);
     if (!(error instanceof UsageError)) return 1;
     process.stderr.write(usage(command === undefined ? COMMANDS : [command]));
     return 2;

@@ -1,7 +1,9 @@
+import type { JsonObject } from '../base/json.ts';
 import { between, type Instant } from '../base/time.ts';
 import type { Debt } from '../lease/debts.ts';
 import type { ManagedLease } from '../lease/manager.ts';
 import { extraText } from '../protocol/dhcp4/extras.ts';
+import type { LanSightings } from '../lease/server-sightings.ts';
 import { heldBy } from '../protocol/dhcp4/state.ts';
 
 /** A lease as the API shows it. */
@@ -41,6 +43,7 @@ export type DebtView = {
 export interface LeaseSource {
   list(): readonly ManagedLease[];
   debts(): readonly Debt[];
+  servers(): readonly LanSightings[];
   now(): Instant;
 }
 
@@ -74,4 +77,20 @@ export function debtViews(source: LeaseSource): readonly DebtView[] {
       givenUpInSeconds: Math.round(between(now, until) / 1000),
     };
   });
+}
+
+/** `GET /v1/servers`: which DHCP servers pods have heard, in milliseconds ago; null: not since the daemon runs. */
+export function serverViews(source: LeaseSource): JsonObject {
+  return {
+    lans: source.servers().map(({ lan, servers, renewalUnanswered }) => ({
+      lan,
+      servers: servers.map(({ server, offer, ack, nak }) => ({
+        server,
+        offerMs: offer ?? null,
+        ackMs: ack ?? null,
+        nakMs: nak ?? null,
+      })),
+      renewalUnansweredMs: renewalUnanswered ?? null,
+    })),
+  };
 }

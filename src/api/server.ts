@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isJsonObject, parseJson } from '../base/json.ts';
+import { visibleJson } from '../base/outside-text.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { Adoption } from '../cni/adopt/adopt.ts';
 import type { CniAnswer, CniRequest } from '../cni/dispatch.ts';
-import { debtViews, leaseViews, type LeaseSource } from './lease-view.ts';
+import { debtViews, leaseViews, type LeaseSource, serverViews } from './lease-view.ts';
 import { hostView, podsView } from './host-view.ts';
 import type { NodeStatus } from './host-view.ts';
 import type { PodsChecked } from '../node/host/pod-checks.ts';
@@ -86,6 +87,9 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
       break;
     case '/v1/owed':
       answer(response, 200, debtViews(parts.leases));
+      break;
+    case '/v1/servers':
+      answer(response, 200, serverViews(parts.leases));
       break;
     case '/v1/host':
       answer(response, 200, hostView(parts.host()));
@@ -188,7 +192,7 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array | undefine
 
 function answer(response: ServerResponse, status: number, body: unknown): void {
   if (response.destroyed) return;
-  const text = body === undefined ? '' : `${JSON.stringify(body)}\n`;
+  const text = body === undefined ? '' : `${visibleJson(JSON.stringify(body))}\n`;
   response.writeHead(status, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),

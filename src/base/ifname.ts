@@ -1,3 +1,5 @@
+import { isPlain } from './outside-text.ts';
+
 /** IFNAMSIZ - 1 (linux/if.h): the most bytes that the name of an interface has. */
 export const MAX_IFNAME_BYTES = 15;
 
@@ -25,8 +27,9 @@ function problemOf(text: string, most: number): string | undefined {
   const bytes = new TextEncoder().encode(text);
   if (bytes.length > most) return `is longer than ${most} bytes`;
   if (text === '.' || text === '..') return 'is a name that the kernel does not allow';
-  // A control character is no matter to the kernel, but one in a name only ever serves to deceive a reader.
-  if (/[/:\s\p{Cc}]/u.test(text)) return 'has a "/", a ":", white space or a control character';
+  // A control or format character is no matter to the kernel, but one in a name only ever serves to deceive a reader.
+  if (/[/:\s]/.test(text) || !isPlain(text))
+    return 'has a "/", a ":", white space or a control or format character';
   if (bytes.includes(NO_BREAK_SPACE))
     return 'has a character with the byte A0, which the kernel takes for a space';
   return text.includes('%') ? 'has a "%", which the kernel replaces by a number' : undefined;

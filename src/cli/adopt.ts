@@ -3,10 +3,11 @@ import { parseArgs } from 'node:util';
 import { getJson, postJson } from '../api/client.ts';
 import { isJsonObject, type JsonObject } from '../base/json.ts';
 import type { Command } from './command.ts';
+import { printJson } from './json-out.ts';
 import { parseOptions, socketOf } from './options.ts';
 import { cell, printTable } from './table.ts';
 
-/** Where libcni, and with it containerd, CRI-O and podman, keeps the results of ADDs unless told otherwise. */
+/** Where libcni, and with it containerd, CRI-O and podman before 6, keeps the results of ADDs unless told otherwise. */
 const RESULTS = '/var/lib/cni/results';
 /** How long the servers' answers are waited for before the table is printed. */
 const PATIENCE_MS = 10_000;
@@ -36,7 +37,7 @@ export const adoptCommand: Command = {
     }
     const leases = await confirmed(socket, adopted);
     const rows = adopted.map((one) => withLease(one, leases.get(cell(one['attachment']))));
-    if (values.json) console.log(JSON.stringify(rows, undefined, 2));
+    if (values.json) printJson(rows);
     else {
       printTable([
         ['CONTAINER/NETWORK/INTERFACE', 'ADDRESS', 'OUTCOME', 'STATE'],

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { networkOf, parseCidr, type Cidr } from '../base/cidr.ts';
 import { isIpv4 } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
+import { visible } from '../base/outside-text.ts';
 import type { ConflistReport } from '../doctor/conflist/check.ts';
 import type { ConflistWish } from '../doctor/conflist/generate.ts';
 import { exitStatusOf, mergeSame, type Finding } from '../doctor/finding.ts';
@@ -9,7 +10,8 @@ import type { LocalView } from '../doctor/local/check.ts';
 import { placesHere } from '../doctor/local/places.ts';
 import { type Command, UsageError } from './command.ts';
 import { withParts, type DoctorParts, type OpenDoctor } from './doctor-parts.ts';
-import { findingLines, printable, tally, wantsColour, worstFirst } from './finding-text.ts';
+import { findingLines, tally, wantsColour, worstFirst } from './finding-text.ts';
+import { printJson } from './json-out.ts';
 import { isOpenInput, readOpenInput } from './open-input.ts';
 import { parseOptions } from './options.ts';
 
@@ -80,11 +82,11 @@ async function printNew(view: LocalView, wish: ConflistWish): Promise<number> {
   const { generateConflist } = await import('../doctor/conflist/generate.ts');
   const { conflist, remarks, findings } = generateConflist(view, wish);
   const colour = wantsColour(process.stderr);
-  for (const remark of remarks) process.stderr.write(`# ${printable(remark)}\n`);
+  for (const remark of remarks) process.stderr.write(`# ${visible(remark)}\n`);
   for (const finding of worstFirst(findings)) {
     process.stderr.write(`${findingLines(finding, colour, '# ').join('\n')}\n`);
   }
-  console.log(JSON.stringify(conflist, undefined, 2));
+  printJson(conflist);
   return exitStatusOf(findings);
 }
 
@@ -99,7 +101,7 @@ async function printCheck(view: LocalView, path: string, json: boolean): Promise
   const findings = [...report.findings, ...report.plugins.flatMap((plugin) => plugin.findings)];
   if (json) {
     const plugins = report.plugins.map((plugin) => ({ ...plugin, findings: mergeSame(plugin.findings) }));
-    console.log(JSON.stringify({ status: exitStatusOf(findings), ...report, plugins }, undefined, 2));
+    printJson({ status: exitStatusOf(findings), ...report, plugins });
   } else printReport(path, report, findings);
   return exitStatusOf(findings);
 }
@@ -110,9 +112,9 @@ function printReport(path: string, report: ConflistReport, all: readonly Finding
     for (const finding of worstFirst(findings)) console.log(findingLines(finding, colour, '  ').join('\n'));
   };
   const version = report.cniVersion === '' ? '' : `, CNI ${report.cniVersion}`;
-  console.log(printable(`${path}: network "${report.name}"${version}`));
+  console.log(visible(`${path}: network "${report.name}"${version}`));
   for (const plugin of report.plugins) {
-    console.log(`\n${printable(`${plugin.index + 1}. ${plugin.type} ${plugin.does}`)}`);
+    console.log(`\n${visible(`${plugin.index + 1}. ${plugin.type} ${plugin.does}`)}`);
     print(plugin.findings);
   }
   if (report.findings.length > 0) {

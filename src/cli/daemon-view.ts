@@ -1,5 +1,8 @@
 import { getJson, SilentDaemonError } from '../api/client.ts';
 import { isJsonObject, type Json, type JsonObject } from '../base/json.ts';
+import { parseIpv4 } from '../base/ipv4.ts';
+import { type Duration, millis } from '../base/time.ts';
+import type { KnownLan } from '../doctor/ports.ts';
 import type { DaemonView, HostView, NodeFacts, PodsView } from '../doctor/local/ports.ts';
 
 /** More than these are not shown to anybody. */
@@ -17,8 +20,8 @@ export async function viewDaemon(socket: string, facts: NodeFacts): Promise<Daem
     const said = error instanceof Error ? error.message : String(error);
     return { socket, spooled, said, state: stateOf(error, said) };
   }
-  const [host, pods] = await Promise.all([viewHost(socket), viewPods(socket)]);
-  return { socket, spooled, state: 'ready', host, pods };
+  const [host, pods, lans] = await Promise.all([viewHost(socket), viewPods(socket), viewLans(socket)]);
+  return { socket, spooled, state: 'ready', host, pods, lans };
 }
 
 function stateOf(error: unknown, said: string): Exclude<DaemonView['state'], 'ready'> {
@@ -39,6 +42,11 @@ async function viewPods(socket: string): Promise<PodsView | undefined> {
   return answer === undefined ? undefined : readPods(answer);
 }
 
+async function viewLans(socket: string): Promise<ReadonlyMap<string, KnownLan> | undefined> {
+  const answer = await askFor(socket, '/v1/servers');
+  return answer === undefined ? undefined : readLans(answer);
+}
+
 async function askFor(socket: string, path: string): Promise<JsonObject | undefined> {
   try {
     const answer = await getJson(socket, path);
@@ -47,6 +55,29 @@ async function askFor(socket: string, path: string): Promise<JsonObject | undefi
     if (error instanceof Error) return undefined;
     throw error;
   }
+}
+
+function readLans({ lans }: JsonObject): ReadonlyMap<string, KnownLan> {
+  return new Map(
+    objects(lans).flatMap(({ lan, servers, renewalUnansweredMs }) => {
+      const name = text(lan);
+      if (name === undefined) return [];
+      const known: KnownLan = {
+        servers: objects(servers).flatMap(({ server, offerMs, ackMs, nakMs }) => {
+          const address = text(server);
+          const parsed = address === undefined ? undefined : parseIpv4(address);
+          if (parsed === undefined) return [];
+          return [{ server: parsed, offer: ago(offerMs), ack: ago(ackMs), nak: ago(nakMs) }];
+        }),
+        renewalUnanswered: ago(renewalUnansweredMs),
+      };
+      return [[name, known] as const];
+    }),
+  );
+}
+
+function ago(value: Json | undefined): Duration | undefined {
+  return typeof value === 'number' ? millis(value) : undefined;
 }
 
 function readPods({ looked, pods }: JsonObject): PodsView {

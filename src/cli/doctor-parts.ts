@@ -1,5 +1,7 @@
 import { UsageError } from './command.ts';
+import { oneLine } from './one-line.ts';
 import type { Finding } from '../doctor/finding.ts';
+import type { KnownLan } from '../doctor/ports.ts';
 import type { NodePlaces } from '../doctor/local/places.ts';
 import type { NodeFacts } from '../doctor/local/ports.ts';
 
@@ -7,8 +9,15 @@ import type { NodeFacts } from '../doctor/local/ports.ts';
 export type DoctorParts = {
   readonly facts: NodeFacts;
   readonly places: NodePlaces;
-  /** What the LAN says to an uplink (doctor/lan.ts). `quick`: nothing that does not answer is waited for longer. */
-  readonly lan: (uplink: string | undefined, quick: boolean) => Promise<readonly Finding[]>;
+  /**
+   * What the LAN says to an uplink (doctor/lan.ts). `quick`: nothing that does not answer is waited for longer. `known`:
+   * what the daemon has heard there.
+   */
+  readonly lan: (
+    uplink: string | undefined,
+    quick: boolean,
+    known: KnownLan | undefined,
+  ) => Promise<readonly Finding[]>;
   readonly close: () => Promise<void>;
 };
 
@@ -32,7 +41,7 @@ export async function withParts(
     }
   } catch (error) {
     if (!(error instanceof Error) || error instanceof UsageError) throw error;
-    process.stderr.write(`leasehold ${name}: ${error.message.replaceAll(/\s*\n\s*/g, ' ')}\n`);
+    process.stderr.write(`leasehold ${name}: ${oneLine(error.message)}\n`);
     return COULD_NOT_RUN;
   }
 }

@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { exitStatusOf, mergeSame, type Finding } from '../doctor/finding.ts';
 import { placesHere } from '../doctor/local/places.ts';
+import { visible } from '../base/outside-text.ts';
 import type { Command } from './command.ts';
 import { viewDaemon } from './daemon-view.ts';
 import { withParts, type DoctorParts, type OpenDoctor } from './doctor-parts.ts';
-import { findingLines, printable, tally, wantsColour, worstFirst } from './finding-text.ts';
+import { findingLines, tally, wantsColour, worstFirst } from './finding-text.ts';
+import { printJson } from './json-out.ts';
 import { parseOptions, socketOf } from './options.ts';
 
 const LAN_SUBJECT = 'what the LAN answers: carrier, DHCP servers, MAC filters, VLANs';
@@ -40,7 +42,7 @@ export function doctorCommand(open: OpenDoctor): Command {
         const named = { cniConf: values['cni-conf'], cniBins: values['cni-bin'] };
         const places = placesHere(parts.facts, parts.places, named);
         const report = await examine({ ...parts, places }, socket, values.uplink, values.quick);
-        if (values.json) printJson(report);
+        if (values.json) printReport(report);
         else printText(report);
         return exitStatusOf(report.findings);
       });
@@ -56,10 +58,14 @@ async function examine(
 ): Promise<Report> {
   // Heavy, and other commands start without it.
   const { localFindings, viewNode } = await import('../doctor/local/local-findings.ts');
-  const view = await viewNode(facts, places, await viewDaemon(socket, facts), uplink);
+  const daemon = await viewDaemon(socket, facts);
+  const view = await viewNode(facts, places, daemon, uplink);
   // The interface's own name, where it was named by an alternative one.
   const name = view.uplink?.name ?? uplink;
-  const [local, heard] = await Promise.all([localFindings(view), lan(name, quick)]);
+  const [local, heard] = await Promise.all([
+    localFindings(view),
+    lan(name, quick, daemon.lans?.get(name ?? '')),
+  ]);
   return {
     uplink: name,
     findings: worstFirst(mergeSame([...heard, ...local.findings])),
@@ -67,9 +73,9 @@ async function examine(
   };
 }
 
-function printJson({ uplink, findings, subjects }: Report): void {
+function printReport({ uplink, findings, subjects }: Report): void {
   const status = exitStatusOf(findings);
-  console.log(JSON.stringify({ uplink: uplink ?? null, status, findings, subjects }, undefined, 2));
+  printJson({ uplink: uplink ?? null, status, findings, subjects });
 }
 
 function printText({ uplink, findings, subjects }: Report): void {
@@ -78,7 +84,7 @@ function printText({ uplink, findings, subjects }: Report): void {
     console.log(findingLines(finding, colour).join('\n'));
     console.log();
   }
-  const on = uplink === undefined ? '' : ` Uplink: ${printable(uplink)}.`;
+  const on = uplink === undefined ? '' : ` Uplink: ${visible(uplink)}.`;
   const found = tally(findings);
   console.log(found === '' ? `Nothing is wrong.${on}` : `Found: ${found}.${on}`);
   console.log(`Looked at: ${subjects.join('; ')}.`);

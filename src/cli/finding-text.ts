@@ -1,3 +1,4 @@
+import { visible } from '../base/outside-text.ts';
 import type { Finding, Severity } from '../doctor/finding.ts';
 
 /** Errors first. */
@@ -15,15 +16,15 @@ export function worstFirst(findings: readonly Finding[]): readonly Finding[] {
   return findings.toSorted((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
 }
 
-/** A finding as lines: what it is, what was seen, what to do. */
+/** A finding as lines: what it is, what was seen, what to do. File names, command lines and packets are in it. */
 export function findingLines(finding: Finding, colour: boolean, indent = ''): readonly string[] {
   const { severity, title, evidence, remedy, id } = finding;
   const word = severity.padEnd(WIDTH);
   const paint = (on: number, text: string): string => (colour ? `\u001B[${on}m${text}\u001B[0m` : text);
   const more = (label: string, lines: readonly string[]): readonly string[] =>
-    lines.map((line, i) => `${indent}${(i === 0 ? label : '').padStart(WIDTH - 2)}  ${printable(line)}`);
+    lines.map((line, i) => `${indent}${(i === 0 ? label : '').padStart(WIDTH - 2)}  ${visible(line)}`);
   return [
-    `${indent}${paint(COLOURS[severity], word)}${printable(title)} ${paint(2, `[${id}]`)}`,
+    `${indent}${paint(COLOURS[severity], word)}${visible(title)} ${paint(2, `[${id}]`)}`,
     ...more('seen', evidence),
     ...more('do', remedy),
   ];
@@ -38,9 +39,4 @@ export function tally(findings: readonly Finding[]): string {
     .filter(([, count]) => count > 0)
     .map(([severity, count]) => `${count} ${severity}${count === 1 ? '' : 's'}`)
     .join(', ');
-}
-
-/** File names, command lines and packets end up here: a terminal gets none of their control characters. */
-export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
 }

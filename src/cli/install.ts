@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { visible } from '../base/outside-text.ts';
 import { type Cidr, formatCidr, networkOf, parseCidr } from '../base/cidr.ts';
 import { isIpv4 } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
@@ -59,13 +60,13 @@ export function installCommand(parts: InstallParts): Command {
         ...(unknownServices === undefined ? [] : [unknownText(unknownServices)]),
       ];
       if (refusals.length > 0) {
-        for (const refusal of refusals) console.error(`leasehold: ${refusal}`);
+        for (const refusal of refusals) console.error(`leasehold: ${visible(refusal)}`);
         console.error('leasehold: nothing was changed');
         return 1;
       }
-      for (const remark of remarks) console.log(remark);
+      for (const remark of remarks) console.log(visible(remark));
       if (dryRun) {
-        for (const line of describePlan({ plan })) console.log(line);
+        for (const line of describePlan({ plan })) console.log(visible(line));
         return 0;
       }
       const starts = root === '/' && options.unit;
@@ -73,7 +74,7 @@ export function installCommand(parts: InstallParts): Command {
         plan,
         manifest,
         service: starts ? parts.service : undefined,
-        say: (line) => console.log(line),
+        say: (line) => console.log(visible(line)),
       });
       if (!options.unit || !starts) console.log(byHand(options, plan.tree.path));
       return 0;

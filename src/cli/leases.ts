@@ -3,6 +3,7 @@ import { getJson } from '../api/client.ts';
 import { isJsonObject, type Json } from '../base/json.ts';
 import { formatDuration, seconds } from '../base/time.ts';
 import type { Command } from './command.ts';
+import { printJson } from './json-out.ts';
 import { parseOptions, socketOf } from './options.ts';
 import { cell, printTable } from './table.ts';
 
@@ -28,7 +29,7 @@ export const leasesCommand: Command = {
     const leases = await getJson(socket, '/v1/leases');
     if (!Array.isArray(leases)) throw new Error(`what answers at ${socket} gives no list of leases`);
     if (values.json) {
-      console.log(JSON.stringify(leases, undefined, 2));
+      printJson(leases);
       return 0;
     }
     printTable([HEADINGS, ...leases.map(rowOf)]);

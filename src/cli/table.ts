@@ -1,8 +1,9 @@
 import type { Json } from '../base/json.ts';
+import { visible } from '../base/outside-text.ts';
 
-/** A text of an answer as a cell; what is no text is "-". */
+/** A text of an answer as a cell, made visible; what is no text is "-". */
 export function cell(value: Json | undefined): string {
-  return typeof value === 'string' ? value : '-';
+  return typeof value === 'string' ? visible(value) : '-';
 }
 
 /** Prints rows as columns, the first row as headings. */

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { visible } from '../base/outside-text.ts';
 import { hostFolder } from '../install/host-path.ts';
 import { readManifest } from '../install/manifest.ts';
 import { STATE_FOLDER } from '../install/plan.ts';
@@ -35,7 +36,7 @@ export function uninstallCommand(parts: UninstallParts): Command {
       if (!root.startsWith('/')) throw new UsageError(`--root ${root}: must be an absolute path`);
       const { base, path: stateDir } = hostFolder(root, STATE_FOLDER, 'the state folder');
       const here = root === '/';
-      const held = leasesHeld(stateDir);
+      const held = leasesHeld(base, stateDir);
       if (purge && held > 0 && !force) {
         throw new Error(
           `${held} leases are on record in ${stateDir}. Without it nobody renews them or gives them back: their pods keep their addresses until the leases end, and the server may then give these to others. Remove the pods first, or give --force`,
@@ -77,5 +78,5 @@ async function undoAlone(undoHost: UndoHost | undefined, stateDir: string): Prom
 }
 
 function say(line: string): void {
-  console.log(line);
+  console.log(visible(line));
 }

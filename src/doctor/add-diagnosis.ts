@@ -2,7 +2,7 @@ import { type Duration, type Instant, later, millis } from '../base/time.ts';
 import type { PodExtras } from './extras-probe.ts';
 import type { Finding } from './finding.ts';
 import { causes } from './lan.ts';
-import type { LanPorts } from './ports.ts';
+import type { KnownLan, LanPorts } from './ports.ts';
 
 export type Lan = { readonly index: number; readonly name: string };
 
@@ -96,16 +96,24 @@ export class AddDiagnoses {
     extras: PodExtras | undefined,
     early: (answer: string | undefined) => void,
   ): Promise<string | undefined> {
-    const { budget = BUDGET, patience, warn } = this.#options;
+    const { budget = BUDGET, patience, known, warn } = this.#options;
+    let said = false;
+    const say = (cause: string | undefined): string | undefined => {
+      if (cause !== undefined && !said)
+        warn({ uplink: lan.name, cause }, 'pods get no address on this uplink');
+      said ||= cause !== undefined;
+      return cause;
+    };
     try {
       const found = await causes(this.#ports, lan.name, {
         budget,
         extras,
         signal: this.#end.signal,
         ...(patience === undefined ? {} : { patience }),
-        early: (soFar) => early(inWords(soFar)),
+        ...(known === undefined ? {} : { known }),
+        early: (soFar) => early(say(inWords(soFar))),
       });
-      return inWords(found);
+      return say(inWords(found));
     } catch (error) {
       warn({ uplink: lan.name, error: String(error) }, 'the LAN could not be diagnosed');
       return undefined;
@@ -116,6 +124,8 @@ export class AddDiagnoses {
 export type DiagnosesOptions = {
   readonly budget?: Duration;
   readonly patience?: Duration;
-  /** Is told of a probe that broke; a diagnosis never makes anything fail. */
+  /** As in LanOptions. */
+  readonly known?: (uplink: string) => KnownLan | undefined;
+  /** Is told what was found, and of a probe that broke; a diagnosis never makes anything fail. */
   readonly warn: (fields: object, message: string) => void;
 };

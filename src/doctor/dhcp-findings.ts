@@ -5,6 +5,8 @@ import type { Finding } from './finding.ts';
 import { type LanFacts, type OfferFact, WAYS } from './lan-facts.ts';
 import { macFindings } from './mac-findings.ts';
 import type { Platform } from './platform.ts';
+import type { KnownLan } from './ports.ts';
+import { silentServer } from './silent-server.ts';
 
 /** Slower is felt at the start of every pod; most servers take milliseconds. */
 const SLOW = millis(1000);
@@ -15,9 +17,13 @@ const MOST_NAMED = 3;
  * What a probe's facts mean: the most specific cause first. Nothing for a LAN on which a pod gets an address as it
  * should.
  */
-export function dhcpFindings(facts: LanFacts, platform: Platform): readonly Finding[] {
+export function dhcpFindings(
+  facts: LanFacts,
+  platform: Platform,
+  known: KnownLan | undefined,
+): readonly Finding[] {
   return [
-    ...silence(facts),
+    ...silence(facts, known),
     ...macFindings(facts, platform),
     ...extrasFindings(facts),
     ...serverFindings(facts),
@@ -39,7 +45,7 @@ export function lanIsFine(facts: LanFacts): Finding {
   };
 }
 
-function silence(facts: LanFacts): readonly Finding[] {
+function silence(facts: LanFacts, known: KnownLan | undefined): readonly Finding[] {
   if (!isSilent(facts)) return [];
   const { link, sent, sendError } = facts;
   const { name } = link;
@@ -57,7 +63,7 @@ function silence(facts: LanFacts): readonly Finding[] {
   const late = facts.bpdu === undefined || facts.bpdu.forwarding === true ? [] : [startsLate(facts)];
   const certainlyLate = facts.bpdu?.forwarding === false;
   const vlan = facts.vlans.length > 0 ? [vlanFilter(facts)] : [];
-  const none = noServer(facts);
+  const none = silentServer(facts, known) ?? noServer(facts);
   return certainlyLate ? [...late, ...vlan, none] : [...vlan, none, ...late];
 }
 

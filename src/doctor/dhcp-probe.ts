@@ -7,21 +7,23 @@ import { BRIDGE_GROUP_MAC, type Bpdu, parseBpdu } from '../wire/bpdu.ts';
 import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
 import { type Dhcp4Message, parseDhcp4 } from '../wire/dhcp4/message.ts';
+import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
+import { serverWords } from '../wire/dhcp4/server-words.ts';
 import { parseUnreachable4, type Unreachable4 } from '../wire/ip/icmp4.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
-import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
-import { childMac, DHCP_SERVER_PORT, discoverFrame, releaseFrame } from './discover.ts';
+import { childMac, DHCP_SERVER_PORT, discoverFrame, informFrame, releaseFrame } from './discover.ts';
 import { ExtrasProbe, type PodExtras, USUAL_EXTRAS } from './extras-probe.ts';
 import {
   ALL_WAYS,
   type ClaimFact,
+  type InformFact,
   type LanFacts,
   type NakFact,
   type OfferFact,
   type Way,
   WAYS,
 } from './lan-facts.ts';
-import { readOffer, readText, type ServerAnswer } from './offer.ts';
+import { readOffer, type ServerAnswer } from './offer.ts';
 import type { HeardFrame, LanPorts, ProbedLink, ProbeSocket } from './ports.ts';
 
 export const DEFAULT_BUDGET = millis(1500);
@@ -56,8 +58,9 @@ export type ProbeOptions = {
 export type EthernetLink = ProbedLink & { readonly mac: Mac };
 
 /**
- * Asks for an address in every way of WAYS, and takes none: DISCOVERs only. Listens for the budget, and longer, up to
- * the patience, while a way is not answered. Throws SysError: EPERM without CAP_NET_RAW, ENODEV.
+ * Asks for an address in every way of WAYS, and takes none: DISCOVERs, and where nobody answers those a DHCPINFORM, which
+ * tells a server that is silent from none. Listens for the budget, and longer, up to the patience, while a way is not
+ * answered. Throws SysError: EPERM without CAP_NET_RAW, ENODEV.
  */
 export async function probeLan(
   ports: LanPorts,
@@ -98,6 +101,9 @@ class LanProbe {
   readonly #asked = new Map<number, { readonly way: Way; readonly round: number; readonly at: Instant }>();
   readonly #offers: OfferFact[] = [];
   readonly #extras: ExtrasProbe;
+  /** DHCPINFORMs by transaction id. */
+  readonly #informs = new Map<number, Instant>();
+  readonly #informed: InformFact[] = [];
   readonly #naks: NakFact[] = [];
   readonly #claims = new Map<string, ClaimFact>();
   readonly #unreachable: Unreachable4[] = [];
@@ -126,6 +132,7 @@ class LanProbe {
       }
       this.#schedule(millis(at), () => this.#askOwners());
       this.#schedule(millis(at + ALL_WAYS.length * STAGGER), () => this.#askExtras());
+      if (round > 0) this.#schedule(millis(at), () => this.#inform());
     }
     this.#schedule(budget, () => {
       if (patience === 0 || this.#complete()) {
@@ -164,6 +171,8 @@ class LanProbe {
       sendError: this.#sendError,
       offers: [...this.#offers],
       extras: this.#extras.facts(this.#ports.clock.now()),
+      informs: this.#informs.size,
+      informed: [...this.#informed],
       naks: [...this.#naks],
       claims: [...this.#claims.values()],
       unreachable: [...this.#unreachable],
@@ -223,6 +232,16 @@ class LanProbe {
     if (failed !== undefined) this.#sendError = failed.message;
   }
 
+  #inform(): void {
+    const { link, socket } = this.#parts;
+    const [own] = link.addresses;
+    if (own === undefined || this.#offers.length + this.#informed.length > 0) return;
+    const xid = this.#ports.random();
+    const failed = socket.send(informFrame({ own: link.mac, address: own.address, xid }));
+    if (failed === undefined) this.#informs.set(xid, this.#ports.clock.now());
+    else this.#sendError = failed.message;
+  }
+
   /** "Has anybody this address?": the uplink's own, which nobody else should have, and what servers offer. */
   #askOwners(): void {
     const { link, socket } = this.#parts;
@@ -271,11 +290,14 @@ class LanProbe {
       this.#onAnswer?.();
       return;
     }
+    const informedAt = this.#informs.get(message.value.xid);
+    if (informedAt !== undefined) this.#hearInformed(message.value, src, between(informedAt, at));
     const asked = this.#asked.get(message.value.xid);
     if (asked === undefined || message.value.chaddr !== this.#chaddrOf(asked.way)) return;
     const answer = readOffer(message.value, src);
     if (answer === undefined) return;
-    if (answer.type === DHCP_MESSAGE_TYPE.DHCPNAK) this.#hearNak(answer.serverId, readText(message.value));
+    if (answer.type === DHCP_MESSAGE_TYPE.DHCPNAK)
+      this.#hearNak(answer.serverId, serverWords(message.value) ?? '');
     if (answer.type !== DHCP_MESSAGE_TYPE.DHCPOFFER) return;
     const known = this.#offers.filter(({ way }) => way === asked.way);
     if (known.length >= MOST_SERVERS || known.some(({ serverId }) => serverId === answer.serverId)) return;
@@ -289,6 +311,15 @@ class LanProbe {
       after: between(asked.at, at),
     });
     this.#onAnswer?.();
+  }
+
+  #hearInformed(message: Dhcp4Message, src: Ipv4, after: Duration): void {
+    const answer = readOffer(message, src);
+    if (answer?.type !== DHCP_MESSAGE_TYPE.DHCPACK || message.chaddr !== this.#parts.link.mac) return;
+    const { serverId } = answer;
+    if (this.#informed.length >= MOST_OTHERS || this.#informed.some((ack) => ack.serverId === serverId))
+      return;
+    this.#informed.push({ serverId, after });
   }
 
   #hearNak(serverId: Ipv4, text: string): void {

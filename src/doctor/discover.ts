@@ -39,6 +39,7 @@ function strangerId(chaddr: Mac): Uint8Array {
 }
 
 export type Asker = { readonly own: Mac; readonly child: Mac; readonly xid: number };
+export type Informer = { readonly own: Mac; readonly address: Ipv4; readonly xid: number };
 
 /**
  * A DHCPDISCOVER as a whole frame, with `more` options. Its client identifier is the same at every run, so that a server
@@ -56,12 +57,45 @@ export function discoverFrame(
   if (way.stranger) options.set(DHCP4_OPTIONS['dhcp-client-identifier'].code, strangerId(chaddr));
   options.set(DHCP4_OPTIONS['dhcp-parameter-request-list'].code, Uint8Array.from(PARAMETERS));
   for (const [code, bytes] of more) options.set(code, bytes);
+  return broadcastFrame({
+    srcMac: way.source === 'own' ? own : child,
+    src: IPV4_ANY,
+    chaddr,
+    xid,
+    broadcast: way.broadcast,
+    options,
+  });
+}
+
+/**
+ * A DHCPINFORM of the node (RFC 2131 4.4.3) as a whole frame: who has an address asks for the rest. A server answers it
+ * whether its pool has room or not, and binds nothing (4.3.5).
+ */
+export function informFrame({ own, address, xid }: Informer): Uint8Array {
+  const options = new Map<number, Uint8Array>([
+    [DHCP4_OPTIONS['dhcp-message-type'].code, Uint8Array.of(DHCP_MESSAGE_TYPE.DHCPINFORM)],
+    [DHCP4_OPTIONS['dhcp-parameter-request-list'].code, Uint8Array.from(PARAMETERS)],
+  ]);
+  return broadcastFrame({ srcMac: own, src: address, chaddr: own, xid, broadcast: false, options });
+}
+
+type Broadcast = {
+  readonly srcMac: Mac;
+  /** The sender's address, which is also the message's ciaddr. */
+  readonly src: Ipv4;
+  readonly chaddr: Mac;
+  readonly xid: number;
+  readonly broadcast: boolean;
+  readonly options: ReadonlyMap<number, Uint8Array>;
+};
+
+function broadcastFrame({ srcMac, src, chaddr, xid, broadcast, options }: Broadcast): Uint8Array {
   const payload = emitDhcp4({
     op: 'request',
     xid,
     secs: 0,
-    broadcast: way.broadcast,
-    ciaddr: IPV4_ANY,
+    broadcast,
+    ciaddr: src,
     yiaddr: IPV4_ANY,
     siaddr: IPV4_ANY,
     giaddr: IPV4_ANY,
@@ -71,9 +105,9 @@ export function discoverFrame(
     options,
   });
   return emitUdp4Frame({
-    srcMac: way.source === 'own' ? own : child,
+    srcMac,
     dstMac: BROADCAST,
-    src: IPV4_ANY,
+    src,
     dst: IPV4_BROADCAST,
     srcPort: DHCP_CLIENT_PORT,
     dstPort: DHCP_SERVER_PORT,

@@ -39,12 +39,16 @@ export function wayLines(facts: LanFacts): readonly string[] {
 
 /** What else was seen: how long, what arrived, tags, spanning tree, errors. */
 export function surroundings(facts: LanFacts): readonly string[] {
-  const { link, sent, listened, received, vlans, bpdu, unreachable, naks } = facts;
+  const { link, sent, listened, received, vlans, bpdu, unreachable, naks, informs, informed } = facts;
   const arrived = received === undefined ? '' : `; ${link.name} received ${received} frames of all kinds`;
   const forwarding =
     bpdu?.forwarding === undefined ? '' : `, its port ${bpdu.forwarding ? 'forwards' : 'does not forward'}`;
   return [
     `${sent} DISCOVERs in ${formatDuration(listened)}${arrived}`,
+    ...informed.map(
+      ({ serverId, after }) => `${serverId} answers a DHCPINFORM after ${formatDuration(after)}`,
+    ),
+    ...(informs > 0 && informed.length === 0 ? [`${informs} DHCPINFORMs of the node: no answer`] : []),
     ...(vlans.length > 0 ? [`broadcasts with the tag of VLAN ${vlans.join(', ')} arrive`] : []),
     ...(bpdu === undefined
       ? []

@@ -69,6 +69,8 @@ export type ExtraFact = {
   /** No answer came although there was time for one. */
   readonly silent: boolean;
 };
+/** A DHCPACK to the node's DHCPINFORM: the server lives, whatever becomes of DISCOVERs. */
+export type InformFact = { readonly serverId: Ipv4; readonly after: Duration };
 
 export type NakFact = { readonly serverId: Ipv4; readonly text: string };
 
@@ -92,6 +94,9 @@ export type LanFacts = {
   readonly offers: readonly OfferFact[];
   /** Empty where the way `child` is not answered. */
   readonly extras: readonly ExtraFact[];
+  /** DHCPINFORMs that the kernel took: none where all is answered, or the uplink has no address of its own. */
+  readonly informs: number;
+  readonly informed: readonly InformFact[];
   readonly naks: readonly NakFact[];
   readonly claims: readonly ClaimFact[];
   /** ICMP errors about datagrams to DHCP servers. */

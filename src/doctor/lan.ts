@@ -7,7 +7,7 @@ import type { Finding, Severity } from './finding.ts';
 import { hasMac, uplinkFinding } from './link-findings.ts';
 import type { LanFacts } from './lan-facts.ts';
 import { detectPlatform, type Platform } from './platform.ts';
-import type { LanPorts } from './ports.ts';
+import type { KnownLan, LanPorts } from './ports.ts';
 
 export type LanOptions = {
   /** How long the probe listens; 1.5 s. */
@@ -18,6 +18,8 @@ export type LanOptions = {
   readonly extras?: PodExtras | undefined;
   /** Ends it at once, with what is known by then. */
   readonly signal?: AbortSignal;
+  /** What the daemon knows of the servers behind this uplink. Asked when the probe has ended. */
+  readonly known?: (uplink: string) => KnownLan | undefined;
 };
 
 /**
@@ -45,7 +47,7 @@ export async function causes(
   uplink: string | undefined,
   options: LanOptions & { readonly early?: (findings: readonly Finding[]) => void },
 ): Promise<readonly Finding[]> {
-  const { budget = DEFAULT_BUDGET, patience = DEFAULT_PATIENCE, extras, early, signal } = options;
+  const { budget = DEFAULT_BUDGET, patience = DEFAULT_PATIENCE, extras, early, signal, known } = options;
   try {
     const link = uplink === undefined ? undefined : await ports.link(uplink);
     const unfit = uplinkFinding(uplink, link);
@@ -57,9 +59,9 @@ export async function causes(
       patience,
       extras,
       signal,
-      early: early && ((soFar) => early(verdict(soFar, platform))),
+      early: early && ((soFar) => early(verdict(soFar, platform, known?.(link.name)))),
     });
-    return verdict(facts, platform);
+    return verdict(facts, platform, known?.(link.name));
   } catch (error) {
     if (!isSysError(error)) throw error;
     return [
@@ -74,8 +76,8 @@ export async function causes(
   }
 }
 
-function verdict(facts: LanFacts, platform: Platform): readonly Finding[] {
-  const found = dhcpFindings(facts, platform);
+function verdict(facts: LanFacts, platform: Platform, known: KnownLan | undefined): readonly Finding[] {
+  const found = dhcpFindings(facts, platform, known);
   const wrong = found.some(({ severity }) => severity === 'error' || severity === 'warning');
   return wrong ? found : [...found, lanIsFine(facts)];
 }

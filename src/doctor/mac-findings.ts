@@ -1,12 +1,10 @@
-import { formatDuration, millis } from '../base/time.ts';
+import { formatDuration } from '../base/time.ts';
 import { wayLines } from './facts-text.ts';
 import { type Finding, wifiFact } from './finding.ts';
 import { answeredWays, type LanFacts } from './lan-facts.ts';
 import { letForeignMacsPass } from './platform-remedies.ts';
 import type { Platform } from './platform.ts';
-
-/** A server that pings an address before it offers it (dnsmasq: three seconds for each of two new clients). */
-const PING_TAKES = millis(6500);
+import { poolEmpty, slowDoubt } from './pool-empty.ts';
 
 /** What is wrong when the node's own MAC is answered and a pod's is not, or not as well. */
 export function macFindings(facts: LanFacts, platform: Platform): readonly Finding[] {
@@ -15,7 +13,7 @@ export function macFindings(facts: LanFacts, platform: Platform): readonly Findi
   if (!answered.has('child') && !answered.has('child-unicast')) {
     if (answered.has('own-frame')) return [macFilter(facts, platform, '')];
     if (hasRoom(facts)) return [macFilter(facts, platform, ', or the server does not serve unknown MACs')];
-    return [poolEmpty(facts)];
+    return [noNewClient(facts)];
   }
   if (answered.has('child-unicast')) return [];
   return answered.has('own-unicast') ? [unicastFilter(facts, platform)] : [broadcastOnly(facts)];
@@ -40,21 +38,15 @@ function macFilter(facts: LanFacts, platform: Platform, doubt: string): Finding 
   };
 }
 
-function poolEmpty(facts: LanFacts): Finding {
+function noNewClient(facts: LanFacts): Finding {
   const { link, listened } = facts;
-  const doubt = listened < PING_TAKES ? ', or it takes longer than that for a new one' : '';
-  return {
-    id: 'pool-empty',
-    severity: 'error',
-    title: `DHCP answers ${link.name} as the client that it knows, and no new client in ${formatDuration(listened)}: its pool is empty, or it serves known clients only${doubt}`,
-    evidence: [
+  return poolEmpty(
+    `DHCP answers ${link.name} as the client that it knows, and no new client in ${formatDuration(listened)}: its pool is empty, or it serves known clients only${slowDoubt(listened)}`,
+    [
       ...wayLines(facts),
       'a client cannot see how many addresses are left; a switch that compares frame and message (DHCP snooping) looks the same',
     ],
-    remedy: [
-      "Look at the DHCP server's pool and its log: enlarge the pool, shorten the lease time, or let it serve unknown clients.",
-    ],
-  };
+  );
 }
 
 function unicastFilter(facts: LanFacts, platform: Platform): Finding {

@@ -15,7 +15,6 @@ export type ServerAnswer = {
 };
 
 const MOST_ROUTERS = 4;
-const LONGEST_TEXT = 120;
 
 /** Undefined for what is no message of a server. One without an identifier goes by the address that it came from. */
 export function readOffer(message: Dhcp4Message, src: Ipv4): ServerAnswer | undefined {
@@ -37,10 +36,4 @@ function readNetwork(message: Dhcp4Message): Cidr<Ipv4> | undefined {
   const mask = readOption(message.options, 'subnet-mask');
   const prefix = mask.kind === 'value' ? prefixFromMask(mask.value) : undefined;
   return prefix === undefined ? undefined : networkOf({ address: message.yiaddr, prefix });
-}
-
-/** Option 56, bounded; empty where it is absent or holds what would upset a screen. */
-export function readText(message: Dhcp4Message): string {
-  const text = readOption(message.options, 'dhcp-message');
-  return text.kind === 'value' ? text.value.slice(0, LONGEST_TEXT) : '';
 }

@@ -2,7 +2,7 @@ import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import type { SysError } from '../base/sys-error.ts';
-import type { Instant } from '../base/time.ts';
+import type { Duration, Instant } from '../base/time.ts';
 
 /** What probes of the LAN need of the world. kernel/ has it, tests fake it; nothing of it changes the node. */
 
@@ -45,6 +45,21 @@ export interface ProbedLink {
   readonly lowerUp: boolean;
   readonly addresses: readonly Cidr<Ipv4>[];
 }
+
+/** A DHCP server that pods of this node have heard, and how long ago it last said what. */
+export type KnownServer = {
+  readonly server: Ipv4;
+  readonly offer: Duration | undefined;
+  readonly ack: Duration | undefined;
+  readonly nak: Duration | undefined;
+};
+
+/** What the daemon knows of the DHCP servers behind one uplink. */
+export type KnownLan = {
+  readonly servers: readonly KnownServer[];
+  /** For how long REQUESTs of clients that have a lease are not answered; undefined: they are, or nobody asked. */
+  readonly renewalUnanswered: Duration | undefined;
+};
 
 /** The doctor's view of the node's LAN. */
 export interface LanPorts {

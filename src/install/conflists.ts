@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isJsonObject, type Json, parseJson } from '../base/json.ts';
+import { beneath } from './beneath.ts';
+import { inside } from './host-path.ts';
 import { hasCode } from './place.ts';
 
 /**
  * Runtimes take the first file by name that they can read (libcni's ConfFiles sorts them; containerd, CRI-O and
- * kubelet's dockershim before them do the same). "05-" is before the 10- of flannel, k3s, calico and podman's 87-, and
+ * kubelet's dockershim before them do the same). "05-" is before the 10- of flannel, k3s, calico and the 87- of podman before 6, and
  * leaves 00- to 04- to meta plugins such as Multus, which call the next one.
  */
 export const CONFLIST_NAME = '05-leasehold.conflist';
@@ -18,8 +20,11 @@ const MOST_BYTES = 1024 * 1024;
 /** A network configuration of the node. */
 export type NetworkFile = { readonly file: string; readonly what: string };
 
-/** Those in the folder, in the order in which a runtime considers them: the first wins. A missing folder has none. */
-export function networkFiles(folder: string): readonly NetworkFile[] {
+/**
+ * Those in the folder, in the order in which a runtime considers them: the first wins. A missing folder has none. `base` is the
+ * real path of the root that the folder lies under: a link of an image is not followed out of it.
+ */
+export function networkFiles(base: string, folder: string): readonly NetworkFile[] {
   let names: readonly string[];
   try {
     names = readdirSync(folder);
@@ -31,7 +36,7 @@ export function networkFiles(folder: string): readonly NetworkFile[] {
     .filter((name) => READ_BY_RUNTIMES.test(name))
     .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     .slice(0, MOST_LISTED)
-    .map((file) => ({ file, what: describe(join(folder, file)) }));
+    .map((file) => ({ file, what: describe(base, join(folder, file)) }));
 }
 
 /** Lines for a person: which one wins when ours is there, and which others are there. */
@@ -51,7 +56,10 @@ export function explainOrder(files: readonly NetworkFile[], folder: string): rea
   ];
 }
 
-function describe(path: string): string {
+function describe(base: string, file: string): string {
+  const found = beneath(base, inside(base, file), 'followed');
+  if (!found.ok) return found.error;
+  const path = found.value;
   try {
     const stat = statSync(path);
     if (!stat.isFile() || stat.size > MOST_BYTES) return 'no small file';

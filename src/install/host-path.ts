@@ -1,5 +1,7 @@
 import { realpathSync } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, join, normalize, sep } from 'node:path';
+import { ok } from '../base/result.ts';
+import { beneath } from './beneath.ts';
 import { lstatOf } from './fingerprint.ts';
 
 /** Where an absolute path of the host lies, with what has to be made first. */
@@ -22,18 +24,27 @@ export function outside(base: string, path: string): string {
   return base === sep ? path : base + path;
 }
 
+/** The place of a path that is already beneath `base`, as the host has it at this moment. Throws an Error that names it. */
+export function checkedPath(base: string, path: string): string {
+  const found = beneath(base, inside(base, path));
+  if (found.ok) return found.value;
+  throw new Error(`${path}: ${found.error}; it is left as it is`);
+}
+
 /**
  * A folder of the host that lies under `root` ("/" for this machine). Links on the way are followed once, here, so that
  * uninstall finds the place again when they have moved on. Throws an Error for a path that leaves the root.
  */
 export function hostFolder(root: string, folder: string, flag: string): HostPath {
-  if (!folder.startsWith('/')) throw new Error(`${flag} ${folder}: must be an absolute path`);
+  if (!folder.startsWith(sep)) throw new Error(`${flag} ${folder}: must be an absolute path`);
   const base = realpathSync(root);
-  const missing: string[] = [];
-  let there = join(base, folder);
+  const plain = normalize(folder).replace(/\/$/, '');
+  const found = plain === '' ? ok(base) : beneath(base, plain, 'followed');
+  if (!found.ok) throw new Error(`${flag} ${folder}: ${found.error}; name a folder inside`);
   const rest: string[] = [];
+  let there = found.value;
   while (lstatOf(there) === undefined) {
-    rest.unshift(there.slice(dirname(there).length).replace(sep, ''));
+    rest.unshift(basename(there));
     there = dirname(there);
   }
   let real: string;
@@ -42,16 +53,7 @@ export function hostFolder(root: string, folder: string, flag: string): HostPath
   } catch (error) {
     throw new Error(`${flag} ${folder}: ${there} is a link to nowhere`, { cause: error });
   }
-  if (base !== sep && real !== base && !real.startsWith(base + sep)) {
-    throw new Error(
-      `${flag} ${folder}: a link leads from it out of ${base}, to ${real}; name a folder inside`,
-    );
-  }
-  let path = real;
-  for (const name of rest) {
-    path = join(path, name);
-    missing.push(path);
-  }
   if (lstatOf(real)?.isDirectory() !== true) throw new Error(`${flag} ${folder}: ${real} is no folder`);
-  return { base, path, missing };
+  const missing = rest.map((_, at) => join(real, ...rest.slice(0, at + 1)));
+  return { base, path: missing.at(-1) ?? real, missing };
 }

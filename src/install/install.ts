@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { explainOrder, networkFiles } from './conflists.ts';
 import { lstatOf } from './fingerprint.ts';
-import { inside, outside } from './host-path.ts';
+import { checkedPath, inside, outside } from './host-path.ts';
 import { type Entry, type Manifest, writeManifest } from './manifest.ts';
 import { keep, keptNameOf, put, save } from './place.ts';
 import type { Plan, Stage, Step } from './plan.ts';
@@ -66,7 +66,9 @@ export async function install({
   const treeIsThere = isTree(tree.path, tree.digest);
   before('manifest');
   writeManifest(base, stateDir, { version: 1, phase: 'installing', entries });
-  for (const folder of entries.filter(({ kind }) => kind === 'folder')) makeFolder(folder.path, stateDir);
+  for (const { kind, path } of entries) {
+    if (kind === 'folder') makeFolder(checkedPath(base, path), stateDir);
+  }
   if (!treeIsThere) {
     before(tree.path);
     copyTree(tree.files, tree.path);
@@ -92,7 +94,8 @@ export async function install({
   doAll(changed('plugin'));
   doAll(changed('network'));
   const wantsNetwork = steps.some(({ stage }) => stage === 'network');
-  if (wantsNetwork) for (const line of explainOrder(networkFiles(plan.cniConf), plan.cniConf)) say(line);
+  if (wantsNetwork)
+    for (const line of explainOrder(networkFiles(base, plan.cniConf), plan.cniConf)) say(line);
   before('end');
   writeManifest(base, stateDir, {
     version: 1,

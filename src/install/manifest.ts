@@ -1,9 +1,10 @@
 import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../base/json.ts';
+import { beneath } from './beneath.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { inside, outside } from './host-path.ts';
-import { hasCode, put } from './place.ts';
+import { hasCode, keptNameOf, put } from './place.ts';
 
 /** One thing that install has made or will make; uninstall goes through them from the last to the first. */
 export type Entry =
@@ -41,7 +42,8 @@ export function manifestPath(stateDir: string): string {
 
 /**
  * Undefined when nothing is installed. Throws an Error that names the file when it is none of ours. The file has the
- * paths without `base`, the real path of `--root`: an image is booted, and undone, under another root.
+ * paths without `base`, the real path of `--root`: an image is booted, and undone, under another root. It may be a hostile
+ * image's: an entry that lies outside of `base` is refused by its name.
  */
 export function readManifest(base: string, stateDir: string): Manifest | undefined {
   const file = manifestPath(stateDir);
@@ -56,7 +58,12 @@ export function readManifest(base: string, stateDir: string): Manifest | undefin
   }
   const json = parseJson(text);
   if (!json.ok || !isJsonObject(json.value)) throw broken(file, 'is not a JSON object');
-  return rebased(manifestFrom(file, json.value), (path) => outside(base, path));
+  const manifest = manifestFrom(file, json.value);
+  for (const [at, { path }] of manifest.entries.entries()) {
+    const found = beneath(base, path);
+    if (!found.ok) throw broken(file, `entries[${at}]: ${path} ${found.error}`);
+  }
+  return rebased(manifest, (path) => outside(base, path));
 }
 
 function manifestFrom(path: string, json: JsonObject): Manifest {
@@ -82,10 +89,10 @@ function manifestFrom(path: string, json: JsonObject): Manifest {
 function entryFrom(json: Json): Entry | undefined {
   if (!isJsonObject(json)) return undefined;
   const { kind, path, ours, kept } = json;
-  if (typeof path !== 'string' || !path.startsWith('/')) return undefined;
+  if (typeof path !== 'string') return undefined;
   if (kind === 'folder' || kind === 'tree') return { kind, path };
   if (kind !== 'item' || !Array.isArray(ours)) return undefined;
-  if (kept !== null && (typeof kept !== 'string' || !kept.startsWith('/'))) return undefined;
+  if (kept !== null && kept !== keptNameOf(path)) return undefined;
   const prints = ours.filter((print): print is string => typeof print === 'string');
   return prints.length === ours.length ? { kind, path, ours: prints, kept } : undefined;
 }

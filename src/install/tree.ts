@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { isJsonObject, type JsonObject, parseJson } from '../base/json.ts';
+import { lstatOf } from './fingerprint.ts';
 import { syncFolder } from './place.ts';
 
 /** One file of the program: its place in the tree, where it is now. Links of the source are read as files. */
@@ -142,7 +143,7 @@ export function treeDigest(files: readonly TreeFile[]): string {
 
 /** Whether the tree at `path` has exactly this content. */
 export function isTree(path: string, digest: string): boolean {
-  if (!existsSync(join(path, 'package.json'))) return false;
+  if (!existsSync(join(path, 'package.json')) || !isPlainTree(path)) return false;
   return (
     treeDigest(
       [...everyFile(path, '')]
@@ -151,6 +152,13 @@ export function isTree(path: string, digest: string): boolean {
         .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     ) === digest
   );
+}
+
+/** Whether it is a folder of files and folders, as `copyTree` makes one: a link would be read where it leads. */
+function isPlainTree(path: string): boolean {
+  if (lstatOf(path)?.isDirectory() !== true) return false;
+  const entries = readdirSync(path, { recursive: true, withFileTypes: true });
+  return entries.every((entry) => entry.isFile() || entry.isDirectory());
 }
 
 /** Copies the files to a new folder `path`, complete or not at all: links become files, modes are 0755 and 0644. */

@@ -1,8 +1,10 @@
 import { readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { CONFLIST_NAME } from './conflists.ts';
+import { beneath } from './beneath.ts';
+import { checkedPath, inside } from './host-path.ts';
 import { type Entry, type Item, type Manifest, removeManifest, writeManifest } from './manifest.ts';
-import { hasCode, save, undo } from './place.ts';
+import { hasCode, keptNameOf, save, undo } from './place.ts';
 import { forgetService, stopService, type ServiceManager } from './service.ts';
 import { temporaryTreeOf } from './tree.ts';
 import { UNIT } from './unit.ts';
@@ -38,7 +40,7 @@ export async function uninstall(options: Uninstalling): Promise<readonly string[
   const remove = (list: readonly Entry[]): void => {
     for (const entry of list) {
       before(entry.path);
-      if (!removeEntry(entry, manifest.phase !== 'installing', say)) left.push(entry.path);
+      if (!removeEntry(base, entry, manifest.phase !== 'installing', say)) left.push(entry.path);
     }
   };
   // The network first: no pod may come while the rest goes.
@@ -64,7 +66,7 @@ export async function uninstall(options: Uninstalling): Promise<readonly string[
   remove(folders.filter((entry) => !holdsManifest(entry)));
   before('end');
   removeManifest(stateDir);
-  for (const { path } of folders.filter(holdsManifest)) removeEmptyFolder(path);
+  for (const { path } of folders.filter(holdsManifest)) removeEmptyFolder(checkedPath(base, path));
   return left;
 }
 
@@ -72,18 +74,23 @@ function isNetwork({ path }: Entry): boolean {
   return basename(path) === CONFLIST_NAME;
 }
 
-/** False for what was left. */
-function removeEntry(entry: Entry, complete: boolean, say: (line: string) => void): boolean {
+/** False for what was left. Its place is looked up now: what was put back before it may be a link. */
+function removeEntry(base: string, entry: Entry, complete: boolean, say: (line: string) => void): boolean {
+  const path = checkedPath(base, entry.path);
   switch (entry.kind) {
     case 'folder':
-      removeEmptyFolder(entry.path);
+      removeEmptyFolder(path);
       return true;
     case 'tree':
-      rmSync(temporaryTreeOf(entry.path), { recursive: true, force: true });
-      rmSync(entry.path, { recursive: true, force: true });
+      rmSync(temporaryTreeOf(path), { recursive: true, force: true });
+      rmSync(path, { recursive: true, force: true });
       return true;
     case 'item':
-      return removeItem(entry, complete, say);
+      return removeItem(
+        { ...entry, path, kept: entry.kept === null ? null : keptNameOf(path) },
+        complete,
+        say,
+      );
   }
 }
 
@@ -120,14 +127,16 @@ function removeEmptyFolder(path: string): void {
   try {
     rmdirSync(path);
   } catch (error) {
-    if (!hasCode(error, ['ENOTEMPTY', 'ENOENT', 'EBUSY', 'EEXIST'])) throw error;
+    if (!hasCode(error, ['ENOTEMPTY', 'ENOENT', 'ENOTDIR', 'EBUSY', 'EEXIST'])) throw error;
   }
 }
 
 /** How many leases the daemon has on record: for those pods nobody will renew. */
-export function leasesHeld(stateDir: string): number {
+export function leasesHeld(base: string, stateDir: string): number {
+  const folder = beneath(base, inside(base, join(stateDir, 'leases')), 'followed');
+  if (!folder.ok) return 0;
   try {
-    return readdirSync(join(stateDir, 'leases')).filter((name) => name.endsWith('.json')).length;
+    return readdirSync(folder.value).filter((name) => name.endsWith('.json')).length;
   } catch (error) {
     if (hasCode(error, ['ENOENT', 'ENOTDIR'])) return 0;
     throw error;

@@ -42,7 +42,7 @@ type PluginInput = {
 };
 
 /**
- * A CNI runtime that calls plugins as libcni does (and so containerd, CRI-O, podman): chains in order with prevResult,
+ * A CNI runtime that calls plugins as libcni does (and so containerd, CRI-O, podman before 6): chains in order with prevResult,
  * DEL in reverse with the cached result, GC by what is still valid. Errors: CniPluginError, CniInputError.
  */
 export class CniRuntime {

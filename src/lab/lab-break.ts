@@ -1,3 +1,4 @@
+import { visible } from '../base/outside-text.ts';
 import { checkPossible, type BreakSite, type LabBreak } from './breaks/break.ts';
 import { breakNamed, BREAKS } from './breaks/breaks.ts';
 import { forgetBreak, readBreaks, writeBreak, type BreakState } from './lab-break-state.ts';
@@ -85,7 +86,7 @@ export async function labBreak(
   checkPossible(one, lab, broken);
   const { style, write } = output;
   write(`${style.bold(one.name)}: ${one.does}\n${style.bold('What a person sees:')} ${one.seen}\n\n`);
-  await makeBreak(lab, state, one, (text) => write(`  ${text}\n`));
+  await makeBreak(lab, state, one, (text) => write(`  ${visible(text)}\n`));
   const rows = podRows(lab, readPods(lab.paths));
   const [reached, report] = await Promise.all([measure(lab, rows, { tries: TRIES }), askDoctor(lab, parts)]);
   write('\n');

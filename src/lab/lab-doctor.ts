@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { parseJson } from '../base/json.ts';
+import { visible } from '../base/outside-text.ts';
 import { hostNamespace, type LabHandle } from './lab-handle.ts';
 import type { Output } from './lab-output.ts';
 import type { LabParts } from './lab-parts.ts';
@@ -28,9 +29,9 @@ function isOfWeight({ severity }: Finding): boolean {
 
 function showFinding({ style, write }: Output, { id, severity, title, evidence, remedy }: Finding): void {
   const paint = severity === 'error' ? style.bad : style.warn;
-  write(`  ${paint(severity)}  ${title} ${style.dim(`[${id}]`)}\n`);
-  for (const line of evidence.slice(0, MOST_LINES)) write(`    seen  ${line}\n`);
-  for (const line of remedy.slice(0, MOST_LINES)) write(`    do    ${line}\n`);
+  write(`  ${paint(severity)}  ${visible(title)} ${style.dim(`[${id}]`)}\n`);
+  for (const line of evidence.slice(0, MOST_LINES)) write(`    seen  ${visible(line)}\n`);
+  for (const line of remedy.slice(0, MOST_LINES)) write(`    do    ${visible(line)}\n`);
 }
 
 /** Runs `leasehold doctor` on the lab's node, with the lab's folders in place of the machine's. */

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { visible } from '../base/outside-text.ts';
 import { isErrno } from './errno.ts';
 import { labBreak, labHeal, showBreaks } from './lab-break.ts';
 import { chooseLab, labAttach, labDetach, labDown, labShell, labStatus } from './lab-commands.ts';
@@ -146,7 +147,12 @@ export async function runLab(argv: readonly string[], options: LabOptions): Prom
     const usage =
       error instanceof LabUsageError ||
       isErrno(error, 'ERR_PARSE_ARGS_UNKNOWN_OPTION', 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE');
-    output.write(`leasehold lab: ${message}\n${usage ? '"leasehold lab --help" says what there is\n' : ''}`);
+    output.write(
+      `leasehold lab: ${message
+        .split('\n')
+        .map((line) => visible(line))
+        .join('\n')}\n${usage ? '"leasehold lab --help" says what there is\n' : ''}`,
+    );
     return usage ? EXIT_USAGE : EXIT_FAILED;
   }
 }

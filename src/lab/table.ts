@@ -1,3 +1,4 @@
+import { visible } from '../base/outside-text.ts';
 import type { Matrix } from './ping.ts';
 import { PLAIN, type Style } from './style.ts';
 
@@ -9,7 +10,7 @@ export type Column = { readonly title: string; readonly align?: 'left' | 'right'
 export type Cell = string | { readonly text: string; readonly paint: (text: string) => string };
 
 function textOf(cell: Cell | undefined): string {
-  return typeof cell === 'string' ? cell : (cell?.text ?? '');
+  return visible(typeof cell === 'string' ? cell : (cell?.text ?? ''));
 }
 
 /** Columns as wide as their widest cell, two spaces between them, no trailing blanks, a newline at the end. */

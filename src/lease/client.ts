@@ -242,6 +242,9 @@ export class LeaseClient {
       },
       'dhcp step',
     );
+    if (event.type === 'message') {
+      this.#parts.notes.heard(this.identity.lan?.name, event.message, next.effects);
+    }
     if (leaseOf(before) === undefined && leaseOf(next.state) !== undefined) this.#teach(before);
     for (const effect of next.effects) {
       try {
@@ -271,7 +274,6 @@ export class LeaseClient {
         notes.ignored(lease, effect);
         break;
       case 'refused':
-        notes.answered(this.identity.lan?.name);
         notes.refused(lease, effect);
         this.#installer.dropPresent();
         break;
@@ -279,12 +281,10 @@ export class LeaseClient {
         notes.turnedDown(lease, effect);
         break;
       case 'install':
-        notes.answered(this.identity.lan?.name);
         notes.leased(lease, effect.lease);
         this.#installer.install(effect.lease, effect.replaces);
         break;
       case 'extend':
-        notes.answered(this.identity.lan?.name);
         this.#world.count('lease-extended');
         this.#conflicts = 0;
         this.#installer.extended(effect.lease);
@@ -296,7 +296,6 @@ export class LeaseClient {
         else this.#installer.withdraw(effect.lease);
         break;
       case 'ipv6-only':
-        notes.answered(this.identity.lan?.name);
         this.#world.count('ipv6-only');
         this.#installer.dropPresent();
         if (!this.#waiter.settle(ok(undefined))) this.#hands.store();

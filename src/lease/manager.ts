@@ -20,6 +20,7 @@ import type { DhcpDefaults, LeaseWorld, LinkMaker, PodLinkChange, PodNamespace }
 import { keyText, type LeaseIdentity, type LeaseKey, type LeaseRecord } from './record.ts';
 import { type AcquireRequest, identityOf, isSamePlace } from './request.ts';
 import { ServerNotes } from './server-notes.ts';
+import type { LanSightings } from './server-sightings.ts';
 import { twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 import { Ways } from './ways.ts';
@@ -99,6 +100,11 @@ export class LeaseManager {
 
   list(): readonly ManagedLease[] {
     return [...this.#clients.values()].map((client) => ({ record: client.record(), lease: client.lease }));
+  }
+
+  /** Which DHCP servers were heard by the pods of this node, per interface. */
+  servers(): readonly LanSightings[] {
+    return this.#notes.sightings();
   }
 
   /** Waits until there is a lease; undefined when there is none in time. */

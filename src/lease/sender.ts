@@ -63,8 +63,8 @@ export class Sender {
     const { message, via, reply } = effect;
     world.count('message-sent');
     if (reply) {
-      notes.asked(this.#identity.lan?.name);
       const hasAddress = leaseOf(this.#speaker.state()) !== undefined;
+      notes.asked(this.#identity.lan?.name, hasAddress);
       const how = { hearing: this.#hearing(), hasAddress };
       exchange.ask(emitDhcp4(message), via, how, (error) => this.#failed(error));
       return;

@@ -3,8 +3,10 @@ import { between, type Instant, later, seconds } from '../base/time.ts';
 import { extraText } from '../protocol/dhcp4/extras.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
+import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { Habits } from './habits.ts';
 import type { LeaseWorld } from './ports.ts';
+import { type LanSightings, ServerSightings } from './server-sightings.ts';
 
 /** Servers that are named one by one in counters and log; more of them are somebody's flood. */
 const MOST_NAMED = 16;
@@ -18,6 +20,9 @@ const PATIENCE = seconds(10);
 /** A full pool is silent to new clients and answers others: that is said once in so long. */
 const SAID_AGAIN = seconds(600);
 
+/** What follows from an answer to what was asked; an OFFER alone is none, for a server may never confirm it. */
+const ANSWERS: ReadonlySet<Dhcp4Effect['type']> = new Set(['install', 'extend', 'refused', 'ipv6-only']);
+
 /** The servers of one LAN. */
 type Silence = {
   /** Ends the wait for an answer; undefined: nobody waits, or it was too long. */
@@ -30,6 +35,7 @@ export class ServerNotes {
   readonly #world: Pick<LeaseWorld, 'clock' | 'timers' | 'log' | 'count'>;
   readonly #silences = new Map<string, Silence>();
   readonly #strangers = new Set<Ipv4>();
+  readonly #sightings = new ServerSightings();
   /** How to ask them. */
   readonly habits: Habits;
 
@@ -38,12 +44,16 @@ export class ServerNotes {
     this.habits = new Habits(world);
   }
 
-  /** `lan` is the name of the interface through which the LAN is reached. Says so when no server answers. */
-  asked(lan: string | undefined): void {
+  /**
+   * `lan` is the name of the interface through which the LAN is reached; `renewal`: by a client that has a lease,
+   * which its server should answer. Says so when no server answers.
+   */
+  asked(lan: string | undefined, renewal: boolean): void {
     if (lan === undefined) return;
+    const { clock, timers } = this.#world;
+    if (renewal) this.#sightings.renewalAsked(lan, clock.now());
     const silence = this.#silences.get(lan) ?? { cancel: undefined, saidAt: undefined };
     this.#silences.set(lan, silence);
-    const { clock, timers } = this.#world;
     silence.cancel ??= timers.at(later(clock.now(), PATIENCE), () => {
       silence.cancel = undefined;
       this.#silent(lan, silence);
@@ -61,10 +71,19 @@ export class ServerNotes {
     );
   }
 
-  answered(lan: string | undefined): void {
-    const silence = lan === undefined ? undefined : this.#silences.get(lan);
+  /** A message, and what the client that it was for made of it. */
+  heard(lan: string | undefined, message: Dhcp4Message, effects: readonly Dhcp4Effect[]): void {
+    if (lan === undefined || !effects.every(isTaken)) return;
+    this.#sightings.heard(lan, message, this.#world.clock.now());
+    if (!effects.some(({ type }) => ANSWERS.has(type))) return;
+    const silence = this.#silences.get(lan);
     silence?.cancel?.();
     if (silence !== undefined) silence.cancel = undefined;
+  }
+
+  /** Per LAN: which servers were heard when, for the diagnosis of whoever gets no answer. */
+  sightings(): readonly LanSightings[] {
+    return this.#sightings.list(this.#world.clock.now());
   }
 
   close(): void {
@@ -141,4 +160,9 @@ export class ServerNotes {
       );
     }
   }
+}
+
+/** A second OFFER is not taken, but it is a server's word. */
+function isTaken(effect: Dhcp4Effect): boolean {
+  return effect.type !== 'ignore' || effect.reason === 'offer-not-chosen';
 }

@@ -1,3 +1,4 @@
+import { visibleJson } from '../base/outside-text.ts';
 import pino, { type Logger } from 'pino';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
@@ -8,8 +9,12 @@ export function isLogLevel(text: string): text is LogLevel {
   return (LOG_LEVELS as readonly string[]).includes(text);
 }
 
-/** One JSON object per line on stderr, where systemd and the kubelet look for it. */
+/**
+ * One JSON object per line on stderr, where systemd and the kubelet look for it. Whatever a message brings from outside, no
+ * line can deceive who reads it.
+ */
 export function createLog(level: LogLevel): Logger {
+  const stderr = pino.destination({ fd: 2, sync: true });
   return pino(
     {
       level,
@@ -17,6 +22,6 @@ export function createLog(level: LogLevel): Logger {
       formatters: { level: (label) => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    pino.destination({ fd: 2, sync: true }),
+    { write: (line) => void stderr.write(visibleJson(line)) },
   );
 }

@@ -13,7 +13,7 @@ const CLOSE = 'Connection: close';
 
 const PARTS: ApiParts = {
   dispatcher: { handle: () => Promise.resolve({ ok: true, body: undefined }) },
-  leases: { list: () => [], debts: () => [], now: () => instant(0) },
+  leases: { list: () => [], debts: () => [], servers: () => [], now: () => instant(0) },
   isReady: () => true,
   counters: () => ({ nak: 2 }),
   host: () => ({

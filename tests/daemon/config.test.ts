@@ -110,7 +110,7 @@ test('what cannot be used is named, with the file', (t) => {
     ['{"dhcp":{"send":{"ntp-serverz":"x"}}}', /dhcp\.send\.ntp-serverz: .*did you mean/],
     ['{"identity":{"clusters":"x"}}', /identity\.clusters: is no key: did you mean "cluster"/],
     ['{"identity":{"cluster":""}}', /identity\.cluster: must not be empty/],
-    ['{"identity":{"key":"a\\u0000"}}', /identity\.key: has control characters/],
+    ['{"identity":{"key":"a\\u0000"}}', /identity\.key: has control or format characters/],
     [`{"identity":{"cluster":"${'x'.repeat(254)}"}}`, /identity\.cluster: is longer than 253/],
     [`{"identity":{"key":"${'x'.repeat(1025)}"}}`, /identity\.key: is longer than 1024/],
     ['{"node":5}', /node: expected string, not 5/],

@@ -13,6 +13,8 @@ import { addressIn, type Attached, networkOf, NODE_ADDRESS, useSite } from '../p
 const options = { skip: NEEDS_ROOT };
 const SERVICES = '10.43.0.0/16';
 const OTHER_SERVICES = '10.96.0.0/12';
+/** NodeLocal DNSCache listens there on every node, unless it is told another address. */
+const NODE_LOCAL_DNS = '169.254.20.10/32';
 const LEASEHOLD = networkOf([{ type: 'leasehold' }]);
 /** A repair is due within 100 ms; a machine that is busy with other tests may take longer to run both sides. */
 const REPAIR_MS = 3000;
@@ -27,6 +29,10 @@ type HostView = {
 
 async function routesIn(place: Namespace): Promise<string> {
   return await place.run(['ip', 'route']);
+}
+
+function addressOf(network: string): string {
+  return network.replace(/\/.*/, '');
 }
 
 async function pings(from: Namespace, to: string): Promise<boolean> {
@@ -126,6 +132,23 @@ describe("the node's side", () => {
     await site().del(pod);
     await node.ip('link', 'del', 'cni0');
   });
+
+  test(
+    'an address of the node itself, as NodeLocal DNSCache has one: reached where it is named',
+    options,
+    async () => {
+      const { node } = site();
+      await node.ip('addr', 'add', NODE_LOCAL_DNS, 'dev', 'lo');
+      const without = await attached();
+      assert.equal(await pings(without.pod.namespace, addressOf(NODE_LOCAL_DNS)), false);
+      const pod = await site().add(networkOf([{ type: 'leasehold', services: [SERVICES, NODE_LOCAL_DNS] }]));
+      assert.ok(await pings(pod.pod.namespace, addressOf(NODE_LOCAL_DNS)));
+      assert.match(await routesIn(pod.pod.namespace), /^169\.254\.20\.10 via 169\.254\.1\.1 dev eth0/m);
+      await site().del(without);
+      await site().del(pod);
+      await node.ip('addr', 'del', NODE_LOCAL_DNS, 'dev', 'lo');
+    },
+  );
 
   test('a record that cannot be read is moved aside, and the others go on', options, async () => {
     const pod = await attached();

@@ -112,6 +112,20 @@ describe('what a LAN says', { skip: NEEDS_ROOT, concurrency: AT_ONCE }, () => {
     assert.match(finding.title, /its pool is empty, or it serves known clients only/);
   });
 
+  for (const kind of ['dnsmasq', 'kea', 'isc', 'udhcpd'] as const) {
+    test(`pool-empty: ${kind} is silent even to the node, and shows by a DHCPINFORM that it is there`, async (t) => {
+      const pool = { first: ipv4('192.168.2.77'), last: ipv4('192.168.2.77') };
+      const lan = await home(t, { pool, server: { kind } });
+      await lan.addHost('first', 'dhcp');
+      const finding = only(await diagnose(t, lan, { patience: millis(0) }), 'pool-empty');
+      assert.match(
+        finding.title,
+        /^the DHCP server 192\.168\.2\.1 answers on eth0 and is silent to new clients in 2 s: its pool is full/,
+      );
+      assert.match(finding.evidence.join('\n'), /192\.168\.2\.1 answers a DHCPINFORM after/);
+    });
+  }
+
   test('duplicate-address: of the node, and of what the server offers', async (t) => {
     const pool = { first: ipv4('192.168.2.77'), last: ipv4('192.168.2.77') };
     const lan = await home(t, { pool });

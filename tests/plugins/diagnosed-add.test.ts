@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { ipv4 } from '../../src/base/ipv4.ts';
 import { CniPluginError } from '../../src/lab/cni-exec.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { dropForeignSources, macOf } from '../doctor/support/faults.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
+import { ROOT } from '../support/leasehold.ts';
 import { macvlan, networkOf, type Site, useSite } from './support/site.ts';
 
+const LEASEHOLD = join(ROOT, 'bin', 'leasehold');
 const DEADLINE_SECONDS = 1;
 const PODS = 8;
 const WAYS_WITH_OWN_MAC = 3;
@@ -58,5 +63,29 @@ describe('an ADD on a LAN with a fault', { skip: NEEDS_ROOT }, () => {
     await lan.router.run(['nft', 'delete', 'table', 'bridge', 'fault']);
     const added = await waitFor('an ADD that works', async () => await site().add(networkOf([macvlan()])));
     await site().del(added);
+  });
+});
+
+describe('an ADD to a server whose pool is full', { skip: NEEDS_ROOT }, () => {
+  const site = useSite({
+    dhcp: { deadlineSeconds: DEADLINE_SECONDS },
+    pool: { first: ipv4('192.168.2.130'), last: ipv4('192.168.2.131') },
+  });
+
+  test('the full pool is the cause, in the details, in the log and in the doctor, with when the server answered', async () => {
+    const { lan, daemon } = site();
+    await site().add(networkOf([macvlan()]));
+    await site().add(networkOf([macvlan()]));
+    const error = await failure(site());
+    assert.equal(error.code, 120);
+    const cause =
+      /the DHCP server 192\.168\.2\.1 answers on eth0 \(a pod .* ago, by ACK\) and is silent to new clients in .*: its pool is full, or it refuses unknown clients/;
+    assert.match(error.details, new RegExp(`^${cause.source}`));
+    assert.match(error.details, /enlarge the pool/);
+    assert.match(await readFile(daemon.logFile, 'utf8'), cause);
+    const args = ['doctor', '--quick', '--json', '--socket', daemon.socket];
+    const { stdout } = await lan.node.namespace.runToEnd([LEASEHOLD, ...args]);
+    assert.match(stdout, cause);
+    assert.match(stdout, /192\.168\.2\.1 was heard by pods of this node: ACK .* ago, OFFER .* ago/);
   });
 });

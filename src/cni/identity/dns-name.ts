@@ -1,7 +1,4 @@
-/** RFC 1035 2.3.4. */
-export const MAX_LABEL = 63;
-/** RFC 1035 2.3.4: 255 bytes on the wire, of which the first length byte and the root take two. */
-export const MAX_NAME = 253;
+import { MAX_LABEL, MAX_NAME } from '../../base/dns-name.ts';
 
 /**
  * A text as one label of a host name (RFC 1123 2.1: letters, digits, hyphens within). What is not allowed becomes a

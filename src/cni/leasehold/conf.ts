@@ -131,13 +131,13 @@ function readMaster(value: Json | undefined): MasterChoice {
     '"auto", a name, a pattern ("en*") or a list of names',
   );
   if (read.form === 'text' && read.value === 'auto') return { kind: 'auto' };
-  if (read.form === 'text' && /[*?]/.test(read.value)) return { kind: 'pattern', pattern: read.value };
   const names = read.form === 'text' ? [read.value] : read.value;
   for (const name of names) {
-    // The pattern of the schema counts characters, the kernel bytes.
+    // The pattern of the schema counts characters, the kernel bytes; and it does not know all that cannot be seen.
     const problem = linkNameProblem(name);
     if (problem !== undefined) throw invalid(`master: ${quoted(name)} ${problem}`);
   }
+  if (read.form === 'text' && /[*?]/.test(read.value)) return { kind: 'pattern', pattern: read.value };
   return { kind: 'names', names };
 }
 

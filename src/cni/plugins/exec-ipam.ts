@@ -7,6 +7,9 @@ import { CniError } from '../spec/errors.ts';
 import { parseResult } from '../spec/result-read.ts';
 import type { Allocation, Ipam, IpamTarget } from './ipam.ts';
 
+/** Characters of another plugin's error. */
+const MOST_SAID = 1024;
+
 type AnyCall = AddCall | DelCall | CheckCall | NodeCall;
 
 /** STATUS has two codes of its own, which say the same of whoever runs the plugin. */
@@ -89,6 +92,7 @@ export class ExecIpam implements Ipam {
     const status =
       ended.status === undefined ? 'was ended by a signal or its time limit' : `exit ${ended.status}`;
     const kind = command === 'STATUS' ? statusKind(object) : undefined;
-    throw this.#failed(`${command} failed (${status}): ${said.slice(0, 1024)}`, kind);
+    const words = said.slice(0, MOST_SAID).replaceAll(/\s+/g, ' ');
+    throw this.#failed(`${command} failed (${status}): ${words}`, kind);
   }
 }

@@ -1,3 +1,4 @@
+import { isPlain } from '../../base/outside-text.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { quoted } from './errors.ts';
 
@@ -39,15 +40,15 @@ export function parseArgs(text: string): Result<CniArgs, string> {
 
 /** A pod as the runtime names it. */
 export type PodName = {
-  /** Undefined where a name is unique on its node only: podman says no more than the container's name. */
+  /** Undefined where a name is unique on its node only: podman (before 6) says no more than the container's name. */
   readonly namespace: string | undefined;
   readonly name: string;
 };
 
-/** Far more than a name of Kubernetes (253) or podman; what is longer is nobody's name. */
+/** Far more than a name of Kubernetes (253) or podman; what is longer, or not to be seen, is nobody's name. */
 const MAX_POD_NAME = 1024;
 
-/** K8S_POD_NAME and K8S_POD_NAMESPACE, which the kubelet's runtimes and podman set; undefined without a name. */
+/** K8S_POD_NAME and K8S_POD_NAMESPACE, which the kubelet's runtimes and podman before 6 set; undefined without a name. */
 export function podOf({ values }: CniArgs): PodName | undefined {
   const name = nameIn(values, 'K8S_POD_NAME');
   return name === undefined ? undefined : { namespace: nameIn(values, 'K8S_POD_NAMESPACE'), name };
@@ -55,7 +56,7 @@ export function podOf({ values }: CniArgs): PodName | undefined {
 
 function nameIn(values: CniArgs['values'], key: string): string | undefined {
   const text = values.get(key);
-  return text === undefined || text === '' || text.length > MAX_POD_NAME ? undefined : text;
+  return text === undefined || text === '' || text.length > MAX_POD_NAME || !isPlain(text) ? undefined : text;
 }
 
 /** The truth values that the Go library takes, in any case. */

@@ -1,3 +1,4 @@
+import { visible, visibleJson } from '../../base/outside-text.ts';
 import { NEWEST_VERSION, type CniVersion } from './versions.ts';
 import { ERRORS, type ErrorEntry, type ErrorName } from './error-table.ts';
 
@@ -29,7 +30,8 @@ export type CniErrorObject = {
 
 /**
  * Any thrown value as the object to answer with. Without details of its own an error carries the remedy of its
- * row, because runtimes show `details` to the person in front of a pod that does not start.
+ * row, because runtimes show `details` to the person in front of a pod that does not start. Names and words from outside
+ * that are in it are made visible here, whoever put them in.
  */
 export function toErrorObject(error: unknown, cniVersion: CniVersion = NEWEST_VERSION): CniErrorObject {
   const known =
@@ -37,7 +39,7 @@ export function toErrorObject(error: unknown, cniVersion: CniVersion = NEWEST_VE
       ? error
       : new CniError('internal', error instanceof Error ? error.message : String(error));
   const { code, message, details } = known;
-  return { cniVersion, code, msg: message, details: details ?? entryOf(known.kind).remedy };
+  return { cniVersion, code, msg: visible(message), details: visible(details ?? entryOf(known.kind).remedy) };
 }
 
 export function entryOf(kind: ErrorName): ErrorEntry {
@@ -48,7 +50,7 @@ const ENTRIES: Readonly<Record<ErrorName, ErrorEntry>> = ERRORS;
 
 const LONGEST_QUOTE = 64;
 
-/** A piece of foreign input for use in a message: bounded, and with control characters escaped. */
+/** A piece of foreign input for use in a message: bounded, and visible. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text);
+  return visibleJson(JSON.stringify(text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text));
 }

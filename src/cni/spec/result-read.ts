@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { readDnsName } from '../../base/dns-name.ts';
 import { isIpv4 } from '../../base/ip.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
 import { err, ok, type Result } from '../../base/result.ts';
@@ -9,6 +10,7 @@ import {
   dnsShape,
   NO_DNS,
   withoutUndefined,
+  type CniDns,
   type CniInterface,
   type CniIp,
   type CniResult,
@@ -21,6 +23,7 @@ import {
   optionalIp,
   optionalMac,
   optionalText,
+  plainText,
   readShape,
   uint32,
 } from './schema.ts';
@@ -70,7 +73,7 @@ const optionalPositive = v.pipe(
 
 const interfaceShape = v.pipe(
   v.object({
-    name: v.string(),
+    name: plainText,
     mac: optionalMac,
     mtu: optionalPositive,
     sandbox: optionalText,
@@ -103,11 +106,30 @@ const routeShape = v.pipe(
   v.transform((route): CniRoute => withoutUndefined(route)),
 );
 
+/**
+ * Names of a domain go into the container's resolv.conf, and may be a server's: what is none is left out, as from a lease
+ * of our own.
+ */
+const resultDns = v.pipe(
+  dnsShape,
+  v.transform((dns): CniDns =>
+    withoutUndefined({
+      ...dns,
+      domain: dns.domain !== undefined && isName(dns.domain) ? dns.domain : undefined,
+      search: dns.search.filter(isName),
+    }),
+  ),
+);
+
+function isName(text: string): boolean {
+  return readDnsName(text) !== undefined;
+}
+
 const newShape = v.object({
   interfaces: listOf(interfaceShape),
   ips: listOf(ipShape),
   routes: listOf(routeShape),
-  dns: maybe(dnsShape),
+  dns: maybe(resultDns),
 });
 
 /** 0.3.0 and later. */
@@ -141,7 +163,7 @@ function familyShape(v4: boolean) {
 const oldShape = v.object({
   ip4: maybe(familyShape(true)),
   ip6: maybe(familyShape(false)),
-  dns: maybe(dnsShape),
+  dns: maybe(resultDns),
 });
 
 /** 0.1.0 and 0.2.0. */

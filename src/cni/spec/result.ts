@@ -3,7 +3,7 @@ import type { Cidr } from '../../base/cidr.ts';
 import type { Ip } from '../../base/ip.ts';
 import type { Mac } from '../../base/mac.ts';
 import { type KeyTree, leaves } from './key-case.ts';
-import { listOf, optionalText } from './schema.ts';
+import { listOf, optionalText, plainText } from './schema.ts';
 
 /**
  * What an ADD has made, in the shape of spec 1.1.0, which can express all that the older versions can. It carries no
@@ -57,10 +57,10 @@ export const NO_DNS: CniDns = { nameservers: [], search: [], options: [] };
 export const EMPTY_RESULT: CniResult = { interfaces: [], ips: [], routes: [], dns: NO_DNS };
 
 const dnsObject = v.object({
-  nameservers: listOf(v.string()),
+  nameservers: listOf(plainText),
   domain: optionalText,
-  search: listOf(v.string()),
-  options: listOf(v.string()),
+  search: listOf(plainText),
+  options: listOf(plainText),
 });
 
 export const DNS_KEYS: KeyTree = leaves(Object.keys(dnsObject.entries));

@@ -3,6 +3,7 @@ import { parseCidr, type Cidr } from '../../base/cidr.ts';
 import { parseIp, type Ip } from '../../base/ip.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
 import { parseMac, type Mac } from '../../base/mac.ts';
+import { isPlain } from '../../base/outside-text.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { CniError, quoted } from './errors.ts';
 
@@ -75,7 +76,9 @@ function orEmpty<T>(schema: v.GenericSchema<unknown, T>) {
 
 export const optionalIp = orEmpty<Ip>(ipText);
 export const optionalMac = orEmpty<Mac>(macText);
-export const optionalText = orEmpty<string>(v.string());
+/** A text that goes on as it is: into files, results and onto screens. */
+export const plainText = v.pipe(v.string(), v.check(isPlain, 'has control or format characters'));
+export const optionalText = orEmpty<string>(plainText);
 
 /** An unsigned 32-bit number: what the kernel holds MTUs, metrics and table ids in. */
 export const uint32 = v.pipe(

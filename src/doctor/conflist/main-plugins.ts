@@ -148,7 +148,7 @@ export const explainBridge: Explain = (plugin, node) => {
       id: 'bridge-release',
       severity: 'note',
       title: `plugins[${index}]: bridge removes the link before its IPAM is told, so only Leasehold's dhcp can release the lease`,
-      evidence: ['the Go dhcp daemon sends its RELEASE by the link that is gone'],
+      evidence: ['the Go dhcp daemon, up to v1.10.0, would send its RELEASE by the link that is gone'],
       remedy: [],
     });
   }

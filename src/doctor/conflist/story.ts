@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts';
+import { visible } from '../../base/outside-text.ts';
 import type { RespelledKey } from '../../cni/spec/key-case.ts';
 import type { Finding } from '../finding.ts';
 import type { ConflistNode } from './node.ts';
@@ -47,7 +48,7 @@ export function ipamTypeOf(plugin: ListedPlugin): string | undefined {
   return ipam === undefined ? undefined : textOf(ipam, 'type');
 }
 
-/** "ipam.type" and the like, shortened for a terminal, without its control characters. */
+/** "ipam.type" and the like, shortened for a terminal. */
 export function shown(value: Json | undefined): string {
-  return (JSON.stringify(value) ?? 'nothing').replaceAll(/\p{Cc}/gu, '?').slice(0, 80);
+  return visible(JSON.stringify(value) ?? 'nothing').slice(0, 80);
 }

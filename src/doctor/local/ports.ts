@@ -3,6 +3,7 @@ import type { Ip } from '../../base/ip.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import type { ClusterFacts } from '../../node/services/ports.ts';
+import type { KnownLan } from '../ports.ts';
 
 /** What the doctor looks at on a node. kernel/ implements it; it changes nothing. */
 export interface NodeFacts extends ClusterFacts {
@@ -139,6 +140,8 @@ export type DaemonView = {
   /** Undefined from a daemon that does not tell. */
   readonly host?: HostView | undefined;
   readonly pods?: PodsView | undefined;
+  /** What it knows of DHCP servers, by interface. */
+  readonly lans?: ReadonlyMap<string, KnownLan> | undefined;
 };
 
 /** `GET /v1/host/pods`: how many pods were looked at, and those in which something is wrong. */

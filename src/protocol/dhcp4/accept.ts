@@ -7,6 +7,7 @@ import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS, readOption } from '../../wire/dhcp4/options.ts';
 import { isOurIdentifier } from './echoed-identifier.ts';
 import { v6OnlyWait } from './ipv6-only.ts';
+import { serverWords } from '../../wire/dhcp4/server-words.ts';
 import { type Lease4, leaseFromAck } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
 import type { Dhcp4Config } from './state.ts';
@@ -95,8 +96,7 @@ function readAnswer(
   serverId: Ipv4,
 ): Result<Answer, IgnoreReason> {
   if (type === DHCP_MESSAGE_TYPE.DHCPNAK) {
-    const text = readOption(received.options, 'dhcp-message');
-    return ok({ kind: 'nak', serverId, text: text.kind === 'value' ? text.value : undefined });
+    return ok({ kind: 'nak', serverId, text: serverWords(received) });
   }
   const wait = v6OnlyWait(config, received);
   const isOffer = type === DHCP_MESSAGE_TYPE.DHCPOFFER;

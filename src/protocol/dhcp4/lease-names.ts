@@ -1,3 +1,4 @@
+import { isPlain } from '../../base/outside-text.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Decoded } from '../../wire/dhcp4/codec.ts';
 import { MAX_NAMES, parseName } from '../../wire/dhcp4/codec-name.ts';
@@ -7,6 +8,8 @@ const BETWEEN_NAMES = /[\s,;]+/;
 
 /** The names of option 15 that are domain names, in order. What is none of them would end up in a resolv.conf. */
 export function readDomainNames(text: string): Decoded<readonly string[]> {
+  // With what cannot be seen it is no list that somebody wrote.
+  if (!isPlain(text)) return err('characters that cannot be seen');
   const items = text.split(BETWEEN_NAMES).filter((item) => item !== '');
   const names = items.flatMap((item) => {
     const name = parseName(item);

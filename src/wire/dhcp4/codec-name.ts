@@ -1,19 +1,15 @@
+import { isDnsLabel, isDnsName, MAX_LABEL } from '../../base/dns-name.ts';
 import { ipv4ToBytes, type Ipv4 } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { parseAll, splitItems, type Codec, type Decoded } from './codec.ts';
 import { ipv4List } from './codec-address.ts';
 
-/** RFC 1035 2.3.4. */
-const MAX_LABEL_BYTES = 63;
 /** RFC 1035 2.3.4, counting the length bytes and the root. */
 const MAX_NAME_BYTES = 255;
 /** The two high bits that tell a pointer from a length (RFC 1035 4.1.4). */
 const POINTER_BITS = 0xc0;
 /** A pointer of two bytes can stand for a name of 255, so the list needs a bound of its own. */
 export const MAX_NAMES = 64;
-
-/** Letters, digits, hyphen (RFC 1123 2.1) and the underscore of the field: these names go into resolv.conf. */
-const LABEL = /^[A-Za-z0-9_-]+$/;
 
 /** Cuts one trailing dot, the root. */
 function withoutRoot(name: string): string {
@@ -36,10 +32,8 @@ export function encodeName(name: string, rooted: boolean): Uint8Array {
 export function parseName(text: string): Result<string, string> {
   const name = withoutRoot(text);
   const labels = name.split('.');
-  if (labels.some((label) => label.length > MAX_LABEL_BYTES || !LABEL.test(label))) {
-    return err(`"${text}" is not a domain name`);
-  }
-  return name.length + 2 > MAX_NAME_BYTES ? err(`"${text}" is longer than a domain name may be`) : ok(name);
+  if (!labels.every(isDnsLabel)) return err(`"${text}" is not a domain name`);
+  return isDnsName(name) ? ok(name) : err(`"${text}" is longer than a domain name may be`);
 }
 
 /** A name read from the wire; `rooted` is false when the bytes ended without the root label. */
@@ -69,11 +63,11 @@ export function decodeName(bytes: Uint8Array, start: number, compressed: boolean
       continue;
     }
     size += length + 1;
-    if (length > MAX_LABEL_BYTES || size > MAX_NAME_BYTES) return err('a label or name is too long');
+    if (length > MAX_LABEL || size > MAX_NAME_BYTES) return err('a label or name is too long');
     const end = at + 1 + length;
     if (end > bytes.length) return err('a label is cut off');
     const label = String.fromCharCode(...bytes.subarray(at + 1, end));
-    if (!LABEL.test(label)) return err('a label has characters that no host name has');
+    if (!isDnsLabel(label)) return err('a label has characters that no host name has');
     labels.push(label);
     at = end;
   }
@@ -96,7 +90,7 @@ function endOfName(bytes: Uint8Array, start: number): number | undefined {
     if (length === 0) return at + 1;
     if (length >= POINTER_BITS) return at + 2;
     // The two other kinds of label are reserved (RFC 1035 4.1.4): nobody knows how long they are.
-    if (length > MAX_LABEL_BYTES) return undefined;
+    if (length > MAX_LABEL) return undefined;
     at += 1 + length;
   }
   return undefined;

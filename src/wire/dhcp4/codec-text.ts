@@ -1,14 +1,12 @@
 import { fromHex, toHex, utf8 } from '../../base/bytes.ts';
+import { isPlain } from '../../base/outside-text.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Codec } from './codec.ts';
 
 // A byte order mark is kept, so that encode gives back what decode took.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** C0 and C1 controls and DEL: in a host name or a search domain they would end up in files and terminals. */
-const CONTROL = /\p{Cc}/u;
-
-/** UTF-8 text without control characters. Gives a reason for anything else. */
+/** UTF-8 text that is plain: it ends up in files and terminals. Gives a reason for anything else. */
 export function decodeText(bytes: Uint8Array): Result<string, string> {
   let text: string;
   try {
@@ -18,7 +16,7 @@ export function decodeText(bytes: Uint8Array): Result<string, string> {
     if (!(error instanceof TypeError)) throw error;
     return err('not UTF-8');
   }
-  return CONTROL.test(text) ? err('control characters') : ok(text);
+  return isPlain(text) ? ok(text) : err('control or format characters');
 }
 
 /**
@@ -35,7 +33,7 @@ export const text: Codec<string> = {
   encode: utf8,
   parse(value) {
     if (value === '') return err('the text must not be empty');
-    return CONTROL.test(value) ? err('the text must not hold control characters') : ok(value);
+    return isPlain(value) ? ok(value) : err('the text must not hold control or format characters');
   },
   format: String,
 };

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { cleanLabel, cleanName, MAX_LABEL, MAX_NAME } from '../../../src/cni/identity/dns-name.ts';
+import { MAX_LABEL, MAX_NAME } from '../../../src/base/dns-name.ts';
+import { cleanLabel, cleanName } from '../../../src/cni/identity/dns-name.ts';
 
 /** RFC 1123 2.1. */
 const LABEL = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;

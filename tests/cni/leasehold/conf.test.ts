@@ -133,6 +133,12 @@ describe('what is read', () => {
 
   test('a name of too many bytes is refused by the reader alone, which knows the kernel', () => {
     assert.throws(() => read({ master: 'é'.repeat(64) }), { code: 7, message: /longer than 127 bytes/ });
+    for (const master of ['e\u202eth', ['eth0', 'e\u200bth'], 'e\u2066*']) {
+      assert.throws(() => read({ master }), {
+        code: 7,
+        message: /^master: "[ -~]+" has .* control or format character$/,
+      });
+    }
   });
 
   test('a key in another case is refused where the schema takes any, with the right spelling', () => {

@@ -48,6 +48,7 @@ test('the pod: its name, and its namespace where the runtime says it', () => {
     ['K8S_POD_NAME=db', { namespace: undefined, name: 'db' }],
     ['K8S_POD_NAME=db;K8S_POD_NAMESPACE=', { namespace: undefined, name: 'db' }],
     ['K8S_POD_NAMESPACE=shop', undefined],
+    ['K8S_POD_NAME=we\u202eb', undefined],
     ['K8S_POD_NAME=', undefined],
     [`K8S_POD_NAME=${'x'.repeat(1025)}`, undefined],
     ['', undefined],

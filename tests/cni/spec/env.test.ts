@@ -81,6 +81,8 @@ test('interface names: 15 bytes, nothing that the kernel or the spec forbids', (
     '..',
     'a\u0007',
     'eth%d',
+    'a\u202e',
+    'a\u{e0041}',
   ]) {
     assert.match(messageOf({ ...ADD, CNI_IFNAME: bad }), /^CNI_IFNAME: /, JSON.stringify(bad));
   }

@@ -55,6 +55,13 @@ test('whatever else is thrown becomes 999, as with the Go plugins', () => {
   assert.equal(toErrorObject(new TypeError('x is undefined'), '1.0.0').code, 999);
   assert.equal(toErrorObject(new TypeError('x is undefined'), '1.0.0').msg, 'x is undefined');
   assert.equal(toErrorObject('a string').cniVersion, '1.1.0');
+  const hostile = new CniError('ipam-failed', 'said: no\u202Eyes', 'a\u001B[2J\nb');
+  const shown = toErrorObject(hostile, '1.0.0');
+  assert.deepEqual(
+    [shown.msg, shown.details],
+    [String.raw`said: no\u{202e}yes`, String.raw`a\u{1b}[2J\u{a}b`],
+  );
+  assert.equal(quoted('a\u202Eb\n'), String.raw`"a\u202eb\n"`);
 });
 
 test('quoted input is bounded and shows control characters', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { cidr } from '../../../src/base/cidr.ts';
+import { isPlain } from '../../../src/base/outside-text.ts';
 import { ipv4FromNumber } from '../../../src/base/ipv4.ts';
 import { ipv6FromBytes } from '../../../src/base/ipv6.ts';
 import type { Json } from '../../../src/base/json.ts';
@@ -71,6 +72,34 @@ test('a result of another version is refused, instead of read as empty', () => {
   assert.match(refusal({ ips: [] }, '0.2.0'), /^7 prevResult\.ips: not a key of .* version 0\.2\.0/);
 });
 
+test('names of a domain that are none are left out, also of what another plugin was told by a server', () => {
+  const dns = {
+    nameservers: ['192.168.2.1'],
+    domain: 'a options ndots:15',
+    search: ['lan', '$(id)', 'home.arpa.', 'a\u00a0b'],
+    options: ['ndots:1'],
+  };
+  const kept = { nameservers: ['192.168.2.1'], search: ['lan', 'home.arpa.'], options: ['ndots:1'] };
+  assert.deepEqual(read({ dns }, '1.0.0').dns, kept);
+  assert.deepEqual(read({ dns }, '0.2.0').dns, kept);
+});
+
+test('text that cannot be seen is refused wherever a result has text, and the error shows it', () => {
+  const bad = 'eth\u202E0';
+  const link = { name: 'eth0' };
+  for (const json of [
+    { interfaces: [{ name: bad }] },
+    { interfaces: [{ ...link, sandbox: bad }] },
+    { interfaces: [{ ...link, pciID: 'a\nb' }] },
+    { dns: { nameservers: [bad] } },
+    { dns: { options: ['ndots:1\nnameserver 6.6.6.6'] } },
+  ]) {
+    const text = refusal(json, '1.0.0');
+    assert.match(text, /^7 prevResult\..*: has control or format characters/);
+    assert.ok(isPlain(text));
+  }
+});
+
 test('errors name the key', () => {
   const cases: [Json, RegExp][] = [
     ['text', /^7 ipam answer: must be an object/],
@@ -109,7 +138,8 @@ const anyIp6 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(ipv6FromBytes
 const anyMac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) => macFromBytes(bytes));
 const small = fc.integer({ min: 1, max: 9000 });
 const maybe = <T>(some: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(some, { nil: undefined });
-const word = fc.string({ minLength: 1 });
+const word = fc.string({ minLength: 1 }).filter(isPlain);
+const domainName = fc.domain();
 
 const anyRoute = fc.oneof(
   fc.record({ address: anyIp4, prefix: fc.nat(32), gw: maybe(anyIp4) }),
@@ -154,8 +184,8 @@ const anyResult: fc.Arbitrary<CniResult> = fc.record(
     dns: fc
       .record({
         nameservers: fc.array(word),
-        domain: maybe(word),
-        search: fc.array(word),
+        domain: maybe(domainName),
+        search: fc.array(domainName),
         options: fc.array(word),
       })
       .map(withoutUndefined),

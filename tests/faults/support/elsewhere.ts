@@ -3,6 +3,14 @@
  * there.
  */
 export const TESTED_ELSEWHERE: Readonly<Record<string, { readonly file: string; readonly test: string }>> = {
+  'pool-full': {
+    file: 'plugins/diagnosed-add.test.ts',
+    test: 'the full pool is the cause, in the details, in the log and in the doctor, with when the server answered',
+  },
+  'domain-that-is-no-name': {
+    file: 'protocol/dhcp4/lease.test.ts',
+    test: 'a domain that is no DNS name is left out and said; the lease is taken',
+  },
   suspend: {
     file: 'protocol/dhcp4/extend.test.ts',
     test: 'asleep past T1, T2 and the end (suspend): withdrawn at once',

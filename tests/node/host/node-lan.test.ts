@@ -83,6 +83,8 @@ test('which networks may be kept off the LAN as those of services', () => {
   const cases = [
     ['10.43.0.0/16', undefined],
     ['10.0.0.0/8', undefined],
+    // NodeLocal DNSCache.
+    ['169.254.20.10/32', undefined],
     // Another interface's.
     ['10.9.0.0/24', undefined],
     ['192.168.2.0/24', /overlaps 192\.168\.2\.0\/24, the network of eth0/],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { utf8 } from '../../../src/base/bytes.ts';
 import { describeAcquisition, outcomeOf } from '../../../src/protocol/dhcp4/diagnosis.ts';
 import { IGNORE_REASONS } from '../../../src/protocol/dhcp4/reasons.ts';
 import { OTHER_ADDRESS, OTHER_SERVER } from './messages.ts';
@@ -42,6 +43,25 @@ test('refusals, with the words of the server', () => {
     'refused',
     'sent 2 DISCOVERs and 2 REQUESTs in 0 ms; took 2 OFFERs; was refused by 2 NAKs of 192.168.1.1 ("no free leases")',
   ]);
+});
+
+/** How a NAK with these bytes as option 56 is told. */
+function said(raw: readonly number[]): string {
+  const t = new Transcript()
+    .start('> DISCOVER')
+    .hears(0, 'DHCPOFFER', {}, '> REQUEST')
+    .hears(0, 'DHCPNAK', { raw: { 'dhcp-message': raw } }, 'refused', '> DISCOVER');
+  return diagnosis(t)[1].replace(/^.*was refused by 1 NAK/, '');
+}
+
+test('the words of a refusal are visible, bounded, and read whatever they are', () => {
+  assert.equal(
+    said([...utf8('no\u202Eyes\u001B[2J\u2028\u{E0041}'), 0, 0]),
+    String.raw` of 192.168.1.1 ("no\u{202e}yes\u{1b}[2J\u{2028}\u{e0041}")`,
+  );
+  assert.equal(said([0x6e, 0x6f, 0xff]), ' of 192.168.1.1 ("no\uFFFD")');
+  assert.equal(said([...utf8('x'.repeat(255))]), ` of 192.168.1.1 ("${'x'.repeat(120)}…")`);
+  assert.equal(said([0]), ' of 192.168.1.1');
 });
 
 test('answers that cannot be used, each with its count and its reason', () => {

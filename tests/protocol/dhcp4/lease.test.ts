@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { utf8 } from '../../../src/base/bytes.ts';
 import { IPV4_ANY, ipv4 } from '../../../src/base/ipv4.ts';
 import { instant } from '../../../src/base/time.ts';
 import { type Lease4, leaseFromAck, sameConfiguration } from '../../../src/protocol/dhcp4/lease.ts';
@@ -151,6 +152,31 @@ describe('the rest', () => {
       options: { 'domain-name-servers': dns, 'domain-name': 'lan', 'domain-search': ['a.lan', 'b.lan'] },
     });
     assert.deepEqual([got.dnsServers, got.domainName, got.domainSearch], [dns, 'lan', ['a.lan', 'b.lan']]);
+  });
+
+  test('a domain that is no DNS name is left out and said; the lease is taken', () => {
+    for (const text of [
+      'ndots:15',
+      '$(id)',
+      'a\nnameserver 6.6.6.6',
+      'nal\u202E',
+      'a\u2028b',
+      'b\u{E0041}',
+      'büro.lan',
+      '..',
+    ]) {
+      const { domainName, malformed } = lease({ raw: { 'domain-name': [...utf8(text)] } });
+      assert.equal(domainName, undefined, JSON.stringify(text));
+      assert.deepEqual(malformed, ['domain-name']);
+    }
+    const mixed = lease({ raw: { 'domain-name': [...utf8('a ndots:15 $(id)')] } });
+    assert.deepEqual([mixed.domainName, mixed.domainSearch], ['a', []]);
+    assert.equal(lease({ options: { 'domain-name': 'home.arpa.' } }).domainName, 'home.arpa');
+    for (const label of ['$(id)', 'a b', 'a\u202E', 'a.b']) {
+      const bytes = [utf8(label).length, ...utf8(label), 0];
+      const { domainSearch, malformed } = lease({ raw: { 'domain-search': bytes } });
+      assert.deepEqual([domainSearch, malformed], [[], ['domain-search']]);
+    }
   });
 
   test('times and server do not make another configuration, everything else does', () => {

@@ -92,12 +92,23 @@ describe('text', () => {
     assert.equal(valueOf(text.decode(hex('6162 0000'))), 'ab');
     assert.equal(valueOf(text.decode(hex('61 20'))), 'a ');
     assert.equal(valueOf(text.decode(hex('c3a9'))), 'é');
-    assert.equal(valueOf(text.decode(hex('efbbbf61'))), '\u{feff}a');
   });
 
-  test('has no control characters, and is UTF-8', () => {
-    for (const bad of ['6100 61', '610a', '1b5b', '7f', 'c285']) {
-      assert.match(reasonOf(text.decode(hex(bad))), /control characters/, bad);
+  test('has no control and no format characters, and is UTF-8', () => {
+    // NUL, LF, ESC, DEL, NEL; RLO, LS, a byte order mark, a tag, a variation selector.
+    for (const bad of [
+      '6100 61',
+      '610a',
+      '1b5b',
+      '7f',
+      'c285',
+      'e280ae61',
+      'e280a8',
+      'efbbbf61',
+      'f3a08181',
+      '61efb88f',
+    ]) {
+      assert.match(reasonOf(text.decode(hex(bad))), /control or format characters/, bad);
     }
     assert.match(reasonOf(text.decode(hex('ff61'))), /not UTF-8/);
     for (const empty of ['', '00', '0000']) assert.match(reasonOf(text.decode(hex(empty))), /empty/);
