@@ -7,9 +7,8 @@ import { step } from '../protocol/dhcp4/client.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
-import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { validFor } from './configuration.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type Listener } from './exchange.ts';
 import { AddressGuard, type Checked } from './guard.ts';
 import { LeaseHands } from './hands.ts';
 import type { Inbox } from './inbox.ts';
@@ -75,9 +74,9 @@ export class LeaseClient {
     this.#world = world;
     this.identity = identity;
     this.#state = state;
-    const recipient = {
+    const recipient: Listener = {
       xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
-      deliver: (message: Dhcp4Message) => this.dispatch({ type: 'message', message }),
+      deliver: (message, source) => this.dispatch({ type: 'message', message, source }),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
     this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);

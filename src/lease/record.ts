@@ -203,6 +203,7 @@ const Record = v.object({
     parameterRequest: v.array(Code),
     send: v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText),
     servers: v.optional(v.array(Ipv4Text), []),
+    relays: v.optional(v.array(Ipv4Text), []),
     ipv6Only: v.optional(v.boolean(), false),
     rapidCommit: v.boolean(),
     broadcast: v.picklist(['auto', 'always', 'never']),

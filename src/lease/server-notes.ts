@@ -1,6 +1,7 @@
 import type { Ipv4 } from '../base/ipv4.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
+import { type Source, sourceText } from '../protocol/dhcp4/source.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
 import type { LeaseWorld } from './ports.ts';
 
@@ -27,6 +28,7 @@ export class ServerNotes {
   readonly #world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>;
   readonly #health = new Map<string, Health>();
   readonly #strangers = new Set<Ipv4>();
+  readonly #impostors = new Set<string>();
 
   constructor(world: Pick<LeaseWorld, 'clock' | 'log' | 'count'>) {
     this.#world = world;
@@ -59,8 +61,9 @@ export class ServerNotes {
   }
 
   /** A message that was not taken. A server that is not on the list of allowed ones is named once. */
-  ignored(lease: string, { reason, server }: Ignored): void {
+  ignored(lease: string, { reason, server, source }: Ignored): void {
     this.#world.count(`message-ignored:${reason}`);
+    if (source !== undefined) this.#impostor(lease, server, source);
     if (reason !== 'server-not-allowed' || server === undefined) return;
     const named = this.#strangers.has(server);
     if (!named && this.#strangers.size >= MOST_NAMED) return;
@@ -70,6 +73,19 @@ export class ServerNotes {
     this.#world.log.warn(
       { lease, server },
       'a DHCP server that is not in "servers" answers on this network: its offers are not taken',
+    );
+  }
+
+  /** Somebody who speaks as an allowed server is named once. */
+  #impostor(lease: string, server: Ipv4 | undefined, source: Source): void {
+    const who = sourceText(source);
+    if (this.#impostors.has(who) || this.#impostors.size >= MOST_NAMED) return;
+    this.#impostors.add(who);
+    // Without its MAC address, what a pod's socket hears besides is the same once more.
+    this.#impostors.add(source.address);
+    this.#world.log.warn(
+      { lease, server, address: source.address, mac: source.mac },
+      'a DHCP answer names an allowed server and does not come from it: it is not taken (a relay belongs in "relays")',
     );
   }
 

@@ -21,7 +21,7 @@ function times(count: number, what: string): string {
 
 /** What was sent, what came back, and why it was not taken: one line for a person who looks at a failed ADD. */
 export function describeAcquisition(acquisition: Acquisition, now: Instant): string {
-  const { discovers, requests, offers, naks, nakText, strangers } = acquisition;
+  const { discovers, requests, offers, naks, nakText, strangers, impostors } = acquisition;
   const sent = [
     ...(discovers > 0 ? [times(discovers, 'DISCOVER')] : []),
     ...(requests > 0 ? [times(requests, 'REQUEST')] : []),
@@ -32,10 +32,17 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
   if (offers > 0) parts.push(`took ${times(offers, 'OFFER')}`);
   if (naks > 0)
     parts.push(`was refused by ${times(naks, 'NAK')}${nakText === undefined ? '' : ` ("${nakText}")`}`);
+  const named: Readonly<Record<string, readonly string[]>> = {
+    'server-not-allowed': strangers,
+    'source-not-allowed': impostors,
+    'forged-source': impostors,
+    'unconfirmed-source': impostors,
+  };
   const reasons = Object.entries(acquisition.ignored);
   for (const [reason, count] of reasons) {
-    const names = reason === 'server-not-allowed' ? ` (${strangers.join(', ')})` : '';
-    parts.push(`ignored ${times(count, 'message')}: ${REASON_TEXTS[reason]}${names}`);
+    const names = named[reason] ?? [];
+    const who = names.length === 0 ? '' : ` (${names.join(', ')})`;
+    parts.push(`ignored ${times(count, 'message')}: ${REASON_TEXTS[reason]}${who}`);
   }
   if (offers + naks + reasons.length === 0) parts.push('nothing came back');
   return parts.join('; ');

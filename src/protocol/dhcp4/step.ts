@@ -6,6 +6,7 @@ import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import type { Lease4 } from './lease.ts';
 import { spreadTimes } from './lease-times.ts';
 import type { IgnoreReason } from './reasons.ts';
+import type { Source } from './source.ts';
 import { type Dhcp4State, withIgnored } from './state.ts';
 
 /** Where a message goes: to everybody on the link, or to one server from the address that the pod holds. */
@@ -21,7 +22,8 @@ export type Dhcp4Event =
   | { readonly type: 'start'; readonly hint?: Ipv4 | undefined }
   /** The time of `wakeAt` has come; an early or a second one changes nothing. */
   | { readonly type: 'wake' }
-  | { readonly type: 'message'; readonly message: Dhcp4Message }
+  /** `source`: where it came from. Undefined: not known, and not taken where servers are listed. */
+  | { readonly type: 'message'; readonly message: Dhcp4Message; readonly source?: Source | undefined }
   /** Bytes for this client that are no message; what is wrong with them is counted where they were read. */
   | { readonly type: 'garbled' }
   /**
@@ -52,8 +54,16 @@ export type Dhcp4Effect =
   | { readonly type: 'extend'; readonly lease: Lease4 }
   /** A NAK of this server was obeyed; `text` is its option 56. */
   | { readonly type: 'refused'; readonly text: string | undefined; readonly server: Ipv4 }
-  /** A message was not taken. `server` is who sent it by its option 54, where that is part of the reason. */
-  | { readonly type: 'ignore'; readonly reason: IgnoreReason; readonly server?: Ipv4 | undefined }
+  /**
+   * A message was not taken. `server` is who sent it by its option 54, `source` where it came from, each where that is
+   * part of the reason.
+   */
+  | {
+      readonly type: 'ignore';
+      readonly reason: IgnoreReason;
+      readonly server?: Ipv4 | undefined;
+      readonly source?: Source | undefined;
+    }
   /** The network prefers IPv6 only (RFC 8925): no address is sought before `until`. */
   | { readonly type: 'ipv6-only'; readonly until: Instant };
 
@@ -91,13 +101,13 @@ export function to(state: Dhcp4State, ...effects: readonly Dhcp4Effect[]): Step 
 
 /**
  * Counts a message that was not taken, in the state (for the diagnosis) and as an effect (for the counters). `server`
- * is who sent it, where that is part of the reason.
+ * is who sent it and `source` where it came from, where that is part of the reason.
  */
-export function ignore(state: Dhcp4State, reason: IgnoreReason, server?: Ipv4): Step {
-  const effect: Dhcp4Effect =
-    server === undefined ? { type: 'ignore', reason } : { type: 'ignore', reason, server };
+export function ignore(state: Dhcp4State, reason: IgnoreReason, server?: Ipv4, source?: Source): Step {
+  const who = { ...(server === undefined ? {} : { server }), ...(source === undefined ? {} : { source }) };
+  const effect: Dhcp4Effect = { type: 'ignore', reason, ...who };
   if (!('acquisition' in state)) return to(state, effect);
-  return to({ ...state, acquisition: withIgnored(state.acquisition, reason, server) }, effect);
+  return to({ ...state, acquisition: withIgnored(state.acquisition, reason, who) }, effect);
 }
 
 /** BOUND, with T1 and T2 of its own. An answer may come so late that there is nothing left of the lease. */

@@ -112,6 +112,9 @@ describe('a message that is not taken', () => {
       'offer-not-chosen',
       'other-server',
       'server-not-allowed',
+      'source-not-allowed',
+      'forged-source',
+      'unconfirmed-source',
       'lease-over',
       'other-address',
     ];

@@ -5,10 +5,11 @@ import { type Instant, instant } from '../../../src/base/time.ts';
 import { step } from '../../../src/protocol/dhcp4/client.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event, Env } from '../../../src/protocol/dhcp4/step.ts';
+import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
-import { CONFIG, reply, type Reply, type ReplyType } from './messages.ts';
+import { CONFIG, OF_SERVER, reply, type Reply, type ReplyType } from './messages.ts';
 
 /** The machine has been up for a while when a transcript begins: nothing may depend on a zero. */
 const ORIGIN = 1_000_000;
@@ -52,6 +53,8 @@ export class Transcript {
   state: Dhcp4State = { kind: 'init', last: undefined };
   /** Networks that no route and no address may lie in. */
   protect: readonly Cidr<Ipv4>[] = [];
+  /** Where messages come from. */
+  source: Source = OF_SERVER;
   now: Instant = instant(ORIGIN);
   last: readonly Dhcp4Effect[] = [];
 
@@ -132,7 +135,8 @@ export class Transcript {
   /** A message to the transaction under way. */
   hears(seconds: number, type: ReplyType, how: Reply, ...expected: readonly string[]): this {
     const xid = 'xid' in this.state ? this.state.xid : 0;
-    return this.silent(seconds).does({ type: 'message', message: reply(type, xid, how) }, ...expected);
+    const message = reply(type, xid, how);
+    return this.silent(seconds).does({ type: 'message', message, source: this.source }, ...expected);
   }
 
   /** INIT with an address that was held before. */
@@ -164,7 +168,7 @@ export class Transcript {
       const yiaddr = this.config.requestedAddress;
       if ('xid' in this.state) {
         const how = yiaddr === undefined ? {} : { yiaddr };
-        this.#quietly({ type: 'message', message: reply(type, this.state.xid, how) });
+        this.#quietly({ type: 'message', message: reply(type, this.state.xid, how), source: OF_SERVER });
       }
     }
     assert.ok(leaseOf(this.state) !== undefined, 'the client has a lease in the end');
