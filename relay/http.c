@@ -2,6 +2,7 @@
 #include "http.h"
 
 #include "io.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -217,6 +218,14 @@ static bool connect_until(int fd, const char *path, int64_t deadline) {
     }
 }
 
+static bool is_impostor(int fd, const char *path, struct failure *failure) {
+    int64_t user = PEER_UNKNOWN;
+    if (peer_is_trusted(fd, path, &user))
+        return false;
+    *failure = (struct failure){.what = "another program listens in the daemon's place", .impostor = true, .user = user};
+    return true;
+}
+
 bool http_exchange(const char *path, struct span head, struct span body, int64_t deadline, struct answer *answer,
                    struct failure *failure) {
     static const char cannot_connect[] = "cannot connect to the daemon";
@@ -225,7 +234,7 @@ bool http_exchange(const char *path, struct span head, struct span body, int64_t
         return fail(failure, cannot_connect, errno);
     struct reply reply = {0};
     bool good = connect_until(fd, path, deadline) || fail(failure, cannot_connect, errno);
-    good = good && converse(fd, head, body, deadline, &reply, failure);
+    good = good && !is_impostor(fd, path, failure) && converse(fd, head, body, deadline, &reply, failure);
     (void)close(fd);
     if (!good)
         return false;

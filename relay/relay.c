@@ -8,6 +8,7 @@
 #include "http.h"
 #include "io.h"
 #include "json.h"
+#include "peer.h"
 #include "request.h"
 #include "spool.h"
 
@@ -154,6 +155,13 @@ static void describe(struct text *message, const struct call *call, const struct
         text_string(message, ": ");
         text_string(message, strerror(failure->error));
     }
+    if (failure->impostor) {
+        text_string(message, ": it is neither root's nor of the owner of the socket's folder");
+        if (failure->user != PEER_UNKNOWN) {
+            text_string(message, ", but of user ");
+            text_number(message, (uint64_t)failure->user, 1);
+        }
+    }
     /* A daemon that is not ready may say what it waits for. */
     struct span reason = {0};
     if (answer->status == NOT_READY && is_cni_error(answer->body) && json_member(answer->body, "msg", &reason)) {
@@ -162,7 +170,15 @@ static void describe(struct text *message, const struct call *call, const struct
     }
 }
 
-static void advise(struct text *hint, const struct call *call, const struct answer *answer) {
+static void advise(struct text *hint, const struct call *call, const struct answer *answer,
+                   const struct failure *failure) {
+    if (failure->impostor) {
+        text_string(hint, "Find it with `ss -xlp`, stop it, remove the socket, and start the daemon as root with "
+                          "`leasehold daemon --socket ");
+        text_string(hint, call->socket_path);
+        text_string(hint, "`.");
+        return;
+    }
     if (answer->status == NOT_READY) {
         text_string(hint, "The daemon is starting or stopping: try again in a moment.");
         return;
@@ -185,7 +201,7 @@ static int do_without_daemon(const struct call *call, struct span head, struct s
     }
     char hint_buffer[MESSAGE_SIZE];
     struct text hint = TEXT_IN(hint_buffer);
-    advise(&hint, call, answer);
+    advise(&hint, call, answer, failure);
     enum cni_code code = strcmp(call->command, "STATUS") == 0 ? CNI_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER;
     return print_error(call->version, code, text_as_span(&message), text_end(&hint));
 }

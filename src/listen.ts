@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { foreignFolder } from './kernel/ownership.ts';
 
 const OWNER_FOLDER = 0o700;
 const OWNER_ONLY = 0o600;
@@ -28,7 +29,8 @@ function isAnswered(path: string): Promise<boolean> {
 
 /**
  * Listens on a UNIX socket of mode 0600, in a folder of mode 0700 if it has to be made. The socket file that a dead
- * daemon left is taken over; one that is answered is not, and neither is a file that is no socket: that is an Error.
+ * daemon left is taken over; one that is answered is not, and neither is a file that is no socket, nor a folder that is
+ * another user's: that is an Error.
  */
 export async function listenOn(server: Server, path: string): Promise<void> {
   if (!path.startsWith('/')) throw new Error(`--socket ${path}: must be an absolute path`);
@@ -48,6 +50,7 @@ export async function listenOn(server: Server, path: string): Promise<void> {
 
 async function takePath(path: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: OWNER_FOLDER });
+  refuseForeignFolder(path);
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) {
@@ -57,6 +60,12 @@ async function takePath(path: string): Promise<void> {
     throw new Error(`--socket ${path}: another daemon answers there; stop it, or choose another path`);
   }
   removeStale(path);
+}
+
+/** Who can write beside the socket can put his own in its place, and answer for the daemon. */
+function refuseForeignFolder(path: string): void {
+  const problem = foreignFolder(dirname(path));
+  if (problem !== undefined) throw new Error(`--socket ${path}: cannot be used: ${problem}`);
 }
 
 async function listen(server: Server, path: string): Promise<void> {
