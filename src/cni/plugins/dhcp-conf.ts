@@ -67,7 +67,7 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   const own = readDhcpKeys(raw, 'ipam');
   const keys = overlay(own, settings.defaults);
   if ((own.relays ?? []).length > 0 && (keys.servers ?? []).length === 0) {
-    throw invalid('ipam.relays: counts only beside "servers", of which there are none: name the servers too');
+    throw invalid('relays: counts only beside "servers", of which there are none: name the servers too');
   }
   const { args } = attached;
   const subject = subjectOf(attached, settings.identity);

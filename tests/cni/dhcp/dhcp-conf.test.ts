@@ -208,7 +208,7 @@ test('what cannot be used is refused with its key; keys that nobody knows are no
     [{ clientID: 'pod' }, /^ipam: "clientID" is no key of it: did you mean "clientId"\?/],
     [{ 'host-name': 'x' }, /did you mean "hostname"/],
     [{ server: ['192.168.2.1'] }, /did you mean "servers"/],
-    [{ relays: ['192.168.2.254'] }, /^ipam\.relays: counts only beside "servers"/],
+    [{ relays: ['192.168.2.254'] }, /^relays: counts only beside "servers"/],
     [{ ipv6only: true }, /did you mean "ipv6Only"/],
     [{ request: ['v6-only-preferred'] }, /set "ipv6Only": true/],
     [{ priority: -1 }, /^ipam\.priority: /],
