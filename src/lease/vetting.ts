@@ -6,7 +6,7 @@ import { isAllowedSource } from '../protocol/dhcp4/allowed-source.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
-import type { Inbox, Origin, Recipient } from './inbox.ts';
+import type { Inbox, Origin } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
 
@@ -23,7 +23,7 @@ const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
 
 export type VettingWorld = Pick<LeaseWorld, 'clock' | 'timers' | 'frames' | 'count'>;
 type Ears = Pick<Inbox, 'hears' | 'watchArp'>;
-type Listener = Pick<Recipient, 'xid'> & {
+type Listener = {
   readonly deliver: (message: Dhcp4Message, source: Source) => void;
 };
 type Held = { readonly message: Dhcp4Message; readonly origin: Origin };
@@ -57,8 +57,8 @@ export class Vetting {
   /** Hands the message on, now or when its source is known; `end` drops what waits. */
   hear(message: Dhcp4Message, origin: Origin): void {
     const { uplinkIndex, config } = this.#identity;
-    const isAnswer = message.xid === this.#listener.xid() && message.chaddr === config.chaddr;
-    const isOfInterest = isAnswer && config.servers.length > 0 && isAllowedSource(config, origin.address);
+    const isForUs = message.chaddr === config.chaddr;
+    const isOfInterest = isForUs && config.servers.length > 0 && isAllowedSource(config, origin.address);
     // What is not of interest is not taken whatever ARP says; without a tap there is nobody to ask.
     if (!isOfInterest || uplinkIndex === undefined || !this.#ears.hears(uplinkIndex)) {
       this.#listener.deliver(message, { ...origin, holder: undefined });

@@ -29,6 +29,15 @@ export function refuseSource(
   if (allowed.servers.length === 0) return undefined;
   if (source === undefined || !isAllowedSource(allowed, source.address)) return 'source-not-allowed';
   if (renewed !== undefined && !cidrContains(renewed.address, source.address)) return undefined;
-  if (source.holder === 'other') return 'forged-source';
-  return source.holder === 'nobody' ? 'unconfirmed-source' : undefined;
+  switch (source.holder) {
+    case 'sender':
+      return undefined;
+    case 'other':
+      return 'forged-source';
+    case 'nobody':
+      return 'unconfirmed-source';
+    case undefined:
+      // A frame that nobody asked about is not believed; without its MAC address there is nothing to ask about.
+      return source.mac === undefined ? undefined : 'unconfirmed-source';
+  }
 }

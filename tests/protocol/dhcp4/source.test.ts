@@ -42,6 +42,11 @@ const FORGED: readonly {
     reason: 'unconfirmed-source',
   },
   {
+    name: "with the server's address in a frame that nobody asked about",
+    source: { address: SERVER, mac: ROGUE_MAC, holder: undefined },
+    reason: 'unconfirmed-source',
+  },
+  {
     name: "from beside the pod, heard by the pod's socket alone",
     source: { address: SERVER, mac: undefined, holder: 'nobody' },
     reason: 'unconfirmed-source',
