@@ -23,6 +23,7 @@ import { HostFrameSender } from './kernel/frame-sender.ts';
 import { HostNetwork } from './kernel/host-network.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
 import { namespaceAt } from './kernel/namespace-at.ts';
+import { foreignFolder } from './kernel/ownership.ts';
 import { watchNetwork } from './kernel/network-watch.ts';
 import { openTap } from './kernel/packet-tap.ts';
 import { PastAddresses } from './kernel/past-addresses.ts';
@@ -287,11 +288,14 @@ async function closeApi(api: Server): Promise<void> {
 
 function lockStateDir(stateDir: string): FileLock {
   if (!stateDir.startsWith('/')) throw new Error(`--state-dir ${stateDir}: must be an absolute path`);
+  let problem: string | undefined;
   try {
     mkdirSync(stateDir, { recursive: true, mode: OWNER_FOLDER });
+    problem = foreignFolder(stateDir);
   } catch (error) {
     throw unusable(stateDir, error);
   }
+  if (problem !== undefined) throw new Error(`--state-dir ${stateDir}: cannot be used: ${problem}`);
   const lock = lockFile(join(stateDir, 'lock'));
   if (lock.ok) return lock.value;
   if (lock.error.code === 'EWOULDBLOCK') {

@@ -8,10 +8,9 @@ import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { lessonOf } from '../protocol/dhcp4/manner.ts';
 import { type Acquisition, type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
-import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { validFor } from './configuration.ts';
 import type { ClientParts } from './client-parts.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type Listener } from './exchange.ts';
 import { LeaseHands } from './hands.ts';
 import { Installer } from './installer.ts';
 import { partFrom, type Send } from './parting.ts';
@@ -64,9 +63,9 @@ export class LeaseClient {
     this.#world = world;
     this.identity = identity;
     this.#state = state;
-    const recipient = {
+    const recipient: Listener = {
       xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
-      deliver: (message: Dhcp4Message) => this.dispatch({ type: 'message', message }),
+      deliver: (message, source) => this.dispatch({ type: 'message', message, source }),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
     this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);

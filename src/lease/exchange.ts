@@ -1,12 +1,15 @@
 import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, later, millis } from '../base/time.ts';
+import type { Source } from '../protocol/dhcp4/source.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
+import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { BROADCAST_MAC, DHCP_SERVER_PORT, dhcpFrame } from './dhcp-frame.ts';
 import type { Inbox, Recipient } from './inbox.ts';
 import { isPodGone, openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
+import { Vetting } from './vetting.ts';
 
 /** While a datagram waits for ARP, it is looked at again after 1, 2, 4 ... ms. */
 const LONGEST_DRAIN_PAUSE = millis(20);
@@ -14,12 +17,18 @@ const LONGEST_DRAIN_PAUSE = millis(20);
 /** How answers to a message are heard: `socket` where the uplink's tap cannot be relied on. */
 export type Hearing = 'tap' | 'socket';
 
+/** The client whose exchange it is. */
+export type Listener = Omit<Recipient, 'chaddr' | 'deliver'> & {
+  readonly deliver: (message: Dhcp4Message, source: Source) => void;
+};
+
 /** The socket and the place in the inbox of one client, there only while an exchange is under way. */
 export class Exchange {
   readonly #world: LeaseWorld;
   readonly #inbox: Inbox;
   readonly #identity: LeaseIdentity;
   readonly #recipient: Recipient;
+  readonly #vetting: Vetting;
   /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
   readonly #isCrowded: () => boolean;
   #lent: PodNamespace | undefined;
@@ -31,14 +40,19 @@ export class Exchange {
     world: LeaseWorld,
     inbox: Inbox,
     identity: LeaseIdentity,
-    recipient: Omit<Recipient, 'chaddr'>,
+    listener: Listener,
     isCrowded: () => boolean,
   ) {
     this.#isCrowded = isCrowded;
     this.#world = world;
     this.#inbox = inbox;
     this.#identity = identity;
-    this.#recipient = { ...recipient, chaddr: identity.config.chaddr };
+    this.#vetting = new Vetting(world, inbox, identity, listener);
+    this.#recipient = {
+      ...listener,
+      chaddr: identity.config.chaddr,
+      deliver: (message, origin) => this.#vetting.hear(message, origin),
+    };
   }
 
   /**
@@ -129,7 +143,7 @@ export class Exchange {
     this.#unregister ??= this.#inbox.register(this.#recipient);
     if (this.#listening || hearing !== 'socket') return;
     this.#listening = true;
-    udp.onMessage((bytes) => this.#inbox.payloadFor(this.#recipient, bytes));
+    udp.onMessage((bytes, from) => this.#inbox.payloadFor(this.#recipient, bytes, from));
   }
 
   /** Waits until the kernel has sent what was given to it (a RELEASE may wait for ARP). False after `limit`. */
@@ -149,6 +163,7 @@ export class Exchange {
   end(): void {
     this.#unregister?.();
     this.#unregister = undefined;
+    this.#vetting.end();
     this.#closeSocket();
   }
 

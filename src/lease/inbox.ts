@@ -2,15 +2,19 @@ import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { type ArpPacket, parseArpFrame } from '../wire/arp.ts';
 import { addresseeOf, parseDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
+import type { Source } from '../protocol/dhcp4/source.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import type { FrameTap, OpenTap } from './ports.ts';
+
+/** The headers around a message; the Ethernet source is undefined where a UDP socket heard it. */
+export type Origin = Pick<Source, 'address' | 'mac'>;
 
 /** A client that waits for messages. */
 export interface Recipient {
   readonly chaddr: Mac;
   /** The transaction it has in flight, if any. */
   readonly xid: () => number | undefined;
-  readonly deliver: (message: Dhcp4Message) => void;
+  readonly deliver: (message: Dhcp4Message, origin: Origin) => void;
   /** Something came for it that is no message. */
   readonly deliverGarbled: () => void;
 }
@@ -75,8 +79,10 @@ export class Inbox {
   /** An Ethernet frame from the tap of this uplink. */
   frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number): void {
     const datagram = parseUdp4Frame(frame, { checksumReady });
-    if (datagram.ok) this.payload(datagram.value.payload);
-    else if (datagram.error === 'not-ipv4') this.#arp(frame, uplinkIndex);
+    if (datagram.ok) {
+      const { payload, src, srcMac } = datagram.value;
+      this.payload(payload, { address: src, mac: srcMac });
+    } else if (datagram.error === 'not-ipv4') this.#arp(frame, uplinkIndex);
     else this.#count(`frame-dropped:${datagram.error}`);
   }
 
@@ -93,10 +99,10 @@ export class Inbox {
   }
 
   /** The payload of a UDP datagram to port 68 that an uplink's tap heard: for whom it is meant. */
-  payload(bytes: Uint8Array): void {
+  payload(bytes: Uint8Array, origin: Origin): void {
     const message = this.#parse(bytes);
     if (message !== undefined) {
-      for (const recipient of this.#recipientsOf(message)) recipient.deliver(message);
+      for (const recipient of this.#recipientsOf(message)) recipient.deliver(message, origin);
       return;
     }
     const addressee = addresseeOf(bytes);
@@ -105,16 +111,16 @@ export class Inbox {
   }
 
   /**
-   * The payload that a pod's own socket heard: for that pod alone. A broadcast reaches every socket that listens, and
+   * The payload that a pod's own socket heard from an address: for that pod alone. A broadcast reaches every socket that listens, and
    * each of them would hand the answers to all others on once more.
    */
-  payloadFor(recipient: Recipient, bytes: Uint8Array): void {
+  payloadFor(recipient: Recipient, bytes: Uint8Array, from: Ipv4): void {
     const message = this.#parse(bytes);
     const addressee = message ?? addresseeOf(bytes);
     if (addressee === undefined) return;
     if (addressee.chaddr !== recipient.chaddr && addressee.xid !== recipient.xid()) return;
     if (message === undefined) recipient.deliverGarbled();
-    else recipient.deliver(message);
+    else recipient.deliver(message, { address: from, mac: undefined });
   }
 
   #parse(bytes: Uint8Array): Dhcp4Message | undefined {

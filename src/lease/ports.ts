@@ -71,8 +71,8 @@ export interface UdpPort {
   send(bytes: Uint8Array, to: Ipv4, port: number): SysError | undefined;
   /** The same on another thread, for a message that the kernel hands to many siblings. */
   sendOffLoop(bytes: Uint8Array, to: Ipv4, port: number): Promise<SysError | undefined>;
-  /** Begins to listen; the bytes are valid during the call only. */
-  onMessage(callback: (bytes: Uint8Array) => void): void;
+  /** Begins to listen; the bytes are valid during the call only. `from`: the source of the IP packet. */
+  onMessage(callback: (bytes: Uint8Array, from: Ipv4) => void): void;
   /** Bytes that the kernel still holds, such as a datagram that waits for ARP (SIOCOUTQ). */
   pendingBytes(): number;
   close(): void;

@@ -194,6 +194,7 @@ export class OwedLan implements DebtsWorld, ArpEars {
         parameterRequest: [1, 3, 6],
         send: {},
         servers: [],
+        relays: [],
         ipv6Only: false,
         rapidCommit: false,
         broadcast: 'auto',

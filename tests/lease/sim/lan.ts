@@ -176,7 +176,7 @@ export class SimLan {
     for (const pod of this.pods.values()) {
       if (pod.sockets.size === 0 || !pod.link.lowerUp) continue;
       const reached = answer.broadcast || (pod.link.mac === answer.chaddr && pod.has(dst));
-      if (reached) for (const socket of Array.from(pod.sockets)) socket.hear(payload);
+      if (reached) for (const socket of Array.from(pod.sockets)) socket.hear(payload, server.ip);
     }
   }
 

@@ -28,7 +28,7 @@ import { DhcpServer, SERVER } from './server.ts';
 import { VirtualTime } from './time.ts';
 
 export const UPLINK = 2;
-const SERVER_MAC = mac('02:00:5e:00:00:fe');
+export const SERVER_MAC = mac('02:00:5e:00:00:fe');
 const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
 const NO_MAC = mac('00:00:00:00:00:00');
 const LATENCY_MS = 2;
@@ -242,23 +242,26 @@ export class FakeWorld implements LeaseWorld {
     this.time.at(instant(this.time.now() + LATENCY_MS), () => this.deliver(answer));
   }
 
-  /** As the kernel does: the tap hears everything, a socket what is broadcast or sent to its pod's address. */
-  deliver(answer: Dhcp4Message): void {
+  /**
+   * As the kernel does: the tap hears everything, a socket what is broadcast or sent to its pod's address. `beside`: from
+   * a sibling of the pod, which the tap does not hear.
+   */
+  deliver(answer: Dhcp4Message, { address = SERVER, mac: srcMac = SERVER_MAC, beside = false } = {}): void {
     const payload = emitDhcp4(answer);
     const dst = answer.broadcast ? IPV4_BROADCAST : answer.yiaddr;
     const frame = emitUdp4Frame({
-      srcMac: SERVER_MAC,
+      srcMac,
       dstMac: answer.broadcast ? BROADCAST_MAC : answer.chaddr,
-      src: SERVER,
+      src: address,
       dst,
       srcPort: 67,
       dstPort: 68,
       payload,
     });
-    for (const [index, tap] of this.taps) if (!this.gone.has(index)) tap(frame, true);
+    for (const [index, tap] of this.taps) if (!beside && !this.gone.has(index)) tap(frame, true);
     for (const pod of this.pods.values()) {
       const reached = answer.broadcast || (pod.link.mac === answer.chaddr && pod.has(dst));
-      if (reached) for (const socket of pod.sockets) socket.hear(payload);
+      if (reached) for (const socket of pod.sockets) socket.hear(payload, address);
     }
   }
 }
@@ -279,6 +282,7 @@ export function requestFor(world: FakeWorld, pod: PodModel, overrides: Overrides
     parameterRequest: [1, 3, 6],
     send: {},
     servers: [],
+    relays: [],
     ipv6Only: false,
     rapidCommit: false,
     broadcast: 'auto',
