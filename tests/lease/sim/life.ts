@@ -3,7 +3,7 @@ import type { HostFrames, LeaseWorld, NamespaceAt } from '../../../src/lease/por
 import { recordStore } from '../../../src/lease/stored.ts';
 import { parseArpFrame } from '../../../src/wire/arp.ts';
 import { parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
-import { FakePod } from '../support/pods.ts';
+import { childMacs, FakePod } from '../support/pods.ts';
 import { type SimLan, UPLINK } from './lan.ts';
 
 /** What a disk does, and what survives the daemon. */
@@ -130,6 +130,7 @@ export class Life implements LeaseWorld {
       return undefined;
     },
     link: (name) => (name === this.#lan.uplink.name ? { ...this.#lan.uplink } : undefined),
+    childMacs: async () => childMacs(this.#lan.pods.values()),
   };
 
   /** SIGKILL: the kernel closes what it had open. */
