@@ -109,6 +109,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     sendFrame,
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
     leases: () => leases.list().flatMap(leaseHere),
+    debts: () => leases.debts(),
   });
   ends.defer(() => hostSide.close());
   ends.defer(() => nested.close());

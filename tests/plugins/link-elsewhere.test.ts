@@ -21,8 +21,9 @@ type Owed = { readonly containerId: string; readonly why: string | null };
 async function linksIn(namespace: Namespace): Promise<string> {
   return await namespace.ip('-o', 'link', 'show');
 }
+type Nested = { readonly mac: string; readonly ended: boolean };
 
-describe('a DEL for a link that is not where its ADD made it', { skip: NEEDS_ROOT }, () => {
+describe('a DEL for a link that is not where its ADD made it', { skip: NEEDS_ROOT, concurrency: 3 }, () => {
   const site = useSite();
 
   /** The server keeps the lease, and the daemon says why. */
@@ -47,6 +48,13 @@ describe('a DEL for a link that is not where its ADD made it', { skip: NEEDS_ROO
     await site().del(pod);
     await other.run(['ping', '-c', '1', '-W', '2', ROUTER]);
     await assertHeld(pod);
+    await waitFor('the node to name it among what stands on the uplink', async () => {
+      // By itself it looks every 20 s.
+      process.kill(site().daemon.process().pid, 'SIGHUP');
+      const answer = await getOverSocket(site().daemon.socket, '/v1/host');
+      const { nested } = JSON.parse(answer?.body ?? '') as { readonly nested: readonly Nested[] };
+      return nested.some((link) => link.mac === mac && link.ended);
+    });
     await other.ip('link', 'del', 'eth0');
     await site().waitForNoLease(mac);
   });
