@@ -106,10 +106,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     timers,
     log,
     count,
+    debts: () => leases.debts(),
     sendFrame,
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
     leases: () => leases.list().flatMap(leaseHere),
-    debts: () => leases.debts(),
   });
   ends.defer(() => hostSide.close());
   ends.defer(() => nested.close());
