@@ -139,8 +139,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     frames: {
       send: sendFrame,
       link: (name: string) => host.peek(name),
-      childMacs: (ifindex: number) => host.rtnl.neighbours.filterOf(ifindex),
     },
+    childMacs: (ifindex: number) => host.rtnl.neighbours.filterOf(ifindex),
     get protect() {
       return [...config.protect, ...networks.all];
     },

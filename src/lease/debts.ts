@@ -73,7 +73,7 @@ type Entry = Owed & {
 
 export type DebtsWorld = Pick<
   LeaseWorld,
-  'clock' | 'timers' | 'random' | 'frames' | 'protect' | 'store' | 'log' | 'count'
+  'clock' | 'timers' | 'random' | 'frames' | 'childMacs' | 'protect' | 'store' | 'log' | 'count'
 >;
 
 export type DebtsOptions = Siblings & { readonly most?: number };

@@ -85,7 +85,10 @@ export function nextHop({ record, held }: Pick<Owed, 'record' | 'held'>): Ipv4 |
   return leaseOf(record.state)?.routers[0];
 }
 
-export type ReleaseWorld = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'frames' | 'protect'>;
+export type ReleaseWorld = Pick<
+  LeaseWorld,
+  'clock' | 'timers' | 'random' | 'frames' | 'childMacs' | 'protect'
+>;
 
 /** What the leases of this node say about one that is to be given back. */
 export type Siblings = {
@@ -165,13 +168,13 @@ function mayLive(
 
 /** Undefined when the pod's link is not up on its LAN any more. */
 async function lookForLink(
-  { frames }: Pick<ReleaseWorld, 'frames'>,
+  world: Pick<ReleaseWorld, 'childMacs'>,
   { record, lan }: Owed,
   { index }: Lan,
 ): Promise<ReleaseOutcome | undefined> {
   const { mac } = record.link;
   try {
-    if (!(await frames.childMacs(index)).includes(mac)) return undefined;
+    if (!(await world.childMacs(index)).includes(mac)) return undefined;
     const why = `${record.key.ifname} (${mac}) is still up on ${lan.name}, in some network namespace`;
     return { kind: 'still-there', why };
   } catch (error) {

@@ -152,11 +152,6 @@ export interface HostFrames {
   send(ifindex: number, frame: Uint8Array): SysError | undefined;
   /** An interface by name, at once; undefined when there is none. */
   link(name: string): (LinkState & { readonly mac?: Mac | undefined }) | undefined;
-  /**
-   * The unicast MAC addresses whose frames an interface takes beside its own: those of all macvlans on it that are up, in
-   * whatever namespace. Rejects with SysError.
-   */
-  childMacs(ifindex: number): Promise<readonly Mac[]>;
 }
 
 /** Frames that arrive at an uplink for the pods on it: the answers to clients that have no address yet. */
@@ -203,6 +198,11 @@ export interface LeaseWorld {
   namespaceAt(path: string): NamespaceAt;
   readonly openTap: OpenTap;
   readonly frames: HostFrames;
+  /**
+   * The unicast MAC addresses whose frames an interface of the node takes beside its own: those of all macvlans on it that are up, in
+   * whatever namespace. Rejects with SysError.
+   */
+  childMacs(ifindex: number): Promise<readonly Mac[]>;
   /**
    * Who of this node has the address, beside the leases of this daemon: the node itself, its router, a pod whose
    * address another plugin gave; in words, and at once. Undefined: nobody. `asker` does not hinder itself.

@@ -58,7 +58,7 @@ function guardOf(netns: NetNs, link: Link, inbox: Inbox, uplinkIndex?: number): 
     random: () => 0,
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
     openPod: () => pod,
-    frames: { send: () => undefined, link: () => undefined, childMacs: async () => [] },
+    frames: { send: () => undefined, link: () => undefined },
     count: (event: string): void => void counted.push(event),
   };
   const identity = {

@@ -77,11 +77,6 @@ export class OwedLan implements DebtsWorld, ArpEars {
       if (this.lookError !== undefined) throw this.lookError;
       return this.links.get(name);
     },
-    childMacs: async (ifindex) => {
-      await Promise.resolve();
-      if (this.filterError !== undefined) throw this.filterError;
-      return ifindex === LAN.index ? [...this.children] : [];
-    },
     send: (ifindex, frame) => {
       if (this.sendError !== undefined) return this.sendError;
       const link = [...this.links.values()].find(({ index }) => index === ifindex);
@@ -92,6 +87,12 @@ export class OwedLan implements DebtsWorld, ArpEars {
       return undefined;
     },
   };
+
+  async childMacs(ifindex: number): Promise<readonly Mac[]> {
+    await Promise.resolve();
+    if (this.filterError !== undefined) throw this.filterError;
+    return ifindex === LAN.index ? [...this.children] : [];
+  }
 
   #asked(packet: ArpPacket, ifindex: number): void {
     this.questions.push(packet);

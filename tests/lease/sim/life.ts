@@ -1,3 +1,4 @@
+import type { Mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import type { HostFrames, LeaseWorld, NamespaceAt } from '../../../src/lease/ports.ts';
 import { recordStore } from '../../../src/lease/stored.ts';
@@ -130,8 +131,11 @@ export class Life implements LeaseWorld {
       return undefined;
     },
     link: (name) => (name === this.#lan.uplink.name ? { ...this.#lan.uplink } : undefined),
-    childMacs: async () => childMacs(this.#lan.pods.values()),
   };
+
+  async childMacs(): Promise<readonly Mac[]> {
+    return childMacs(this.#lan.pods.values());
+  }
 
   /** SIGKILL: the kernel closes what it had open. */
   kill(): void {

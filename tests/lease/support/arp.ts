@@ -111,7 +111,6 @@ export class ArpLan {
       frames: {
         send: (_index: number, frame: Uint8Array) => this.takeFromUplink(frame),
         link: () => this.uplink,
-        childMacs: async () => [],
       },
       count: (event: string): void => void this.counted.push(event),
     };

@@ -163,8 +163,11 @@ export class FakeWorld implements LeaseWorld {
     },
     link: (name) =>
       name === this.uplink.name && !this.gone.has(this.uplink.index) ? { ...this.uplink } : undefined,
-    childMacs: async () => childMacs(this.pods.values()),
   };
+
+  async childMacs(): Promise<readonly Mac[]> {
+    return childMacs(this.pods.values());
+  }
 
   #fromHost(frame: Uint8Array): void {
     const arp = parseArpFrame(frame);
