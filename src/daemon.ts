@@ -107,6 +107,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     timers,
     log,
     count,
+    debts: () => leases.debts(),
     sendFrame,
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
     leases: () => leases.list().flatMap(leaseHere),
@@ -140,6 +141,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       send: sendFrame,
       link: (name: string) => host.peek(name),
     },
+    childMacs: (ifindex: number) => host.rtnl.neighbours.filterOf(ifindex),
     get protect() {
       return [...config.protect, ...networks.all];
     },

@@ -23,7 +23,7 @@ import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
 import { type ArpPacket, emitArpFrame, parseArpFrame } from '../../../src/wire/arp.ts';
 import { emitUdp4Frame, parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
-import { type Datagram, FakePod, PodModel } from './pods.ts';
+import { childMacs, type Datagram, FakePod, PodModel } from './pods.ts';
 import { DhcpServer, SERVER } from './server.ts';
 import { VirtualTime } from './time.ts';
 
@@ -164,6 +164,10 @@ export class FakeWorld implements LeaseWorld {
     link: (name) =>
       name === this.uplink.name && !this.gone.has(this.uplink.index) ? { ...this.uplink } : undefined,
   };
+
+  async childMacs(): Promise<readonly Mac[]> {
+    return childMacs(this.pods.values());
+  }
 
   #fromHost(frame: Uint8Array): void {
     const arp = parseArpFrame(frame);
