@@ -1,9 +1,10 @@
 import { formatCidr } from '../../base/cidr.ts';
 import { type Duration, type Instant, later, millis, seconds } from '../../base/time.ts';
 import type { ServiceNetworks } from '../host/service-networks.ts';
+import { doubtOf, isGuess } from './found.ts';
 import type { ServiceSearch } from './search.ts';
 
-/** Where nothing is found: a node may join a cluster, or its API may come back. Doubled while it stays so. */
+/** Where nothing is found, or guessed: a node may join a cluster, or its API may come back. Doubled while it is no node. */
 const SOON = seconds(60);
 /** Where something is found: a cluster's network is changed once in its life, if ever. */
 const SELDOM = seconds(600);
@@ -29,7 +30,7 @@ export type FinderParts = {
 
 /**
  * Finds the cluster's service networks on a node to which nobody has stated them, at the start and again while the daemon
- * runs. What was found stays when it is not found again: an API that is away takes no service from a pod.
+ * runs. What was found stays when it is not found again, or less is known: an API that is away takes no service from a pod.
  */
 export class ServiceFinder {
   readonly #parts: FinderParts;
@@ -37,6 +38,8 @@ export class ServiceFinder {
   #pause: Duration = SOON;
   #said = '';
   #has = false;
+  /** Of what was found. */
+  #doubt = 0;
   #looking: Promise<void> | undefined;
   #closed = false;
 
@@ -83,18 +86,20 @@ export class ServiceFinder {
 
   #take({ networks: found, kubelet, failed }: ServiceSearch): void {
     const { networks, log, count } = this.#parts;
+    if (this.#has && doubtOf(found) > this.#doubt) return;
     const texts = found.map(({ network }) => formatCidr(network));
     const isNews = this.#isNews(`${kubelet ?? ''} ${texts.join(' ')}`);
     if (found.length > 0) {
       this.#has = true;
-      this.#pause = SELDOM;
+      this.#doubt = doubtOf(found);
+      this.#pause = found.some(isGuess) ? SOON : SELDOM;
       networks.set(
         'node',
         found.map(({ network }) => network),
       );
       if (!isNews) return;
       const fields = { networks: texts, sources: found.map(({ source }) => source) };
-      if (found.some(({ guessed }) => guessed === true)) {
+      if (found.some(isGuess)) {
         log.warn(fields, 'the service network of this node is a guess: state it with --service-cidr');
       } else log.info(fields, 'the service network was found on this node');
       return;

@@ -65,5 +65,5 @@ function unconfirmed({ distribution, seen }: Kubelet): readonly FoundServiceNetw
     DEFAULT_NETWORKS[distribution],
     `${seen}: the default of ${distribution}, not confirmed`,
   );
-  return found.map((one) => ({ ...one, guessed: true }));
+  return found.map((one) => ({ ...one, inferred: 'unconfirmed' as const }));
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { cidr, formatCidr, type Cidr } from '../../../src/base/cidr.ts';
+import { cidr, formatCidr, networkOf, type Cidr } from '../../../src/base/cidr.ts';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { instant, type Instant } from '../../../src/base/time.ts';
+import type { Inference } from '../../../src/node/services/found.ts';
 import { ServiceFinder } from '../../../src/node/services/finder.ts';
 import type { ServiceSearch } from '../../../src/node/services/search.ts';
 
@@ -10,8 +11,12 @@ const NOTHING: ServiceSearch = { networks: [], kubelet: undefined, failed: [] };
 const UNKNOWN: ServiceSearch = { networks: [], kubelet: 'kubelet (process 7)', failed: ['the API is away'] };
 const MINUTE = 60_000;
 
-function found(network: string, guessed = false): ServiceSearch {
-  const one = { network: cidr(network) as Cidr<Ipv4>, source: 'a test', guessed };
+function found(network: string, inferred?: Inference): ServiceSearch {
+  const one = {
+    network: networkOf(cidr(network) as Cidr<Ipv4>),
+    source: 'a test',
+    ...(inferred === undefined ? {} : { inferred }),
+  };
   return { networks: [one], kubelet: 'kubelet (process 7)', failed: [] };
 }
 
@@ -98,9 +103,34 @@ test('a node without is an error, said once, until it is found; then it stays', 
 });
 
 test('a guess is a warning', async () => {
-  answer = found('172.30.0.0/16', true);
+  answer = found('172.30.0.0/16', 'size');
   await finder.start();
   assert.match(said[0] ?? '', /^warn .*is a guess: state it with --service-cidr$/);
+});
+
+test('a guess takes the place of nothing that is better known', async () => {
+  answer = found('172.20.0.0/16', 'unconfirmed');
+  await finder.start();
+  answer = found('10.100.0.0/16', 'size');
+  await next();
+  assert.deepEqual(networks, ['node 10.100.0.0/16'], 'addresses of services say more than a default');
+  answer = found('10.43.0.0/16', 'unconfirmed');
+  assert.equal(await next(), MINUTE, 'a guess is looked at again soon');
+  assert.deepEqual(networks, ['node 10.100.0.0/16']);
+  answer = found('10.100.0.0/12', 'size');
+  await next();
+  assert.deepEqual(networks, ['node 10.96.0.0/12']);
+  answer = found('10.100.0.0/20');
+  await next();
+  for (const worse of ['usual', 'size', 'unconfirmed'] as const) {
+    answer = found('10.43.0.0/16', worse);
+    assert.equal(await next(), 10 * MINUTE);
+    assert.deepEqual(networks, ['node 10.100.0.0/20'], 'the API that said it is away');
+  }
+  assert.equal(said.filter((line) => line.startsWith('warn')).length, 3, said.join('\n'));
+  answer = found('10.100.0.0/19');
+  await next();
+  assert.deepEqual(networks, ['node 10.100.0.0/19']);
 });
 
 test('what is stated later takes the place of what was found, and the other way round', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatCidr } from '../../../src/base/cidr.ts';
 import type { Json } from '../../../src/base/json.ts';
+import { isGuess } from '../../../src/node/services/found.ts';
 import { CLUSTER_PLACES } from '../../../src/node/services/places.ts';
 import type { ApiServer, ClusterFacts } from '../../../src/node/services/ports.ts';
 import { searchServiceNetworks } from '../../../src/node/services/search.ts';
@@ -65,9 +66,7 @@ function factsOf(node: Node, asked: Asked[] = []): ClusterFacts {
 
 async function search(node: Node, asked?: Asked[]) {
   const { networks, kubelet, failed } = await searchServiceNetworks(factsOf(node, asked), CLUSTER_PLACES);
-  const shown = networks.map(
-    ({ network, guessed }) => `${formatCidr(network)}${guessed === true ? ' ?' : ''}`,
-  );
+  const shown = networks.map((one) => `${formatCidr(one.network)}${isGuess(one) ? ' ?' : ''}`);
   return { shown, kubelet, failed, sources: networks.map(({ source }) => source) };
 }
 
