@@ -58,7 +58,7 @@ function kubeconfigsOf(facts: ClusterFacts, places: ClusterPlaces, kubelet: Kube
   return [...new Set([...(own?.startsWith('/') === true ? [own] : []), ...there])];
 }
 
-/** Whoever has k3s or RKE2 has its default, as a rule; of a kubelet nobody can say that. */
+/** Whoever has k3s or RKE2 has its default, as a rule, servers too; of a kubelet nobody can say that. */
 function unconfirmed({ distribution, seen }: Kubelet): readonly FoundServiceNetwork[] {
   if (distribution !== 'k3s' && distribution !== 'rke2') return [];
   const found = networksIn(
