@@ -14,7 +14,7 @@ export type FoundServiceNetwork = {
  * The surest first. `usual`: it is the default of the node's own distribution, and addresses in it are known; `size`:
  * addresses in it are known, how large it is was guessed; `unconfirmed`: nothing of this node shows it.
  */
-const INFERENCES = ['usual', 'size', 'unconfirmed'] as const;
+export const INFERENCES = ['usual', 'size', 'unconfirmed'] as const;
 export type Inference = (typeof INFERENCES)[number];
 
 /** A person has to look at it. */

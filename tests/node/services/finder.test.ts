@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { cidr, formatCidr, networkOf, type Cidr } from '../../../src/base/cidr.ts';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
+import { SysError } from '../../../src/base/sys-error.ts';
 import { instant, type Instant } from '../../../src/base/time.ts';
-import type { Inference } from '../../../src/node/services/found.ts';
+import { parseKept, formatKept } from '../../../src/node/services/kept.ts';
+import type { FoundServiceNetwork, Inference } from '../../../src/node/services/found.ts';
 import { ServiceFinder } from '../../../src/node/services/finder.ts';
 import type { ServiceSearch } from '../../../src/node/services/search.ts';
 
@@ -27,6 +29,8 @@ let searches: number;
 let stated: boolean;
 let networks: readonly string[];
 let said: string[];
+let refused: SysError | undefined;
+let kept: readonly FoundServiceNetwork[];
 let finder: ServiceFinder;
 
 beforeEach(() => {
@@ -37,11 +41,20 @@ beforeEach(() => {
   stated = false;
   networks = [];
   said = [];
+  kept = [];
+  refused = undefined;
   const log = (level: string) => (_: unknown, message: string) => void said.push(`${level} ${message}`);
   finder = new ServiceFinder({
     search: () => {
       searches += 1;
       return Promise.resolve(answer);
+    },
+    kept: {
+      read: () => Promise.resolve(kept),
+      keep: (all) => {
+        if (refused !== undefined) throw refused;
+        kept = all;
+      },
     },
     networks: { set: (source, all) => (networks = all.map((network) => `${source} ${formatCidr(network)}`)) },
     isStated: () => stated,
@@ -133,6 +146,40 @@ test('a guess takes the place of nothing that is better known', async () => {
   assert.deepEqual(networks, ['node 10.100.0.0/19']);
 });
 
+test('what an earlier run has found counts from the start, until as much is known', async () => {
+  kept = found('10.100.0.0/20').networks;
+  answer = found('10.43.0.0/16', 'unconfirmed');
+  await finder.start();
+  assert.deepEqual(networks, ['node 10.100.0.0/20'], 'the API is away');
+  answer = found('10.100.0.0/19');
+  await next();
+  assert.deepEqual(networks, ['node 10.100.0.0/19']);
+  assert.deepEqual(kept, answer.networks);
+});
+
+test('what was found is read again in the same boot, whatever became of the file', () => {
+  for (const one of [found('10.43.0.0/16'), found('10.96.0.0/12', 'usual'), found('172.20.0.0/16', 'size')]) {
+    const text = formatKept('boot', one.networks);
+    const read = parseKept('boot', text).map(({ source: _source, ...rest }) => rest);
+    assert.deepEqual(
+      read,
+      one.networks.map(({ source: _source, ...rest }) => rest),
+    );
+    assert.deepEqual(parseKept('another', text), []);
+    assert.deepEqual(parseKept('boot', text.replace('/', '/x')), []);
+    assert.deepEqual(parseKept('boot', text.replace(' ', ' x')), []);
+  }
+  assert.deepEqual(parseKept('boot', ''), []);
+});
+
+test('a disk that takes nothing keeps no service from a pod', async () => {
+  answer = found('10.43.0.0/16');
+  refused = new SysError('write', 'ENOSPC');
+  await finder.start();
+  assert.deepEqual(networks, ['node 10.43.0.0/16']);
+  assert.match(said[0] ?? '', /^warn .*could not be written down/);
+});
+
 test('what is stated later takes the place of what was found, and the other way round', async () => {
   answer = found('10.43.0.0/16');
   await finder.start();
@@ -150,6 +197,7 @@ test('a start waits for a search that hangs no longer than three seconds', async
   const hanging = Promise.withResolvers<ServiceSearch>();
   const slow = new ServiceFinder({
     search: () => hanging.promise,
+    kept: { read: () => Promise.resolve(kept), keep: (all) => (kept = all) },
     networks: { set: (source, all) => (networks = all.map((network) => `${source} ${formatCidr(network)}`)) },
     isStated: () => false,
     clock: { now: () => instant(0) },
