@@ -26,6 +26,7 @@ import { namespaceAt } from './kernel/namespace-at.ts';
 import { foreignFolder } from './kernel/ownership.ts';
 import { watchNetwork } from './kernel/network-watch.ts';
 import { openTap } from './kernel/packet-tap.ts';
+import { readOwnFile, writeOwnFile } from './kernel/own-file.ts';
 import { PastAddresses } from './kernel/past-addresses.ts';
 import { watchPodLinks } from './kernel/pod-link-watch.ts';
 import { PodNetwork } from './kernel/pod-network.ts';
@@ -38,6 +39,7 @@ import { recordStore } from './lease/stored.ts';
 import { listenOn } from './listen.ts';
 import type { Asker } from './node/host/holders.ts';
 import { ServiceFinder } from './node/services/finder.ts';
+import { formatKept, parseKept } from './node/services/kept.ts';
 import { CLUSTER_PLACES } from './node/services/places.ts';
 import { searchServiceNetworks } from './node/services/search.ts';
 import { Counters } from './observe/counters.ts';
@@ -58,6 +60,9 @@ const OWNER_FOLDER = 0o700;
 const STOP_LIMIT_MS = 10_000;
 /** What is under way may end and be answered; a connection that is still there then is cut. */
 const LAST_ANSWERS_MS = 2000;
+
+/** In the state folder: what the search for service networks has found. */
+const KEPT_NETWORKS = 'service-networks';
 
 type Log = ReturnType<typeof createLog>;
 
@@ -119,6 +124,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   let stated = config.services.length + flagged.length > 0;
   const finder = new ServiceFinder({
     search: () => searchServiceNetworks(new KernelClusterFacts(), CLUSTER_PLACES),
+    kept: keptNetworks(stateDir),
     networks,
     isStated: () => stated,
     clock: { now },
@@ -322,6 +328,13 @@ function lockNode(): FileLock {
 function unusable(stateDir: string, error: unknown): Error {
   const text = error instanceof Error ? error.message : String(error);
   return new Error(`--state-dir ${stateDir}: cannot be used: ${text}`, { cause: error });
+}
+
+function keptNetworks(stateDir: string): ConstructorParameters<typeof ServiceFinder>[0]['kept'] {
+  return {
+    read: async () => parseKept(bootId(), (await readOwnFile(stateDir, KEPT_NETWORKS)) ?? ''),
+    keep: (found) => writeOwnFile(stateDir, KEPT_NETWORKS, formatKept(bootId(), found)),
+  };
 }
 
 async function openFiles(

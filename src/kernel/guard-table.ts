@@ -3,7 +3,7 @@ import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import {
   counter,
-  hasNoRoute,
+  hasNoRouteWith,
   load,
   isNewConnection,
   isNotLocal,
@@ -40,6 +40,7 @@ import {
   type TableName,
   type TableSpec,
 } from '../wire/nftables/table.ts';
+import { KNOWN_WAY_MARK } from './own-routes.ts';
 
 /** What node/host/ports.ts calls a GuardSpec. */
 export type GuardSpec = {
@@ -107,7 +108,8 @@ const REJECT_SERVICE = refuse(SERVICE_BY_UPLINK);
 /**
  * What pods send to a service that has no endpoint, or is none, and the node would lead to the LAN or nowhere. kube-proxy
  * would refuse it at hook forward, which it does not reach past the policy rules: so the pod hears it here, before it is
- * routed. Addresses of the node (IPVS), and networks that it has another way to, go on.
+ * routed. Addresses of the node (IPVS), and networks that it has a route of its own to, go on: whether it has is asked of
+ * the policy rules (node/host/rule-keeper.ts), for a default route may lead by any interface.
  */
 const UNTRANSLATED: readonly ChainSpec[] = [
   {
@@ -127,7 +129,7 @@ const UNTRANSLATED: readonly ChainSpec[] = [
     name: 'untranslated',
     rules: [
       [routeInterfaceName(), lookup('uplinks'), verdict({ to: 'goto', chain: 'refuse' })],
-      [...isNotLocal(), ...hasNoRoute(), verdict({ to: 'goto', chain: 'refuse' })],
+      [...isNotLocal(), ...hasNoRouteWith(KNOWN_WAY_MARK), verdict({ to: 'goto', chain: 'refuse' })],
     ],
   },
   { name: 'refuse', rules: refuse([]) },

@@ -48,6 +48,7 @@ export type HostChange =
 /** What a rule of ours is told apart by. */
 type RuleName = {
   readonly iif?: string | undefined;
+  readonly mark?: number | undefined;
   readonly to: Cidr<Ipv4>;
   readonly priority: number;
   readonly does: 'prohibit' | 'known-way' | 'host-routes';
@@ -97,9 +98,10 @@ function ruleStep({ kind, ...name }: Extract<HostChange, RuleName>): Step {
     : { request: deleteDestinationRuleRequest(destinationRule(name)), soAlready: ['ENOENT'] };
 }
 
-function destinationRule({ iif, to, priority, does }: RuleName): DestinationRule {
+function destinationRule({ iif, mark, to, priority, does }: RuleName): DestinationRule {
   return {
     iif,
+    mark,
     to,
     priority,
     protocol: RTPROT_LEASEHOLD,

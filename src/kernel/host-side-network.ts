@@ -17,6 +17,8 @@ import { readSysctl, type SysctlKey, writeSysctls } from './sysctl.ts';
 
 /** Prefixes longer than that are single hosts. */
 const LONGEST_NETWORK = 31;
+/** A mask under which all of a mark counts. */
+const ALL_BITS = 0xffff_ffff;
 
 // What follows is as node/host/ports.ts has it.
 
@@ -217,15 +219,18 @@ function ipv4Only(address: Ip | undefined): Ipv4 | undefined {
 
 /** None for what is no IPv4, or anything but what node/host/ports.ts calls a HostRule. */
 export function hostRule(rule: Rule): readonly HostRule[] {
-  const { iif, from, to, priority, protocol } = rule;
+  const { iif, mark, from, to, priority, protocol } = rule;
   const does = whatItDoes(rule);
   if (does === undefined || from !== undefined || to === undefined) return [];
-  // Those for pods are for all that goes there, the others for what comes in by a shim.
-  if ((does === 'host-routes') !== (iif === undefined)) return [];
+  // Those for pods are for all that goes there, the others for what comes in by a shim, or has our mark.
+  const isForAll = iif === undefined && mark === undefined;
+  if ((does === 'host-routes') !== isForAll) return [];
+  if (mark !== undefined && mark.mask !== ALL_BITS) return [];
   const { address, prefix } = to;
   if (!isIpv4(address)) return [];
   const by = iif === undefined ? {} : { iif };
-  return [{ ...by, to: { address, prefix }, priority, protocol, does }];
+  const marked = mark === undefined ? {} : { mark: mark.value };
+  return [{ ...by, ...marked, to: { address, prefix }, priority, protocol, does }];
 }
 
 function whatItDoes({ action, table, suppressPrefixLength }: Rule): HostRule['does'] | undefined {

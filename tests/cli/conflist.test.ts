@@ -77,17 +77,19 @@ test('what is wrong with this node is said, and the status tells', asRoot, async
   assert.match(stderr, /# error +.*no interface of this node has a default route.*\[master-missing\]/);
 });
 
-test('service networks that processes of this node tell', async (t) => {
-  const text = printed(t);
-  t.mock.method(process.stderr, 'write', () => true);
-  const facts = quietFacts({ processes: () => [{ pid: 7, argv: ['/usr/local/bin/k3s server', '', ''] }] });
-  const command = conflistCommand(() => Promise.resolve(partsWith(facts)));
-  assert.equal(await command.run([]), 0);
-  assert.deepEqual(JSON.parse(text()), {
-    ...PLAIN,
-    plugins: [{ type: 'leasehold', services: ['10.43.0.0/16'] }],
+for (const [what, argv, services] of [
+  ['tell', ['kube-apiserver', '--service-cluster-ip-range=10.43.0.0/16'], { services: ['10.43.0.0/16'] }],
+  ['hide, as k3s does: the default of k3s is a guess', ['/usr/local/bin/k3s server', '', ''], {}],
+] as const) {
+  test(`service networks that processes of this node ${what}`, async (t) => {
+    const text = printed(t);
+    t.mock.method(process.stderr, 'write', () => true);
+    const facts = quietFacts({ processes: () => [{ pid: 7, argv }] });
+    const command = conflistCommand(() => Promise.resolve(partsWith(facts)));
+    assert.equal(await command.run([]), 0);
+    assert.deepEqual(JSON.parse(text()), { ...PLAIN, plugins: [{ type: 'leasehold', ...services }] });
   });
-});
+}
 
 test('--check: plugin by plugin, with a status', asRoot, async (t) => {
   const node = await makeNode(t, 'check');

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isJsonObject } from '../../src/base/json.ts';
-import { waitUntilReady } from '../../src/lab/long-process.ts';
+import { stopProcess, waitUntilReady } from '../../src/lab/long-process.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { makePki } from '../support/kube-api.ts';
@@ -28,7 +28,7 @@ async function servicesAt(site: Site): Promise<unknown> {
 }
 
 test(
-  'a worker: the daemon finds its service network by the API and the certificate of the node, says where it has none, and takes what is stated',
+  'a worker: the daemon finds its service network by the API and the certificate of the node, says where it has none, keeps what it found, and takes what is stated',
   { skip: NEEDS_ROOT },
   async (t) => {
     const site = await emptySite(t);
@@ -63,8 +63,13 @@ test(
     const second = await startAt(site, { args: ['--config', config] });
     assert.deepEqual(await servicesAt(site), ['10.96.0.0/12'], 'before it is ready');
     assert.match(logText(site), /the service network was found on this node/);
+
+    await endBy(second, 'SIGKILL');
+    await stopProcess(api);
+    const third = await startAt(site, { args: ['--config', config] });
+    assert.deepEqual(await servicesAt(site), ['10.96.0.0/12'], 'while the API is away');
     await writeFile(config, '{"services":["10.44.0.0/16"]}');
-    process.kill(second.pid, 'SIGHUP');
+    process.kill(third.pid, 'SIGHUP');
     await waitFor(
       'what is stated to count alone',
       async () => JSON.stringify(await servicesAt(site)) === '["10.44.0.0/16"]',

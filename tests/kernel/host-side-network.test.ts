@@ -7,7 +7,12 @@ import { type Mac, mac } from '../../src/base/mac.ts';
 import { HostSideNetwork } from '../../src/kernel/host-side-network.ts';
 import type { NetNs } from '../../src/kernel/netns.ts';
 import type { Rtnl } from '../../src/kernel/rtnl.ts';
-import type { HostChange, HostKernel, HostLink } from '../../src/node/host/ports.ts';
+import {
+  type HostChange,
+  type HostKernel,
+  type HostLink,
+  KNOWN_WAY_MARK,
+} from '../../src/node/host/ports.ts';
 import { asRoot, makePair, openFds, Sandbox } from './support/sandbox.ts';
 
 const SHIM_MAC = mac('02:00:00:00:00:51');
@@ -360,6 +365,11 @@ test('a rule prohibits a network to what comes in by the shim, also while that i
   assert.deepEqual(await apply(kernel, { kind: 'put-rule', ...pods }), ['']);
   assert.deepEqual(await kernel.rules(), [{ ...pods, protocol: 76 }, theirs]);
   assert.deepEqual(await apply(kernel, { kind: 'remove-rule', ...pods }), ['']);
+  const marked = { mark: KNOWN_WAY_MARK, to: name.to, priority: 105, does } as const;
+  assert.deepEqual(await apply(kernel, { kind: 'put-rule', ...marked }), ['']);
+  node.ip('rule', 'add', 'fwmark', '0x4/0xf', 'to', '10.98.0.0/16', 'priority', '105', 'prohibit');
+  assert.deepEqual(await kernel.rules(), [theirs, { ...marked, protocol: 76 }]);
+  assert.deepEqual(await apply(kernel, { kind: 'remove-rule', ...marked }), ['']);
   assert.deepEqual(await apply(kernel, put, put), ['', '']);
   assert.deepEqual(await kernel.rules(), [theirs, { ...name, protocol: 76 }]);
   const shim = await makeShim(node);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { Namespace } from '../../src/lab/namespace.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { KUBE_PROXY_MODES, kubeProxy, withoutKubeProxy, type KubeService } from './support/kube-proxy.ts';
 import { API_PORT, POD_PORT, UNKNOWN_SERVICE, WEB_PORT, WEB_SERVICE } from './support/names.ts';
@@ -89,6 +90,30 @@ describe('step 4: a service that nobody answers for', { skip: NEEDS_ROOT }, () =
       resent: 0,
     });
     await node.namespace.ip('route', 'add', ...route);
+  });
+
+  test('refusal: with a default route by another interface of the node a pod is refused all the same', async () => {
+    const { lan, node } = stage();
+    const route = (await node.namespace.ip('route', 'show', 'default')).trim().split(/\s+/);
+    const far = await Namespace.create(`${lan.prefix}-far`, lan.resources);
+    await node.namespace.ip('link', 'add', 'vpn0', 'type', 'veth', 'peer', 'name', 'vpn0', 'netns', far.name);
+    await node.namespace.ip('addr', 'add', '10.8.0.2/24', 'dev', 'vpn0');
+    await far.ip('addr', 'add', '10.8.0.1/24', 'dev', 'vpn0');
+    for (const end of [node.namespace, far]) await end.ip('link', 'set', 'vpn0', 'up');
+    await node.namespace.ip('route', 'replace', 'default', 'via', '10.8.0.1');
+    const knocked = await knock(pods().client.namespace, WEB, FEW);
+    assert.deepEqual(knocked, { heard: { ECONNREFUSED: FEW }, resent: 0 });
+
+    // A route of the node's own by the same interface still leads there.
+    await far.ip('addr', 'add', `${UNKNOWN_SERVICE}/32`, 'dev', 'lo');
+    await far.ip('route', 'add', 'default', 'via', '10.8.0.2');
+    await stage().serve(far, 'far', POD_PORT);
+    await node.namespace.run(['sysctl', '-qw', 'net.ipv4.conf.vpn0.forwarding=1']);
+    await node.namespace.ip('route', 'add', UNKNOWN_SERVICE, 'via', '10.8.0.1');
+    const to = { to: UNKNOWN_SERVICE, port: POD_PORT };
+    assert.deepEqual((await knock(pods().client.namespace, to, FEW)).heard, { answered: FEW });
+    await node.namespace.ip('link', 'del', 'vpn0');
+    await node.namespace.ip('route', 'replace', ...route);
   });
 
   test('refusal: what is for no service, and before kube-proxy has written anything, the same', async () => {

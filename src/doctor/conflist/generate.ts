@@ -5,7 +5,7 @@ import { LIST_VERSIONS } from '../../cni/spec/versions.ts';
 import type { Finding } from '../finding.ts';
 import type { LocalView } from '../local/check.ts';
 import { linkNamed } from '../local/uplink.ts';
-import type { FoundServiceNetwork } from '../../node/services/found.ts';
+import { type FoundServiceNetwork, isGuess } from '../../node/services/found.ts';
 import { unknownServiceNetwork } from '../local/service-networks.ts';
 import { checkConflist } from './check.ts';
 import { conflistNode } from './node.ts';
@@ -30,7 +30,7 @@ export function generateConflist(view: LocalView, wish: ConflistWish): Generated
   const stated = wish.services.map((network): FoundServiceNetwork => ({ network, source: '--service-cidr' }));
   const services = stated.length > 0 ? stated : view.services;
   // A guess is the daemon's, which may learn better: it does not go into a file.
-  const written = services.filter(({ guessed }) => guessed !== true);
+  const written = services.filter((one) => !isGuess(one));
   const conflist = {
     ...LIST_VERSIONS,
     name: NETWORK_NAME,
@@ -77,8 +77,9 @@ function serviceRemarks(services: readonly FoundServiceNetwork[]): readonly stri
       'no service network was found on this node: the daemon goes on looking ("services": "auto"); in a cluster state it with --service-cidr',
     ];
   }
-  return services.map(({ network, source, guessed }) => {
-    const guess = guessed === true ? ' (a guess, not written down: state it with --service-cidr)' : '';
+  return services.map((one) => {
+    const { network, source } = one;
+    const guess = isGuess(one) ? ' (a guess, not written down: state it with --service-cidr)' : '';
     return `service network ${formatCidr(network)}: ${source}${guess}`;
   });
 }

@@ -1,4 +1,5 @@
 import { formatCidr } from '../../base/cidr.ts';
+import { isGuess } from '../../node/services/found.ts';
 import type { ServiceSearch } from '../../node/services/search.ts';
 import type { Finding } from '../finding.ts';
 import type { Check, LocalView } from './check.ts';
@@ -15,7 +16,7 @@ export const serviceNetworkCheck: Check = {
     const { kubelet, failed, networks } = view.search;
     if (kubelet === undefined || isStated(view)) return [];
     if (view.services.length === 0) return unknownServiceNetwork(view.search);
-    const guesses = networks.filter(({ guessed }) => guessed === true);
+    const guesses = networks.filter(isGuess);
     if (guesses.length === 0) return [];
     return [
       {

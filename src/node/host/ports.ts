@@ -8,6 +8,12 @@ import type { SysError } from '../../base/sys-error.ts';
 /** Marks the routes that are made by us (rtm_protocol): free in iproute2's rt_protos, and with no daemon of its own. */
 export const RTPROT_LEASEHOLD = 76;
 
+/**
+ * The guard asks the kernel by it (fib, with a mark) what our policy rules say of a packet that is not routed yet. No packet
+ * leaves the guard with it. "Leas" in ASCII: far from the few bits that others use.
+ */
+export const KNOWN_WAY_MARK = 0x4c656173;
+
 /** What every pod sends service traffic to. Never on the wire: each pod has it as a permanent neighbour. */
 export const SERVICE_NEXT_HOP = '169.254.1.1';
 
@@ -58,8 +64,10 @@ export interface HostNeighbour {
 
 /** An IPv4 rule for what goes to one network. */
 export interface HostRule {
-  /** The interface that it comes in by; absent for `host-routes`: any, and what the node itself sends. */
+  /** The interface that it comes in by; absent: any, and what the node itself sends. */
   readonly iif?: string | undefined;
+  /** Of what has this mark alone, all of its 32 bits. */
+  readonly mark?: number | undefined;
   readonly to: Cidr<Ipv4>;
   /** The lower is asked first; tables are rules too: "local" has 0, "main" 32766. */
   readonly priority: number;

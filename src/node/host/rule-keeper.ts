@@ -4,7 +4,7 @@ import { isSysError } from '../../base/sys-error.ts';
 import { type Duration, later, seconds } from '../../base/time.ts';
 import { LookTimer } from './look-timer.ts';
 import type { Step } from './plan.ts';
-import { type GuardSpec, type HostRule, RTPROT_LEASEHOLD, type RuleNotice } from './ports.ts';
+import { type GuardSpec, type HostRule, KNOWN_WAY_MARK, RTPROT_LEASEHOLD, type RuleNotice } from './ports.ts';
 import { RepairBook, type Repairs } from './repairs.ts';
 import type { HostWorld } from './world.ts';
 
@@ -51,26 +51,39 @@ export function planRules(what: RulesWanted, seen: readonly HostRule[]): readonl
 }
 
 function wantedRules({ networks, shims, lans }: RulesWanted): readonly RuleName[] {
-  const services = shims.flatMap((iif) =>
+  const refused = (who: Pick<RuleName, 'iif' | 'mark'>): readonly RuleName[] =>
     networks.flatMap((to): readonly RuleName[] => [
-      { iif, to, priority: KNOWN_WAY_PRIORITY, does: 'known-way' },
-      { iif, to, priority: PROHIBIT_PRIORITY, does: 'prohibit' },
-    ]),
-  );
+      { ...who, to, priority: KNOWN_WAY_PRIORITY, does: 'known-way' },
+      { ...who, to, priority: PROHIBIT_PRIORITY, does: 'prohibit' },
+    ]);
+  const services = shims.flatMap((iif) => refused({ iif }));
+  // The guard asks what these would say, and refuses as kube-proxy does, before they refuse in their way.
+  const asked = shims.length > 0 ? refused({ mark: KNOWN_WAY_MARK }) : [];
   const pods = lans.map((to) => ({ to, priority: HOST_ROUTES_PRIORITY, does: 'host-routes' }) as const);
-  return [...services, ...pods].slice(0, MOST_RULES);
+  return [...services, ...pods, ...asked].slice(0, MOST_RULES);
 }
 
 function isSame(a: RuleName, b: RuleName): boolean {
-  return a.iif === b.iif && a.priority === b.priority && a.does === b.does && equalNetwork(a.to, b.to);
+  const isForSame = a.iif === b.iif && a.mark === b.mark && equalNetwork(a.to, b.to);
+  return isForSame && a.priority === b.priority && a.does === b.does;
 }
 
-function nameOf({ iif, to, priority, does }: HostRule): RuleName {
-  return { ...(iif === undefined ? {} : { iif }), to, priority, does };
+function nameOf({ iif, mark, to, priority, does }: HostRule): RuleName {
+  return {
+    ...(iif === undefined ? {} : { iif }),
+    ...(mark === undefined ? {} : { mark }),
+    to,
+    priority,
+    does,
+  };
 }
 
-function itemOf({ iif, to, does }: RuleName): string {
-  return `rule ${iif === undefined ? '' : `iif ${iif} `}to ${formatCidr(to)} ${does}`;
+function itemOf({ iif, mark, to, does }: RuleName): string {
+  const who = [
+    iif === undefined ? '' : `iif ${iif} `,
+    mark === undefined ? '' : `fwmark 0x${mark.toString(16)} `,
+  ];
+  return `rule ${who.join('')}to ${formatCidr(to)} ${does}`;
 }
 
 /**

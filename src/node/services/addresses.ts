@@ -83,12 +83,12 @@ export function networkAround(
   );
   if (usual !== undefined) {
     const source = `${said} is in ${formatCidr(usual.network)}, the default of ${usual.distributions}`;
-    return [{ network: usual.network, source, ...(usual.own ? {} : { guessed: true }) }];
+    return [{ network: usual.network, source, inferred: usual.own ? 'usual' : 'size' }];
   }
   return enclosing(known.map(({ address }) => address)).map((network) => ({
     network,
     source: `around ${said}; its size is a guess`,
-    guessed: true,
+    inferred: 'size',
   }));
 }
 

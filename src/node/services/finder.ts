@@ -1,9 +1,11 @@
 import { formatCidr } from '../../base/cidr.ts';
+import { isSysError } from '../../base/sys-error.ts';
 import { type Duration, type Instant, later, millis, seconds } from '../../base/time.ts';
 import type { ServiceNetworks } from '../host/service-networks.ts';
+import { doubtOf, type FoundServiceNetwork, isGuess } from './found.ts';
 import type { ServiceSearch } from './search.ts';
 
-/** Where nothing is found: a node may join a cluster, or its API may come back. Doubled while it stays so. */
+/** Where nothing is found, or guessed: a node may join a cluster, or its API may come back. Doubled while it is no node. */
 const SOON = seconds(60);
 /** Where something is found: a cluster's network is changed once in its life, if ever. */
 const SELDOM = seconds(600);
@@ -14,6 +16,11 @@ type Fields = Readonly<Record<string, unknown>>;
 
 export type FinderParts = {
   readonly search: () => Promise<ServiceSearch>;
+  /** What an earlier run has found, in this boot. `keep` throws SysError. */
+  readonly kept: {
+    read(): Promise<readonly FoundServiceNetwork[]>;
+    keep(found: readonly FoundServiceNetwork[]): void;
+  };
   readonly networks: Pick<ServiceNetworks, 'set'>;
   /** Somebody has stated the networks: there is nothing to find. */
   readonly isStated: () => boolean;
@@ -29,7 +36,7 @@ export type FinderParts = {
 
 /**
  * Finds the cluster's service networks on a node to which nobody has stated them, at the start and again while the daemon
- * runs. What was found stays when it is not found again: an API that is away takes no service from a pod.
+ * runs. What was found stays when it is not found again, or less is known: an API that is away takes no service from a pod.
  */
 export class ServiceFinder {
   readonly #parts: FinderParts;
@@ -37,6 +44,8 @@ export class ServiceFinder {
   #pause: Duration = SOON;
   #said = '';
   #has = false;
+  /** Of what was found. */
+  #doubt = 0;
   #looking: Promise<void> | undefined;
   #closed = false;
 
@@ -44,8 +53,15 @@ export class ServiceFinder {
     this.#parts = parts;
   }
 
-  /** The first search; settles when it is done, or has taken too long and goes on by itself. */
+  /**
+   * Begins with what was found before, and searches; settles when that is done, or has taken too long and goes on by
+   * itself.
+   */
   async start(): Promise<void> {
+    if (!this.#parts.isStated()) {
+      const before = await this.#parts.kept.read();
+      if (before.length > 0) this.#use(before);
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
     const { clock, timers } = this.#parts;
     const cancel = timers.at(later(clock.now(), FIRST_PATIENCE), resolve);
@@ -82,19 +98,17 @@ export class ServiceFinder {
   }
 
   #take({ networks: found, kubelet, failed }: ServiceSearch): void {
-    const { networks, log, count } = this.#parts;
+    const { log, count } = this.#parts;
+    if (this.#has && doubtOf(found) > this.#doubt) return;
     const texts = found.map(({ network }) => formatCidr(network));
     const isNews = this.#isNews(`${kubelet ?? ''} ${texts.join(' ')}`);
     if (found.length > 0) {
-      this.#has = true;
-      this.#pause = SELDOM;
-      networks.set(
-        'node',
-        found.map(({ network }) => network),
-      );
+      this.#use(found);
+      this.#pause = found.some(isGuess) ? SOON : SELDOM;
       if (!isNews) return;
+      this.#keep(found);
       const fields = { networks: texts, sources: found.map(({ source }) => source) };
-      if (found.some(({ guessed }) => guessed === true)) {
+      if (found.some(isGuess)) {
         log.warn(fields, 'the service network of this node is a guess: state it with --service-cidr');
       } else log.info(fields, 'the service network was found on this node');
       return;
@@ -106,6 +120,27 @@ export class ServiceFinder {
       { kubelet, failed },
       'this is a node of a cluster, and its service network is not known: pods reach no service; state it with --service-cidr',
     );
+  }
+
+  #use(found: readonly FoundServiceNetwork[]): void {
+    this.#has = true;
+    this.#doubt = doubtOf(found);
+    this.#parts.networks.set(
+      'node',
+      found.map(({ network }) => network),
+    );
+  }
+
+  /** For the next run: an API that is away then takes no service from the pods that run. */
+  #keep(found: readonly FoundServiceNetwork[]): void {
+    const { kept, log, count } = this.#parts;
+    try {
+      kept.keep(found);
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      count('service-network-unsaved');
+      log.warn({ error: error.message }, 'the service network that was found could not be written down');
+    }
   }
 
   #isNews(text: string): boolean {

@@ -6,9 +6,29 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 export type FoundServiceNetwork = {
   readonly network: Cidr<Ipv4>;
   readonly source: string;
-  /** Only addresses in it are known, or nothing of this node: how large it is was guessed. */
-  readonly guessed?: boolean;
+  /** How it is known. Absent: it is stated somewhere. */
+  readonly inferred?: Inference;
 };
+
+/**
+ * The surest first. `usual`: it is the default of the node's own distribution, and addresses in it are known; `size`:
+ * addresses in it are known, how large it is was guessed; `unconfirmed`: nothing of this node shows it.
+ */
+export const INFERENCES = ['usual', 'size', 'unconfirmed'] as const;
+export type Inference = (typeof INFERENCES)[number];
+
+/** A person has to look at it. */
+export function isGuess({ inferred }: FoundServiceNetwork): boolean {
+  return inferred === 'size' || inferred === 'unconfirmed';
+}
+
+/** How little is known of the least known of them: 0 where all are stated. */
+export function doubtOf(found: readonly FoundServiceNetwork[]): number {
+  return Math.max(
+    0,
+    ...found.map(({ inferred }) => (inferred === undefined ? 0 : INFERENCES.indexOf(inferred) + 1)),
+  );
+}
 
 /** Two families, and as many again for a mistake; a longer list is no list of service networks. */
 export const MOST_NETWORKS = 16;

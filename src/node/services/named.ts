@@ -1,4 +1,3 @@
-import { DEFAULT_NETWORKS } from './distribution.ts';
 import { commandOf, flagOf, named, programOf } from './argv.ts';
 import { networksIn, type FoundServiceNetwork } from './found.ts';
 import type { ClusterPlaces } from './places.ts';
@@ -12,11 +11,10 @@ const K3S_NAMES: ReadonlySet<string> = new Set(['k3s', 'rke2']);
 
 /**
  * The IPv4 service networks that the control plane's own flags and files on this node state, the surest first. None on a
- * node that is a worker only.
+ * node that is a worker only; and on a k3s server perhaps none, which hides its flags (it sets its process title).
  */
 export function namedNetworks(facts: ClusterFacts, places: ClusterPlaces): readonly FoundServiceNetwork[] {
-  const found = [...ofProcesses(facts), ...ofManifest(facts, places), ...ofK3sFiles(facts, places)];
-  return found.length > 0 ? found : k3sDefault(facts);
+  return [...ofProcesses(facts), ...ofManifest(facts, places), ...ofK3sFiles(facts, places)];
 }
 
 function ofProcesses(facts: ClusterFacts): readonly FoundServiceNetwork[] {
@@ -57,9 +55,4 @@ function ofK3sFiles(facts: ClusterFacts, places: ClusterPlaces): readonly FoundS
 function isK3sServer({ argv }: NodeProcess): boolean {
   const name = programOf(argv);
   return name === 'k3s-server' || (K3S_NAMES.has(name) && commandOf(argv) === 'server');
-}
-
-function k3sDefault(facts: ClusterFacts): readonly FoundServiceNetwork[] {
-  const runs = facts.processes().find(isK3sServer);
-  return runs === undefined ? [] : networksIn(DEFAULT_NETWORKS.k3s, `${named(runs)}, its default`);
 }

@@ -21,7 +21,7 @@ export interface NodeProcess {
 }
 
 export type ProxyRules = {
-  /** As `iptables-save -t nat` prints it. */
+  /** As `iptables-save -t nat` prints it, of iptables' old kind (x_tables) and of the one on nftables. */
   readonly iptables: string | undefined;
   /** The set of services' addresses of kube-proxy's nftables mode, as JSON text of `nft -j`. */
   readonly nftables: string | undefined;

@@ -58,12 +58,12 @@ function kubeconfigsOf(facts: ClusterFacts, places: ClusterPlaces, kubelet: Kube
   return [...new Set([...(own?.startsWith('/') === true ? [own] : []), ...there])];
 }
 
-/** Whoever has k3s or RKE2 has its default, as a rule; of a kubelet nobody can say that. */
+/** Whoever has k3s or RKE2 has its default, as a rule, servers too; of a kubelet nobody can say that. */
 function unconfirmed({ distribution, seen }: Kubelet): readonly FoundServiceNetwork[] {
   if (distribution !== 'k3s' && distribution !== 'rke2') return [];
   const found = networksIn(
     DEFAULT_NETWORKS[distribution],
     `${seen}: the default of ${distribution}, not confirmed`,
   );
-  return found.map((one) => ({ ...one, guessed: true }));
+  return found.map((one) => ({ ...one, inferred: 'unconfirmed' as const }));
 }

@@ -76,6 +76,8 @@ export type OldRule = Omit<NewRule, 'priority'> & { readonly priority?: number |
 export type DestinationRule = {
   /** By name, also of an interface that is not there yet. Absent: also what the node itself sends. */
   readonly iif?: string | undefined;
+  /** Only what has this mark, all of its 32 bits. */
+  readonly mark?: number | undefined;
   /** Host bits are cleared. */
   readonly to: Cidr;
   readonly priority: number;
@@ -167,7 +169,7 @@ function incoming(
   name: string,
   type: number,
   flags: number,
-  { iif, to, priority, protocol, does }: DestinationRule,
+  { iif, mark, to, priority, protocol, does }: DestinationRule,
 ): NetlinkRequest {
   const { address, prefix } = networkOf(to);
   const family = familyOf(address);
@@ -183,12 +185,15 @@ function incoming(
     ...what,
     ...(prefix === 0 ? [] : [attr(FRA_DST, ipToBytes(address))]),
     ...optional(iif, (ifname) => textAttr(FRA_IIFNAME, ifname)),
+    // Without FRA_FWMASK all bits count (fib4_rule_configure).
+    ...optional(mark, (value) => u32Attr(FRA_FWMARK, value)),
     u32Attr(FRA_PRIORITY, priority),
     attr(FRA_PROTOCOL, Uint8Array.of(protocol)),
   ]);
   const verb = does === 'prohibit' ? does : `lookup ${does.table}`;
   const from = iif === undefined ? 'from all' : `iif ${iif}`;
-  const op = `${name} ${from} to ${formatCidr(to)} ${verb}`;
+  const marked = mark === undefined ? '' : ` fwmark 0x${mark.toString(16)}`;
+  const op = `${name} ${from}${marked} to ${formatCidr(to)} ${verb}`;
   return { op, type, flags: NLM_F_ACK | flags, payload: body };
 }
 

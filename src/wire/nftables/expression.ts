@@ -17,6 +17,7 @@ export const NFTA_EXPR_DATA = 2;
 const NFT_REG_VERDICT = 0;
 export const NFT_REG_1 = 1;
 export const NFT_REG_2 = 2;
+const NFT_REG_3 = 3;
 export const NFT_REG32_01 = 9;
 export const NFT_REG32_02 = 10;
 export const NFT_REG32_03 = 11;
@@ -43,6 +44,7 @@ export function dataValue(type: number, value: Uint8Array): Uint8Array {
 
 // enum nft_meta_keys
 export const NFT_META_PROTOCOL = 1;
+const NFT_META_MARK = 3;
 export const NFT_META_IIFNAME = 6;
 export const NFT_META_OIFNAME = 7;
 export const NFT_META_NFPROTO = 15;
@@ -51,6 +53,7 @@ export const NFT_META_PKTTYPE = 19;
 // enum nft_meta_attributes
 const NFTA_META_DREG = 1;
 const NFTA_META_KEY = 2;
+const NFTA_META_SREG = 3;
 
 export function meta(key: number, dreg = NFT_REG_1): Expression {
   return expression('meta', [beU32Attr(NFTA_META_KEY, key), beU32Attr(NFTA_META_DREG, dreg)]);
@@ -272,12 +275,13 @@ const NFT_FIB_RESULT_OIF = 1;
 const NFT_FIB_RESULT_OIFNAME = 2;
 const NFT_FIB_RESULT_ADDRTYPE = 3;
 const NFTA_FIB_F_DADDR = 1 << 1;
+const NFTA_FIB_F_MARK = 1 << 2;
 
-function fibOfDestination(result: number): Expression {
+function fibOfDestination(result: number, further = 0): Expression {
   return expression('fib', [
     beU32Attr(NFTA_FIB_DREG, NFT_REG_1),
     beU32Attr(NFTA_FIB_RESULT, result),
-    beU32Attr(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR),
+    beU32Attr(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR | further),
   ]);
 }
 
@@ -289,9 +293,24 @@ export function routeInterfaceName(): Expression {
   return fibOfDestination(NFT_FIB_RESULT_OIFNAME);
 }
 
-/** Goes on where the node has no route to the destination, or the address is its own. At the same hooks. */
-export function hasNoRoute(): readonly Expression[] {
-  return [fibOfDestination(NFT_FIB_RESULT_OIF), cmp(NFT_CMP_EQ, u32Bytes(0))];
+/**
+ * Goes on where the node would have no route to the destination, or a policy rule refused it, if the packet had this mark;
+ * or where the address is its own. The packet keeps the mark that it has. At the same hooks.
+ */
+export function hasNoRouteWith(mark: number): readonly Expression[] {
+  const setMark = (sreg: number): Expression =>
+    expression('meta', [beU32Attr(NFTA_META_KEY, NFT_META_MARK), beU32Attr(NFTA_META_SREG, sreg)]);
+  return [
+    meta(NFT_META_MARK, NFT_REG_2),
+    expression('immediate', [
+      beU32Attr(NFTA_IMMEDIATE_DREG, NFT_REG_3),
+      dataValue(NFTA_IMMEDIATE_DATA, u32Bytes(mark)),
+    ]),
+    setMark(NFT_REG_3),
+    fibOfDestination(NFT_FIB_RESULT_OIF, NFTA_FIB_F_MARK),
+    setMark(NFT_REG_2),
+    cmp(NFT_CMP_EQ, u32Bytes(0)),
+  ];
 }
 
 /** Goes on for a destination that is no address of the node. */

@@ -74,21 +74,27 @@ test(
     assert.match(unknown.evidence[0] ?? '', /^seen: kubelet \(process \d+\)$/);
     assert.match(unknown.remedy[0] ?? '', /--service-cidr CIDR/);
 
-    const proxy = async (
-      ...rules: readonly (readonly [address: string, what: string])[]
-    ): Promise<unknown> => {
+    type Rule = readonly [address: string, what: string];
+    const proxyBy = async (program: string, rules: readonly Rule[]): Promise<unknown> => {
       const lines = rules.map(
         ([address, what]) =>
           `-A KUBE-SERVICES -d ${address}/32 -p tcp -m comment --comment "a/x:y ${what}" -m tcp --dport 443 -j RETURN`,
       );
       const input = ['*nat', ':KUBE-SERVICES - [0:0]', ...lines, 'COMMIT', ''].join('\n');
-      return await node.namespace.run(['iptables-restore'], { input });
+      return await node.namespace.run([program], { input });
     };
+    const proxy = (...rules: readonly Rule[]): Promise<unknown> => proxyBy('iptables-nft-restore', rules);
     await proxy(['172.30.0.1', 'cluster IP'], ['198.51.100.7', 'external IP']);
     assert.deepEqual(await state(), ['service-network-guessed', '172.30.0.0']);
     await proxy(['10.96.0.1', 'cluster IP']);
     assert.deepEqual(await state(), ['10.96.0.0']);
     await proxy();
+    const tables = async (): Promise<string> =>
+      await node.namespace.run(['cat', '/proc/net/ip_tables_names']);
+    assert.equal(await tables(), '', 'a look makes none');
+    await proxyBy('iptables-legacy-restore', [['172.29.0.1', 'cluster IP']]);
+    assert.deepEqual(await state(), ['service-network-guessed', '172.29.0.0'], 'of the old kind');
+    await node.namespace.run(['iptables-legacy', '-t', 'nat', '-F']);
     const set =
       'table ip kube-proxy {\n set cluster-ips {\n type ipv4_addr\n elements = { 172.31.0.1 }\n }\n}\n';
     await node.namespace.run(['nft', '-f', '-'], { input: set });

@@ -85,7 +85,7 @@ test('a network of the daemon that is the LAN is left out, said once, and used w
   assert.deepEqual(node.podState('one').services, ['10.43.0.0/16']);
   assert.deepEqual(
     node.ruleTable.filter(({ does }) => does !== 'host-routes').map(({ to }) => to.address),
-    ['10.43.0.0', '10.43.0.0'],
+    ['10.43.0.0', '10.43.0.0', '10.43.0.0', '10.43.0.0'],
   );
   const [left, ...more] = node.side.status().servicesLeftOut;
   assert.deepEqual(more, []);

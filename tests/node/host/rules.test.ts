@@ -11,6 +11,7 @@ import {
   planRules,
   PROHIBIT_PRIORITY,
 } from '../../../src/node/host/rule-keeper.ts';
+import { KNOWN_WAY_MARK } from '../../../src/node/host/ports.ts';
 import { FakeNode, NODE } from './fake-node.ts';
 import { undo } from './undo-node.ts';
 
@@ -31,6 +32,14 @@ const OURS = {
 } as const;
 /** Asked before: where the node has a route of its own to such a network. */
 const WAY = { ...OURS, priority: KNOWN_WAY_PRIORITY, does: 'known-way' } as const;
+/** The same for what the guard asks, before a packet is routed. */
+const ASKED = [WAY, OURS].map(({ to, priority, protocol, does }) => ({
+  mark: KNOWN_WAY_MARK,
+  to,
+  priority,
+  protocol,
+  does,
+}));
 /** Asked before all of others: the pods' routes. */
 const PODS = {
   to: network('192.168.2.0/24'),
@@ -48,12 +57,12 @@ async function serviceNode(): Promise<FakeNode> {
 
 test('what comes in by the shim for a service network is prohibited, from the first pod on', async () => {
   const node = await serviceNode();
-  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS, ...ASKED]);
   node.addUplink('eth1', 7);
   await node.side.attach(node.pod('two', '192.168.3.94', { uplink: 'eth1' }));
   assert.deepEqual(
     node.ruleTable.map((rule) => ('iif' in rule ? rule.iif : undefined)),
-    ['lh0', 'lh0', undefined, 'lh1', 'lh1'],
+    ['lh0', 'lh0', undefined, undefined, undefined, 'lh1', 'lh1'],
   );
   await node.pass(1000);
   assert.equal(node.counts.get('host-repaired'), undefined);
@@ -67,13 +76,16 @@ test('without services there is the rule for pods alone, and the others follow t
   await node.pass(10);
   assert.deepEqual(
     node.ruleTable.map(({ to }) => to),
-    [PODS.to, SERVICES, SERVICES, OTHERS, OTHERS],
+    [PODS.to, SERVICES, SERVICES, OTHERS, OTHERS, SERVICES, SERVICES, OTHERS, OTHERS],
   );
   node.services.set('config', [OTHERS]);
   await node.pass(10);
-  assert.deepEqual(node.ruleTable, [PODS, { ...WAY, to: OTHERS }, { ...OURS, to: OTHERS }]);
+  assert.deepEqual(
+    node.ruleTable,
+    [PODS, WAY, OURS, ...ASKED].map((rule) => (rule === PODS ? rule : { ...rule, to: OTHERS })),
+  );
   await node.side.attach(node.pod('two', '192.168.2.94', { services: [SERVICES] }));
-  assert.deepEqual(node.ruleTable.length, 5, 'a network that only one pod has named, too');
+  assert.deepEqual(node.ruleTable.length, 9, 'a network that only one pod has named, too');
   assert.equal(node.counts.get('host-repaired'), undefined);
 });
 
@@ -83,7 +95,7 @@ test('a rule that somebody removed is back within 100 ms, and said; rules of oth
   node.ruleTable.push(theirs);
   node.removeRule(node.ruleTable[1] ?? OURS);
   await node.pass(100);
-  assert.deepEqual(node.ruleTable, [WAY, PODS, theirs, OURS]);
+  assert.deepEqual(node.ruleTable, [WAY, PODS, ...ASKED, theirs, OURS]);
   assert.equal(node.counts.get('host-repaired'), 1);
   assert.ok(node.log.some(({ fields }) => JSON.stringify(fields).includes('rule iif lh0 to 10.43.0.0/16')));
 });
@@ -93,14 +105,14 @@ test('a lost notice of a rule is made good by a look', async () => {
   node.ruleTable = [];
   node.side.noticesLost();
   await node.pass(100);
-  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS, ...ASKED]);
 });
 
 test('somebody who removes it again and again is noticed and not fought for ever', async () => {
   const node = await serviceNode();
   let puts = 0;
   for (let at = 0; at < 200; at++) {
-    const rule = node.ruleTable.find(({ does }) => does === 'prohibit');
+    const rule = node.ruleTable.find(({ does, iif }) => does === 'prohibit' && iif !== undefined);
     if (rule !== undefined) {
       puts += 1;
       node.removeRule(rule);
@@ -110,7 +122,7 @@ test('somebody who removes it again and again is noticed and not fought for ever
   assert.ok(puts < 20, `${puts} times in a minute`);
   assert.ok(node.side.status().fights.some(({ item }) => item.includes('rule iif lh0')));
   await node.pass(120_000);
-  assert.deepEqual(node.ruleTable, [WAY, PODS, OURS], 'in the end it is there');
+  assert.deepEqual(node.ruleTable, [WAY, PODS, ...ASKED, OURS], 'in the end it is there');
 });
 
 test('rules of a shim that has another name now, and of an earlier run, go', async () => {
@@ -122,7 +134,7 @@ test('rules of a shim that has another name now, and of an earlier run, go', asy
   for (const kind of ['uplink', 'attachment'])
     for (const record of records) if (record.kind === kind) side.resume(record);
   await side.start();
-  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS, ...ASKED]);
   assert.equal(node.counts.get('host-repaired'), undefined);
 });
 
@@ -154,7 +166,7 @@ test('rules that could not be read are tried again', async () => {
   assert.deepEqual(node.ruleTable, []);
   node.refuseRules = undefined;
   await node.pass(6000);
-  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS]);
+  assert.deepEqual(node.ruleTable, [WAY, OURS, PODS, ...ASKED]);
 });
 
 test('there are never more than 64 rules, which the kernel asks one after another', () => {

@@ -35,7 +35,7 @@ test('what was removed is said, and nothing of a node that has nothing of ours',
     done: [
       REMOVED_SHIM,
       'put net.ipv4.conf.eth0.forwarding back to 0',
-      'removed 3 policy rules',
+      'removed 5 policy rules',
       'removed the nftables table inet leasehold',
     ],
     failed: [],

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { cidr, formatCidr, type Cidr } from '../../../src/base/cidr.ts';
+import { cidr, formatCidr, networkOf, type Cidr } from '../../../src/base/cidr.ts';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
+import { SysError } from '../../../src/base/sys-error.ts';
 import { instant, type Instant } from '../../../src/base/time.ts';
+import { parseKept, formatKept } from '../../../src/node/services/kept.ts';
+import type { FoundServiceNetwork, Inference } from '../../../src/node/services/found.ts';
 import { ServiceFinder } from '../../../src/node/services/finder.ts';
 import type { ServiceSearch } from '../../../src/node/services/search.ts';
 
@@ -10,8 +13,12 @@ const NOTHING: ServiceSearch = { networks: [], kubelet: undefined, failed: [] };
 const UNKNOWN: ServiceSearch = { networks: [], kubelet: 'kubelet (process 7)', failed: ['the API is away'] };
 const MINUTE = 60_000;
 
-function found(network: string, guessed = false): ServiceSearch {
-  const one = { network: cidr(network) as Cidr<Ipv4>, source: 'a test', guessed };
+function found(network: string, inferred?: Inference): ServiceSearch {
+  const one = {
+    network: networkOf(cidr(network) as Cidr<Ipv4>),
+    source: 'a test',
+    ...(inferred === undefined ? {} : { inferred }),
+  };
   return { networks: [one], kubelet: 'kubelet (process 7)', failed: [] };
 }
 
@@ -22,6 +29,8 @@ let searches: number;
 let stated: boolean;
 let networks: readonly string[];
 let said: string[];
+let refused: SysError | undefined;
+let kept: readonly FoundServiceNetwork[];
 let finder: ServiceFinder;
 
 beforeEach(() => {
@@ -32,11 +41,20 @@ beforeEach(() => {
   stated = false;
   networks = [];
   said = [];
+  kept = [];
+  refused = undefined;
   const log = (level: string) => (_: unknown, message: string) => void said.push(`${level} ${message}`);
   finder = new ServiceFinder({
     search: () => {
       searches += 1;
       return Promise.resolve(answer);
+    },
+    kept: {
+      read: () => Promise.resolve(kept),
+      keep: (all) => {
+        if (refused !== undefined) throw refused;
+        kept = all;
+      },
     },
     networks: { set: (source, all) => (networks = all.map((network) => `${source} ${formatCidr(network)}`)) },
     isStated: () => stated,
@@ -98,9 +116,68 @@ test('a node without is an error, said once, until it is found; then it stays', 
 });
 
 test('a guess is a warning', async () => {
-  answer = found('172.30.0.0/16', true);
+  answer = found('172.30.0.0/16', 'size');
   await finder.start();
   assert.match(said[0] ?? '', /^warn .*is a guess: state it with --service-cidr$/);
+});
+
+test('a guess takes the place of nothing that is better known', async () => {
+  answer = found('172.20.0.0/16', 'unconfirmed');
+  await finder.start();
+  answer = found('10.100.0.0/16', 'size');
+  await next();
+  assert.deepEqual(networks, ['node 10.100.0.0/16'], 'addresses of services say more than a default');
+  answer = found('10.43.0.0/16', 'unconfirmed');
+  assert.equal(await next(), MINUTE, 'a guess is looked at again soon');
+  assert.deepEqual(networks, ['node 10.100.0.0/16']);
+  answer = found('10.100.0.0/12', 'size');
+  await next();
+  assert.deepEqual(networks, ['node 10.96.0.0/12']);
+  answer = found('10.100.0.0/20');
+  await next();
+  for (const worse of ['usual', 'size', 'unconfirmed'] as const) {
+    answer = found('10.43.0.0/16', worse);
+    assert.equal(await next(), 10 * MINUTE);
+    assert.deepEqual(networks, ['node 10.100.0.0/20'], 'the API that said it is away');
+  }
+  assert.equal(said.filter((line) => line.startsWith('warn')).length, 3, said.join('\n'));
+  answer = found('10.100.0.0/19');
+  await next();
+  assert.deepEqual(networks, ['node 10.100.0.0/19']);
+});
+
+test('what an earlier run has found counts from the start, until as much is known', async () => {
+  kept = found('10.100.0.0/20').networks;
+  answer = found('10.43.0.0/16', 'unconfirmed');
+  await finder.start();
+  assert.deepEqual(networks, ['node 10.100.0.0/20'], 'the API is away');
+  answer = found('10.100.0.0/19');
+  await next();
+  assert.deepEqual(networks, ['node 10.100.0.0/19']);
+  assert.deepEqual(kept, answer.networks);
+});
+
+test('what was found is read again in the same boot, whatever became of the file', () => {
+  for (const one of [found('10.43.0.0/16'), found('10.96.0.0/12', 'usual'), found('172.20.0.0/16', 'size')]) {
+    const text = formatKept('boot', one.networks);
+    const read = parseKept('boot', text).map(({ source: _source, ...rest }) => rest);
+    assert.deepEqual(
+      read,
+      one.networks.map(({ source: _source, ...rest }) => rest),
+    );
+    assert.deepEqual(parseKept('another', text), []);
+    assert.deepEqual(parseKept('boot', text.replace('/', '/x')), []);
+    assert.deepEqual(parseKept('boot', text.replace(' ', ' x')), []);
+  }
+  assert.deepEqual(parseKept('boot', ''), []);
+});
+
+test('a disk that takes nothing keeps no service from a pod', async () => {
+  answer = found('10.43.0.0/16');
+  refused = new SysError('write', 'ENOSPC');
+  await finder.start();
+  assert.deepEqual(networks, ['node 10.43.0.0/16']);
+  assert.match(said[0] ?? '', /^warn .*could not be written down/);
 });
 
 test('what is stated later takes the place of what was found, and the other way round', async () => {
@@ -120,6 +197,7 @@ test('a start waits for a search that hangs no longer than three seconds', async
   const hanging = Promise.withResolvers<ServiceSearch>();
   const slow = new ServiceFinder({
     search: () => hanging.promise,
+    kept: { read: () => Promise.resolve(kept), keep: (all) => (kept = all) },
     networks: { set: (source, all) => (networks = all.map((network) => `${source} ${formatCidr(network)}`)) },
     isStated: () => false,
     clock: { now: () => instant(0) },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatCidr } from '../../../src/base/cidr.ts';
 import type { Json } from '../../../src/base/json.ts';
+import { isGuess } from '../../../src/node/services/found.ts';
 import { CLUSTER_PLACES } from '../../../src/node/services/places.ts';
 import type { ApiServer, ClusterFacts } from '../../../src/node/services/ports.ts';
 import { searchServiceNetworks } from '../../../src/node/services/search.ts';
@@ -65,9 +66,7 @@ function factsOf(node: Node, asked: Asked[] = []): ClusterFacts {
 
 async function search(node: Node, asked?: Asked[]) {
   const { networks, kubelet, failed } = await searchServiceNetworks(factsOf(node, asked), CLUSTER_PLACES);
-  const shown = networks.map(
-    ({ network, guessed }) => `${formatCidr(network)}${guessed === true ? ' ?' : ''}`,
-  );
+  const shown = networks.map((one) => `${formatCidr(one.network)}${isGuess(one) ? ' ?' : ''}`);
   return { shown, kubelet, failed, sources: networks.map(({ source }) => source) };
 }
 
@@ -200,11 +199,16 @@ describe('where a worker has its service network', () => {
     assert.deepEqual((await search({ files, processes: [own] })).shown, ['10.96.0.0/12']);
   });
 
-  test('k3s agent: its default is a guess until something shows it; a server has it by its own', async () => {
-    const agent = await search({ processes: [AGENT] });
-    assert.deepEqual(agent.shown, ['10.43.0.0/16 ?']);
-    const server = await search({ processes: [{ pid: 8, argv: ['/usr/local/bin/k3s server', '', ''] }] });
-    assert.deepEqual(server.shown, ['10.43.0.0/16']);
+  test('k3s: its default is a guess until something shows it, on a server too, whose flags are hidden', async () => {
+    const server = { pid: 8, argv: ['/usr/local/bin/k3s server', '', ''] };
+    for (const processes of [[AGENT], [server]]) {
+      assert.deepEqual((await search({ processes })).shown, ['10.43.0.0/16 ?']);
+      const api = { [CIDRS]: { items: [{ spec: { cidrs: ['10.55.0.0/16'] } }] } };
+      const files = { '/var/lib/rancher/k3s/agent/kubeproxy.kubeconfig': KUBELET_CONF, ...PEM };
+      assert.deepEqual((await search({ processes, files, api })).shown, ['10.55.0.0/16']);
+    }
+    const stated = { ...server, argv: ['/usr/local/bin/k3s', 'server', '--service-cidr=10.55.0.0/16'] };
+    assert.deepEqual((await search({ processes: [stated] })).shown, ['10.55.0.0/16']);
   });
 
   test("the kubelet's own --kubeconfig; no process in sight, but its files", async () => {

@@ -96,6 +96,9 @@ test('what comes in by one interface for a network is prohibited', () => {
       suppressPrefixLength: 0,
     },
   });
+  const marked = addDestinationRuleRequest({ ...rule, iif: undefined, mark: 0x4c656173 });
+  assert.equal(marked.op, 'RTM_NEWRULE from all fwmark 0x4c656173 to 10.43.7.7/16 prohibit');
+  assert.ok(marked.payload.toHex().includes('08000a007361654c'), 'FRA_FWMARK');
   assert.deepEqual(decodeRule(add.payload.with(1, 33)), error('bad-length', 'FRA_DST'));
 });
 
