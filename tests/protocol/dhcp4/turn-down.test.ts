@@ -97,6 +97,24 @@ describe('an OFFER that must not be taken', () => {
     }
   });
 
+  test('of a pool in which many are in use: the search goes on, however many were given before', () => {
+    const t = transcript({}).start('> DISCOVER');
+    const inUse = 3 * MOST_TURNED_DOWN;
+    t.objectionTo = () => SEEN;
+    // As dnsmasq does: the same address until it is declined, then the next.
+    for (let given = 0; given < inUse;) {
+      assert.ok(t.state.kind === 'selecting');
+      const yiaddr = ipv4(`192.168.1.${10 + given}`);
+      const { declines, discovers } = account(t);
+      t.take({ type: 'message', message: t.answer('DHCPOFFER', { yiaddr }) });
+      if (account(t).declines > declines) given += 1;
+      assert.ok(discovers < 3 * inUse, `${yiaddr} is offered for ever`);
+      t.now = t.due;
+      t.take({ type: 'wake' });
+    }
+    assert.equal(account(t).declines, inUse);
+  });
+
   test('and is wished for is not wished for again', () => {
     const t = transcript({}).does({ type: 'start', hint: ADDRESS }, '> DISCOVER');
     assert.ok(t.sent.options.has(50));
