@@ -1,6 +1,4 @@
-import { mkdirSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { SpoolWatch } from './api/spool-watch.ts';
 import type { Ipv4 } from './base/ipv4.ts';
@@ -13,21 +11,18 @@ import { runDelegate } from './daemon-delegate.ts';
 import { diagnosesOf } from './daemon-diagnoses.ts';
 import { leaseHere, openHostSide, watchGuard } from './daemon-host.ts';
 import { takeUpLeases } from './daemon-leases.ts';
+import { keptNetworks, lockNode, lockStateDir, openFiles } from './daemon-state.ts';
 import { linkMaker } from './cni/plugins/link-maker.ts';
 import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
 import { adoptAll } from './cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from './kernel/clock.ts';
-import { lockFile, lockNetworkNamespace, type FileLock } from './kernel/file-lock.ts';
 import { KernelClusterFacts } from './kernel/cluster-facts.ts';
 import { HostFrameSender } from './kernel/frame-sender.ts';
 import { HostNetwork } from './kernel/host-network.ts';
-import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
+import { recordFileName } from './kernel/lease-files.ts';
 import { namespaceAt } from './kernel/namespace-at.ts';
-import { foreignFolder } from './kernel/ownership.ts';
 import { watchNetwork } from './kernel/network-watch.ts';
 import { openTap } from './kernel/packet-tap.ts';
-import { readOwnFile, writeOwnFile } from './kernel/own-file.ts';
-import { PastAddresses } from './kernel/past-addresses.ts';
 import { watchPodLinks } from './kernel/pod-link-watch.ts';
 import { PodNetwork } from './kernel/pod-network.ts';
 import { readResultCache } from './kernel/result-cache.ts';
@@ -39,7 +34,6 @@ import { recordStore } from './lease/stored.ts';
 import { listenOn } from './listen.ts';
 import type { Asker } from './node/host/holders.ts';
 import { ServiceFinder } from './node/services/finder.ts';
-import { formatKept, parseKept } from './node/services/kept.ts';
 import { CLUSTER_PLACES } from './node/services/places.ts';
 import { searchServiceNetworks } from './node/services/search.ts';
 import { Counters } from './observe/counters.ts';
@@ -55,14 +49,10 @@ export type DaemonOptions = {
   readonly serviceCidrs: readonly string[];
 };
 
-const OWNER_FOLDER = 0o700;
 /** An orderly end takes well under a second; counted from the signal, a hung one is cut. */
 const STOP_LIMIT_MS = 10_000;
 /** What is under way may end and be answered; a connection that is still there then is cut. */
 const LAST_ANSWERS_MS = 2000;
-
-/** In the state folder: what the search for service networks has found. */
-const KEPT_NETWORKS = 'service-networks';
 
 type Log = ReturnType<typeof createLog>;
 
@@ -292,59 +282,6 @@ async function closeApi(api: Server): Promise<void> {
   const cut = setTimeout(() => api.closeAllConnections(), LAST_ANSWERS_MS);
   await promise;
   clearTimeout(cut);
-}
-
-function lockStateDir(stateDir: string): FileLock {
-  if (!stateDir.startsWith('/')) throw new Error(`--state-dir ${stateDir}: must be an absolute path`);
-  let problem: string | undefined;
-  try {
-    mkdirSync(stateDir, { recursive: true, mode: OWNER_FOLDER });
-    problem = foreignFolder(stateDir);
-  } catch (error) {
-    throw unusable(stateDir, error);
-  }
-  if (problem !== undefined) throw new Error(`--state-dir ${stateDir}: cannot be used: ${problem}`);
-  const lock = lockFile(join(stateDir, 'lock'));
-  if (lock.ok) return lock.value;
-  if (lock.error.code === 'EWOULDBLOCK') {
-    throw new Error(
-      `--state-dir ${stateDir}: another daemon uses this folder; stop it, or choose another folder`,
-    );
-  }
-  throw unusable(stateDir, lock.error);
-}
-
-/** Two daemons on one node, each with its records, would undo each other's work for ever. */
-function lockNode(): FileLock {
-  const lock = lockNetworkNamespace();
-  if (lock.ok) return lock.value;
-  if (lock.error.code !== 'EWOULDBLOCK') throw lock.error;
-  const who = lock.error.detail === undefined ? '' : ` (${lock.error.detail})`;
-  throw new Error(
-    `another leasehold daemon runs in this network namespace${who}, with another socket and state folder: a node has one; stop that one first`,
-  );
-}
-
-function unusable(stateDir: string, error: unknown): Error {
-  const text = error instanceof Error ? error.message : String(error);
-  return new Error(`--state-dir ${stateDir}: cannot be used: ${text}`, { cause: error });
-}
-
-function keptNetworks(stateDir: string): ConstructorParameters<typeof ServiceFinder>[0]['kept'] {
-  return {
-    read: async () => parseKept(bootId(), (await readOwnFile(stateDir, KEPT_NETWORKS)) ?? ''),
-    keep: (found) => writeOwnFile(stateDir, KEPT_NETWORKS, formatKept(bootId(), found)),
-  };
-}
-
-async function openFiles(
-  stateDir: string,
-): Promise<{ readonly files: LeaseFiles; readonly past: PastAddresses }> {
-  try {
-    return { files: await LeaseFiles.open(stateDir), past: await PastAddresses.open(stateDir) };
-  } catch (error) {
-    throw unusable(stateDir, error);
-  }
 }
 
 function openUplinkTap(

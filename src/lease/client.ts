@@ -128,7 +128,8 @@ export class LeaseClient {
       begin: () => this.dispatch({ type: 'start', hint, habit: habits.of(lan) }),
       account: () => this.#account,
     });
-    if (!acquired.ok && acquired.error.kind === 'no-lease') habits.failed(lan, this.identity.config);
+    if (!acquired.ok && acquired.error.kind === 'no-lease')
+      habits.failed(lan, this.identity.config, acquired.error.outcome);
     return acquired;
   }
 

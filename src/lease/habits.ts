@@ -1,5 +1,6 @@
 import { between, type Instant, seconds } from '../base/time.ts';
 import { extraText } from '../protocol/dhcp4/extras.ts';
+import type { Outcome } from '../protocol/dhcp4/diagnosis.ts';
 import { doubted, type Habit, isNameless, NO_HABIT } from '../protocol/dhcp4/habit.ts';
 import type { Dhcp4Config } from '../protocol/dhcp4/state.ts';
 import type { LeaseWorld } from './ports.ts';
@@ -65,8 +66,16 @@ export class Habits {
     if (!isSame(before.first, habit.first)) this.#say(lan, habit);
   }
 
-  /** A client has got nothing although it began like this; who must give its identifier did not, if that is left out. */
-  failed(lan: string | undefined, { clientIdOptional = false }: Pick<Dhcp4Config, 'clientIdOptional'>): void {
+  /**
+   * A client has got nothing although it began like this; who must give its identifier did not, if that is left out. Who
+   * was heard, and refused or offered what it could not take, says nothing of how to ask.
+   */
+  failed(
+    lan: string | undefined,
+    { clientIdOptional = false }: Pick<Dhcp4Config, 'clientIdOptional'>,
+    outcome: Outcome,
+  ): void {
+    if (outcome === 'refused' || outcome === 'unusable') return;
     if (lan !== undefined && (clientIdOptional || !isNameless(this.of(lan)))) this.#known.delete(lan);
   }
 

@@ -109,7 +109,10 @@ export class Keeper {
     }
     this.#listen(identity.uplinkIndex, lease);
     client.resume();
-    if (found.kind === 'there') void this.follow(client);
+    if (found.kind === 'there') {
+      void this.follow(client);
+      this.#podLinks.seen(client, found.link.up);
+    }
     if (found.kind !== 'there' || found.link.hasAddress || client.lease === undefined) return;
     client.restore('address');
     // It may have been taken away for a NAK that came just before the end of the earlier run.
@@ -153,7 +156,7 @@ export class Keeper {
       }
     } catch (error) {
       if (!isSysError(error)) throw error;
-      // Then a round finds out that it is gone; routes that are lost with its link stay so.
+      // Then the rounds have to find out that it is gone, or that its link is down and up again.
       this.#world.count('pod-not-followed');
     }
   }
@@ -195,8 +198,10 @@ export class Keeper {
     const seenBefore = this.#missing.has(client);
     if (!gone) this.#missing.delete(client);
     else if (!seenBefore) this.#missing.add(client);
-    if (found.kind === 'there' && client.lease !== undefined && !found.link.hasAddress)
-      client.restore('address');
+    if (found.kind === 'there') {
+      this.#podLinks.seen(client, found.link.up);
+      if (client.lease !== undefined && !found.link.hasAddress) client.restore('address');
+    }
     if (!gone) return 'there';
     if (!seenBefore) return 'missing';
     this.#world.count('pod-gone');

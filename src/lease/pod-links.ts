@@ -15,7 +15,7 @@ export interface PodLinkOwner {
   upAgain(client: LeaseClient): void;
 }
 
-/** Tells from what happens to links in pods' namespaces when a pod has lost something that it should have. */
+/** Tells from what happens to links in pods' namespaces, and from what the rounds see of them, when a pod has lost something that it should have. */
 export class PodLinks {
   readonly #world: Pick<LeaseWorld, 'clock' | 'timers'>;
   readonly #owner: PodLinkOwner;
@@ -34,9 +34,14 @@ export class PodLinks {
       const { link } = client.identity;
       if (link.index !== index || link.mac !== mac) continue;
       if (removed) this.#owner.gone(client);
-      else if (!up) this.#down.add(client);
-      else if (this.#down.delete(client)) this.#isUpAgain(client);
+      else this.seen(client, up);
     }
+  }
+
+  /** Its link as a look finds it: it may have gone down before anybody listened, or a notice may be missed. */
+  seen(client: LeaseClient, up: boolean): void {
+    if (!up) this.#down.add(client);
+    else if (this.#down.delete(client)) this.#isUpAgain(client);
   }
 
   #isUpAgain(client: LeaseClient): void {

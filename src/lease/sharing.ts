@@ -1,6 +1,5 @@
 import { heldBy, isSameToServer } from '../protocol/dhcp4/state.ts';
 import type { LeaseClient } from './client.ts';
-import type { PodNamespace } from './ports.ts';
 import type { LeaseRecord } from './record.ts';
 
 /**
@@ -46,22 +45,4 @@ export function hasMac(
 /** With the state as it is, and not only what has to survive of it: a server may hold what was only asked for. */
 export function whole(client: LeaseClient): LeaseRecord {
   return { ...client.identity, state: client.state };
-}
-
-/** Whether a request is for the interface that a client serves: of the same namespace, in this boot. */
-export function isSame(
-  client: LeaseClient,
-  request: {
-    readonly pod: Pick<PodNamespace, 'inode'>;
-    readonly link: Pick<LeaseRecord['link'], 'index' | 'mac'>;
-  },
-  bootId: string,
-): boolean {
-  const { netns, link } = client.identity;
-  return (
-    client.identity.bootId === bootId &&
-    netns.inode === request.pod.inode &&
-    link.index === request.link.index &&
-    link.mac === request.link.mac
-  );
 }

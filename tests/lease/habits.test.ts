@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ipv4 } from '../../src/base/ipv4.ts';
 import type { Dhcp4Message } from '../../src/wire/dhcp4/message.ts';
 import {
   assertNothingHeld,
@@ -168,6 +169,21 @@ describe('a server that does not take a long option 61', () => {
     await attached(world, manager, world.addPod('d'), {
       client: { ...ours.client, clientId: `${LONG_ID}62` },
     });
+    assert.ok(world.time.now() - began < 50, `${world.time.now() - began} ms`);
+    await manager.close();
+  });
+
+  test('a pod that is heard and gets nothing, for an address that it cannot have, does not either', async () => {
+    const { world } = tripping(hasLongId);
+    const manager = managerOf(world);
+    const ours = { clientId: LONG_ID, clientIdOptional: true };
+    await attached(world, manager, world.addPod('a'), asks(ours));
+    const elsewhere = asks({ ...ours, clientId: `${LONG_ID}61`, requestedAddress: ipv4('10.0.0.1') });
+    const refused = await attach(world, manager, world.addPod('b'), elsewhere);
+    assert.ok(!refused.ok && refused.error.kind === 'no-lease', 'no such address here');
+    assert.equal(refused.error.outcome, 'refused');
+    const began = world.time.now();
+    await attached(world, manager, world.addPod('c'), asks({ ...ours, clientId: `${LONG_ID}62` }));
     assert.ok(world.time.now() - began < 50, `${world.time.now() - began} ms`);
     await manager.close();
   });

@@ -159,6 +159,35 @@ describe('a link of a pod that the kernel tells of', () => {
     await manager.close();
   });
 
+  test('down when the daemon starts, or since a notice that was missed: the same when it is up', async () => {
+    const { world, manager, pod } = await running();
+    const { routes } = pod;
+    await manager.close();
+    pod.link.up = false;
+    pod.routes = [];
+    const second = managerOf(world);
+    for (const record of stored(world)) await second.resume(record);
+    second.watch();
+    await world.time.run(SECOND_MS);
+    assert.deepEqual(pod.routes, [], 'nothing is done to a link that is down');
+    pod.link.up = true;
+    second.podLinkChanged(changeOf(pod, {}));
+    await world.time.run(10);
+    assert.deepEqual([pod.routes, world.counts.get('routes-restored')], [routes, 1]);
+
+    pod.link.up = false;
+    second.podLinkChanged(undefined);
+    await world.time.run(SECOND_MS);
+    pod.link.up = true;
+    pod.routes = [];
+    second.podLinkChanged(undefined);
+    await world.time.run(SECOND_MS);
+    assert.deepEqual([pod.routes, world.counts.get('routes-restored')], [routes, 2]);
+    await world.time.run(3 * ROUND_MS);
+    assert.equal(world.counts.get('routes-restored'), 2, 'once');
+    await second.close();
+  });
+
   test('other changes of a link, or of one with the same index elsewhere, are no reason', async () => {
     const { world, manager, pod } = await running();
     pod.routes = [];

@@ -88,12 +88,15 @@ export function addressProblem(lan: NodeLan, uplink: UplinkHere, address: Ipv4):
 /**
  * Who has an address on the LAN of an interface, of the node itself and the routers that it knows, in words; undefined:
  * nobody. The same address on another interface is another network's, unless the node says that it is on this one too.
+ * A router is who has a default route: that of a single network may be the very pod that asks for its address again.
  */
 export function holderOnLan(lan: NodeLan, index: number, address: Ipv4): string | undefined {
   const isHere = onLink(lan, index).some((network) => cidrContains(network, address));
   const own = lan.addresses.find(({ cidr }) => cidr.address === address);
   if (own !== undefined && (isHere || own.index === index)) return 'the node itself';
-  const routed = lan.routes.find((one) => one.gateway === address && (isHere || one.index === index));
+  const routed = lan.routes.find(
+    (one) => one.dst.prefix === 0 && one.gateway === address && (isHere || one.index === index),
+  );
   return routed === undefined ? undefined : `the gateway of the node's route to ${formatCidr(routed.dst)}`;
 }
 

@@ -100,7 +100,7 @@ export type Answered = {
   readonly manner: Manner;
   /** The try before it, which was not answered; undefined: it was the first. */
   readonly before: Manner | undefined;
-  /** The OFFER came within PROMPT. */
+  /** The OFFER came within PROMPT, and is the first: it shows that the messages before it were not answered. */
   readonly prompt: boolean;
 };
 

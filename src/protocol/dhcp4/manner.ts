@@ -17,12 +17,18 @@ const WHOLE_AGAIN = 2;
 /** One REQUEST in so many is without the broadcast bit, which a first answer needed or did not. */
 const UNICAST_EVERY = 3;
 
+/** Whether an OFFER was not taken for the address in it: its server heard the message, and had nothing against it. */
+function wasHeard({ turnedDown, ignored }: Acquisition): boolean {
+  return turnedDown.length > 0 || ignored['other-address'] !== undefined;
+}
+
 /** Whether the DISCOVER number `tries` (from 0) lacks option 61, of a client that has one. */
 export function isNamelessTry(config: Dhcp4Config, acquisition: Acquisition, tries: number): boolean {
   const { habit, hint, offers, naks } = acquisition;
   const isOurs = config.clientIdOptional === true && config.clientId !== undefined;
   // Who had an address had it under its identifier, and who was answered is not unheard.
   if (!isOurs || isNameless(habit) || hint !== undefined || offers + naks > 0) return false;
+  if (wasHeard(acquisition)) return false;
   return tries >= NAMELESS_FROM && (tries - NAMELESS_FROM) % 2 === 0;
 }
 
@@ -65,10 +71,11 @@ export function answeredBy(config: Dhcp4Config, state: StateOf<'selecting'>, now
   const { acquisition, tries, requestedAt } = state;
   if (acquisition.answered !== undefined) return acquisition.answered;
   const last = tries - 1;
+  const isKnown = !wasHeard(acquisition) && !isNamelessTry(config, acquisition, last);
   return {
     manner: mannerOf(config, acquisition.habit, last),
     before: last === 0 ? undefined : mannerOf(config, acquisition.habit, last - 1),
-    prompt: between(requestedAt, now) <= PROMPT && !isNamelessTry(config, acquisition, last),
+    prompt: isKnown && between(requestedAt, now) <= PROMPT,
   };
 }
 

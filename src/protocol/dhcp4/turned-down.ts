@@ -26,7 +26,10 @@ type Search = {
   readonly requests: number;
 };
 
-/** One more, with how often this server gave it; 1 where there is no room to count. */
+/**
+ * One more, with how often this server gave it. Infinity where there is no room to count: nobody waits then for a server
+ * to insist, for it would be waited for for ever.
+ */
 export function withTurnedDown<S extends Search>(
   before: S,
   given: Given,
@@ -40,7 +43,7 @@ export function withTurnedDown<S extends Search>(
   const { address, serverId } = given;
   const now: TurnedDown = { address: address.address, serverId, holder, times, asked };
   if (at >= 0) return { acquisition: { ...before, turnedDown: turnedDown.with(at, now) }, times };
-  if (turnedDown.length >= MOST_TURNED_DOWN) return { acquisition: before, times };
+  if (turnedDown.length >= MOST_TURNED_DOWN) return { acquisition: before, times: Infinity };
   return { acquisition: { ...before, turnedDown: [...turnedDown, now] }, times };
 }
 

@@ -18,6 +18,13 @@ const CONFIGURING = [
   'ms-classless-static-routes',
 ] as const satisfies readonly OptionName[];
 
+/** Options of routes: each group hides those after it (RFC 3442), so that what is stated there changes nothing. */
+const ROUTES = [
+  [DHCP4_OPTIONS['rfc3442-classless-static-routes'].code],
+  [DHCP4_OPTIONS['ms-classless-static-routes'].code],
+  [DHCP4_OPTIONS['static-routes'].code, DHCP4_OPTIONS.routers.code],
+] as const satisfies readonly (readonly number[])[];
+
 const MASK = DHCP4_OPTIONS['subnet-mask'].code;
 const LEASE_TIME = DHCP4_OPTIONS['dhcp-lease-time'].code;
 
@@ -43,7 +50,8 @@ export function statedIn(message: Dhcp4Message): Stated {
  * stated before goes on, by name. RFC 2131 4.4.5 says what becomes of the times and nothing of the rest, and servers
  * differ in what they repeat. A pod that runs does not lose its mask or its default route for that:
  *
- * - What an ACK of the same server does not mention stays as it was; what it states differently is applied.
+ * - What an ACK of the same server does not mention stays as it was; what it states differently is applied. So options
+ *   of routes that would hide another one that it states differently do not stay.
  * - Another server's ACK that states any configuration is a configuration of its own: it is taken as a whole, for nobody
  *   knows that the two servers' words fit together. One that states none only extends. The mask stays in any case where
  *   it is not stated: that of the address's class would be a guess, and the address is in use with this one.
@@ -56,7 +64,7 @@ export function completed(
   inUse: Lease4,
 ): { readonly message: Dhcp4Message; readonly unread: readonly string[] } {
   const said = statedIn(message);
-  const filled = Object.entries(keptOf(message, serverId, inUse))
+  const filled = Object.entries(keptOf(message, said, serverId, inUse))
     .map(([code, hex]) => [Number(code), fromHex(hex)] as const)
     .filter(([code]) => said[code] === undefined)
     // A lease time that cannot be read makes the message void.
@@ -72,7 +80,7 @@ export function completed(
 }
 
 /** What of `inUse` goes on where this ACK does not say otherwise. */
-function keptOf(message: Dhcp4Message, serverId: Ipv4, inUse: Lease4): Stated {
+function keptOf(message: Dhcp4Message, said: Stated, serverId: Ipv4, inUse: Lease4): Stated {
   const { stated = {}, address } = inUse;
   const length = stated[LEASE_TIME];
   const always: Stated = length === undefined ? {} : { [LEASE_TIME]: length };
@@ -80,5 +88,13 @@ function keptOf(message: Dhcp4Message, serverId: Ipv4, inUse: Lease4): Stated {
   if (yiaddr !== IPV4_ANY && !cidrContains(address, yiaddr)) return always;
   const isWhole = serverId !== inUse.serverId && Object.keys(read(message, CONFIGURING)).length > 0;
   const mask = { [MASK]: toHex(ipv4ToBytes(maskFromPrefix(address.prefix))) };
-  return isWhole ? { ...always, ...mask } : { ...stated, ...mask };
+  return isWhole ? { ...always, ...mask } : { ...withoutHiding(stated, said), ...mask };
+}
+
+/** What was stated before, without options of routes behind which something that is stated differently now would be lost. */
+function withoutHiding(stated: Stated, said: Stated): Stated {
+  const differs = (code: number): boolean => said[code] !== undefined && said[code] !== stated[code];
+  const changed = ROUTES.findIndex((codes) => codes.some(differs));
+  const hiding = new Set<number>(ROUTES.slice(0, Math.max(0, changed)).flat());
+  return Object.fromEntries(Object.entries(stated).filter(([code]) => !hiding.has(Number(code))));
 }

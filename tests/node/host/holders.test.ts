@@ -46,6 +46,14 @@ test("the node's own address and its router's are held, each on its LAN and on n
   assert.equal(holderOf(node, NODE, undefined), undefined, 'nobody knows which LAN that is');
 });
 
+test('the gateway of a route to one network may be a pod of this node, a VPN perhaps: it is held by nobody', async () => {
+  const node = await nodeOnTwoLans();
+  const dst = { address: ipv4('10.8.0.0'), prefix: 24 };
+  node.routeTable.push({ dst, protocol: RTPROT_STATIC, index: UPLINK, gateway: STATIC });
+  await node.side.learn();
+  assert.equal(holderOf(node, STATIC, LAN), undefined);
+});
+
 test('an address of the node on another interface, in the network of this one, is on this LAN too', async () => {
   const node = await nodeOnTwoLans();
   node.setAddress(STATIC, OTHER_UPLINK);

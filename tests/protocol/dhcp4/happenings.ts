@@ -1,5 +1,7 @@
 import * as fc from 'fast-check';
 import { IPV4_ANY } from '../../../src/base/ipv4.ts';
+import { EXTRA } from '../../../src/protocol/dhcp4/extras.ts';
+import { type Habit, nameless } from '../../../src/protocol/dhcp4/habit.ts';
 import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
 import type { DhcpMessageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
@@ -34,6 +36,7 @@ export type Happening =
       readonly mask: number | undefined;
       /** Of option 3. */
       readonly router: string;
+      /** Bits of the transaction id that differ; 1: a transaction without option 61 (see namelessXid). */
       readonly xidOff: number;
       readonly rapid: boolean;
       readonly source: Source | undefined;
@@ -135,6 +138,7 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
 export const config: fc.Arbitrary<Dhcp4Config> = fc.record({
   chaddr: fc.constant(CONFIG.chaddr),
   clientId: fc.constantFrom(CONFIG.clientId, undefined),
+  clientIdOptional: fc.boolean(),
   requestedAddress: fc.constantFrom(undefined, undefined, ADDRESS),
   parameterRequest: fc.constant(CONFIG.parameterRequest),
   send: fc.constant(CONFIG.send),
@@ -144,6 +148,17 @@ export const config: fc.Arbitrary<Dhcp4Config> = fc.record({
   relays: fc.constantFrom([], [OTHER_SERVER]),
   ipv6Only: fc.boolean(),
 });
+
+const leftOut = fc.subarray([EXTRA.rapidCommit, EXTRA.parameterRequestList, EXTRA.maxMessageSize]);
+const manner = fc.record({ leftOut, broadcast: fc.boolean() });
+
+/** What clients before this one found out. */
+export const habit: fc.Arbitrary<Habit> = fc
+  .record({
+    known: fc.record({ first: manner, whole: manner, request: leftOut, failed: fc.nat(6) }),
+    isNameless: fc.boolean(),
+  })
+  .map(({ known, isNameless }) => (isNameless ? nameless(known) : known));
 
 /** An address that was held before. */
 export const last = fc.constantFrom(undefined, ADDRESS, OTHER_ADDRESS, HELD_ADDRESS);

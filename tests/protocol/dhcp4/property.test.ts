@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { instant } from '../../../src/base/time.ts';
 import { leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
-import { config, happening, last, seeds } from './happenings.ts';
+import { config, habit, happening, last, seeds } from './happenings.ts';
 import { CONFIG, reply } from './messages.ts';
 import { Watched } from './watched.ts';
 
@@ -11,15 +11,22 @@ const RUNS = 1500;
 
 test('whatever happens, the invariants hold', () => {
   fc.assert(
-    fc.property(config, last, seeds, fc.array(happening, { maxLength: 60 }), (settings, was, seed, story) => {
-      const client = new Watched(settings, seed, was);
-      client.take({ type: 'start' });
-      for (const what of story) client.happen(what);
-      client.take({ type: 'release' });
-      assert.equal(client.state.kind, 'stopped');
-      assert.equal(wakeAt(client.state), undefined);
-      for (const what of story) client.happen(what);
-    }),
+    fc.property(
+      config,
+      last,
+      fc.option(habit, { nil: undefined }),
+      seeds,
+      fc.array(happening, { maxLength: 60 }),
+      (settings, was, known, seed, story) => {
+        const client = new Watched(settings, seed, was);
+        client.take({ type: 'start', habit: known });
+        for (const what of story) client.happen(what);
+        client.take({ type: 'release' });
+        assert.equal(client.state.kind, 'stopped');
+        assert.equal(wakeAt(client.state), undefined);
+        for (const what of story) client.happen(what);
+      },
+    ),
     { numRuns: RUNS },
   );
 });

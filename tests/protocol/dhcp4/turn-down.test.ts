@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { describeAcquisition, outcomeOf } from '../../../src/protocol/dhcp4/diagnosis.ts';
+import { NO_HABIT } from '../../../src/protocol/dhcp4/habit.ts';
 import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
 import type { Objection } from '../../../src/protocol/dhcp4/step.ts';
 import { MOST_TURNED_DOWN } from '../../../src/protocol/dhcp4/turned-down.ts';
@@ -73,6 +74,45 @@ describe('an OFFER that must not be taken', () => {
       t.does({ type: 'wake' }, '> DISCOVER');
     }
     assert.equal(account(t).declines, 0);
+  });
+
+  test('is an answer all the same: nothing is at fault with the message, and the next pods ask as before', () => {
+    const t = transcript({ [ADDRESS]: NODE }, { rapidCommit: true, clientIdOptional: true })
+      .start('> DISCOVER')
+      .hears(0, 'DHCPOFFER', {}, 'ignore held-on-this-node', `turned down ${ADDRESS}`);
+    t.now = t.due;
+    t.does({ type: 'wake' }, '> DISCOVER');
+    t.does({ type: 'message', message: t.answer('DHCPOFFER', OTHER) }, '> REQUEST');
+    assert.deepEqual(t.learned(t.state), NO_HABIT);
+  });
+
+  test('and then silence: the server has heard the client, which goes on to give its identifier', () => {
+    const t = transcript({ [ADDRESS]: NODE }, { clientIdOptional: true })
+      .start('> DISCOVER')
+      .hears(0, 'DHCPOFFER', {}, 'ignore held-on-this-node', `turned down ${ADDRESS}`);
+    for (let turn = 0; turn < 8; turn++) {
+      t.now = t.due;
+      t.does({ type: 'wake' }, '> DISCOVER');
+      assert.ok(t.sent.options.has(61), `DISCOVER ${turn + 2}`);
+    }
+  });
+
+  test('of a pool in which many are in use: the search goes on, however many were given before', () => {
+    const t = transcript({}).start('> DISCOVER');
+    const inUse = 3 * MOST_TURNED_DOWN;
+    t.objectionTo = () => SEEN;
+    // As dnsmasq does: the same address until it is declined, then the next.
+    for (let given = 0; given < inUse;) {
+      assert.ok(t.state.kind === 'selecting');
+      const yiaddr = ipv4(`192.168.1.${10 + given}`);
+      const { declines, discovers } = account(t);
+      t.take({ type: 'message', message: t.answer('DHCPOFFER', { yiaddr }) });
+      if (account(t).declines > declines) given += 1;
+      assert.ok(discovers < 3 * inUse, `${yiaddr} is offered for ever`);
+      t.now = t.due;
+      t.take({ type: 'wake' });
+    }
+    assert.equal(account(t).declines, inUse);
   });
 
   test('and is wished for is not wished for again', () => {

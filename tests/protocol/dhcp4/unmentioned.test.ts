@@ -128,10 +128,29 @@ describe('an extending ACK of the same server', () => {
     });
   }
 
-  test('another router where classless routes stay: they go on to count (RFC 3442)', () => {
+  test('the same router again, without classless routes: they go on to count (RFC 3442)', () => {
+    renewing(CLASSLESS).hears(4, 'DHCPACK', only({ ...TIMES, routers: [ROUTER] }), `extend ${ADDRESS}`);
+  });
+
+  test('another router without classless routes: those of before would hide it, and go', () => {
     const t = renewing(CLASSLESS);
-    t.hears(4, 'DHCPACK', only({ ...TIMES, routers: [OTHER_ROUTER] }), `extend ${ADDRESS}`);
-    assert.deepEqual(leaseOf(t.state)?.routers, [OTHER_ROUTER]);
+    const moved = only({ ...TIMES, routers: [OTHER_ROUTER] });
+    t.hears(4, 'DHCPACK', moved, `install ${ADDRESS} for ${ADDRESS}`);
+    const expected = [
+      { dst: net('10.99.0.0/32'), router: ROUTER },
+      { dst: net('0.0.0.0/0'), router: OTHER_ROUTER },
+    ];
+    assert.deepEqual(leaseOf(t.state)?.routes, expected);
+    t.wake(8, `> REQUEST to ${SERVER}`).hears(8, 'DHCPACK', only(TIMES), `extend ${ADDRESS}`);
+    assert.deepEqual(leaseOf(t.state)?.routes, expected, 'for good');
+  });
+
+  test('classless routes by the option of Microsoft, where those of RFC 3442 were: the same', () => {
+    const t = renewing(CLASSLESS);
+    const routes = [{ destination: net('0.0.0.0/0'), router: OTHER_ROUTER }];
+    const moved = only({ ...TIMES, 'ms-classless-static-routes': routes });
+    t.hears(4, 'DHCPACK', moved, `install ${ADDRESS} for ${ADDRESS}`);
+    assert.deepEqual(leaseOf(t.state)?.routes, [{ dst: net('0.0.0.0/0'), router: OTHER_ROUTER }]);
   });
 
   test('T1 and T2 are not kept: without them they are shares of the lease', () => {

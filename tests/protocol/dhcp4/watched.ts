@@ -3,11 +3,18 @@ import { type Instant, instant } from '../../../src/base/time.ts';
 import { type Cidr, cidrContains, formatCidr } from '../../../src/base/cidr.ts';
 import { ipv4, type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '../../../src/base/ipv4.ts';
 import { step } from '../../../src/protocol/dhcp4/client.ts';
+import { EXTRA } from '../../../src/protocol/dhcp4/extras.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
 import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import type { Dhcp4Effect, Dhcp4Event, Objection } from '../../../src/protocol/dhcp4/step.ts';
-import { dhcp4Size, emitDhcp4, MAX_DHCP4_BYTES, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
+import {
+  type Dhcp4Message,
+  dhcp4Size,
+  emitDhcp4,
+  MAX_DHCP4_BYTES,
+  parseDhcp4,
+} from '../../../src/wire/dhcp4/message.ts';
 import { type Happening, PROTECTED } from './happenings.ts';
 import { ADDRESS, HELD_ADDRESS, reply } from './messages.ts';
 
@@ -104,6 +111,7 @@ export class Watched {
         assert.ok(this.#sends.length <= MOST_SENDS_PER_SECOND, 'no flood');
         assert.ok(dhcp4Size(effect.message) <= MAX_DHCP4_BYTES);
         assert.deepEqual(parseDhcp4(emitDhcp4(effect.message)), { ok: true, value: effect.message });
+        this.#checkIdentity(before, effect.message);
         break;
       case 'install':
         assert.deepEqual(effect.replaces, this.#installed, 'what is in use is replaced');
@@ -125,6 +133,16 @@ export class Watched {
       case 'turned-down':
         break;
     }
+  }
+
+  /** Who must give an identifier does in all messages; else all that are sent for a lease have it, or none (RFC 2131 4.2). */
+  #checkIdentity(before: Dhcp4State, { options }: Dhcp4Message): void {
+    const { clientId, clientIdOptional } = this.config;
+    const has = options.has(EXTRA.clientIdentifier);
+    if (clientId === undefined || clientIdOptional !== true) assert.equal(has, clientId !== undefined);
+    const lease = leaseOf(this.state) ?? leaseOf(before);
+    if (lease === undefined || clientId === undefined) return;
+    assert.equal(has, lease.leftOut?.includes(EXTRA.clientIdentifier) !== true, 'one name for one lease');
   }
 
   #use(lease: Lease4): void {
@@ -193,7 +211,7 @@ export class Watched {
         this.take({ type: 'link-up', verify: what.verify });
         break;
       case 'message': {
-        const xid = 'xid' in this.state ? (this.state.xid + what.xidOff) >>> 0 : 1;
+        const xid = 'xid' in this.state ? (this.state.xid ^ what.xidOff) >>> 0 : 1;
         const message = reply(what.type, xid, {
           yiaddr: ipv4(what.yiaddr),
           options: {
