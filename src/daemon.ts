@@ -96,6 +96,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   ends.defer(() => timers.close());
   const sendFrame = (ifindex: number, frame: Uint8Array) => frames.send(ifindex, frame);
+  let { lan } = config;
   const {
     side: hostSide,
     services: networks,
@@ -109,6 +110,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     sendFrame,
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
     leases: () => leases.list().flatMap(leaseHere),
+    lan: () => lan,
   });
   ends.defer(() => hostSide.close());
   ends.defer(() => nested.close());
@@ -222,7 +224,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   // Before the pods are looked at: a search that is not done would take the services' routes from those that run.
   await found;
   await hostSide.start();
-  const stopReloading = onReload(options.configPath, log, ({ services: again }) => {
+  const stopReloading = onReload(options.configPath, log, ({ services: again, lan: lanAgain }) => {
+    lan = lanAgain;
     networks.set('config', again);
     stated = again.length + flagged.length > 0;
     finder.restated();
@@ -265,7 +268,7 @@ function onReload(path: string | undefined, log: Log, take: (config: DaemonConfi
   const reload = (): void => {
     try {
       take(loadConfig(path));
-      log.info({ path }, 'the service networks are read again; other keys count from the next start on');
+      log.info({ path }, '"services" and "lan" are read again; other keys count from the next start on');
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       log.error({ error: error.message }, 'the configuration cannot be read again; nothing changes');
