@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createApi } from './api/server.ts';
 import { SpoolWatch } from './api/spool-watch.ts';
 import type { Ipv4 } from './base/ipv4.ts';
+import type { Mac } from './base/mac.ts';
 import { isSysError } from './base/sys-error.ts';
 import { CniDispatcher } from './cni/dispatch.ts';
 import { KeyedOperations } from './cni/keyed.ts';
@@ -146,6 +147,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
     count,
     holderOnNode: (address: Ipv4, asker: Asker) => hostSide.holderOf(address, asker),
+    isPodMac: (address: Mac, uplink: string) =>
+      hostSide.attachmentsOf().some((pod) => pod.mac === address && pod.uplink === uplink),
     changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };
   const diagnoses = diagnosesOf(
@@ -339,13 +342,17 @@ function openUplinkTap(
   return (uplinkIndex, onFrame) => {
     const tap = openTap(uplinkIndex, filter);
     tap.onFrame(
-      (frame, { checksumReady }) => onFrame(frame, checksumReady),
+      (frame, { checksumReady, outgoing }) => onFrame(frame, checksumReady, outgoing),
       (error) => {
         count('tap-error');
         log.warn({ uplinkIndex, error: error.message }, 'the uplink can not be listened to for now');
       },
     );
-    return { attached: () => tap.attached(), close: () => void tap.close() };
+    return {
+      attached: () => tap.attached(),
+      hearOutgoing: (on) => tap.hearOutgoing(on),
+      close: () => void tap.close(),
+    };
   };
 }
 

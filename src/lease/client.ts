@@ -13,6 +13,7 @@ import { validFor } from './configuration.ts';
 import type { ClientParts } from './client-parts.ts';
 import { Exchange } from './exchange.ts';
 import { LeaseHands } from './hands.ts';
+import type { Origin } from './inbox.ts';
 import { Installer } from './installer.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
@@ -59,17 +60,17 @@ export class LeaseClient {
     state: Dhcp4State,
     earlier: Pick<LeaseRecord, 'leftovers' | 'adopting'> = {},
   ) {
-    const { world, inbox, isCrowded } = parts;
+    const { world, inbox } = parts;
     this.#parts = parts;
     this.#world = world;
     this.identity = identity;
     this.#state = state;
     const recipient = {
       xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
-      deliver: (message: Dhcp4Message) => this.dispatch({ type: 'message', message }),
+      deliver: (message: Dhcp4Message, origin: Origin) => this.#hear(message, origin),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
-    this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);
+    this.#exchange = new Exchange(world, inbox, identity, recipient, parts);
     const hands = { record: () => this.record(), placeGone: () => parts.suspect(identity.key) };
     this.#hands = new LeaseHands(world, identity, hands, earlier.leftovers);
     this.#waiter = new Waiter(world);
@@ -216,6 +217,13 @@ export class LeaseClient {
   get #account(): Acquisition | undefined {
     if ('acquisition' in this.#state) return this.#state.acquisition;
     return this.#waiter.waiting ? this.#known : undefined;
+  }
+
+  #hear(message: Dhcp4Message, origin: Origin): void {
+    const before = leaseOf(this.#state);
+    this.dispatch({ type: 'message', message });
+    const after = leaseOf(this.#state);
+    if (after !== undefined && after !== before) this.#exchange.leasedFrom(origin);
   }
 
   /** One event through the machine, and all that follows from it. Never throws. */

@@ -2,15 +2,22 @@ import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { type ArpPacket, parseArpFrame } from '../wire/arp.ts';
 import { addresseeOf, parseDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
+import type { Source } from '../protocol/dhcp4/source.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import type { FrameTap, OpenTap } from './ports.ts';
+
+/** The headers around a message; the Ethernet source is undefined where a UDP socket heard it. */
+export type Origin = Pick<Source, 'address' | 'mac'> & {
+  /** It was heard as it left by the uplink: a macvlan of this machine broadcast it. */
+  readonly outgoing?: boolean;
+};
 
 /** A client that waits for messages. */
 export interface Recipient {
   readonly chaddr: Mac;
   /** The transaction it has in flight, if any. */
   readonly xid: () => number | undefined;
-  readonly deliver: (message: Dhcp4Message) => void;
+  readonly deliver: (message: Dhcp4Message, origin: Origin) => void;
   /** Something came for it that is no message. */
   readonly deliverGarbled: () => void;
 }
@@ -26,6 +33,9 @@ export class Inbox {
   readonly #openTap: OpenTap;
   readonly #count: (event: string) => void;
   readonly #taps = new Map<number, FrameTap>();
+  /** By uplink, who wants to hear what leaves by it, and the taps that do. */
+  readonly #hearsOutgoing = new WeakSet<FrameTap>();
+  readonly #ofOutgoing = new Map<number, Set<object>>();
   readonly #byMac = new Map<Mac, Set<Recipient>>();
   readonly #arpWatchers = new Map<Ipv4, Set<ArpWatcher>>();
 
@@ -38,10 +48,30 @@ export class Inbox {
   listen(uplinkIndex: number): void {
     this.#dropDetached();
     if (this.#taps.has(uplinkIndex)) return;
-    const tap = this.#openTap(uplinkIndex, (frame, checksumReady) =>
-      this.frame(frame, checksumReady, uplinkIndex),
+    const tap = this.#openTap(uplinkIndex, (frame, checksumReady, outgoing = false) =>
+      this.frame(frame, checksumReady, uplinkIndex, outgoing),
     );
     this.#taps.set(uplinkIndex, tap);
+    this.#turnOutgoing(uplinkIndex);
+  }
+
+  /** From now on messages that leave by an uplink are heard, too. Returns what ends that. */
+  hearOutgoing(uplinkIndex: number): () => void {
+    const leave = addTo(this.#ofOutgoing, uplinkIndex, {});
+    this.#turnOutgoing(uplinkIndex);
+    return () => {
+      leave();
+      this.#turnOutgoing(uplinkIndex);
+    };
+  }
+
+  #turnOutgoing(uplinkIndex: number): void {
+    const tap = this.#taps.get(uplinkIndex);
+    const on = this.#ofOutgoing.has(uplinkIndex);
+    if (tap === undefined || on === this.#hearsOutgoing.has(tap)) return;
+    tap.hearOutgoing(on);
+    if (on) this.#hearsOutgoing.add(tap);
+    else this.#hearsOutgoing.delete(tap);
   }
 
   /** Whether what arrives at this uplink is heard. */
@@ -72,11 +102,13 @@ export class Inbox {
     return addTo(this.#arpWatchers, address, (packet, uplinkIndex) => watcher(packet, uplinkIndex));
   }
 
-  /** An Ethernet frame from the tap of this uplink. */
-  frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number): void {
+  /** An Ethernet frame from the tap of this uplink. `outgoing`: it left by it. */
+  frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number, outgoing = false): void {
     const datagram = parseUdp4Frame(frame, { checksumReady });
-    if (datagram.ok) this.payload(datagram.value.payload);
-    else if (datagram.error === 'not-ipv4') this.#arp(frame, uplinkIndex);
+    if (datagram.ok) {
+      const { payload, src, srcMac } = datagram.value;
+      this.payload(payload, { address: src, mac: srcMac, ...(outgoing ? { outgoing } : {}) });
+    } else if (datagram.error === 'not-ipv4') this.#arp(frame, uplinkIndex);
     else this.#count(`frame-dropped:${datagram.error}`);
   }
 
@@ -93,10 +125,10 @@ export class Inbox {
   }
 
   /** The payload of a UDP datagram to port 68 that an uplink's tap heard: for whom it is meant. */
-  payload(bytes: Uint8Array): void {
+  payload(bytes: Uint8Array, origin: Origin): void {
     const message = this.#parse(bytes);
     if (message !== undefined) {
-      for (const recipient of this.#recipientsOf(message)) recipient.deliver(message);
+      for (const recipient of this.#recipientsOf(message)) recipient.deliver(message, origin);
       return;
     }
     const addressee = addresseeOf(bytes);
@@ -105,16 +137,16 @@ export class Inbox {
   }
 
   /**
-   * The payload that a pod's own socket heard: for that pod alone. A broadcast reaches every socket that listens, and
+   * The payload that a pod's own socket heard from an address: for that pod alone. A broadcast reaches every socket that listens, and
    * each of them would hand the answers to all others on once more.
    */
-  payloadFor(recipient: Recipient, bytes: Uint8Array): void {
+  payloadFor(recipient: Recipient, bytes: Uint8Array, from: Ipv4): void {
     const message = this.#parse(bytes);
     const addressee = message ?? addresseeOf(bytes);
     if (addressee === undefined) return;
     if (addressee.chaddr !== recipient.chaddr && addressee.xid !== recipient.xid()) return;
     if (message === undefined) recipient.deliverGarbled();
-    else recipient.deliver(message);
+    else recipient.deliver(message, { address: from, mac: undefined });
   }
 
   #parse(bytes: Uint8Array): Dhcp4Message | undefined {

@@ -5,7 +5,7 @@ import { mac, type Mac } from '../../src/base/mac.ts';
 import { Inbox } from '../../src/lease/inbox.ts';
 import { emitDhcp4 } from '../../src/wire/dhcp4/message.ts';
 import { emitUdp4Frame } from '../../src/wire/ip/udp4.ts';
-import { OUR_MAC, reply, SERVER } from '../protocol/dhcp4/messages.ts';
+import { OF_SERVER, OUR_MAC, reply, SERVER } from '../protocol/dhcp4/messages.ts';
 
 const OTHER_MAC = mac('02:00:5e:10:00:02');
 const STRANGER = mac('02:00:5e:10:00:99');
@@ -13,12 +13,17 @@ const STRANGER = mac('02:00:5e:10:00:99');
 function setUp() {
   const counted: string[] = [];
   const opened: number[] = [];
+  const outgoing: string[] = [];
   const closed: number[] = [];
   const detached = new Set<number>();
   const inbox = new Inbox(
     (index) => {
       opened.push(index);
-      return { attached: () => !detached.has(index), close: () => void closed.push(index) };
+      return {
+        attached: () => !detached.has(index),
+        hearOutgoing: (on) => void outgoing.push(`${index} ${on}`),
+        close: () => void closed.push(index),
+      };
     },
     (event) => counted.push(event),
   );
@@ -31,8 +36,8 @@ function setUp() {
       deliverGarbled: () => void heard.push(`${name} garbled`),
     });
   const say = (chaddr: Mac, xid: number): void =>
-    inbox.payload(emitDhcp4(reply('DHCPOFFER', xid, { fields: { chaddr } })));
-  return { inbox, counted, opened, closed, detached, heard, listen, say };
+    inbox.payload(emitDhcp4(reply('DHCPOFFER', xid, { fields: { chaddr } })), OF_SERVER);
+  return { inbox, counted, opened, outgoing, closed, detached, heard, listen, say };
 }
 
 describe('a message goes', () => {
@@ -73,8 +78,8 @@ describe('a message goes', () => {
     listen('a', OUR_MAC, 1);
     listen('b', OTHER_MAC, 2);
     const whole = emitDhcp4(reply('DHCPOFFER', 1, { fields: { chaddr: OUR_MAC } }));
-    inbox.payload(whole.subarray(0, 200));
-    inbox.payload(whole.subarray(0, 30));
+    inbox.payload(whole.subarray(0, 200), OF_SERVER);
+    inbox.payload(whole.subarray(0, 30), OF_SERVER);
     assert.deepEqual(heard, ['a garbled']);
     assert.deepEqual(counted, ['message-dropped:too-short', 'message-dropped:too-short']);
   });
@@ -102,7 +107,7 @@ describe('a message goes', () => {
 describe('what cannot be read', () => {
   test('is counted by its reason', () => {
     const { inbox, counted } = setUp();
-    inbox.payload(new Uint8Array(10));
+    inbox.payload(new Uint8Array(10), OF_SERVER);
     inbox.frame(new Uint8Array(10), true, 2);
     assert.deepEqual(counted, ['message-dropped:too-short', 'frame-dropped:frame-too-short']);
   });
@@ -148,5 +153,21 @@ describe('taps', () => {
     detached.delete(2);
     inbox.listen(2);
     assert.deepEqual(opened, [2, 3, 2]);
+  });
+
+  test('what leaves by an uplink is heard while somebody waits for it, by the next tap, too', () => {
+    const { inbox, outgoing, detached } = setUp();
+    inbox.listen(2);
+    const leave = inbox.hearOutgoing(2);
+    const leaveToo = inbox.hearOutgoing(2);
+    leave();
+    leave();
+    assert.deepEqual(outgoing, ['2 true']);
+    detached.add(2);
+    inbox.listen(3);
+    detached.delete(2);
+    inbox.listen(2);
+    leaveToo();
+    assert.deepEqual(outgoing, ['2 true', '2 true', '2 false']);
   });
 });

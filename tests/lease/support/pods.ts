@@ -70,7 +70,7 @@ export class SocketModel implements UdpPort {
   readonly #pod: PodModel;
   readonly #transmit: (datagram: Datagram) => void;
   readonly local: Ipv4;
-  #callback: ((bytes: Uint8Array) => void) | undefined;
+  #callback: ((bytes: Uint8Array, from: Ipv4) => void) | undefined;
   #open = true;
 
   constructor(pod: PodModel, local: Ipv4, transmit: (datagram: Datagram) => void) {
@@ -93,13 +93,13 @@ export class SocketModel implements UdpPort {
     return undefined;
   }
 
-  onMessage(callback: (bytes: Uint8Array) => void): void {
+  onMessage(callback: (bytes: Uint8Array, from: Ipv4) => void): void {
     if (this.#callback !== undefined) throw new Error('a second listener');
     this.#callback = callback;
   }
 
-  hear(bytes: Uint8Array): void {
-    if (this.#open) this.#callback?.(bytes);
+  hear(bytes: Uint8Array, from: Ipv4): void {
+    if (this.#open) this.#callback?.(bytes, from);
   }
 
   pendingBytes(): number {

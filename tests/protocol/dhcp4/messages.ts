@@ -5,11 +5,15 @@ import { DHCP_MESSAGE_TYPE, type DhcpMessageTypeName } from '../../../src/wire/d
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { makeOptions, type OptionName, type OptionValues } from '../../../src/wire/dhcp4/options.ts';
 import { DHCP4_OPTIONS } from '../../../src/wire/dhcp4/options.ts';
+import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
 
 export const OUR_MAC = mac('02:00:5e:10:00:01');
 export const SERVER = ipv4('192.168.1.1');
 export const OTHER_SERVER = ipv4('192.168.1.2');
+export const SERVER_MAC = mac('02:00:5e:00:00:01');
+/** Where the messages of SERVER come from. */
+export const OF_SERVER: Source = { address: SERVER, mac: SERVER_MAC, holder: 'sender' };
 export const ADDRESS = ipv4('192.168.1.50');
 export const OTHER_ADDRESS = ipv4('192.168.1.51');
 /** Another pod of the node has it. */

@@ -1,0 +1,26 @@
+import type { Ipv4 } from '../../base/ipv4.ts';
+import type { Mac } from '../../base/mac.ts';
+
+/** Who answers ARP on the uplink for the address that a message came from. */
+export type Holder =
+  /** The Ethernet address that sent it. */
+  | 'sender'
+  /** Another one. */
+  | 'other'
+  /** None. */
+  | 'nobody';
+
+/** Where a message came from, by the headers around it. Whoever can forge option 54 can forge each of them, too. */
+export type Source = {
+  /** The source of the IP packet. */
+  readonly address: Ipv4;
+  /** The source of the Ethernet frame; undefined where a UDP socket heard it, which does not tell. */
+  readonly mac: Mac | undefined;
+  /** Undefined where ARP was not asked. */
+  readonly holder: Holder | undefined;
+};
+
+/** For a person: "192.168.2.1 from 02:00:5e:10:00:01". */
+export function sourceText({ address, mac }: Source): string {
+  return mac === undefined ? address : `${address} from ${mac}`;
+}
