@@ -39,7 +39,6 @@ export class Exchange {
   readonly #inbox: Inbox;
   readonly #identity: LeaseIdentity;
   readonly #recipient: Recipient;
-  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
   readonly #isCrowded: () => boolean;
   readonly #isSibling: (address: Mac) => boolean;
   #lent: PodNamespace | undefined;
@@ -109,11 +108,12 @@ export class Exchange {
    * for more of a lease is best sent so: no pod sees it, and whoever does not know its xid cannot answer it.
    */
   #sendFromHost(bytes: Uint8Array, via: Via, { hasAddress, byUplink }: Asking): boolean {
-    const { lan, config } = this.#identity;
+    const { lan, uplinkIndex, config } = this.#identity;
     if (lan === undefined || !hasAddress) return false;
-    const to = via.kind === 'unicast' ? this.#server : BROADCAST_MAC;
     const isBeside = this.#server !== undefined && this.#isSibling(this.#server);
-    if (to === undefined || (via.from !== IPV4_ANY && (!byUplink || isBeside))) return false;
+    const mayGo = byUplink && uplinkIndex !== undefined && !isBeside;
+    const to = via.kind === 'unicast' ? this.#server : BROADCAST_MAC;
+    if (to === undefined || (via.from !== IPV4_ANY && !mayGo)) return false;
     const from = { mac: config.chaddr, address: via.from };
     const frame = dhcpFrame(from, { mac: to, address: destination(via) }, bytes);
     return this.#world.frames.send(lan.index, frame) === undefined;
