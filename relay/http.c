@@ -2,6 +2,7 @@
 #include "http.h"
 
 #include "io.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -222,6 +223,17 @@ static bool fail_to_connect(struct failure *failure, int error) {
     return false;
 }
 
+static bool is_impostor(int fd, const char *path, struct failure *failure) {
+    int64_t user = PEER_UNKNOWN;
+    if (peer_is_trusted(fd, path, &user))
+        return false;
+    *failure = (struct failure){.what = "another program listens in the daemon's place",
+                                .connected = true,
+                                .impostor = true,
+                                .user = user};
+    return true;
+}
+
 bool http_exchange(const char *path, struct span head, struct span body, int64_t deadline, struct answer *answer,
                    struct failure *failure) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -229,7 +241,7 @@ bool http_exchange(const char *path, struct span head, struct span body, int64_t
         return fail_to_connect(failure, errno);
     struct reply reply = {0};
     bool good = connect_until(fd, path, deadline) || fail_to_connect(failure, errno);
-    good = good && converse(fd, head, body, deadline, &reply, failure);
+    good = good && !is_impostor(fd, path, failure) && converse(fd, head, body, deadline, &reply, failure);
     (void)close(fd);
     if (!good)
         return false;

@@ -19,7 +19,9 @@ struct answer {
 struct failure {
     const char *what;
     int error;      /* errno, 0 when the system has no part in it */
-    bool connected; /* the daemon may have the request, or a part of it */
+    bool connected; /* somebody answered: the daemon may have the request, or a part of it */
+    bool impostor;  /* the process that listens there is not the daemon's: nothing was sent to it */
+    int64_t user;   /* then whose it is, PEER_UNKNOWN where that cannot be told */
 };
 
 /* Sends head and body, reads the whole answer. False: there is none that can be trusted, `failure` says why. */

@@ -8,6 +8,7 @@
 #include "http.h"
 #include "io.h"
 #include "json.h"
+#include "peer.h"
 #include "request.h"
 #include "spool.h"
 #include "start.h"
@@ -160,6 +161,13 @@ static void describe(struct text *message, const struct call *call, const struct
         text_string(message, ": ");
         text_string(message, strerror(failure->error));
     }
+    if (failure->impostor) {
+        text_string(message, ": it is neither root's nor of the owner of the socket's folder");
+        if (failure->user != PEER_UNKNOWN) {
+            text_string(message, ", but of user ");
+            text_number(message, (uint64_t)failure->user, 1);
+        }
+    }
     /* A daemon that is not ready may say what it waits for. */
     struct span reason = {0};
     if (answer->status == NOT_READY && is_cni_error(answer->body) && json_member(answer->body, "msg", &reason)) {
@@ -170,6 +178,13 @@ static void describe(struct text *message, const struct call *call, const struct
 
 static void advise(struct text *hint, const struct call *call, const struct answer *answer,
                    const struct failure *failure) {
+    if (failure->impostor) {
+        text_string(hint, "Find it with `ss -xlp`, stop it, remove the socket, and start the daemon as root with "
+                          "`leasehold daemon --socket ");
+        text_string(hint, call->socket_path);
+        text_string(hint, "`.");
+        return;
+    }
     /* A socket that refuses is what a killed daemon leaves: there a person has to look. */
     bool on_its_way = failure->error == ENOENT && is_starting(call->socket_path, failure->error);
     if (answer->status == NOT_READY || on_its_way) {

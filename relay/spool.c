@@ -2,6 +2,7 @@
 
 #include "conf.h"
 #include "io.h"
+#include "peer.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -121,6 +122,9 @@ bool spool_write(const char *socket_path, struct span head, struct span body, st
     text_string(&built, suffix);
     (void)text_end(&built);
 
+    /* Its owner could take the spool away, and no daemon starts there. */
+    if (folder_is_foreign(socket_path))
+        return explain(why, path, " lies in a folder that belongs to another user", 0);
     (void)umask(0); /* the modes are then exactly those that are asked for */
     if (!make_folder(path))
         return explain(why, path, " cannot be made", errno);

@@ -50,6 +50,12 @@ const DEFINITIONS: Properties = {
   optionToSend: optionName(new Set([...OWN_OPTIONS, CLIENT_IDENTIFIER])),
 };
 
+const ADDRESSES = orNull({
+  type: 'array',
+  maxItems: 64,
+  items: { type: 'string', pattern: `^${IPV4_PATTERN}$` },
+});
+
 /** What the schema of the code leaves to functions of its own (src/cni/dhcp/). */
 const READ_BY_HAND: Readonly<Record<string, JsonSchema>> = {
   fqdn: orNull(
@@ -93,11 +99,8 @@ const READ_BY_HAND: Readonly<Record<string, JsonSchema>> = {
       ],
     },
   }),
-  servers: orNull({
-    type: 'array',
-    maxItems: 64,
-    items: { type: 'string', pattern: `^${IPV4_PATTERN}$` },
-  }),
+  servers: ADDRESSES,
+  relays: ADDRESSES,
   provide: orNull({
     type: 'array',
     maxItems: 1024,

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import * as v from 'valibot';
 import { type Cidr, networkOf, parseCidr } from './base/cidr.ts';
@@ -12,6 +12,7 @@ import { DHCP_KEYS, readDhcpKeys } from './cni/dhcp/keys.ts';
 import { MAC_POLICIES } from './cni/identity/pod-mac.ts';
 import { CniError, quoted } from './cni/spec/errors.ts';
 import { readShape } from './cni/spec/schema.ts';
+import { foreignButRoot, remedyFor } from './kernel/ownership.ts';
 import { nearest } from './base/nearest.ts';
 import { SERVICE_PREFIX_MIN } from './node/host/node-lan.ts';
 
@@ -200,7 +201,7 @@ function quotedKey(key: string): string {
 function readJsonFile(path: string): JsonObject {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readOwn(path);
   } catch (error) {
     throw new Error(`--config ${path}: cannot be read: ${error instanceof Error ? error.message : ''}`, {
       cause: error,
@@ -211,6 +212,19 @@ function readJsonFile(path: string): JsonObject {
   throw new Error(
     `--config ${path}: ${json.error.kind === 'syntax' ? `is not JSON: ${json.error.text}` : 'nests too deep'}`,
   );
+}
+
+/** What another user could write would be his word for all pods of the node. Links are followed: a ConfigMap is one. */
+function readOwn(path: string): string {
+  const fd = openSync(path, 'r');
+  try {
+    const stat = fstatSync(fd);
+    const problem = stat.isFile() ? foreignButRoot(stat) : undefined;
+    if (problem !== undefined) throw new Error(`it ${problem}; ${remedyFor(path)}`);
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function asObject(path: string, json: Json): JsonObject {

@@ -16,6 +16,7 @@ import { HostSide } from './node/host/host-side.ts';
 import { NestedLinks, type PodLink, type PodOnUplink } from './node/host/nested-links.ts';
 import { formatHostRecord, hostRecordKey, parseHostRecord, type HostRecord } from './node/host/record.ts';
 import { ServiceNetworks } from './node/host/service-networks.ts';
+import type { Debt } from './lease/debts.ts';
 import type { ManagedLease } from './lease/manager.ts';
 import type { HostWorld, LeaseHere } from './node/host/world.ts';
 
@@ -26,6 +27,8 @@ const MAC_LENGTH = 6;
 type Needs = Pick<HostWorld, 'timers' | 'leaseAddress' | 'leases' | 'lan' | 'sendFrame' | 'log' | 'count'> & {
   readonly stateDir: string;
   readonly host: HostNetwork;
+  /** RELEASEs that are owed. */
+  readonly debts: () => readonly Debt[];
 };
 
 export type HostParts = {
@@ -36,7 +39,7 @@ export type HostParts = {
 
 /** The node's side of the pods, with what an earlier run left; `start` of it comes when the leases are taken up. */
 export async function openHostSide(needs: Needs): Promise<HostParts> {
-  const { stateDir, host, log, ...world } = needs;
+  const { stateDir, host, log, debts, ...world } = needs;
   const { records, store } = await openHostRecords(stateDir, log);
   const services = new ServiceNetworks();
   const clock = { now, bootId: bootId() };
@@ -68,6 +71,7 @@ export async function openHostSide(needs: Needs): Promise<HostParts> {
       podLinks: (netns) => podLinks(netns, host),
     },
     pods: () => [...side.attachmentsOf(), ...world.leases()],
+    ended: () => debts().flatMap(endedOn),
   });
   return { side, services, nested };
 }
@@ -113,6 +117,11 @@ export function leaseHere({ record, lease }: ManagedLease): readonly LeaseHere[]
   const { key, netns, link, lan } = record;
   if (lease === undefined || lan === undefined || !link.owned) return [];
   return [{ key, netns, mac: link.mac, uplink: lan.name, address: lease.address.address }];
+}
+
+/** A pod that is gone, on its uplink; none while the kernel may still be taking its namespace apart. */
+function endedOn({ record: { key, link, lan }, tries }: Debt): readonly Omit<PodOnUplink, 'netns'>[] {
+  return lan === undefined || tries < 2 ? [] : [{ key, mac: link.mac, uplink: lan.name }];
 }
 
 /** Uplinks before pods, which stand on them. */

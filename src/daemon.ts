@@ -24,8 +24,8 @@ import { HostFrameSender } from './kernel/frame-sender.ts';
 import { HostNetwork } from './kernel/host-network.ts';
 import { LeaseFiles, recordFileName } from './kernel/lease-files.ts';
 import { namespaceAt } from './kernel/namespace-at.ts';
+import { foreignFolder } from './kernel/ownership.ts';
 import { watchNetwork } from './kernel/network-watch.ts';
-import { openTap } from './kernel/packet-tap.ts';
 import { PastAddresses } from './kernel/past-addresses.ts';
 import { watchPodLinks } from './kernel/pod-link-watch.ts';
 import { PodNetwork } from './kernel/pod-network.ts';
@@ -42,7 +42,7 @@ import { CLUSTER_PLACES } from './node/services/places.ts';
 import { searchServiceNetworks } from './node/services/search.ts';
 import { Counters } from './observe/counters.ts';
 import { createLog, type LogLevel } from './observe/log.ts';
-import { dhcpClientFilter } from './wire/bpf.ts';
+import { openUplinkTap } from './uplink-tap.ts';
 
 export type DaemonOptions = {
   readonly socketPath: string;
@@ -108,6 +108,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     timers,
     log,
     count,
+    debts: () => leases.debts(),
     sendFrame,
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
     leases: () => leases.list().flatMap(leaseHere),
@@ -142,6 +143,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       send: sendFrame,
       link: (name: string) => host.peek(name),
     },
+    childMacs: (ifindex: number) => host.rtnl.neighbours.filterOf(ifindex),
     get protect() {
       return [...config.protect, ...networks.all];
     },
@@ -293,11 +295,14 @@ async function closeApi(api: Server): Promise<void> {
 
 function lockStateDir(stateDir: string): FileLock {
   if (!stateDir.startsWith('/')) throw new Error(`--state-dir ${stateDir}: must be an absolute path`);
+  let problem: string | undefined;
   try {
     mkdirSync(stateDir, { recursive: true, mode: OWNER_FOLDER });
+    problem = foreignFolder(stateDir);
   } catch (error) {
     throw unusable(stateDir, error);
   }
+  if (problem !== undefined) throw new Error(`--state-dir ${stateDir}: cannot be used: ${problem}`);
   const lock = lockFile(join(stateDir, 'lock'));
   if (lock.ok) return lock.value;
   if (lock.error.code === 'EWOULDBLOCK') {
@@ -332,28 +337,6 @@ async function openFiles(
   } catch (error) {
     throw unusable(stateDir, error);
   }
-}
-
-function openUplinkTap(
-  log: Log,
-  count: (event: string) => void,
-): ConstructorParameters<typeof LeaseManager>[0]['openTap'] {
-  const filter = dhcpClientFilter();
-  return (uplinkIndex, onFrame) => {
-    const tap = openTap(uplinkIndex, filter);
-    tap.onFrame(
-      (frame, { checksumReady, outgoing }) => onFrame(frame, checksumReady, outgoing),
-      (error) => {
-        count('tap-error');
-        log.warn({ uplinkIndex, error: error.message }, 'the uplink can not be listened to for now');
-      },
-    );
-    return {
-      attached: () => tap.attached(),
-      hearOutgoing: (on) => tap.hearOutgoing(on),
-      close: () => void tap.close(),
-    };
-  };
 }
 
 /** What happens to the links of pods; undefined where the kernel does not tell: then the rounds find what they can. */

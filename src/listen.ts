@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { type FileLock, lockFileForAll } from './kernel/file-lock.ts';
+import { foreignFolder } from './kernel/ownership.ts';
 
 const OWNER_FOLDER = 0o700;
 const OWNER_ONLY = 0o600;
@@ -30,9 +31,11 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 /**
+/**
  * Claims the path of a socket for a daemon that is about to start, by a lock beside it that is held until the process
  * ends: the relay sees by it that a daemon is on its way, and two that start at once do not take each other's socket.
- * The folder is made, of mode 0700. Throws an Error for a path that cannot be used or is in use.
+ * The folder is made, of mode 0700. Throws an Error for a path that cannot be used or is in use, and for a folder that is
+ * another user's.
  */
 export function claimSocket(path: string): FileLock {
   if (!path.startsWith('/')) throw new Error(`--socket ${path}: must be an absolute path`);
@@ -43,6 +46,7 @@ export function claimSocket(path: string): FileLock {
   }
   try {
     mkdirSync(dirname(path), { recursive: true, mode: OWNER_FOLDER });
+    refuseForeignFolder(path);
     requireSocket(path);
   } catch (error) {
     throw unusable(path, error);
@@ -69,6 +73,12 @@ async function takePath(path: string): Promise<void> {
   if (!requireSocket(path)) return;
   if (await isAnswered(path)) throw inUse(path);
   removeStale(path);
+}
+
+/** Who can write beside the socket can put his own in its place, and answer for the daemon. */
+function refuseForeignFolder(path: string): void {
+  const problem = foreignFolder(dirname(path));
+  if (problem !== undefined) throw new Error(`--socket ${path}: cannot be used: ${problem}`);
 }
 
 /** Whether there is one. Throws where something else is. */

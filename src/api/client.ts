@@ -1,8 +1,11 @@
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parseJson, type Json, type JsonObject } from '../base/json.ts';
 
 // Not by import: see server.ts.
 const { request } = process.getBuiltinModule('node:http');
 
+const ROOT = 0;
 const MOST_BYTES = 16 << 20;
 const PATIENCE_MS = 5000;
 const LONG_PATIENCE_MS = 60_000;
@@ -28,7 +31,23 @@ type Exchange = {
   readonly body: string | undefined;
 };
 
+/**
+ * Who binds a socket owns its file. (The credentials of the process behind it, SO_PEERCRED, Node does not give; in a
+ * folder that is root's nobody else can put one in the place of another.) Throws an Error for one that neither root, nor
+ * this user, nor the owner of the folder made.
+ */
+function refuseImpostor(socketPath: string): void {
+  const socket = statSync(socketPath, { throwIfNoEntry: false });
+  const folder = statSync(dirname(socketPath), { throwIfNoEntry: false });
+  if (socket === undefined || folder === undefined) return;
+  if ([ROOT, process.geteuid?.(), folder.uid].includes(socket.uid)) return;
+  throw new Error(
+    `the socket ${socketPath} belongs to user ${socket.uid}, neither to root nor to the owner of its folder: another program has taken the daemon's place; stop it, remove the socket, and start "leasehold daemon" as root`,
+  );
+}
+
 async function exchange(socketPath: string, { path, method, body }: Exchange): Promise<Json> {
+  refuseImpostor(socketPath);
   const text = await send(socketPath, { path, method, body });
   const json = parseJson(text);
   if (!json.ok)

@@ -31,12 +31,13 @@ export function hostView(status: NodeStatus): JsonObject {
     attachments: status.attachments,
     guard: { problem: status.guard.problem ?? null },
     repairs: status.repairs,
-    nested: status.nested.map(({ uplink, mac, pod, ifname, macvlanMode, takes }) => ({
+    nested: status.nested.map(({ uplink, mac, pod, ifname, macvlanMode, ended, takes }) => ({
       uplink,
       mac,
       pod: pod ?? null,
       ifname: ifname ?? null,
       macvlanMode: macvlanMode ?? null,
+      ended,
       takes: takes ?? null,
     })),
     fights: status.fights.map(({ item, count }) => ({ item, count })),

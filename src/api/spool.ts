@@ -7,6 +7,7 @@ import { readEntry, type OpenFile, type SpooledRequest } from './spool-entry.ts'
 const MOST_ENTRIES = 4096;
 /** Many nodes restart with all their pods at once; each DEL holds its request and a few descriptors. */
 const AT_ONCE = 16;
+const PERMISSIONS = 0o777;
 const TRY_AGAIN = entryOf('try-again').code;
 
 /** Where the relay leaves what it could not deliver. */
@@ -104,7 +105,11 @@ async function entriesOf(folder: string, log: SpoolLog): Promise<readonly string
   try {
     const stat = await lstat(folder);
     if (!stat.isDirectory() || stat.uid !== process.geteuid?.() || (stat.mode & 0o077) !== 0) {
-      log.warn({ folder }, 'the spool is not a private folder of this user and is not looked at');
+      const mode = (stat.mode & PERMISSIONS).toString(8).padStart(4, '0');
+      log.warn(
+        { folder, owner: stat.uid, mode },
+        'the spool is not a private folder of this user (mode 0700) and is not looked at: remove it, and the plugin makes it again',
+      );
       return [];
     }
     return (await readdir(folder)).toSorted().slice(0, MOST_ENTRIES);

@@ -120,7 +120,7 @@ function readHost(answer: JsonObject): HostView {
         return said === undefined ? [] : [`nftables: ${said}`];
       }),
     ],
-    nested: objects(answer['nested']).flatMap(({ uplink, mac, pod, ifname, macvlanMode, takes }) => {
+    nested: objects(answer['nested']).flatMap(({ uplink, mac, pod, ifname, macvlanMode, ended, takes }) => {
       const [on, address] = [text(uplink), text(mac)];
       if (on === undefined || address === undefined) return [];
       return [
@@ -130,6 +130,7 @@ function readHost(answer: JsonObject): HostView {
           pod: text(pod),
           ifname: text(ifname),
           macvlanMode: text(macvlanMode),
+          ended: ended === true,
           takes: text(takes),
         },
       ];

@@ -126,6 +126,7 @@ const RELEASER = {
   rapidCommit: false,
   broadcast: 'never',
   servers: [],
+  relays: [],
   ipv6Only: false,
 } as const;
 

@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, SysError } from '../base/sys-error.ts';
 import { fromNodeError, lastError } from './errno.ts';
 import { fcntl, flock } from './ffi.ts';
+import { foreignButRoot, remedyFor } from './ownership.ts';
 
 // asm-generic/fcntl.h
 const LOCK_EX = 2;
@@ -20,7 +21,10 @@ const LOCKS = '/proc/locks';
 /** A lock that ends with `release` or with the process, however that ends. The file stays. */
 export type FileLock = { readonly release: () => void };
 
-/** EWOULDBLOCK: somebody else holds it. ELOOP: the path is a symbolic link, which is never followed. */
+/**
+ * EWOULDBLOCK: somebody else holds it. ELOOP: the path is a symbolic link, which is never followed. EPERM: another
+ * user's file lies there, who could hold the lock for ever.
+ */
 export function lockFile(path: string): Result<FileLock, SysError> {
   return lock(`lock ${path}`, () => openToLock(path), takeByFlock);
 }
@@ -45,7 +49,11 @@ export function lockNetworkNamespace(): Result<FileLock, SysError> {
 
 function openToLock(path: string): number {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  return openSync(path, flags, OWNER_ONLY);
+  const fd = openSync(path, flags, OWNER_ONLY);
+  const problem = foreignButRoot(fstatSync(fd));
+  if (problem === undefined) return fd;
+  closeSync(fd);
+  throw new SysError(`lock ${path}`, 'EPERM', `${path} ${problem}; ${remedyFor(path)}`);
 }
 
 function takeByFlock(fd: number): boolean {
@@ -64,8 +72,8 @@ function lock(op: string, open: () => number, take: (fd: number) => boolean): Re
   try {
     fd = open();
   } catch (error) {
-    const reason = fromNodeError(op, error);
-    if (reason instanceof SysError) return err(reason);
+    const reason = isSysError(error) ? error : fromNodeError(op, error);
+    if (isSysError(reason)) return err(reason);
     throw reason;
   }
   if (!take(fd)) {

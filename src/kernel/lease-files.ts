@@ -8,7 +8,8 @@ import { utf8 } from '../base/bytes.ts';
 import { renameat2 } from './ffi.ts';
 import { fromNodeError } from './errno.ts';
 import { Lane } from './lanes.ts';
-import { foreign, readRecords, type StoredFile } from './record-reader.ts';
+import { foreign, foreignFolder } from './ownership.ts';
+import { readRecords, type StoredFile } from './record-reader.ts';
 
 // linux/fcntl.h, linux/fs.h
 const AT_FDCWD = -100;
@@ -23,9 +24,6 @@ const HASH_DIGITS = 40;
 const OWNER_ONLY = 0o600;
 const OWNER_FOLDER = 0o700;
 const OTHERS = 0o077;
-/** S_ISVTX: in such a folder only the owner of a file may rename it. */
-const STICKY = 0o1000;
-const ROOT = 0;
 /** A block of most file systems: as much room as a record takes. */
 const TRIAL_BYTES = 4096;
 
@@ -220,12 +218,8 @@ export class LeaseFiles {
 
 /** Folders of our own are shut; those of somebody else, or around which somebody else may rename, are refused. */
 export async function refuseForeign(op: string, stateDir: string, own: readonly string[]): Promise<void> {
-  const around = await attempt(op, () => stat(stateDir));
-  const sticky = (around.mode & STICKY) !== 0;
-  const mode = sticky ? around.mode & ~OTHERS : around.mode;
-  const uid = around.uid === ROOT ? process.geteuid?.() : around.uid;
-  const problem = foreign({ uid: uid ?? around.uid, mode });
-  if (problem !== undefined) throw new SysError(op, 'EPERM', `${stateDir} ${problem}`);
+  const problem = await attempt(op, () => Promise.resolve(foreignFolder(stateDir)));
+  if (problem !== undefined) throw new SysError(op, 'EPERM', problem);
   for (const folder of own) {
     const found = await attempt(op, () => stat(folder));
     const ownerProblem = foreign({ uid: found.uid, mode: 0 });

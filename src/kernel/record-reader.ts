@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { foreign } from './ownership.ts';
 import { Slices } from './slices.ts';
 
 /** For open(2) where somebody else may have put what lies there: no link is followed, no pipe waited for. */
@@ -7,8 +8,6 @@ export const READ_WARILY =
   constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 /** A record is a few kilobytes; what is larger was not written by us. */
 const MOST_BYTES = 256 * 1024;
-/** S_IWGRP | S_IWOTH */
-const WRITABLE_BY_OTHERS = 0o022;
 
 /** A file that was found at start: its content, or why it is not taken for a record. */
 export type StoredFile =
@@ -48,16 +47,6 @@ function readRecord(folder: string, name: string, buffer: Buffer): StoredFile {
   } finally {
     closeSync(fd);
   }
-}
-
-/** Why a file or folder may hold what another user wrote; undefined when it is this user's alone. */
-export function foreign(stat: { readonly uid: number; readonly mode: number }): string | undefined {
-  const own = process.geteuid?.();
-  if (stat.uid !== own) return `is owned by user ${stat.uid}, not by ${own}`;
-  const mode = stat.mode & 0o777;
-  return (mode & WRITABLE_BY_OTHERS) === 0
-    ? undefined
-    : `can be written by others (mode ${mode.toString(8).padStart(4, '0')})`;
 }
 
 function readAll(fd: number, buffer: Buffer): string {

@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromNodeError } from './errno.ts';
+import { foreignButRoot } from './ownership.ts';
 import { READ_WARILY } from './record-reader.ts';
 
 /** A runtime with more attachments than that on one node has not been seen. */
@@ -16,7 +17,7 @@ export type CacheFile =
 
 /**
  * The files of a container runtime's cache of CNI results (libcni: `/var/lib/cni/results`). A folder that is not there
- * is an empty one: not every runtime has run on every node. Rejects with SysError when it cannot be read.
+ * is an empty one: not every runtime has run on every node. What another user could have written is not read. Rejects with SysError when it cannot be read.
  */
 export async function readResultCache(folder: string): Promise<readonly CacheFile[]> {
   const files: CacheFile[] = [];
@@ -39,7 +40,8 @@ async function readOne(path: string): Promise<CacheFile> {
   try {
     await using file = await open(path, READ_WARILY);
     const stat = await file.stat();
-    if (!stat.isFile()) return { name: path, problem: 'is not a regular file' };
+    const problem = stat.isFile() ? foreignButRoot(stat) : 'is not a regular file';
+    if (problem !== undefined) return { name: path, problem };
     if (stat.size > MOST_BYTES) return { name: path, problem: `is larger than ${MOST_BYTES} bytes` };
     return { name: path, text: await file.readFile('utf8') };
   } catch (error) {

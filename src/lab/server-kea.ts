@@ -27,6 +27,10 @@ export type KeaOptions = {
   readonly dhcp4?: JsonObject;
 };
 
+/** Two seconds: longer than a kernel takes to end a process. */
+const SOCKET_RETRIES = 20;
+const SOCKET_RETRY_MS = 100;
+
 function configuration(site: ServerSite, options: KeaOptions, leaseFile: string): Json {
   const { first, last } = site.pool;
   const router = { name: 'routers', data: site.router.address };
@@ -37,6 +41,9 @@ function configuration(site: ServerSite, options: KeaOptions, leaseFile: string)
         interfaces: [site.interfaceName],
         'dhcp-socket-type': 'raw',
         're-detect': false,
+        // The socket of one that was killed a moment ago may still be there.
+        'service-sockets-max-retries': SOCKET_RETRIES,
+        'service-sockets-retry-wait-time': SOCKET_RETRY_MS,
       },
       // The clean-up of the journal runs another program; a lab's life is too short to need it.
       'lease-database': {

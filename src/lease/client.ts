@@ -6,14 +6,14 @@ import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import { step } from '../protocol/dhcp4/client.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { lessonOf } from '../protocol/dhcp4/manner.ts';
+import type { Source } from '../protocol/dhcp4/source.ts';
 import { type Acquisition, type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { validFor } from './configuration.ts';
 import type { ClientParts } from './client-parts.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type Listener } from './exchange.ts';
 import { LeaseHands } from './hands.ts';
-import type { Origin } from './inbox.ts';
 import { Installer } from './installer.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
@@ -65,9 +65,9 @@ export class LeaseClient {
     this.#world = world;
     this.identity = identity;
     this.#state = state;
-    const recipient = {
+    const recipient: Listener = {
       xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
-      deliver: (message: Dhcp4Message, origin: Origin) => this.#hear(message, origin),
+      deliver: (message, source) => this.#hear(message, source),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
     this.#exchange = new Exchange(world, inbox, identity, recipient, parts);
@@ -219,11 +219,11 @@ export class LeaseClient {
     return this.#waiter.waiting ? this.#known : undefined;
   }
 
-  #hear(message: Dhcp4Message, origin: Origin): void {
+  #hear(message: Dhcp4Message, source: Source): void {
     const before = leaseOf(this.#state);
-    this.dispatch({ type: 'message', message });
+    this.dispatch({ type: 'message', message, source });
     const after = leaseOf(this.#state);
-    if (after !== undefined && after !== before) this.#exchange.leasedFrom(origin);
+    if (after !== undefined && after !== before) this.#exchange.leasedFrom(source);
   }
 
   /** One event through the machine, and all that follows from it. Never throws. */

@@ -2,7 +2,16 @@ import { invariant } from '../base/invariant.ts';
 import { type Duration, between, earliest, type Instant, later, millis, seconds } from '../base/time.ts';
 import { heldBy, leaseOf } from '../protocol/dhcp4/state.ts';
 import type { ArpEars } from './arp-question.ts';
-import { lanOf, lookAt, nextHop, type Owed, releaseFromHost, type ReleaseOutcome } from './host-release.ts';
+import { DebtRecords } from './debt-records.ts';
+import {
+  lanOf,
+  lookAt,
+  nextHop,
+  type Owed,
+  releaseFromHost,
+  type ReleaseOutcome,
+  type Siblings,
+} from './host-release.ts';
 import { Pacer } from './pacer.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseKey, type LeaseRecord } from './record.ts';
@@ -12,6 +21,8 @@ const MOST_DEBTS = 16_384;
 /** Gentle: a server behind a home router answers a few hundred packets a second, and pods that start come first. */
 const RELEASES_PER_SECOND = 20;
 const FIRST_PAUSE = seconds(30);
+/** The kernel takes a namespace apart within a moment: a link that is still there after that is somebody's. */
+const FIRST_PAUSE_FOR_LINK = seconds(2);
 const LONGEST_PAUSE = seconds(600);
 /** Pauses differ by up to this share, so that debts that failed together are not tried together. */
 const JITTER_SHARE = 0.25;
@@ -24,6 +35,14 @@ const BLIND_PAUSES = [seconds(2), seconds(8), seconds(32)] as const;
 const PATIENCE = seconds(86_400);
 const PACER_KIND = 'release';
 const UNCONFIRMED = 'nobody answered ARP on the way to the server; sent to all of the LAN';
+
+/** A lease that is to be released from the host. */
+export type Owing = {
+  readonly record: LeaseRecord;
+  readonly why: string;
+  /** The address was taken off the pod's link, which may go on without it. Not kept on disk. */
+  readonly takenOff?: boolean;
+};
 
 /** A RELEASE that is owed, as it stands. */
 export type Debt = {
@@ -44,6 +63,8 @@ type Entry = Owed & {
   blind: number;
   why: string | undefined;
   pause: Duration;
+  /** The same while the pod's link is still there. */
+  pauseForLink: Duration;
   /** `waiting` for its time, `cut-off` for its time or the LAN, `queued` for its turn, `trying`. */
   phase: 'waiting' | 'cut-off' | 'queued' | 'trying';
   /** Ends what the phase has under way. */
@@ -52,14 +73,10 @@ type Entry = Owed & {
 
 export type DebtsWorld = Pick<
   LeaseWorld,
-  'clock' | 'timers' | 'random' | 'frames' | 'protect' | 'store' | 'log' | 'count'
+  'clock' | 'timers' | 'random' | 'frames' | 'childMacs' | 'protect' | 'store' | 'log' | 'count'
 >;
 
-export type DebtsOptions = {
-  /** Whether a pod that lives on this node has the address or the client identifier of a record. */
-  readonly isInUse: (record: LeaseRecord) => boolean;
-  readonly most?: number;
-};
+export type DebtsOptions = Siblings & { readonly most?: number };
 
 /**
  * The RELEASEs that are owed to servers, for pods that are gone: tried one after another at a gentle rate, again while
@@ -69,21 +86,21 @@ export type DebtsOptions = {
 export class Debts {
   readonly #world: DebtsWorld;
   readonly #ears: ArpEars;
-  readonly #isInUse: (record: LeaseRecord) => boolean;
+  readonly #siblings: Siblings;
   readonly #most: number;
   readonly #pacer: Pacer;
   /** Oldest first. */
   readonly #entries = new Map<string, Entry>();
-  /** What is written and removed under one name happens in order; only what is under way is here. */
-  readonly #tails = new Map<string, Promise<void>>();
+  readonly #records: DebtRecords;
   #closed = false;
   #held = false;
 
-  constructor(world: DebtsWorld, inbox: ArpEars, { isInUse, most = MOST_DEBTS }: DebtsOptions) {
+  constructor(world: DebtsWorld, inbox: ArpEars, { most = MOST_DEBTS, ...siblings }: DebtsOptions) {
     this.#world = world;
     this.#ears = inbox;
-    this.#isInUse = isInUse;
+    this.#siblings = siblings;
     this.#most = most;
+    this.#records = new DebtRecords(world);
     this.#pacer = new Pacer(world, { perSecond: RELEASES_PER_SECOND, mostWaiting: most });
   }
 
@@ -97,23 +114,28 @@ export class Debts {
     });
   }
 
+  recordOf(key: LeaseKey): LeaseRecord | undefined {
+    return this.#entries.get(keyText(key))?.record;
+  }
+
   /**
    * Takes over the lease of a pod that is gone, with the state in which it held the lease; the caller has it in his
    * own list no longer. True: its stored record is looked after from now on, and says so on disk, if that is possible,
    * when this returns. False: nothing can be done, or nothing is held; the record is of no use any more. The network
    * is not waited for. Never throws.
    */
-  owe(record: LeaseRecord, why: string): boolean {
-    return this.#take({ ...record, owner: 'gone' }, why);
+  owe(owing: Owing): boolean {
+    return this.#take(owing);
   }
 
   /** Takes up a stored debt of an earlier run. */
   resume(record: LeaseRecord): void {
-    if (!this.#take({ ...record, owner: 'gone' }, undefined)) this.#remove(keyText(record.key), record);
+    if (!this.#take({ record, why: undefined })) this.#records.remove(keyText(record.key), record);
   }
 
   /** `why` it is owed; undefined for what is on disk already. */
-  #take(record: LeaseRecord, why: string | undefined): boolean {
+  #take({ why, takenOff, ...from }: Omit<Owing, 'why'> & { readonly why: string | undefined }): boolean {
+    const record: LeaseRecord = { ...from.record, owner: 'gone' };
     const text = keyText(record.key);
     const known = this.#entries.get(text);
     if (known !== undefined) this.#drop(known);
@@ -132,9 +154,9 @@ export class Debts {
     if (why !== undefined) {
       this.#world.count('release-owed');
       this.#world.log.info({ lease: text, address, why }, 'a lease is released from the host');
-      this.#put(text, record);
+      this.#records.put(text, record);
     }
-    if (!this.#closed) this.#add({ record, held, lan, text });
+    if (!this.#closed) this.#add({ record, held, lan, text, takenOff });
     return true;
   }
 
@@ -152,6 +174,7 @@ export class Debts {
       blind: 0,
       why: undefined,
       pause: FIRST_PAUSE,
+      pauseForLink: FIRST_PAUSE_FOR_LINK,
       phase: 'waiting',
       stop: () => undefined,
     };
@@ -194,7 +217,7 @@ export class Debts {
 
   async #try(entry: Entry): Promise<void> {
     if (this.#isOver(entry)) return;
-    if (this.#isInUse(entry.record)) {
+    if (this.#siblings.isInUse(entry.record)) {
       this.#settle(entry, { kind: 'in-use', by: 'this node' });
       return;
     }
@@ -203,14 +226,13 @@ export class Debts {
     entry.stop = abort;
     entry.tries += 1;
     const blindly = entry.blind <= BLIND_PAUSES.length;
-    const options = { isInUse: this.#isInUse, signal, blindly };
     let outcome: ReleaseOutcome;
     try {
-      outcome = await releaseFromHost(this.#world, this.#ears, entry, options);
+      outcome = await releaseFromHost(this.#world, this.#ears, entry, this.#siblings, { signal, blindly });
     } catch (error) {
       // A fault in one of them must not end the daemon.
       this.#world.count('release-failed');
-      outcome = { kind: 'still-there', why: error instanceof Error ? error.message : String(error) };
+      outcome = { kind: 'unreachable', why: error instanceof Error ? error.message : String(error) };
     }
     if (this.#entries.get(entry.text) === entry) this.#settle(entry, outcome);
   }
@@ -229,7 +251,7 @@ export class Debts {
         this.#wait(entry, 'cut-off', outcome.why);
         break;
       case 'still-there':
-        this.#wait(entry, 'waiting', outcome.why);
+        this.#outlast(entry, outcome.why);
         break;
       case 'cancelled':
         break;
@@ -254,9 +276,23 @@ export class Debts {
     this.#end(entry, 'release-settled', 'the lease of a pod that is gone was released');
   }
 
+  /** The pod's link is still there: once is no news, for the kernel is slower than a DEL. */
+  #outlast(entry: Entry, why: string): void {
+    const { pauseForLink } = entry;
+    if (entry.why === why && pauseForLink === longer(FIRST_PAUSE_FOR_LINK)) {
+      this.#world.count('link-outlives-pod');
+      this.#world.log.warn(
+        { ...described(entry), why },
+        'a lease is not released: the interface of a pod that is gone lives on',
+      );
+    }
+    entry.pauseForLink = longer(pauseForLink);
+    this.#waitFor(pauseForLink, entry, 'waiting', why);
+  }
+
   #wait(entry: Entry, phase: 'waiting' | 'cut-off', why: string): void {
     const { pause } = entry;
-    entry.pause = millis(Math.min(pause * 2, LONGEST_PAUSE));
+    entry.pause = longer(pause);
     this.#waitFor(pause, entry, phase, why);
   }
 
@@ -300,9 +336,9 @@ export class Debts {
     const entry = this.#entries.get(text);
     if (entry !== undefined) {
       this.#drop(entry);
-      this.#remove(text, entry.record);
+      this.#records.remove(text, entry.record);
     }
-    await this.#tails.get(text);
+    await this.#records.settled(text);
   }
 
   #drop(entry: Entry): void {
@@ -317,35 +353,7 @@ export class Debts {
     const fields = { ...described(entry), tries: entry.tries, why: entry.why };
     if (count === 'release-settled') log.info(fields, message);
     else log.warn(fields, message);
-    this.#remove(entry.text, entry.record);
-  }
-
-  /** What was asked for but never granted has no form on disk, and is only worth a try of this run. */
-  #put(text: string, record: LeaseRecord): void {
-    if (leaseOf(record.state) === undefined) return;
-    this.#later(text, 'a RELEASE that is owed could not be stored', () => this.#world.store.put(record));
-  }
-
-  #remove(text: string, record: LeaseRecord): void {
-    this.#later(text, 'the stored lease could not be removed', () => this.#world.store.remove(record));
-  }
-
-  /** At once where nothing is under way: a record that is put now survives the end of the process in the next moment. */
-  #later(text: string, failure: string, work: () => Promise<void>): void {
-    const before = this.#tails.get(text);
-    const guarded = async (): Promise<void> => {
-      try {
-        await work();
-      } catch (error) {
-        this.#world.count('store-failed');
-        const told = error instanceof Error ? error.message : String(error);
-        this.#world.log.warn({ lease: text, error: told }, failure);
-      }
-    };
-    const tail = (before === undefined ? guarded() : before.then(guarded)).finally(() => {
-      if (this.#tails.get(text) === tail) this.#tails.delete(text);
-    });
-    this.#tails.set(text, tail);
+    this.#records.remove(entry.text, entry.record);
   }
 
   /** Nothing more is sent; the records stay for the next run. Resolves when the disk has what it should. */
@@ -354,8 +362,12 @@ export class Debts {
     for (const entry of this.#entries.values()) entry.stop();
     this.#entries.clear();
     this.#pacer.close();
-    await Promise.all(this.#tails.values());
+    await this.#records.allSettled();
   }
+}
+
+function longer(pause: Duration): Duration {
+  return millis(Math.min(pause * 2, LONGEST_PAUSE));
 }
 
 function abortion(): { readonly abort: () => void; readonly signal: AbortSignal } {

@@ -2,12 +2,15 @@ import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, later, millis } from '../base/time.ts';
+import type { Source } from '../protocol/dhcp4/source.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
+import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { BROADCAST_MAC, DHCP_SERVER_PORT, dhcpFrame } from './dhcp-frame.ts';
 import type { Inbox, Origin, Recipient } from './inbox.ts';
 import { isPodGone, openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
+import { Vetting } from './vetting.ts';
 
 /** While a datagram waits for ARP, it is looked at again after 1, 2, 4 ... ms. */
 const LONGEST_DRAIN_PAUSE = millis(20);
@@ -33,12 +36,18 @@ export type ExchangeMeans = {
   readonly isSibling: (address: Mac, but: LeaseIdentity) => boolean;
 };
 
+/** The client whose exchange it is. */
+export type Listener = Omit<Recipient, 'chaddr' | 'deliver'> & {
+  readonly deliver: (message: Dhcp4Message, source: Source) => void;
+};
+
 /** The socket and the place in the inbox of one client, there only while an exchange is under way. */
 export class Exchange {
   readonly #world: LeaseWorld;
   readonly #inbox: Inbox;
   readonly #identity: LeaseIdentity;
   readonly #recipient: Recipient;
+  readonly #vetting: Vetting;
   readonly #isCrowded: () => boolean;
   readonly #isSibling: (address: Mac) => boolean;
   #lent: PodNamespace | undefined;
@@ -53,7 +62,7 @@ export class Exchange {
     world: LeaseWorld,
     inbox: Inbox,
     identity: LeaseIdentity,
-    recipient: Omit<Recipient, 'chaddr'>,
+    listener: Listener,
     means: ExchangeMeans,
   ) {
     this.#isCrowded = means.isCrowded;
@@ -61,11 +70,12 @@ export class Exchange {
     this.#world = world;
     this.#inbox = inbox;
     this.#identity = identity;
+    this.#vetting = new Vetting(world, inbox, identity, listener);
     this.#recipient = {
-      ...recipient,
+      ...listener,
       chaddr: identity.config.chaddr,
       deliver: (message, origin) => {
-        if (this.#isBelieved(origin)) recipient.deliver(message, origin);
+        if (this.#isBelieved(origin)) this.#vetting.hear(message, origin);
         else world.count('message-ignored:from-the-pod-itself');
       },
     };
@@ -81,7 +91,7 @@ export class Exchange {
   }
 
   /** A lease came from there. */
-  leasedFrom({ mac }: Origin): void {
+  leasedFrom({ mac }: Pick<Origin, 'mac'>): void {
     this.#server = mac;
   }
 
@@ -199,6 +209,7 @@ export class Exchange {
     this.#unregister = undefined;
     this.#deafen?.();
     this.#deafen = undefined;
+    this.#vetting.end();
     this.#closeSocket();
   }
 

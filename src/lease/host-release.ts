@@ -27,6 +27,8 @@ export type Owed = {
   readonly record: LeaseRecord;
   readonly held: Held;
   readonly lan: { readonly index: number; readonly name: string };
+  /** The pod's link has the address no more. */
+  readonly takenOff?: boolean | undefined;
 };
 
 /** What becomes of one try. */
@@ -37,7 +39,7 @@ export type ReleaseOutcome =
   | { readonly kind: 'in-use'; readonly by: 'this node' | Mac }
   /** The LAN cannot be reached. */
   | { readonly kind: 'unreachable'; readonly why: string }
-  /** The pod's own MAC answers: its link is still on its way out, or it lives elsewhere with a MAC of its own. */
+  /** The pod's link takes frames still: it is on its way out, or somebody has it in another namespace. */
   | { readonly kind: 'still-there'; readonly why: string }
   | { readonly kind: 'cancelled' };
 
@@ -83,7 +85,18 @@ export function nextHop({ record, held }: Pick<Owed, 'record' | 'held'>): Ipv4 |
   return leaseOf(record.state)?.routers[0];
 }
 
-export type ReleaseWorld = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'frames' | 'protect'>;
+export type ReleaseWorld = Pick<
+  LeaseWorld,
+  'clock' | 'timers' | 'random' | 'frames' | 'childMacs' | 'protect'
+>;
+
+/** What the leases of this node say about one that is to be given back. */
+export type Siblings = {
+  /** Whether a pod that lives on this node has the address or the client identifier of a record. */
+  readonly isInUse: (record: LeaseRecord) => boolean;
+  /** Whether such a pod has the MAC address of a record on the same LAN: two links of one there cannot both be up. */
+  readonly hasMac: (record: LeaseRecord) => boolean;
+};
 
 /**
  * Sends one RELEASE for a pod that is not there any more, from the host: a whole frame with the leased address as its
@@ -91,8 +104,10 @@ export type ReleaseWorld = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'fra
  * address are asked for by ARP. The latter because the pod may live on elsewhere: a workload with an identity of its
  * own that was started on another node has the same lease, and this RELEASE would take it away.
  *
- * `isInUse`: whether this node's own pods have the address or the identity, which ARP from the parent of a macvlan
- * does not show. Never rejects for what the kernel says.
+ * ARP from the parent of a macvlan does not show what this node's own pods have: `siblings` does, and the parent's filter
+ * shows the pod's link itself while it is up, in whatever namespace. One that was moved is so not released beneath whoever
+ * has it now. One that is down there takes no frame, and lost its addresses with the move. Never rejects for what the
+ * kernel says.
  *
  * An interface of the same name that took the place of another one within this boot leads to the same LAN if the
  * server, or the router on the way to it, answers ARP there: then the RELEASE goes to that machine alone. If nobody
@@ -105,8 +120,8 @@ export async function releaseFromHost(
   world: ReleaseWorld,
   ears: ArpEars,
   owed: Owed,
+  siblings: Siblings,
   options: {
-    readonly isInUse: (record: LeaseRecord) => boolean;
     readonly signal: AbortSignal;
     /** Also where nobody answers ARP on the way to the server: then to all of the LAN. */
     readonly blindly: boolean;
@@ -117,9 +132,11 @@ export async function releaseFromHost(
   const asked = await askAround(world, ears, owed, before.value, options.signal);
   if (asked.kind !== 'asked') return asked;
 
+  const alive = mayLive(world, owed, siblings) ? await lookForLink(world, owed, before.value) : undefined;
   // Much may have happened meanwhile.
   if (options.signal.aborted) return { kind: 'cancelled' };
-  if (options.isInUse(owed.record)) return { kind: 'in-use', by: 'this node' };
+  if (siblings.isInUse(owed.record)) return { kind: 'in-use', by: 'this node' };
+  if (alive !== undefined) return alive;
   const lan = lanOf(world, owed);
   if (!lan.ok) return { kind: 'unreachable', why: lan.error };
   if (lan.value.index !== before.value.index)
@@ -135,6 +152,35 @@ export async function releaseFromHost(
   );
   if (failed !== undefined) return { kind: 'unreachable', why: failed.message };
   return { kind: 'sent', confirmed: asked.hop !== undefined };
+}
+
+/**
+ * Whether a link with the pod's MAC address can be the pod's, with its address: a reboot leaves none, and where a running
+ * pod has that MAC address the link is its own.
+ */
+function mayLive(
+  { clock }: Pick<ReleaseWorld, 'clock'>,
+  { record, takenOff }: Owed,
+  { hasMac }: Siblings,
+): boolean {
+  return takenOff !== true && record.bootId === clock.bootId && !hasMac(record);
+}
+
+/** Undefined when the pod's link is not up on its LAN any more. */
+async function lookForLink(
+  world: Pick<ReleaseWorld, 'childMacs'>,
+  { record, lan }: Owed,
+  { index }: Lan,
+): Promise<ReleaseOutcome | undefined> {
+  const { mac } = record.link;
+  try {
+    if (!(await world.childMacs(index)).includes(mac)) return undefined;
+    const why = `${record.key.ifname} (${mac}) is still up on ${lan.name}, in some network namespace`;
+    return { kind: 'still-there', why };
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    return { kind: 'unreachable', why: error.message };
+  }
 }
 
 type Asked = { readonly kind: 'asked'; readonly hop: Mac | undefined };

@@ -9,7 +9,7 @@ import { type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
 import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { validFor } from './configuration.ts';
-import { type Debt, Debts } from './debts.ts';
+import { type Debt, Debts, type Owing } from './debts.ts';
 import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
@@ -22,7 +22,7 @@ import { keyText, type LeaseIdentity, type LeaseKey, type LeaseRecord } from './
 import { type AcquireRequest, identityOf, isSamePlace } from './request.ts';
 import { ServerNotes } from './server-notes.ts';
 import type { LanSightings } from './server-sightings.ts';
-import { twinOf, userOf, whole } from './sharing.ts';
+import { hasMac, twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 import { Ways } from './ways.ts';
 
@@ -61,6 +61,7 @@ export class LeaseManager {
     this.#claims = new Claims(world, () => this.#clients.values());
     this.#debts = new Debts(world, this.#inbox, {
       isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
+      hasMac: (record) => hasMac(this.#clients.values(), record),
     });
     this.#keeper = new Keeper(
       world,
@@ -92,6 +93,12 @@ export class LeaseManager {
   get(key: LeaseKey): ManagedLease | undefined {
     const client = this.#clients.get(keyText(key));
     return client === undefined ? undefined : { record: client.record(), lease: client.lease };
+  }
+
+  /** What is stored of an attachment of this boot: its lease, or that its RELEASE is still owed. */
+  recordOf(key: LeaseKey): LeaseRecord | undefined {
+    const record = this.#clients.get(keyText(key))?.record() ?? this.#debts.recordOf(key);
+    return record?.bootId === this.#world.clock.bootId ? record : undefined;
   }
 
   /** How long a lease is good for from now on; undefined: for ever. */
@@ -239,8 +246,10 @@ export class LeaseManager {
     const record = whole(client);
     const remembered = remember(this.#world, record);
     let lost: string | undefined;
+    let takenOff = false;
     try {
       lost = await client.giveBack(pod, linkGoes);
+      takenOff = !linkGoes;
     } catch (error) {
       if (!isSysError(error)) throw error;
       this.#world.log.warn(
@@ -249,19 +258,16 @@ export class LeaseManager {
       );
     } finally {
       await remembered;
-      await this.#forget(client, lost === undefined ? undefined : { record, why: lost });
+      await this.#forget(client, lost === undefined ? undefined : { record, why: lost, takenOff });
     }
   }
 
-  /** `owed`: what the server has still to hear, and why it has not. */
-  async #forget(
-    client: LeaseClient,
-    owed: { readonly record: LeaseRecord; readonly why: string } | undefined,
-  ): Promise<void> {
+  /** `owed`: what the server has still to hear. */
+  async #forget(client: LeaseClient, owed: Owing | undefined): Promise<void> {
     const { key } = client.identity;
     await client.close();
     if (this.#clients.get(keyText(key)) === client) this.#clients.delete(keyText(key));
-    if (owed !== undefined && this.#debts.owe(owed.record, owed.why)) return;
+    if (owed !== undefined && this.#debts.owe(owed)) return;
     try {
       await this.#world.store.remove(client.record());
     } catch (error) {

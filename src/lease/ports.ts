@@ -204,6 +204,11 @@ export interface LeaseWorld {
   readonly openTap: OpenTap;
   readonly frames: HostFrames;
   /**
+   * The unicast MAC addresses whose frames an interface of the node takes beside its own: those of all macvlans on it that are up, in
+   * whatever namespace. Rejects with SysError.
+   */
+  childMacs(ifindex: number): Promise<readonly Mac[]>;
+  /**
    * Who of this node has the address, beside the leases of this daemon: the node itself, its router, a pod whose
    * address another plugin gave; in words, and at once. Undefined: nobody. `asker` does not hinder itself.
    */

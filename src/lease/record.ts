@@ -208,6 +208,7 @@ const Record = v.object({
     parameterRequest: v.array(Code),
     send: OptionBytes,
     servers: v.optional(v.array(Ipv4Text), []),
+    relays: v.optional(v.array(Ipv4Text), []),
     ipv6Only: v.optional(v.boolean(), false),
     rapidCommit: v.boolean(),
     broadcast: v.picklist(['auto', 'always', 'never']),

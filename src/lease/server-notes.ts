@@ -2,6 +2,7 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import { between, type Instant, later, seconds } from '../base/time.ts';
 import { extraText } from '../protocol/dhcp4/extras.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
+import { type Source, sourceText } from '../protocol/dhcp4/source.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { Habits } from './habits.ts';
@@ -35,6 +36,7 @@ export class ServerNotes {
   readonly #world: Pick<LeaseWorld, 'clock' | 'timers' | 'log' | 'count'>;
   readonly #silences = new Map<string, Silence>();
   readonly #strangers = new Set<Ipv4>();
+  readonly #impostors = new Set<string>();
   readonly #sightings = new ServerSightings();
   /** How to ask them. */
   readonly habits: Habits;
@@ -92,8 +94,9 @@ export class ServerNotes {
   }
 
   /** A message that was not taken. A server that is not on the list of allowed ones is named once. */
-  ignored(lease: string, { reason, server }: Ignored): void {
+  ignored(lease: string, { reason, server, source }: Ignored): void {
     this.#world.count(`message-ignored:${reason}`);
+    if (source !== undefined) this.#impostor(lease, server, source);
     if (reason !== 'server-not-allowed' || server === undefined) return;
     const named = this.#strangers.has(server);
     if (!named && this.#strangers.size >= MOST_NAMED) return;
@@ -114,6 +117,19 @@ export class ServerNotes {
       reason === 'held-on-this-node'
         ? 'a DHCP server gives a pod an address that this node uses: it is not taken'
         : 'a DHCP server gives an address again that another host was seen with: it is not taken',
+    );
+  }
+
+  /** Somebody who speaks as an allowed server is named once. */
+  #impostor(lease: string, server: Ipv4 | undefined, source: Source): void {
+    const who = sourceText(source);
+    if (this.#impostors.has(who) || this.#impostors.size >= MOST_NAMED) return;
+    this.#impostors.add(who);
+    // Without its MAC address, what a pod's socket hears besides is the same once more.
+    this.#impostors.add(source.address);
+    this.#world.log.warn(
+      { lease, server, address: source.address, mac: source.mac },
+      'a DHCP answer names an allowed server and does not come from it: it is not taken (a relay belongs in "relays")',
     );
   }
 

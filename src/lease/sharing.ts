@@ -33,6 +33,16 @@ function isSameClient({ identity }: LeaseClient, other: Pick<LeaseRecord, 'confi
   return identity.key.network === other.key.network && isSameToServer(identity.config, other.config);
 }
 
+/** Whether one of `clients` has the MAC address of `record` on the same LAN. */
+export function hasMac(
+  clients: Iterable<LeaseClient>,
+  { link, lan }: Pick<LeaseRecord, 'link' | 'lan'>,
+): boolean {
+  for (const { identity } of clients)
+    if (identity.link.mac === link.mac && identity.lan?.name === lan?.name) return true;
+  return false;
+}
+
 /** With the state as it is, and not only what has to survive of it: a server may hold what was only asked for. */
 export function whole(client: LeaseClient): LeaseRecord {
   return { ...client.identity, state: client.state };

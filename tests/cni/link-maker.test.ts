@@ -39,6 +39,7 @@ function identity(made: Partial<NonNullable<LeaseIdentity['link']['made']>> = {}
       parameterRequest: [],
       send: {},
       servers: [],
+      relays: [],
       ipv6Only: false,
       rapidCommit: false,
       broadcast: 'auto',

@@ -51,6 +51,7 @@ test('every key of the ipam section is a default here', (t) => {
     send: { 'vendor-class-identifier': 'lab' },
     request: ['ntp-servers'],
     servers: ['192.168.2.1'],
+    relays: ['192.168.2.254'],
     conflictCheck: 'before',
     ipv6Only: true,
     broadcast: 'always',

@@ -3,7 +3,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { CniPluginError } from '../../src/lab/cni-exec.ts';
 import { startRelay } from '../../src/lab/relay.ts';
 import { addressesOf } from '../plugins/support/kernel-view.ts';
-import { addressIn, macIn, type Site } from '../plugins/support/site.ts';
+import { addressIn, macIn, ROUTER, type Site } from '../plugins/support/site.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { capture, PORT_UNREACHABLE, type Captured } from './support/capture.ts';
 import { addPod, keaOf, PATIENCE, siteFor, untilCounted } from './support/fault-site.ts';
@@ -17,6 +17,8 @@ const IMPATIENT = keaOf(12, 1, 8);
 const PODS = 3;
 /** No OFFER, or no ACK, before the deadline of the ADD (docs/errors.md). */
 const TRY_AGAIN: ReadonlySet<number> = new Set([120, 122]);
+/** Where the lab's relay has its server (src/lab/relay.ts). */
+const RELAYED_SERVER = '10.77.0.2';
 const BROADCAST = '255.255.255.255';
 
 /** ADDs and renewals while so many percent are lost each way. */
@@ -137,13 +139,19 @@ describe('a network with faults', { skip: NEEDS_ROOT, concurrency: 4 }, () => {
   });
 
   test('relay-between: a lease, renewals through the router, and a RELEASE', async (t) => {
-    const site = await siteFor(t, { server: { kind: 'none' } });
+    const site = await siteFor(t, { server: { kind: 'none' }, dhcp: { deadlineSeconds: 2 } });
     const { server } = await startRelay(site.lan, PATIENT);
-    const pod = await addPod(site);
+    // The server as option 54 names it, and the router as the relay that its answers come from.
+    const pod = await addPod(site, { servers: [RELAYED_SERVER], relays: [ROUTER] });
     const lease = async () => (await server.leases()).find(({ mac }) => mac === macIn(pod.result));
     assert.equal((await lease())?.ip, addressIn(pod.result));
     await untilCounted(site, 'lease-extended', 2);
     await site.del(pod);
     await waitFor('the RELEASE to reach the server', async () => (await lease()) === undefined);
+    assert.equal(await site.counter('message-ignored:source-not-allowed'), 0);
+    await assert.rejects(
+      addPod(site, { servers: [RELAYED_SERVER] }),
+      /neither in "servers" nor in "relays" \(192\.168\.2\.1/,
+    );
   });
 });

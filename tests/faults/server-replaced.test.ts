@@ -7,6 +7,7 @@ import { addressesOf, routesOf } from '../plugins/support/kernel-view.ts';
 import { startScripted } from '../plugins/support/scripted.ts';
 import { addressIn, macIn, ROUTER } from '../plugins/support/site.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
+import { FORGED_ADDRESS, startForger } from './support/forger.ts';
 import {
   addPod,
   asking,
@@ -93,6 +94,30 @@ describe('another server', { skip: NEEDS_ROOT, concurrency: 6 }, () => {
     const lines = (await daemonLog(site)).split('\n').filter((line) => line.includes('not in \\"servers\\"'));
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? '', /"server":"192\.168\.2\.3"/);
+  });
+
+  test('forged-server: what names the allowed server and comes from another machine is not taken', async (t) => {
+    const server = { kind: 'dnsmasq' } as const;
+    const site = await siteFor(t, { server });
+    await site.lan.server.stop();
+    const forger = await startForger(site.lan, SECOND, ROUTER);
+    const believed = await addPod(site);
+    assert.match(addressIn(believed.result), FORGED_ADDRESS, 'without "servers" nobody can tell');
+    const adding = addPod(site, { servers: [ROUTER] });
+    await untilCounted(site, 'message-ignored:source-not-allowed', 2);
+    await forger.forgeSource();
+    // The router is up, and says by ARP that the address is its own.
+    await untilCounted(site, 'message-ignored:forged-source', 2);
+    await site.lan.startServer(server);
+    const pod = await adding;
+    assert.equal((await site.leaseOf(macIn(pod.result)))?.ip, addressIn(pod.result));
+    const lines = (await daemonLog(site))
+      .split('\n')
+      .filter((line) => line.includes('does not come from it'));
+    assert.deepEqual(
+      lines.flatMap((line) => /"address":"(.+)","mac":"(.+?)"/.exec(line)?.slice(1, 3) ?? []),
+      [SECOND, forger.mac, ROUTER, forger.mac],
+    );
   });
 
   test('nak-while-renewing: the address leaves the pod, and a new lease is sought', async (t) => {

@@ -38,7 +38,7 @@ describe('what others may write is not believed', () => {
     fs.chownSync(dir.in('leases', 'foreign.json'), NOBODY, NOBODY);
     execFileSync('mkfifo', ['-m', '600', dir.in('leases', 'pipe.json')]);
     assert.deepEqual(await files.load(), [
-      { name: 'foreign.json', problem: `is owned by user ${NOBODY}, not by 0` },
+      { name: 'foreign.json', problem: `is owned by user ${NOBODY} (nobody), not by 0` },
       { name: 'group.json', problem: 'can be written by others (mode 0660)' },
       { name: 'mine.json', text: '{}' },
       { name: 'pipe.json', problem: 'is not a regular file' },

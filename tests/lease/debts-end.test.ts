@@ -20,7 +20,7 @@ describe('a debt is given up', () => {
     const all = scene();
     const { lan, debts } = all;
     lan.links.clear();
-    debts.owe(lan.record(), WHY);
+    debts.owe({ record: lan.record(), why: WHY });
     await lan.time.run(LEASE_TIME - 1);
     assert.equal(debts.size, 1);
     await lan.time.run(1);
@@ -34,7 +34,7 @@ describe('a debt is given up', () => {
     const { lan, debts } = all;
     const record = lan.record();
     await lan.time.run(LEASE_TIME);
-    debts.owe(record, WHY);
+    debts.owe({ record, why: WHY });
     await lan.time.run(SECOND);
     assertNothingLeft(all);
     assert.deepEqual([lan.questions, lan.releases], [[], []]);
@@ -44,7 +44,7 @@ describe('a debt is given up', () => {
     const all = scene();
     const { lan, debts } = all;
     lan.links.clear();
-    debts.owe(infinite(lan), WHY);
+    debts.owe({ record: infinite(lan), why: WHY });
     await lan.time.run(24 * HOUR - 1);
     assert.equal(debts.size, 1);
     await lan.time.run(1);
@@ -67,7 +67,7 @@ describe('a debt is given up', () => {
   test('the oldest, when there are too many', async () => {
     const { lan, debts } = scene({ most: 2 });
     lan.links.clear();
-    for (const name of ['a', 'b', 'c']) debts.owe(lan.record(name), WHY);
+    for (const name of ['a', 'b', 'c']) debts.owe({ record: lan.record(name), why: WHY });
     await lan.time.run(0);
     assert.deepEqual(
       debts.list().map(({ record }) => record.key.containerId),
@@ -79,9 +79,12 @@ describe('a debt is given up', () => {
 
   test('at once without a LAN to send to, or without a lease', () => {
     const { lan, debts } = scene();
-    assert.equal(debts.owe(lan.record('pod', { lan: undefined }), WHY), false);
+    assert.equal(debts.owe({ record: lan.record('pod', { lan: undefined }), why: WHY }), false);
     assert.equal(lan.counts.get('release-lost'), 1);
-    assert.equal(debts.owe(lan.record('pod', { state: { kind: 'init', last: ADDRESS } }), WHY), false);
+    assert.equal(
+      debts.owe({ record: lan.record('pod', { state: { kind: 'init', last: ADDRESS } }), why: WHY }),
+      false,
+    );
     assert.equal(lan.counts.get('release-lost'), 1);
     assert.deepEqual([debts.size, lan.journal, lan.time.pending], [0, [], 0]);
   });
@@ -91,7 +94,7 @@ describe('a debt is dropped when the lease is somebody’s', () => {
   test('a pod of this node has it: logged, counted, no packet', async () => {
     const all = scene();
     const { lan, debts, inUse } = all;
-    debts.owe(lan.record(), WHY);
+    debts.owe({ record: lan.record(), why: WHY });
     inUse.add('pod');
     await lan.time.run(SECOND);
     assertNothingLeft(all);
@@ -105,7 +108,7 @@ describe('a debt is dropped when the lease is somebody’s', () => {
     const all = scene();
     const { lan, debts } = all;
     lan.hosts.set(ADDRESS, mac('02:00:5e:20:00:09'));
-    debts.owe(lan.record(), WHY);
+    debts.owe({ record: lan.record(), why: WHY });
     await lan.time.run(SECOND);
     assertNothingLeft(all);
     assert.deepEqual([lan.releases, lan.counts.get('release-unneeded')], [[], 1]);
@@ -115,11 +118,29 @@ describe('a debt is dropped when the lease is somebody’s', () => {
     const all = scene();
     const { lan, debts } = all;
     lan.hosts.set(ADDRESS, POD_MAC);
-    debts.owe(lan.record(), WHY);
+    debts.owe({ record: lan.record(), why: WHY });
     await lan.time.run(SECOND);
     assert.deepEqual([lan.releases, debts.size], [[], 1]);
     lan.hosts.delete(ADDRESS);
     await lan.time.run(MINUTE);
+    assert.equal(lan.releases.length, 1);
+    assertNothingLeft(all);
+  });
+
+  test('its link lives on in another namespace: said at the second look, and released when that is gone', async () => {
+    const all = scene();
+    const { lan, debts } = all;
+    const said = 'warn: a lease is not released: the interface of a pod that is gone lives on';
+    lan.children.add(POD_MAC);
+    debts.owe({ record: lan.record(), why: WHY });
+    await lan.time.run(SECOND);
+    assert.deepEqual([lan.releases, debts.size, lan.logged.includes(said)], [[], 1, false]);
+    assert.match(debts.list()[0]?.why ?? '', /is still up on eth0/);
+    await lan.time.run(MINUTE);
+    assert.deepEqual(lan.logged.filter((text) => text === said).length, 1);
+    assert.deepEqual([lan.releases, lan.counts.get('link-outlives-pod')], [[], 1]);
+    lan.children.clear();
+    await lan.time.run(2 * MINUTE);
     assert.equal(lan.releases.length, 1);
     assertNothingLeft(all);
   });
@@ -132,7 +153,7 @@ describe('a debt is dropped when the lease is somebody’s', () => {
       const all = scene();
       const { lan, debts } = all;
       const record = lan.record();
-      debts.owe(record, WHY);
+      debts.owe({ record, why: WHY });
       await lan.time.run(ms);
       await debts.forget(record.key);
       await lan.time.run(10);
@@ -149,7 +170,7 @@ describe('a debt is dropped when the lease is somebody’s', () => {
     lan.time.at(lan.time.now(), () => undefined);
     const removal = Promise.withResolvers<void>();
     lan.store.remove = () => removal.promise;
-    debts.owe(record, WHY);
+    debts.owe({ record, why: WHY });
     await lan.time.run(SECOND);
     assert.equal(debts.size, 0);
     let forgotten = false;
@@ -166,7 +187,7 @@ describe('debts across runs', () => {
   test('resume takes up what is on disk without writing it again', async () => {
     const first = scene();
     first.lan.links.clear();
-    first.debts.owe(first.lan.record(), WHY);
+    first.debts.owe({ record: first.lan.record(), why: WHY });
     await first.debts.close();
     assert.deepEqual([first.lan.disk.size, first.lan.time.pending, first.debts.size], [1, 0, 0]);
 
@@ -206,9 +227,9 @@ describe('debts across runs', () => {
   test('owed twice: the later record counts, and is released once', async () => {
     const all = scene();
     const { lan, debts } = all;
-    debts.owe(lan.record(), WHY);
+    debts.owe({ record: lan.record(), why: WHY });
     const other = lan.lease({ address: { address: ipv4('192.168.2.140'), prefix: 24 } });
-    debts.owe(lan.record('pod', { state: { kind: 'bound', lease: other } }), WHY);
+    debts.owe({ record: lan.record('pod', { state: { kind: 'bound', lease: other } }), why: WHY });
     await lan.time.run(SECOND);
     assert.deepEqual(
       lan.releases.map(({ src }) => src),
@@ -219,10 +240,10 @@ describe('debts across runs', () => {
 
   test('close in the middle of everything: nothing is sent, the records stay', async () => {
     const { lan, debts } = scene();
-    for (const name of ['trying', 'queued']) debts.owe(lan.record(name), WHY);
+    for (const name of ['trying', 'queued']) debts.owe({ record: lan.record(name), why: WHY });
     await lan.time.run(20);
     await debts.close();
-    assert.equal(debts.owe(lan.record('late'), WHY), true);
+    assert.equal(debts.owe({ record: lan.record('late'), why: WHY }), true);
     await lan.time.run(HOUR);
     assert.deepEqual([lan.releases.length, lan.disk.size, lan.time.pending, lan.watched], [0, 3, 0, 0]);
   });
@@ -232,7 +253,7 @@ describe('debts across runs', () => {
     const { lan, debts } = all;
     lan.listenError = new TypeError('a bug');
     lan.time.at(later(lan.time.now(), millis(10)), () => (lan.listenError = undefined));
-    for (const name of ['a', 'b']) debts.owe(lan.record(name), WHY);
+    for (const name of ['a', 'b']) debts.owe({ record: lan.record(name), why: WHY });
     await lan.time.run(SECOND);
     assert.deepEqual([lan.releases.length, debts.size, lan.counts.get('release-failed')], [1, 1, 1]);
     await lan.time.run(MINUTE);

@@ -30,10 +30,10 @@ function owedOf(lan: OwedLan, overrides: Parameters<OwedLan['lease']>[0] = {}): 
 async function release(
   lan: OwedLan,
   owed = owedOf(lan),
-  options: Partial<Parameters<typeof releaseFromHost>[3]> = {},
+  options: Partial<Parameters<typeof releaseFromHost>[3] & Parameters<typeof releaseFromHost>[4]> = {},
 ): Promise<ReleaseOutcome> {
-  const all = { isInUse: () => false, signal: NEVER, blindly: true, ...options };
-  const outcome = await lan.time.until(releaseFromHost(lan, lan, owed, all));
+  const all = { isInUse: () => false, hasMac: () => false, signal: NEVER, blindly: true, ...options };
+  const outcome = await lan.time.until(releaseFromHost(lan, lan, owed, all, all));
   assert.equal(lan.watched, 0, 'nobody watches ARP any more');
   return outcome;
 }
@@ -166,6 +166,38 @@ describe('RELEASE from the host: not when somebody lives by the lease', () => {
     const why = `${POD_MAC} still answers for ${ADDRESS}`;
     assert.deepEqual(await release(lan), { kind: 'still-there', why });
     assert.deepEqual(lan.releases, []);
+  });
+
+  test('the pod’s link is up somewhere: not now, and again when it is gone', async () => {
+    const lan = new OwedLan();
+    lan.children.add(POD_MAC);
+    const why = `eth0 (${POD_MAC}) is still up on eth0, in some network namespace`;
+    assert.deepEqual(await release(lan), { kind: 'still-there', why });
+    assert.deepEqual(lan.releases, []);
+    lan.children.delete(POD_MAC);
+    assert.deepEqual(await release(lan), { kind: 'sent', confirmed: true });
+  });
+
+  test('whether it is cannot be seen: not now', async () => {
+    const lan = new OwedLan();
+    lan.filterError = new SysError('RTM_GETNEIGH AF_BRIDGE', 'ENOBUFS');
+    const outcome = await release(lan);
+    assert.ok(outcome.kind === 'unreachable' && outcome.why.includes('ENOBUFS'));
+    assert.deepEqual(lan.releases, []);
+  });
+
+  test('a link with its MAC address that is not the pod’s with the address: released', async () => {
+    const lan = new OwedLan();
+    lan.children.add(POD_MAC);
+    const owed = owedOf(lan);
+    const earlier = { ...owed, record: { ...owed.record, bootId: 'earlier' } };
+    const takenOff = { ...owed, takenOff: true };
+    assert.deepEqual(await release(lan, earlier), { kind: 'sent', confirmed: true });
+    assert.deepEqual(await release(lan, takenOff), { kind: 'sent', confirmed: true });
+    assert.deepEqual(await release(lan, owed, { hasMac: () => true }), {
+      kind: 'sent',
+      confirmed: true,
+    });
   });
 
   test('the link of the pod answered for the last time when it was first asked', async () => {

@@ -38,7 +38,11 @@ async function scene(count = 1): Promise<Scene> {
 /** DEL of all of them at once; how long it took. */
 async function del({ world, manager, pods }: Scene): Promise<number> {
   const from = world.time.now();
-  await world.time.until(Promise.all(pods.map((pod) => manager.release(keyOf(pod), true))));
+  const delOf = async (pod: PodModel): Promise<void> => {
+    await manager.release(keyOf(pod), true);
+    pod.linkGone = true;
+  };
+  await world.time.until(Promise.all(pods.map(delOf)));
   return world.time.now() - from;
 }
 

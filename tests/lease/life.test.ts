@@ -238,6 +238,7 @@ describe('release', () => {
     world.uplink.lowerUp = false;
     pod.link.lowerUp = false;
     assert.equal(await world.time.until(manager.release(key, true)), true);
+    pod.linkGone = true;
     pod.addresses = [];
     await world.time.run(60_000);
     assert.deepEqual([manager.size, manager.owed, world.server.released], [0, 1, []]);

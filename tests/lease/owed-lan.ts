@@ -32,6 +32,9 @@ export class OwedLan implements DebtsWorld, ArpEars {
   readonly links = new Map<string, Link>();
   /** Who answers ARP on the LAN. */
   readonly hosts = new Map<Ipv4, Mac>([[SERVER, SERVER_MAC]]);
+  /** Macvlans on the LAN's interface that are up. */
+  readonly children = new Set<Mac>();
+  filterError: SysError | undefined;
   /** How often a link was looked at. */
   looks = 0;
   readonly questions: ArpPacket[] = [];
@@ -84,6 +87,12 @@ export class OwedLan implements DebtsWorld, ArpEars {
       return undefined;
     },
   };
+
+  async childMacs(ifindex: number): Promise<readonly Mac[]> {
+    await Promise.resolve();
+    if (this.filterError !== undefined) throw this.filterError;
+    return ifindex === LAN.index ? [...this.children] : [];
+  }
 
   #asked(packet: ArpPacket, ifindex: number): void {
     this.questions.push(packet);
@@ -194,6 +203,7 @@ export class OwedLan implements DebtsWorld, ArpEars {
         parameterRequest: [1, 3, 6],
         send: {},
         servers: [],
+        relays: [],
         ipv6Only: false,
         rapidCommit: false,
         broadcast: 'auto',
@@ -204,13 +214,24 @@ export class OwedLan implements DebtsWorld, ArpEars {
   }
 }
 
-export type Scene = { readonly lan: OwedLan; readonly debts: Debts; readonly inUse: Set<string> };
+export type Scene = {
+  readonly lan: OwedLan;
+  readonly debts: Debts;
+  readonly inUse: Set<string>;
+  readonly macs: Set<Mac>;
+};
 
 export function scene(options: { readonly most?: number; readonly lan?: OwedLan } = {}): Scene {
   const { lan = new OwedLan(), ...bound } = options;
   const inUse = new Set<string>();
+  const macs = new Set<Mac>();
   const isInUse = ({ key }: LeaseRecord): boolean => inUse.has(key.containerId);
-  return { lan, debts: new Debts(lan, lan, { isInUse, ...bound }), inUse };
+  return {
+    lan,
+    debts: new Debts(lan, lan, { isInUse, hasMac: ({ link }) => macs.has(link.mac), ...bound }),
+    inUse,
+    macs,
+  };
 }
 
 /** Nothing is left of it: not in memory, not on disk, no timer, nobody who watches ARP. */

@@ -69,7 +69,7 @@ describe('the interface below', { skip: NEEDS_ROOT }, () => {
     }
     const dhcp = networkOf([macvlan({ master: 'spare0' })], { cniVersion: '1.1.0' });
     await assert.rejects(site().add(dhcp), { code: 101, msg: /master "spare0" is down/ });
-    await assert.rejects(daemon.runtime.status(dhcp), { code: 50, msg: /spare0/ });
+    await assert.rejects(daemon.runtime.status(dhcp), { code: 51, msg: /spare0/ });
     await node.ip('link', 'del', 'spare0');
   });
 

@@ -15,7 +15,7 @@ import { invalid } from './option-row.ts';
 import { type OptionRequest, readRequest, REQUEST_KEYS } from './request.ts';
 import { readSend, type SentOptions } from './send.ts';
 
-/** A list of servers that may answer; more than these is no list that a person keeps. */
+/** A list of servers that may answer, or of relays; more than these is no list that a person keeps. */
 const MOST_SERVERS = 64;
 
 const BROADCAST = ['auto', 'always', 'never'] as const satisfies readonly Dhcp4Config['broadcast'][];
@@ -31,6 +31,8 @@ export type DhcpKeys = {
   readonly request: OptionRequest | undefined;
   /** Only these may answer; none listed: any may. */
   readonly servers: readonly Ipv4[] | undefined;
+  /** Where servers are listed: further addresses from which their answers may come. */
+  readonly relays: readonly Ipv4[] | undefined;
   readonly conflictCheck: ConflictCheck | undefined;
   readonly ipv6Only: boolean | undefined;
   readonly broadcast: Dhcp4Config['broadcast'] | undefined;
@@ -42,15 +44,18 @@ const list = v.pipe(
   v.maxLength(MAX_ENTRIES, `has more than ${MAX_ENTRIES} entries`),
 );
 
-const serverAddress = v.pipe(
-  v.string(),
-  v.rawTransform<string, Ipv4>(({ dataset, addIssue, NEVER }) => {
-    const address = parseIpv4(dataset.value);
-    if (address !== undefined && isHostIpv4(address)) return address;
-    addIssue({ message: `${quoted(dataset.value)} is not the IPv4 address of a server ("192.168.2.1")` });
-    return NEVER;
-  }),
-);
+function addressesOf(what: 'server' | 'relay') {
+  const address = v.pipe(
+    v.string(),
+    v.rawTransform<string, Ipv4>(({ dataset, addIssue, NEVER }) => {
+      const parsed = parseIpv4(dataset.value);
+      if (parsed !== undefined && isHostIpv4(parsed)) return parsed;
+      addIssue({ message: `${quoted(dataset.value)} is not the IPv4 address of a ${what} ("192.168.2.1")` });
+      return NEVER;
+    }),
+  );
+  return v.pipe(v.array(address), v.maxLength(MOST_SERVERS, `has more than ${MOST_SERVERS} addresses`));
+}
 
 /** The schema of each key by itself; what is opaque here is read further below. */
 export const dhcpEntries = {
@@ -59,9 +64,8 @@ export const dhcpEntries = {
   fqdn: maybe(v.custom<Json>(() => true)),
   send: maybe(jsonObject),
   request: maybe(list),
-  servers: maybe(
-    v.pipe(v.array(serverAddress), v.maxLength(MOST_SERVERS, `has more than ${MOST_SERVERS} addresses`)),
-  ),
+  servers: maybe(addressesOf('server')),
+  relays: maybe(addressesOf('relay')),
   conflictCheck: maybe(v.picklist(CONFLICT_CHECKS)),
   ipv6Only: maybe(v.boolean()),
   broadcast: maybe(v.picklist(BROADCAST)),
@@ -77,9 +81,10 @@ export function readDhcpKeys(raw: JsonObject, at: string): DhcpKeys {
   const read = readShape(shape, raw, at);
   if (!read.ok) throw read.error;
   const { clientId, hostname, fqdn, send, request } = read.value;
-  const { servers, conflictCheck, ipv6Only, broadcast, rapidCommit } = read.value;
+  const { servers, relays, conflictCheck, ipv6Only, broadcast, rapidCommit } = read.value;
   return {
     servers,
+    relays,
     conflictCheck,
     ipv6Only,
     broadcast,

@@ -17,6 +17,7 @@ export function overlay(own: DhcpKeys, defaults: DhcpKeys): DhcpKeys {
     send: own.send ?? without(defaults.send, own),
     request: own.request ?? defaults.request,
     servers: own.servers ?? defaults.servers,
+    relays: own.relays ?? defaults.relays,
     conflictCheck: own.conflictCheck ?? defaults.conflictCheck,
     ipv6Only: own.ipv6Only ?? defaults.ipv6Only,
     broadcast: own.broadcast ?? defaults.broadcast,

@@ -110,8 +110,15 @@ export const DHCP_DESCRIBED: Readonly<Record<keyof typeof dhcpSectionEntries, De
     examples: [['ntp-servers', 43]],
   },
   servers: {
-    description: 'Only these DHCP servers may answer.',
+    description:
+      'Only these DHCP servers may answer: each answer must name one of them (option 54) and come from its address, or from one of "relays".',
     examples: [['192.168.2.1']],
+  },
+  relays: {
+    description:
+      'Beside "servers": further addresses from which their answers may come, those of the relay agents of this LAN.',
+    default: [],
+    examples: [['192.168.2.254']],
   },
   conflictCheck: {
     description: 'The same as "conflictCheck" beside "dhcp", where it belongs.',

@@ -73,7 +73,11 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   const read = readShape(ipamShape, raw, 'ipam');
   if (!read.ok) throw read.error;
   const { provide, priority } = read.value;
-  const keys = overlay(readDhcpKeys(raw, 'ipam'), settings.defaults);
+  const own = readDhcpKeys(raw, 'ipam');
+  const keys = overlay(own, settings.defaults);
+  if ((own.relays ?? []).length > 0 && (keys.servers ?? []).length === 0) {
+    throw invalid('relays: counts only beside "servers", of which there are none: name the servers too');
+  }
   const { args } = attached;
   const subject = subjectOf(attached, settings.identity);
   const { [CLIENT_IDENTIFIER]: ownId, ...stated } = Object.fromEntries([
@@ -91,6 +95,7 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
     parameterRequest: parameterRequest(keys.request ?? NO_REQUEST, ipv6Only),
     send,
     servers: keys.servers ?? [],
+    relays: keys.relays ?? [],
     ipv6Only,
     rapidCommit: keys.rapidCommit ?? true,
     broadcast: keys.broadcast ?? 'auto',

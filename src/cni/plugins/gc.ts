@@ -38,12 +38,19 @@ export function isLinkOf(record: LeaseRecord, pod: Pod, link: LinkState): boolea
   return record.netns.inode === pod.inode && record.link.index === link.index && record.link.mac === link.mac;
 }
 
-/** Whether this is still the link that the daemon made for this attachment. */
-export function isOwnLink(record: LeaseRecord | undefined, pod: Pod, link: LinkState): boolean {
-  return record !== undefined && record.link.owned && isLinkOf(record, pod, link);
+/**
+ * The link that the daemon made for this attachment, if it is still in its namespace, whatever name and MAC address the
+ * pod has given it. Whether a changed one is ours its index says, and its kind: another plugin may have moved a link in.
+ */
+export async function ownLinkIn(pod: Pod, record: LeaseRecord | undefined): Promise<LinkState | undefined> {
+  if (record?.link.owned !== true || record.netns.inode !== pod.inode) return undefined;
+  const link = pod.sight(record.link.index, undefined);
+  if (link === undefined || isLinkOf(record, pod, link)) return link;
+  const now = await pod.link(link.name);
+  return now?.index === link.index && now.kind === 'macvlan' ? now : undefined;
 }
 
-/** The link goes only if it is still the one that was made: same namespace, same index, same MAC. */
+/** The link goes only if it is still the one that was made: same namespace, same index. */
 export async function removeLink(services: PluginServices, record: LeaseRecord): Promise<void> {
   let pod: ReturnType<PluginServices['openPod']>;
   try {
@@ -53,8 +60,8 @@ export async function removeLink(services: PluginServices, record: LeaseRecord):
     throw error;
   }
   try {
-    const link = pod.peek(record.key.ifname);
-    if (link !== undefined && isOwnLink(record, pod, link)) await pod.deleteLink(link.index);
+    const link = await ownLinkIn(pod, record);
+    if (link !== undefined) await pod.deleteLink(link.index);
   } finally {
     pod.close();
   }

@@ -9,7 +9,7 @@ import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { type CniResult, withoutUndefined } from '../spec/result.ts';
 import { kernelError } from './failures.ts';
-import { isLinkOf, isOwnLink, releaseStale, removeLink } from './gc.ts';
+import { isLinkOf, ownLinkIn, releaseStale, removeLink } from './gc.ts';
 import { ipamOf } from './ipam-of.ts';
 import { assertUplink } from './uplink-status.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
@@ -92,24 +92,25 @@ async function add(
   }
   const lan = conf.linkInContainer ? undefined : { index: uplink.index, name: uplink.name };
   // A link in the container stands on one of the container's own: if that goes, it is the container's business.
-  const made = lan && { master: lan.name, mode: conf.mode, mtu: conf.mtu, bcQueueLen: conf.bcQueueLen };
+  const madeOf = lan && { master: lan.name, mode: conf.mode, mtu: conf.mtu, bcQueueLen: conf.bcQueueLen };
   const attach = (link: PodLink): Promise<CniResult> =>
     configure(
       call,
       parts,
-      { pod, link: withMac(link), uplinkIndex: lan?.index, lan, owned: true, made },
+      { pod, link: withMac(link), uplinkIndex: lan?.index, lan, owned: true, made: madeOf },
       signal,
     );
   const known = await attachedBefore(services, call, pod);
   // What an earlier ADD made belongs to a running pod: a repetition that fails takes nothing of it away.
   if (known !== undefined) return attach(known);
   await makeLink(services, call, parts, uplink, signal);
+  let made: PodLink | undefined;
   try {
-    const link = announcing(services, call, pod, uplink);
-    parts.linkMade?.(pod, link);
-    return await attach(link);
+    made = announcing(services, call, pod, uplink);
+    parts.linkMade?.(pod, made);
+    return await attach(made);
   } catch (error) {
-    await undo(services, call, parts);
+    await undo(services, call, parts, made);
     throw error;
   }
 }
@@ -178,7 +179,12 @@ function interfaceConfiguration(result: CniResult): InterfaceConfiguration {
 }
 
 /** A failed ADD leaves nothing: the address goes back first, while the link can still carry the RELEASE. */
-async function undo(services: PluginServices, call: AddCall, { ipam, pod }: AddParts): Promise<void> {
+async function undo(
+  services: PluginServices,
+  call: AddCall,
+  { ipam, pod }: AddParts,
+  made: PodLink | undefined,
+): Promise<void> {
   try {
     await ipam.del(call);
   } catch (error) {
@@ -190,7 +196,7 @@ async function undo(services: PluginServices, call: AddCall, { ipam, pod }: AddP
   }
   const { ifname } = call.env;
   try {
-    const link = pod.peek(ifname);
+    const link = made ?? pod.peek(ifname);
     if (link !== undefined) await pod.deleteLink(link.index);
   } catch (error) {
     if (!isSysError(error)) throw error;
@@ -200,11 +206,11 @@ async function undo(services: PluginServices, call: AddCall, { ipam, pod }: AddP
 
 /**
  * The DEL; nothing else may be done for this attachment meanwhile. IPAM first, while the link is there; a namespace that
- * is gone has taken the link with it.
+ * is gone has taken the link with it. One that is another than that of the ADD has nothing of ours: paths are used again.
  */
 export async function detachMacvlan(services: PluginServices, call: DelCall): Promise<void> {
   const { netns, ifname } = call.env;
-  const known = services.leases.get(leaseKey(call))?.record;
+  const known = services.leases.recordOf(leaseKey(call));
   await ipamOf(services, call.conf).del(call);
   if (netns === undefined) {
     if (known?.link.owned === true) await removeLink(services, known);
@@ -220,11 +226,11 @@ export async function detachMacvlan(services: PluginServices, call: DelCall): Pr
     throw error;
   }
   try {
+    if (known !== undefined && known.netns.inode !== pod.inode) return;
+    const own = await ownLinkIn(pod, known);
+    if (own !== undefined) await pod.deleteLink(own.index);
     const link = pod.peek(ifname);
-    if (link === undefined) return;
-    if (isOwnLink(known, pod, link) || (await isStray(services, call, pod, link))) {
-      await pod.deleteLink(link.index);
-    }
+    if (link !== undefined && (await isStray(services, call, pod, link))) await pod.deleteLink(link.index);
   } catch (error) {
     throw kernelError('link-failed', `${ifname} cannot be removed`, error);
   } finally {

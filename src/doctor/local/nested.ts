@@ -9,17 +9,29 @@ const REMEDY = [
   'docs/security.md says what such a pod can do',
 ];
 
-function whose({ pod, ifname }: Nested): string {
-  return pod === undefined
-    ? 'an interface that is in no pod of Leasehold'
-    : `${ifname ?? 'an interface'} in ${pod}`;
+function whose({ pod, ifname, ended }: Nested): string {
+  if (pod === undefined) return 'an interface that is in no pod of Leasehold';
+  const link = ifname ?? 'an interface';
+  return ended ? `${link} of ${pod}, which is gone,` : `${link} in ${pod}`;
 }
 
 function findingOf(nested: Nested): Finding {
-  const { uplink, mac, macvlanMode, takes } = nested;
+  const { uplink, mac, macvlanMode, ended, takes } = nested;
   const evidence = [
     `${mac} on ${uplink}${macvlanMode === undefined ? '' : `, macvlan mode ${macvlanMode}`} ("bridge fdb show dev ${uplink}")`,
   ];
+  if (takes === undefined && ended) {
+    return {
+      id: 'link-outlives-pod',
+      severity: 'warning',
+      title: `${whose(nested)} is up on ${uplink} in another network namespace: its lease is not released`,
+      evidence,
+      remedy: [
+        `find it by its MAC address in one of the namespaces that "lsns -t net" shows (nsenter -t PID -n ip -d link), and delete it there`,
+        ...REMEDY,
+      ],
+    };
+  }
   if (takes === undefined) {
     return {
       id: 'nested-link',

@@ -170,6 +170,8 @@ export type HostView = {
     readonly pod: string | undefined;
     readonly ifname: string | undefined;
     readonly macvlanMode: string | undefined;
+    /** Its pod is gone, and it is in another namespace. */
+    readonly ended: boolean;
     readonly takes: string | undefined;
   }[];
   /** What it could not do: "eth0: ...". */

@@ -43,6 +43,8 @@ export type NestedLink = {
   readonly pod: string | undefined;
   readonly ifname: string | undefined;
   readonly macvlanMode: string | undefined;
+  /** The pod is gone, and this is the interface that it was attached by, in another namespace. */
+  readonly ended: boolean;
   /** A host of the LAN has the same MAC address, as the node sees it: pods that send to that host reach this instead. */
   readonly takes: Ipv4 | undefined;
 };
@@ -51,6 +53,8 @@ type NestedLinksWorld = Pick<HostWorld, 'clock' | 'timers' | 'log' | 'count'> & 
   readonly kernel: NestedLinksKernel;
   /** All pods on uplinks of this node. */
   pods(): readonly PodOnUplink[];
+  /** Pods that are gone while their interface was seen to live on. */
+  ended(): readonly Omit<PodOnUplink, 'netns'>[];
 };
 
 /**
@@ -84,7 +88,7 @@ export class NestedLinks {
   /** Never rejects: what cannot be looked at is left for the next time. */
   async look(): Promise<void> {
     const pods = this.#world.pods();
-    const uplinks = new Set(pods.map(({ uplink }) => uplink));
+    const uplinks = new Set([...pods, ...this.#world.ended()].map(({ uplink }) => uplink));
     for (const gone of [...this.#known.keys()].filter((name) => !uplinks.has(name))) this.#known.delete(gone);
     for (const uplink of uplinks) {
       try {
@@ -107,7 +111,11 @@ export class NestedLinks {
       const here = new Set((await kernel.links()).map(({ mac }) => mac));
       strange = strange.filter((mac) => !here.has(mac));
     }
-    const macs = strange.toSorted().join(' ');
+    const ended = new Set(this.#world.ended().map(({ mac }) => mac));
+    const macs = strange
+      .toSorted()
+      .map((mac) => (ended.has(mac) ? `${mac} ended` : mac))
+      .join(' ');
     if (macs === (this.#known.get(uplink)?.macs ?? '')) return;
     const links = await this.#name(uplink, index, new Set(strange.slice(0, MOST_NAMED)));
     const before = new Set(this.#known.get(uplink)?.links.map(textOf));
@@ -120,12 +128,17 @@ export class NestedLinks {
     if (macs.size === 0) return [];
     const holders = await this.#holders(macs);
     const neighbours = await this.#world.kernel.neighbours(index);
+    const ended = this.#world.ended();
     return [...macs].flatMap((mac): readonly NestedLink[] => {
       const holder = holders.get(mac);
       const takes = neighbours.find((neighbour) => neighbour.mac === mac)?.address;
-      if (holder === undefined && takes === undefined) return [];
-      const { name: ifname, macvlanMode } = holder?.link ?? {};
-      return [{ uplink, mac, pod: holder?.pod, ifname, macvlanMode, takes }];
+      const gone = holder === undefined ? ended.find((one) => one.mac === mac) : undefined;
+      const { key } = gone ?? {};
+      if (holder === undefined && key === undefined && takes === undefined) return [];
+      const pod = holder?.pod ?? (key && attachmentText(key));
+      const ifname = holder?.link.name ?? key?.ifname;
+      const { macvlanMode } = holder?.link ?? {};
+      return [{ uplink, mac, pod, ifname, macvlanMode, ended: key !== undefined, takes }];
     });
   }
 
@@ -153,15 +166,15 @@ export class NestedLinks {
     }
   }
 
-  #say({ uplink, mac, pod, ifname, macvlanMode, takes }: NestedLink): void {
+  #say({ uplink, mac, pod, ifname, macvlanMode, ended, takes }: NestedLink): void {
     const { log, count } = this.#world;
     const fields = { uplink, mac, pod: pod ?? 'unknown', ifname, macvlanMode };
     count('nested-link');
     if (takes === undefined) {
-      log.info(
-        fields,
-        'a pod has an interface on the uplink that has no lease here: it can be anybody on the LAN',
-      );
+      const text = ended
+        ? 'the interface of a pod that is gone is up in another namespace: it can be anybody on the LAN'
+        : 'a pod has an interface on the uplink that has no lease here: it can be anybody on the LAN';
+      log.info(fields, text);
       return;
     }
     count('mac-of-lan-host-taken');

@@ -5,11 +5,13 @@ import type { Duration, Instant } from '../../base/time.ts';
 import { DHCP_MESSAGE_TYPE } from '../../wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS, readOption } from '../../wire/dhcp4/options.ts';
+import { refuseSource } from './allowed-source.ts';
 import { isOurIdentifier } from './echoed-identifier.ts';
 import { v6OnlyWait } from './ipv6-only.ts';
 import { serverWords } from '../../wire/dhcp4/server-words.ts';
 import { type Lease4, leaseFromAck } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
+import type { Source } from './source.ts';
 import type { Dhcp4Config } from './state.ts';
 import { completed, statedIn } from './unmentioned.ts';
 
@@ -27,8 +29,12 @@ export type Answer =
     }
   | { readonly kind: 'nak'; readonly serverId: Ipv4; readonly text: string | undefined };
 
-/** Why a message is no answer; `server` is who sent it, where that is the reason. */
-export type Refusal = { readonly reason: IgnoreReason; readonly server?: Ipv4 };
+/** Why a message is no answer; `server` is who sent it and `source` where it came from, where that is the reason. */
+export type Refusal = {
+  readonly reason: IgnoreReason;
+  readonly server?: Ipv4;
+  readonly source?: Source | undefined;
+};
 
 /** The server that speaks. */
 export function speakerOf(answer: Answer): Ipv4 {
@@ -42,6 +48,8 @@ export type Question = {
   readonly requestedAt: Instant;
   /** The lease in use, where there is one: an ACK extends it. */
   readonly lease: Lease4 | undefined;
+  /** Only the server that gave the lease was asked, by unicast. */
+  readonly isUnicast: boolean;
   /** Networks that no route and no address of the answer may lie in. */
   readonly protect: readonly Cidr<Ipv4>[];
 };
@@ -127,6 +135,7 @@ export function acceptMessage(
   config: Dhcp4Config,
   question: Question,
   message: Dhcp4Message,
+  source: Source | undefined,
 ): Result<Answer, Refusal> {
   const notForUs = checkAddressee(config, question.xid, message);
   if (notForUs !== undefined) return err({ reason: notForUs });
@@ -139,6 +148,8 @@ export function acceptMessage(
   const extended = type === DHCP_MESSAGE_TYPE.DHCPACK ? question.lease : undefined;
   const serverId = readServerId(config, message, extended?.serverId);
   if (!serverId.ok) return serverId;
+  const foreign = refuseSource(config, source, question.isUnicast ? question.lease : undefined);
+  if (foreign !== undefined) return err({ reason: foreign, server: serverId.value, source });
   const grant = granted(message, extended?.address.address);
   const answer = readAnswer(config, question, grant, type, serverId.value);
   return answer.ok ? answer : err({ reason: answer.error });

@@ -1,5 +1,4 @@
 import { unreachable } from '../../base/invariant.ts';
-import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { acceptMessage, type Answer } from './accept.ts';
 import { resend, seek, start } from './acquire.ts';
 import { buildRelease } from './build.ts';
@@ -74,16 +73,22 @@ function onAnswer(config: Dhcp4Config, state: Dhcp4State, answer: Answer, env: E
 }
 
 /** In a state that waits for nothing, every message is discarded (RFC 2131 figure 5). */
-function onMessage(config: Dhcp4Config, state: Dhcp4State, message: Dhcp4Message, env: Env): Step {
+function onMessage(
+  config: Dhcp4Config,
+  state: Dhcp4State,
+  { message, source }: Extract<Dhcp4Event, { readonly type: 'message' }>,
+  env: Env,
+): Step {
   if (!('xid' in state)) return ignore(state, 'unexpected-type');
   const asked = addressed(config, state, message.xid);
   const xid = 'xid' in asked ? asked.xid : state.xid;
   const { requestedAt } = state;
-  const question = { xid, requestedAt, lease: leaseOf(state), protect: env.protect };
-  const answer = acceptMessage(asSpoken(config, asked), question, message);
+  const isUnicast = state.kind === 'renewing';
+  const question = { xid, requestedAt, lease: leaseOf(state), isUnicast, protect: env.protect };
+  const answer = acceptMessage(asSpoken(config, asked), question, message, source);
   return answer.ok
     ? onAnswer(config, asked, answer.value, env)
-    : ignore(state, answer.error.reason, answer.error.server);
+    : ignore(state, answer.error.reason, answer.error.server, answer.error.source);
 }
 
 /** RFC 2131 4.4.4, 4.4.6: by unicast, from the address that is given back. */
@@ -112,7 +117,7 @@ function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, e
     case 'wake':
       return onWake(config, state, env);
     case 'message':
-      return onMessage(config, state, event.message, env);
+      return onMessage(config, state, event, env);
     case 'garbled':
       return ignore(state, 'garbled');
     case 'link-up':

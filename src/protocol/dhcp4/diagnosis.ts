@@ -29,8 +29,18 @@ function listed(items: readonly string[]): string {
 
 /** What was sent, what came back, and why it was not taken: one line for a person who looks at a failed ADD. */
 export function describeAcquisition(acquisition: Acquisition, now: Instant): string {
-  const { discovers, requests, declines, offers, naks, nakText, nakServer, strangers, turnedDown } =
-    acquisition;
+  const {
+    discovers,
+    requests,
+    declines,
+    offers,
+    naks,
+    nakText,
+    nakServer,
+    strangers,
+    impostors,
+    turnedDown,
+  } = acquisition;
   const sent = [
     ...(discovers > 0 ? [times(discovers, 'DISCOVER')] : []),
     ...(requests > 0 ? [times(requests, 'REQUEST')] : []),
@@ -46,10 +56,17 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
     const often = count > 1 ? ` (${count} times)` : '';
     parts.push(`did not take ${address} of ${serverId}${often}: ${holder} has it`);
   }
+  const named: Readonly<Record<string, readonly string[]>> = {
+    'server-not-allowed': strangers,
+    'source-not-allowed': impostors,
+    'forged-source': impostors,
+    'unconfirmed-source': impostors,
+  };
   const reasons = Object.entries(acquisition.ignored).filter(([reason]) => !OBJECTIONS.has(reason));
   for (const [reason, count] of reasons) {
-    const names = reason === 'server-not-allowed' ? ` (${strangers.join(', ')})` : '';
-    parts.push(`ignored ${times(count, 'message')}: ${REASON_TEXTS[reason]}${names}`);
+    const names = named[reason] ?? [];
+    const who = names.length === 0 ? '' : ` (${names.join(', ')})`;
+    parts.push(`ignored ${times(count, 'message')}: ${REASON_TEXTS[reason]}${who}`);
   }
   if (offers + naks + turnedDown.length + reasons.length === 0) parts.push('nothing came back');
   return parts.join('; ');

@@ -19,6 +19,12 @@ export const IGNORE_REASONS = {
   'malformed-server-id': 'option 54 (dhcp-server-identifier) is malformed',
   'other-server': 'it comes from another server than the one that was chosen',
   'server-not-allowed': 'it comes from a server that is not on the list of allowed servers',
+  'source-not-allowed':
+    'it names an allowed server and comes from an address that is neither in "servers" nor in "relays"',
+  'forged-source':
+    'it comes from the address of an allowed server or relay, and ARP says that another machine has that address',
+  'unconfirmed-source':
+    'it comes from the address of an allowed server or relay, and nobody on the LAN answers ARP for it',
   'bad-address':
     'yiaddr is not an address that a host can have (link-local, an end of its own subnet, the address of the server, or none)',
   'protected-network': 'yiaddr lies in a network that the configuration protects ("protect")',

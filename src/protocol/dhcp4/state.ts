@@ -6,6 +6,7 @@ import { earliest, type Instant } from '../../base/time.ts';
 import { type Answered, type Habit, NO_HABIT } from './habit.ts';
 import type { Lease4 } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
+import { type Source, sourceText } from './source.ts';
 import type { TurnedDown } from './turned-down.ts';
 
 /** What does not change during the life of a client. Plain JSON: it is stored beside the state. Bytes are hex. */
@@ -31,6 +32,8 @@ export type Dhcp4Config = {
   readonly broadcast: 'auto' | 'always' | 'never';
   /** The servers (option 54) whose OFFER, ACK and NAK count; none named: any server's. */
   readonly servers: readonly Ipv4[];
+  /** Where servers are named: further addresses from which their answers may come, such as those of relay agents. */
+  readonly relays: readonly Ipv4[];
   /** Honour option 108 (RFC 8925); `parameterRequest` must ask for it then. Otherwise it is not looked at. */
   readonly ipv6Only: boolean;
 };
@@ -66,6 +69,8 @@ export type Acquisition = {
   readonly strangers: readonly Ipv4[];
   /** Addresses that somebody else has, by server, the first ones that were given: at most MOST_TURNED_DOWN. */
   readonly turnedDown: readonly TurnedDown[];
+  /** Where messages came from that named an allowed server and were not its own, in words: at most MOST_STRANGERS. */
+  readonly impostors: readonly string[];
   /** What was asked for with a REQUEST that no NAK answered: the server may hold it for us though we heard no ACK. */
   readonly asked: Held | undefined;
 };
@@ -139,6 +144,7 @@ export function newAcquisition(since: Instant, hint: Ipv4 | undefined, habit = N
     ignored: {},
     strangers: [],
     turnedDown: [],
+    impostors: [],
     asked: undefined,
   };
 }
@@ -147,14 +153,20 @@ export function newAcquisition(since: Instant, hint: Ipv4 | undefined, habit = N
 export function withIgnored(
   before: Acquisition,
   reason: IgnoreReason,
-  server: Ipv4 | undefined,
+  { server, source }: { readonly server?: Ipv4 | undefined; readonly source?: Source | undefined },
 ): Acquisition {
   const ignored = { ...before.ignored, [reason]: (before.ignored[reason] ?? 0) + 1 };
-  const { strangers } = before;
-  const isNew = reason === 'server-not-allowed' && server !== undefined && !strangers.includes(server);
-  return isNew && strangers.length < MOST_STRANGERS
-    ? { ...before, ignored, strangers: [...strangers, server] }
-    : { ...before, ignored };
+  return {
+    ...before,
+    ignored,
+    strangers: withNamed(before.strangers, reason === 'server-not-allowed' ? server : undefined),
+    impostors: withNamed(before.impostors, source === undefined ? undefined : sourceText(source)),
+  };
+}
+
+function withNamed<T>(named: readonly T[], one: T | undefined): readonly T[] {
+  const isKnown = one === undefined || named.includes(one);
+  return isKnown || named.length >= MOST_STRANGERS ? named : [...named, one];
 }
 
 /** The lease that the pod may use in this state. */

@@ -6,6 +6,7 @@ import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { type Habit, habitOf } from './habit.ts';
 import type { Lease4 } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
+import type { Source } from './source.ts';
 import { type Acquisition, type Dhcp4State, newAcquisition, withIgnored } from './state.ts';
 
 /** Where a message goes: to everybody on the link, or to one server from the address that the pod holds. */
@@ -22,7 +23,8 @@ export type Dhcp4Event =
   | { readonly type: 'start'; readonly hint?: Ipv4 | undefined; readonly habit?: Habit | undefined }
   /** The time of `wakeAt` has come; an early or a second one changes nothing. */
   | { readonly type: 'wake' }
-  | { readonly type: 'message'; readonly message: Dhcp4Message }
+  /** `source`: where it came from. Undefined: not known, and not taken where servers are listed. */
+  | { readonly type: 'message'; readonly message: Dhcp4Message; readonly source?: Source | undefined }
   /** Bytes for this client that are no message; what is wrong with them is counted where they were read. */
   | { readonly type: 'garbled' }
   /**
@@ -57,8 +59,16 @@ export type Dhcp4Effect =
   | { readonly type: 'extend'; readonly lease: Lease4 }
   /** A NAK of this server was obeyed; `text` is its option 56. */
   | { readonly type: 'refused'; readonly text: string | undefined; readonly server: Ipv4 }
-  /** A message was not taken. `server` is who sent it by its option 54, where that is part of the reason. */
-  | { readonly type: 'ignore'; readonly reason: IgnoreReason; readonly server?: Ipv4 | undefined }
+  /**
+   * A message was not taken. `server` is who sent it by its option 54, `source` where it came from, each where that is
+   * part of the reason.
+   */
+  | {
+      readonly type: 'ignore';
+      readonly reason: IgnoreReason;
+      readonly server?: Ipv4 | undefined;
+      readonly source?: Source | undefined;
+    }
   /** A server gave an address that somebody else has: said once for each address and server of one search. */
   | {
       readonly type: 'turned-down';
@@ -131,11 +141,11 @@ export function to(state: Dhcp4State, ...effects: readonly Dhcp4Effect[]): Step 
 
 /**
  * Counts a message that was not taken, in the state (for the diagnosis) and as an effect (for the counters). `server`
- * is who sent it, where that is part of the reason.
+ * is who sent it and `source` where it came from, where that is part of the reason.
  */
-export function ignore(state: Dhcp4State, reason: IgnoreReason, server?: Ipv4): Step {
-  const effect: Dhcp4Effect =
-    server === undefined ? { type: 'ignore', reason } : { type: 'ignore', reason, server };
+export function ignore(state: Dhcp4State, reason: IgnoreReason, server?: Ipv4, source?: Source): Step {
+  const who = { ...(server === undefined ? {} : { server }), ...(source === undefined ? {} : { source }) };
+  const effect: Dhcp4Effect = { type: 'ignore', reason, ...who };
   if (!('acquisition' in state)) return to(state, effect);
-  return to({ ...state, acquisition: withIgnored(state.acquisition, reason, server) }, effect);
+  return to({ ...state, acquisition: withIgnored(state.acquisition, reason, who) }, effect);
 }

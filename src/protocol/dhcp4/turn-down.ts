@@ -125,7 +125,7 @@ type Noted = {
 /** The address is in the diagnosis, and is not wished for any longer. */
 function note(before: Acquisition, given: Held, objection: Objection): Noted {
   const { reason, holder } = objection;
-  const noted = withTurnedDown(withIgnored(before, reason, given.serverId), given, holder);
+  const noted = withTurnedDown(withIgnored(before, reason, { server: given.serverId }), given, holder);
   const hint = before.hint === given.address.address ? undefined : before.hint;
   const effects = effectsOf(given, objection, placeOf(before, given) < 0);
   return { acquisition: { ...noted.acquisition, hint }, times: noted.times, effects };

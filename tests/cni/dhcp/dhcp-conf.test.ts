@@ -25,6 +25,7 @@ test("an empty section: the Go plugin's identity, no name, the defaults", () => 
     parameterRequest: DEFAULT_REQUEST,
     send: {},
     servers: [],
+    relays: [],
     ipv6Only: false,
     rapidCommit: true,
     broadcast: 'auto',
@@ -190,6 +191,7 @@ test("the daemon's defaults, and the network's keys over them", () => {
   const settings = settingsWith({
     clientId: 'mac',
     servers: ['192.168.2.1'],
+    relays: ['192.168.2.254'],
     conflictCheck: 'off',
     ipv6Only: true,
     broadcast: 'always',
@@ -199,6 +201,7 @@ test("the daemon's defaults, and the network's keys over them", () => {
   const byDefault = client({}, { settings });
   assert.equal(byDefault.clientId, '0102005e100001');
   assert.deepEqual(byDefault.servers, ['192.168.2.1']);
+  assert.deepEqual(byDefault.relays, ['192.168.2.254']);
   assert.deepEqual(byDefault.parameterRequest, [1, 108]);
   assert.equal(byDefault.broadcast, 'always');
   assert.equal(byDefault.rapidCommit, false);
@@ -206,6 +209,7 @@ test("the daemon's defaults, and the network's keys over them", () => {
   const own = {
     clientId: 'container',
     servers: [],
+    relays: [],
     conflictCheck: 'before',
     ipv6Only: false,
     broadcast: 'auto',
@@ -221,6 +225,7 @@ test('what cannot be used is refused with its key; keys that nobody knows are no
     [{ clientID: 'pod' }, /^ipam: "clientID" is no key of it: did you mean "clientId"\?/],
     [{ 'host-name': 'x' }, /did you mean "hostname"/],
     [{ server: ['192.168.2.1'] }, /did you mean "servers"/],
+    [{ relays: ['192.168.2.254'] }, /^relays: counts only beside "servers"/],
     [{ ipv6only: true }, /did you mean "ipv6Only"/],
     [{ request: ['v6-only-preferred'] }, /set "ipv6Only": true/],
     [{ priority: -1 }, /^ipam\.priority: /],

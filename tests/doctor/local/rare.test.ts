@@ -75,6 +75,25 @@ test('service networks to be guarded, and no nft to do it with', async () => {
   assert.deepEqual([finding?.id, finding?.evidence], ['nft-missing', ['nft is not installed']]);
 });
 
+test('the interface of a pod that is gone: what keeps its lease, and how it is found', async () => {
+  const nested = [
+    {
+      uplink: 'eth0',
+      mac: '02:00:00:00:01:09',
+      pod: 'late/lan/eth0',
+      ifname: 'eth0',
+      macvlanMode: undefined,
+      ended: true,
+      takes: undefined,
+    },
+  ];
+  const host = { uplinks: [], services: [], problems: [], nested, fights: [] };
+  const found = await findingsOf({}, { ...READY, host });
+  const finding = found.find(({ id }) => id === 'link-outlives-pod');
+  assert.match(finding?.title ?? '', /^eth0 of late\/lan\/eth0, which is gone, is up on eth0/);
+  assert.match(finding?.evidence[0] ?? '', /^02:00:00:00:01:09 on eth0/);
+});
+
 test('a service network that only the daemon knows is looked at too', async () => {
   const host = {
     uplinks: [],

@@ -27,6 +27,14 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, { readonly file: string; 
     file: 'daemon/records.test.ts',
     test: 'what is no record is moved aside, each with its reason, the others are taken up',
   },
+  'link-moved-before-del': {
+    file: 'plugins/link-elsewhere.test.ts',
+    test: 'moved to another namespace: it is not released while it is up there, and then it is',
+  },
+  'namespace-path-used-again': {
+    file: 'plugins/link-elsewhere.test.ts',
+    test: 'another namespace is at its path: its link is left alone, and nothing is released',
+  },
   'server-moved-before-del': {
     file: 'plugins/release.test.ts',
     test: 'the router has another MAC address since the pod spoke with it (a new one, or VRRP)',

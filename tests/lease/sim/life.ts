@@ -1,9 +1,10 @@
+import type { Mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import type { HostFrames, LeaseWorld, NamespaceAt } from '../../../src/lease/ports.ts';
 import { recordStore } from '../../../src/lease/stored.ts';
 import { parseArpFrame } from '../../../src/wire/arp.ts';
 import { parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
-import { FakePod } from '../support/pods.ts';
+import { childMacs, FakePod } from '../support/pods.ts';
 import { type SimLan, UPLINK } from './lan.ts';
 
 /** What a disk does, and what survives the daemon. */
@@ -139,6 +140,10 @@ export class Life implements LeaseWorld {
     },
     link: (name) => (name === this.#lan.uplink.name ? { ...this.#lan.uplink } : undefined),
   };
+
+  async childMacs(): Promise<readonly Mac[]> {
+    return childMacs(this.#lan.pods.values());
+  }
 
   /** SIGKILL: the kernel closes what it had open. */
   kill(): void {

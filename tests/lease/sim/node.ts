@@ -193,6 +193,7 @@ export class SimNode {
         parameterRequest: [1, 3, 6],
         send: {},
         servers: wishes.servers,
+        relays: [],
         ipv6Only: false,
         rapidCommit: false,
         broadcast: 'auto',

@@ -66,6 +66,11 @@ export class PodModel {
   }
 }
 
+/** Of the macvlans on the uplink, those that are up. */
+export function childMacs(pods: Iterable<PodModel>): readonly Mac[] {
+  return [...pods].flatMap(({ link, linkGone }) => (link.up && !linkGone ? [link.mac] : []));
+}
+
 export class SocketModel implements UdpPort {
   readonly #pod: PodModel;
   readonly #transmit: (datagram: Datagram) => void;

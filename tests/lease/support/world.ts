@@ -24,7 +24,7 @@ import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
 import { type ArpPacket, emitArpFrame, parseArpFrame } from '../../../src/wire/arp.ts';
 import { emitUdp4Frame, parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
-import { type Datagram, FakePod, PodModel } from './pods.ts';
+import { childMacs, type Datagram, FakePod, PodModel } from './pods.ts';
 import { DhcpServer, SERVER } from './server.ts';
 import { VirtualTime } from './time.ts';
 
@@ -174,6 +174,10 @@ export class FakeWorld implements LeaseWorld {
       name === this.uplink.name && !this.gone.has(this.uplink.index) ? { ...this.uplink } : undefined,
   };
 
+  async childMacs(): Promise<readonly Mac[]> {
+    return childMacs(this.pods.values());
+  }
+
   #fromHost(frame: Uint8Array): void {
     const arp = parseArpFrame(frame);
     if (arp.ok) {
@@ -295,6 +299,7 @@ export function requestFor(world: FakeWorld, pod: PodModel, overrides: Overrides
     parameterRequest: [1, 3, 6],
     send: {},
     servers: [],
+    relays: [],
     ipv6Only: false,
     rapidCommit: false,
     broadcast: 'auto',

@@ -20,6 +20,7 @@ class Lan {
   /** Pods whose interfaces were read. */
   readonly read: string[] = [];
   children: Mac[] = [SHIM_MAC];
+  ended: Omit<PodOnUplink, 'netns'>[] = [];
   refuse: SysError | undefined;
   readonly nested: NestedLinks;
 
@@ -31,6 +32,7 @@ class Lan {
       log: { info: say('info'), warn: say('warn'), error: say('error') },
       count: () => undefined,
       pods: () => [...this.pods.values()].map(({ pod }) => pod),
+      ended: () => this.ended,
       kernel: {
         peek: () => ({ index: UPLINK, name: 'eth0', mtu: 1500, up: true, lowerUp: true }),
         links: () =>
@@ -89,6 +91,7 @@ test('an interface that a pod made for itself is named once, with its mode', asy
     pod: 'bad/lan/eth0',
     ifname: 'thief',
     macvlanMode: 'source',
+    ended: false,
     takes: undefined,
   };
   assert.deepEqual(lan.nested.found, [link]);
@@ -126,6 +129,27 @@ test('it is said as well where it is in no pod of ours; a macvlan of somebody el
     lan.nested.found.map(({ pod, takes }) => [pod, takes]),
     [[undefined, ROUTER]],
   );
+});
+
+test('the interface of a pod that is gone is named once it is known to live on, also without any other pod', async () => {
+  const lan = new Lan();
+  const own = mac('02:00:00:00:01:09');
+  lan.children.push(own);
+  await lan.nested.look();
+  assert.deepEqual(lan.nested.found, []);
+  const key = { containerId: 'late', network: 'lan', ifname: 'eth0' };
+  lan.ended = [{ key, mac: own, uplink: 'eth0' }];
+  await lan.nested.look();
+  await lan.nested.look();
+  assert.deepEqual(
+    lan.nested.found.map(({ pod, ifname, ended }) => [pod, ifname, ended]),
+    [['late/lan/eth0', 'eth0', true]],
+  );
+  assert.equal(lan.log.length, 1);
+  lan.ended = [];
+  lan.children = [SHIM_MAC];
+  await lan.nested.look();
+  assert.deepEqual(lan.nested.found, []);
 });
 
 test('it is looked at every 20 s; what is gone is forgotten, and what cannot be looked at breaks nothing', async () => {

@@ -1,9 +1,20 @@
 import * as fc from 'fast-check';
 import { IPV4_ANY } from '../../../src/base/ipv4.ts';
+import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
 import type { DhcpMessageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import type { OptionName } from '../../../src/wire/dhcp4/options.ts';
-import { ADDRESS, CONFIG, HELD_ADDRESS, net, OTHER_ADDRESS, OTHER_SERVER, SERVER } from './messages.ts';
+import {
+  ADDRESS,
+  CONFIG,
+  HELD_ADDRESS,
+  net,
+  OF_SERVER,
+  OTHER_ADDRESS,
+  OTHER_SERVER,
+  SERVER,
+  SERVER_MAC,
+} from './messages.ts';
 
 /** What happens: our timer, time that passes, a message (to the transaction under way, or nearly), the owner's will. */
 export type Happening =
@@ -25,6 +36,7 @@ export type Happening =
       readonly router: string;
       readonly xidOff: number;
       readonly rapid: boolean;
+      readonly source: Source | undefined;
       readonly mangled: Partial<Record<OptionName, readonly number[]>>;
     };
 
@@ -50,6 +62,18 @@ const mangled = fc.dictionary(
   fc.constantFrom(...MANGLED),
   fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 12 }),
   { maxKeys: 2 },
+);
+const source: fc.Arbitrary<Source | undefined> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(OF_SERVER) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      address: fc.constantFrom(SERVER, OTHER_SERVER, ADDRESS),
+      mac: fc.constantFrom(SERVER_MAC, undefined),
+      holder: fc.constantFrom('sender', 'other', 'nobody', undefined),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant(undefined) },
 );
 const TYPES = ['DHCPOFFER', 'DHCPOFFER', 'DHCPACK', 'DHCPACK', 'DHCPACK', 'DHCPNAK', 'DHCPDISCOVER'] as const;
 
@@ -102,6 +126,7 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
       ),
       xidOff: fc.constantFrom(0, 0, 0, 0, 1),
       rapid: fc.boolean(),
+      source,
       mangled: fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: mangled }),
     }),
   },
@@ -116,6 +141,7 @@ export const config: fc.Arbitrary<Dhcp4Config> = fc.record({
   rapidCommit: fc.boolean(),
   broadcast: fc.constantFrom('auto', 'always', 'never'),
   servers: fc.constantFrom([], [], [SERVER]),
+  relays: fc.constantFrom([], [OTHER_SERVER]),
   ipv6Only: fc.boolean(),
 });
 

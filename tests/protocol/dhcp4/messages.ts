@@ -28,6 +28,7 @@ export const CONFIG: Dhcp4Config = {
   rapidCommit: true,
   broadcast: 'auto',
   servers: [],
+  relays: [],
   ipv6Only: false,
 };
 

@@ -7,10 +7,11 @@ import type { Habit } from '../../../src/protocol/dhcp4/habit.ts';
 import { lessonOf } from '../../../src/protocol/dhcp4/manner.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event, Env } from '../../../src/protocol/dhcp4/step.ts';
+import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
-import { CONFIG, reply, type Reply, type ReplyType } from './messages.ts';
+import { CONFIG, OF_SERVER, reply, type Reply, type ReplyType } from './messages.ts';
 
 /** The machine has been up for a while when a transcript begins: nothing may depend on a zero. */
 const ORIGIN = 1_000_000;
@@ -58,6 +59,8 @@ export class Transcript {
   protect: readonly Cidr<Ipv4>[] = [];
   objectionTo: Env['objectionTo'];
   account: Env['account'];
+  /** Where messages come from. */
+  source: Source = OF_SERVER;
   now: Instant = instant(ORIGIN);
   last: readonly Dhcp4Effect[] = [];
 
@@ -139,7 +142,8 @@ export class Transcript {
   /** A message to the transaction under way. */
   hears(seconds: number, type: ReplyType, how: Reply, ...expected: readonly string[]): this {
     const xid = 'xid' in this.state ? this.state.xid : 0;
-    return this.silent(seconds).does({ type: 'message', message: reply(type, xid, how) }, ...expected);
+    const message = reply(type, xid, how);
+    return this.silent(seconds).does({ type: 'message', message, source: this.source }, ...expected);
   }
 
   /** What a server answers to the transaction under way. */
@@ -183,7 +187,7 @@ export class Transcript {
       const yiaddr = this.config.requestedAddress;
       if ('xid' in this.state) {
         const how = yiaddr === undefined ? {} : { yiaddr };
-        this.take({ type: 'message', message: reply(type, this.state.xid, how) });
+        this.take({ type: 'message', message: reply(type, this.state.xid, how), source: OF_SERVER });
       }
     }
     assert.ok(leaseOf(this.state) !== undefined, 'the client has a lease in the end');

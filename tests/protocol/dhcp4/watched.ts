@@ -5,6 +5,7 @@ import { ipv4, type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '.
 import { step } from '../../../src/protocol/dhcp4/client.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
+import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import type { Dhcp4Effect, Dhcp4Event, Objection } from '../../../src/protocol/dhcp4/step.ts';
 import { dhcp4Size, emitDhcp4, MAX_DHCP4_BYTES, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
 import { type Happening, PROTECTED } from './happenings.ts';
@@ -63,6 +64,8 @@ export class Watched {
   readonly #seed: number;
   state: Dhcp4State;
   now: Instant = instant(500_000);
+  /** Where the message of this step came from. */
+  #source: Source | undefined;
   #steps = 0;
   #installed: Lease4 | undefined;
   #sends: Instant[] = [];
@@ -88,6 +91,7 @@ export class Watched {
     const stored = asJson(before) as Dhcp4State;
     assert.deepEqual(asJson(run(stored)), asJson(next), 'a state that was stored goes on alike');
     this.state = next.state;
+    this.#source = event.type === 'message' ? event.source : undefined;
     for (const effect of next.effects) this.#check(before, effect);
     this.#checkState();
   }
@@ -125,11 +129,23 @@ export class Watched {
 
   #use(lease: Lease4): void {
     assert.ok(lease.times === undefined || lease.times.expiresAt > this.now, 'it has not ended already');
-    const { servers } = this.config;
-    assert.ok(servers.length === 0 || servers.includes(lease.serverId), 'from an allowed server');
+    this.#checkSource(lease);
     assert.notEqual(lease.address.address, HELD_ADDRESS, 'it is spoken for');
     checkNetwork(lease);
     this.#installed = lease;
+  }
+
+  /** Where servers are listed, nothing is taken from elsewhere. */
+  #checkSource({ serverId, address: own }: Lease4): void {
+    const { servers, relays } = this.config;
+    if (servers.length === 0) return;
+    assert.ok(servers.includes(serverId), 'in the name of an allowed server');
+    assert.ok(this.#source !== undefined, 'from somewhere');
+    const { address, mac, holder } = this.#source;
+    assert.ok([...servers, ...relays].includes(address), 'from an allowed address');
+    if (!cidrContains(own, address)) return;
+    const isVouchedFor = holder === 'sender' || (holder === undefined && mac === undefined);
+    assert.ok(isVouchedFor, 'from the machine that answers for the address');
   }
 
   #checkState(): void {
@@ -193,7 +209,7 @@ export class Watched {
           raw: what.mangled,
         });
         this.now = instant(this.now + 1);
-        this.take({ type: 'message', message });
+        this.take({ type: 'message', message, source: what.source });
         break;
       }
       case 'conflict':

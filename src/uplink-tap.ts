@@ -1,0 +1,24 @@
+import { openTap } from './kernel/packet-tap.ts';
+import type { OpenTap } from './lease/ports.ts';
+import type { Log } from './observe/log.ts';
+import { dhcpClientFilter } from './wire/bpf.ts';
+
+/** The tap of an uplink, for the answers of DHCP servers and for ARP. What goes wrong with it later is counted and said. */
+export function openUplinkTap(log: Log, count: (event: string) => void): OpenTap {
+  const filter = dhcpClientFilter();
+  return (uplinkIndex, onFrame) => {
+    const tap = openTap(uplinkIndex, filter);
+    tap.onFrame(
+      (frame, { checksumReady, outgoing }) => onFrame(frame, checksumReady, outgoing),
+      (error) => {
+        count('tap-error');
+        log.warn({ uplinkIndex, error: error.message }, 'the uplink can not be listened to for now');
+      },
+    );
+    return {
+      attached: () => tap.attached(),
+      hearOutgoing: (on) => tap.hearOutgoing(on),
+      close: () => void tap.close(),
+    };
+  };
+}
