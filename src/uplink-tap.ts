@@ -1,10 +1,9 @@
 import { openTap } from './kernel/packet-tap.ts';
-import type { OpenTap } from './lease/ports.ts';
-import type { Log } from './observe/log.ts';
+import type { LeaseLog, OpenTap } from './lease/ports.ts';
 import { dhcpClientFilter } from './wire/bpf.ts';
 
 /** The tap of an uplink, for the answers of DHCP servers and for ARP. What goes wrong with it later is counted and said. */
-export function openUplinkTap(log: Log, count: (event: string) => void): OpenTap {
+export function openUplinkTap(log: Pick<LeaseLog, 'warn'>, count: (event: string) => void): OpenTap {
   const filter = dhcpClientFilter();
   return (uplinkIndex, onFrame) => {
     const tap = openTap(uplinkIndex, filter);

@@ -202,7 +202,10 @@ describe('an allowed answer', () => {
     };
     const always = { client: { ...listed.client, broadcast: 'always' as const } };
     const got = await attach(world, manager, world.addPod('a'), always);
-    assert.match(JSON.stringify(got), new RegExp(`nobody on the LAN answers ARP for it \\(${SERVER}\\)`));
+    assert.match(
+      JSON.stringify(got),
+      new RegExp(`nobody on the LAN answers ARP for it \\(${SERVER} from ${SERVER_MAC}\\)`),
+    );
     assert.ok(count(UNCONFIRMED) > 0);
     await manager.close();
   });
