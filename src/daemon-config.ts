@@ -18,6 +18,8 @@ import { SERVICE_PREFIX_MIN } from './node/host/node-lan.ts';
 
 /** Networks that routes are kept out of: services, nodes, other clusters. Each is compared with every route. */
 const MOST_PROTECTED = 256;
+/** The networks of all LANs on which the node has pods and no address of its own. */
+const MOST_LAN = 16;
 /** A cluster has one service network of each family, or a few. Each pod has a route to each. */
 const MOST_SERVICES = 16;
 /** The longest DNS name (RFC 1035 2.3.4): more than any cluster or node is called. */
@@ -57,6 +59,15 @@ const protectedNetwork = v.pipe(
   }),
 );
 
+/** A larger one says nothing of where an address is. */
+const lanNetwork = v.pipe(
+  protectedNetwork,
+  v.check(
+    ({ prefix }) => prefix >= SERVICE_PREFIX_MIN,
+    `has a network larger than a /${SERVICE_PREFIX_MIN}: name the LAN's own ("192.168.2.0/24")`,
+  ),
+);
+
 /** They are kept off the LAN: a larger one is a slip that would take the node off it. */
 const serviceNetwork = v.pipe(
   protectedNetwork,
@@ -93,6 +104,10 @@ const entries = {
     v.pipe(v.array(serviceNetwork), v.maxLength(MOST_SERVICES, `has more than ${MOST_SERVICES} entries`)),
     [],
   ),
+  lan: v.optional(
+    v.pipe(v.array(lanNetwork), v.maxLength(MOST_LAN, `has more than ${MOST_LAN} entries`)),
+    [],
+  ),
   node: v.optional(textUpTo(MAX_NAME)),
 };
 
@@ -114,6 +129,8 @@ export type DaemonConfig = {
   readonly protect: readonly Cidr<Ipv4>[];
   /** Networks of the cluster's services, which pods reach through the node; host bits cleared. */
   readonly services: readonly Cidr<Ipv4>[];
+  /** Networks of the LANs of uplinks on which the node has no IPv4 network of its own; host bits cleared. */
+  readonly lan: readonly Cidr<Ipv4>[];
 };
 
 /** Without a file: the defaults. Throws an Error that names file and key. */
@@ -145,7 +162,7 @@ function read(file: JsonObject): DaemonConfig {
   }
   const shaped = readShape(Shape, file);
   if (!shaped.ok) throw shaped.error;
-  const { dhcp, identity: who, protect, services, node } = shaped.value;
+  const { dhcp, identity: who, protect, services, lan, node } = shaped.value;
   const dhcpKeys = file['dhcp'];
   const cluster = who.cluster ?? '';
   return {
@@ -159,6 +176,7 @@ function read(file: JsonObject): DaemonConfig {
     },
     protect,
     services,
+    lan,
   };
 }
 

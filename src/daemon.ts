@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import { createApi } from './api/server.ts';
 import { SpoolWatch } from './api/spool-watch.ts';
 import type { Ipv4 } from './base/ipv4.ts';
+import type { Mac } from './base/mac.ts';
 import { isSysError } from './base/sys-error.ts';
 import { CniDispatcher } from './cni/dispatch.ts';
 import { KeyedOperations } from './cni/keyed.ts';
@@ -22,7 +23,6 @@ import { HostNetwork } from './kernel/host-network.ts';
 import { recordFileName } from './kernel/lease-files.ts';
 import { namespaceAt } from './kernel/namespace-at.ts';
 import { watchNetwork } from './kernel/network-watch.ts';
-import { openTap } from './kernel/packet-tap.ts';
 import { watchPodLinks } from './kernel/pod-link-watch.ts';
 import { PodNetwork } from './kernel/pod-network.ts';
 import { readResultCache } from './kernel/result-cache.ts';
@@ -38,7 +38,7 @@ import { CLUSTER_PLACES } from './node/services/places.ts';
 import { searchServiceNetworks } from './node/services/search.ts';
 import { Counters } from './observe/counters.ts';
 import { createLog, type LogLevel } from './observe/log.ts';
-import { dhcpClientFilter } from './wire/bpf.ts';
+import { openUplinkTap } from './uplink-tap.ts';
 
 export type DaemonOptions = {
   readonly socketPath: string;
@@ -92,6 +92,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   ends.defer(() => timers.close());
   const sendFrame = (ifindex: number, frame: Uint8Array) => frames.send(ifindex, frame);
+  let { lan } = config;
   const {
     side: hostSide,
     services: networks,
@@ -106,6 +107,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     sendFrame,
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
     leases: () => leases.list().flatMap(leaseHere),
+    lan: () => lan,
   });
   ends.defer(() => hostSide.close());
   ends.defer(() => nested.close());
@@ -143,6 +145,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
     count,
     holderOnNode: (address: Ipv4, asker: Asker) => hostSide.holderOf(address, asker),
+    isPodMac: (address: Mac, uplink: string) =>
+      hostSide.attachmentsOf().some((pod) => pod.mac === address && pod.uplink === uplink),
     changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };
   const diagnoses = diagnosesOf(
@@ -221,7 +225,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   // Before the pods are looked at: a search that is not done would take the services' routes from those that run.
   await found;
   await hostSide.start();
-  const stopReloading = onReload(options.configPath, log, ({ services: again }) => {
+  const stopReloading = onReload(options.configPath, log, ({ services: again, lan: lanAgain }) => {
+    lan = lanAgain;
     networks.set('config', again);
     stated = again.length + flagged.length > 0;
     finder.restated();
@@ -264,7 +269,7 @@ function onReload(path: string | undefined, log: Log, take: (config: DaemonConfi
   const reload = (): void => {
     try {
       take(loadConfig(path));
-      log.info({ path }, 'the service networks are read again; other keys count from the next start on');
+      log.info({ path }, '"services" and "lan" are read again; other keys count from the next start on');
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       log.error({ error: error.message }, 'the configuration cannot be read again; nothing changes');
@@ -282,24 +287,6 @@ async function closeApi(api: Server): Promise<void> {
   const cut = setTimeout(() => api.closeAllConnections(), LAST_ANSWERS_MS);
   await promise;
   clearTimeout(cut);
-}
-
-function openUplinkTap(
-  log: Log,
-  count: (event: string) => void,
-): ConstructorParameters<typeof LeaseManager>[0]['openTap'] {
-  const filter = dhcpClientFilter();
-  return (uplinkIndex, onFrame) => {
-    const tap = openTap(uplinkIndex, filter);
-    tap.onFrame(
-      (frame, { checksumReady }) => onFrame(frame, checksumReady),
-      (error) => {
-        count('tap-error');
-        log.warn({ uplinkIndex, error: error.message }, 'the uplink can not be listened to for now');
-      },
-    );
-    return { attached: () => tap.attached(), close: () => void tap.close() };
-  };
 }
 
 /** What happens to the links of pods; undefined where the kernel does not tell: then the rounds find what they can. */

@@ -1,7 +1,8 @@
 import { invariant } from '../base/invariant.ts';
 import { SysError } from '../base/sys-error.ts';
 import { check, errnoName } from './errno.ts';
-import { closeOffLoop, errno, getsockname, getsockopt, recv } from './ffi.ts';
+import { PACKET_OUTGOING } from '../wire/bpf.ts';
+import { closeOffLoop, errno, getsockname, getsockopt, recvfrom } from './ffi.ts';
 import { slowLane } from './lanes.ts';
 import { openPacketSocket, SOCKADDR_LL_LENGTH } from './packet-socket.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
@@ -15,6 +16,8 @@ const PACKET_IGNORE_OUTGOING = 23;
 const ETH_P_ALL = 0x0003;
 /** Where struct sockaddr_ll has the interface's index. */
 const SLL_IFINDEX_WORD = 1;
+/** And where the kind of packet: a family, a protocol, an index and a hardware type come before it. */
+const SLL_PKTTYPE_AT = 10;
 // linux/virtio_net.h
 const VIRTIO_NET_HDR_LENGTH = 10;
 const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
@@ -26,8 +29,12 @@ const DRAIN_MAX = 256;
 /** Holds the answers to a burst of a thousand exchanges. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024;
 
-/** `checksumReady` is false when the sender left the checksum to the device, as on veth: then there is none to verify. */
-export type FrameInfo = { readonly checksumReady: boolean };
+export type FrameInfo = {
+  /** False when the sender left the checksum to the device, as on veth: then there is none to verify. */
+  readonly checksumReady: boolean;
+  /** It leaves by the interface: what the host, or a macvlan on it, sends. */
+  readonly outgoing: boolean;
+};
 
 /** `frame` is a view that is valid only during the call: whoever keeps it copies it. */
 export type FrameHandler = (frame: Uint8Array, info: FrameInfo) => void;
@@ -37,8 +44,13 @@ export type TapErrorHandler = (error: SysError) => void;
 
 // Only for reads that end before the next begins.
 const receiveBytes = new Uint8Array(VIRTIO_NET_HDR_LENGTH + FRAME_MAX);
+const receiveFrom = new Uint8Array(SOCKADDR_LL_LENGTH);
+const receiveFromLength = intBytes(SOCKADDR_LL_LENGTH);
 
-/** Sees what arrives on one interface, macvlan children included, before anybody else does. */
+/**
+ * Sees what arrives on one interface, macvlan children included, before anybody else does: from the wire, and what one
+ * child sends to another by unicast. What a child broadcasts leaves by the interface: see `hearOutgoing`.
+ */
 export class PacketTap {
   readonly #fd: number;
   #stop: StopPolling | undefined;
@@ -58,6 +70,15 @@ export class PacketTap {
     });
   }
 
+  /**
+   * Whether what leaves by the interface is heard, too. Off at first: the kernel copies every packet for who hears that.
+   * Throws SysError.
+   */
+  hearOutgoing(on: boolean): void {
+    invariant(this.#closed === undefined, 'the tap is open');
+    setIntOption('hear what leaves', this.#fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, on ? 0 : 1);
+  }
+
   /** False when the interface was removed, whatever comes later under its name: a new tap is needed. */
   attached(): boolean {
     invariant(this.#closed === undefined, 'the tap is open');
@@ -71,14 +92,24 @@ export class PacketTap {
   /** The name of the error that the socket had, which recv(2) gives only once. */
   #drain(handler: FrameHandler): string | undefined {
     for (let count = 0; count < DRAIN_MAX && this.#closed === undefined; count++) {
-      const length = recv(this.#fd, receiveBytes, receiveBytes.length, MSG_DONTWAIT | MSG_TRUNC);
+      receiveFromLength.set(intBytes(SOCKADDR_LL_LENGTH));
+      const flags = MSG_DONTWAIT | MSG_TRUNC;
+      const length = recvfrom(
+        this.#fd,
+        receiveBytes,
+        receiveBytes.length,
+        flags,
+        receiveFrom,
+        receiveFromLength,
+      );
       const code = length < 0 ? errnoName(errno()) : undefined;
       // A frame whose offload the virtio header cannot describe; it is consumed and the next may be good.
       if (code === 'EINVAL') continue;
       if (code !== undefined) return code === 'EAGAIN' ? undefined : code;
       if (length <= VIRTIO_NET_HDR_LENGTH || length > receiveBytes.length) continue;
       const checksumReady = ((receiveBytes[0] ?? 0) & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0;
-      handler(receiveBytes.subarray(VIRTIO_NET_HDR_LENGTH, length), { checksumReady });
+      const outgoing = receiveFrom[SLL_PKTTYPE_AT] === PACKET_OUTGOING;
+      handler(receiveBytes.subarray(VIRTIO_NET_HDR_LENGTH, length), { checksumReady, outgoing });
     }
     return undefined;
   }

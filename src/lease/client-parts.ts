@@ -1,4 +1,5 @@
 import type { Claims } from './claims.ts';
+import type { ExchangeMeans } from './exchange.ts';
 import type { Inbox } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
 import type { LeaseKey } from './record.ts';
@@ -6,14 +7,12 @@ import type { ServerNotes } from './server-notes.ts';
 import type { Ways } from './ways.ts';
 
 /** What all clients of a manager share. */
-export type ClientParts = {
+export type ClientParts = ExchangeMeans & {
   readonly world: LeaseWorld;
   readonly inbox: Inbox;
   readonly notes: ServerNotes;
   readonly claims: Claims;
   readonly ways: Ways;
-  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
-  readonly isCrowded: () => boolean;
   /** Something that was to be done for the pod of this lease failed, as it does when the pod is gone. */
   readonly suspect: (key: LeaseKey) => void;
   /** Does something in its turn, among all that wants to be sent at the same moment. */

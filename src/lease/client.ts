@@ -6,8 +6,10 @@ import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import { step } from '../protocol/dhcp4/client.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { lessonOf } from '../protocol/dhcp4/manner.ts';
+import type { Source } from '../protocol/dhcp4/source.ts';
 import { type Acquisition, type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../protocol/dhcp4/step.ts';
+import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { validFor } from './configuration.ts';
 import type { ClientParts } from './client-parts.ts';
 import { Exchange, type Listener } from './exchange.ts';
@@ -58,17 +60,17 @@ export class LeaseClient {
     state: Dhcp4State,
     earlier: Pick<LeaseRecord, 'leftovers' | 'adopting'> = {},
   ) {
-    const { world, inbox, isCrowded } = parts;
+    const { world, inbox } = parts;
     this.#parts = parts;
     this.#world = world;
     this.identity = identity;
     this.#state = state;
     const recipient: Listener = {
       xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
-      deliver: (message, source) => this.dispatch({ type: 'message', message, source }),
+      deliver: (message, source) => this.#hear(message, source),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
-    this.#exchange = new Exchange(world, inbox, identity, recipient, isCrowded);
+    this.#exchange = new Exchange(world, inbox, identity, recipient, parts);
     const hands = { record: () => this.record(), placeGone: () => parts.suspect(identity.key) };
     this.#hands = new LeaseHands(world, identity, hands, earlier.leftovers);
     this.#waiter = new Waiter(world);
@@ -216,6 +218,13 @@ export class LeaseClient {
   get #account(): Acquisition | undefined {
     if ('acquisition' in this.#state) return this.#state.acquisition;
     return this.#waiter.waiting ? this.#known : undefined;
+  }
+
+  #hear(message: Dhcp4Message, source: Source): void {
+    const before = leaseOf(this.#state);
+    this.dispatch({ type: 'message', message, source });
+    const after = leaseOf(this.#state);
+    if (after !== undefined && after !== before) this.#exchange.leasedFrom(source);
   }
 
   /** One event through the machine, and all that follows from it. Never throws. */

@@ -1,11 +1,12 @@
 import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
+import type { Mac } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, later, millis } from '../base/time.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { BROADCAST_MAC, DHCP_SERVER_PORT, dhcpFrame } from './dhcp-frame.ts';
-import type { Inbox, Recipient } from './inbox.ts';
+import type { Inbox, Origin, Recipient } from './inbox.ts';
 import { isPodGone, openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
@@ -14,8 +15,26 @@ import { Vetting } from './vetting.ts';
 /** While a datagram waits for ARP, it is looked at again after 1, 2, 4 ... ms. */
 const LONGEST_DRAIN_PAUSE = millis(20);
 
-/** How answers to a message are heard: `socket` where the uplink's tap cannot be relied on. */
-export type Hearing = 'tap' | 'socket';
+/**
+ * How answers to a message are heard. `tap`: at the uplink, where the wire and what siblings send by unicast arrive;
+ * `siblings`: what they broadcast, too; `socket`: by the pod's own, where there is no tap.
+ */
+export type Hearing = 'tap' | 'siblings' | 'socket';
+
+export type Asking = {
+  readonly hearing: Hearing;
+  /** A socket of the pod has a source address whether it wants it or not. */
+  readonly hasAddress: boolean;
+  /** What could leave by the uplink or by the pod leaves by the uplink. */
+  readonly byUplink: boolean;
+};
+
+export type ExchangeMeans = {
+  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
+  readonly isCrowded: () => boolean;
+  /** Whether another pod of this node has this MAC address on the same uplink. */
+  readonly isSibling: (address: Mac, but: LeaseIdentity) => boolean;
+};
 
 /** The client whose exchange it is. */
 export type Listener = Omit<Recipient, 'chaddr' | 'deliver'> & {
@@ -29,21 +48,25 @@ export class Exchange {
   readonly #identity: LeaseIdentity;
   readonly #recipient: Recipient;
   readonly #vetting: Vetting;
-  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
   readonly #isCrowded: () => boolean;
+  readonly #isSibling: (address: Mac) => boolean;
   #lent: PodNamespace | undefined;
   #udp: UdpPort | undefined;
   #listening = false;
   #unregister: (() => void) | undefined;
+  #deafen: (() => void) | undefined;
+  /** Where the last lease came from, by its Ethernet source: the server, a relay agent, the router. */
+  #server: Mac | undefined;
 
   constructor(
     world: LeaseWorld,
     inbox: Inbox,
     identity: LeaseIdentity,
     listener: Listener,
-    isCrowded: () => boolean,
+    means: ExchangeMeans,
   ) {
-    this.#isCrowded = isCrowded;
+    this.#isCrowded = means.isCrowded;
+    this.#isSibling = (address) => means.isSibling(address, identity);
     this.#world = world;
     this.#inbox = inbox;
     this.#identity = identity;
@@ -51,25 +74,34 @@ export class Exchange {
     this.#recipient = {
       ...listener,
       chaddr: identity.config.chaddr,
-      deliver: (message, origin) => this.#vetting.hear(message, origin),
+      deliver: (message, origin) => {
+        if (this.#isBelieved(origin)) this.#vetting.hear(message, origin);
+        else world.count('message-ignored:from-the-pod-itself');
+      },
     };
   }
 
   /**
-   * Sends what has an answer, and listens for it. `failed` is told, now or soon, when it cannot be sent. `hasAddress`:
-   * a socket of the pod has a source address whether it wants it or not.
+   * Whoever is root in a pod can send to its own interface what looks like a server's answer, by that interface or by a
+   * macvlan beside it on the uplink. What leaves by the uplink is believed from another pod of this node alone.
    */
-  ask(
-    bytes: Uint8Array,
-    via: Via,
-    how: { readonly hearing: Hearing; readonly hasAddress: boolean },
-    failed: (error: SysError) => void,
-  ): void {
+  #isBelieved({ mac, outgoing = false }: Origin): boolean {
+    if (mac === undefined) return true;
+    return mac !== this.#identity.config.chaddr && (!outgoing || this.#isSibling(mac));
+  }
+
+  /** A lease came from there. */
+  leasedFrom({ mac }: Pick<Origin, 'mac'>): void {
+    this.#server = mac;
+  }
+
+  /** Sends what has an answer, and listens for it. `failed` is told, now or soon, when it cannot be sent. */
+  ask(bytes: Uint8Array, via: Via, how: Asking, failed: (error: SysError) => void): void {
     // A socket that waits for answers is bound to no address: a NAK comes as a broadcast (RFC 2131 4.3.2).
     const udp = this.#openOr(IPV4_ANY, failed);
     if (udp === undefined) return;
     this.#hear(udp, how.hearing);
-    if (how.hasAddress && via.from === IPV4_ANY && this.#sendFromHost(bytes)) return;
+    if (this.#sendFromHost(bytes, via, how)) return;
     if (via.kind === 'broadcast' && this.#isCrowded()) {
       void udp.sendOffLoop(bytes, destination(via), DHCP_SERVER_PORT).then((error) => {
         if (error !== undefined && this.#udp === udp) failed(error);
@@ -80,12 +112,20 @@ export class Exchange {
     if (error !== undefined) failed(error);
   }
 
-  /** By the uplink, with the pod's MAC address and no source address. False where there is no uplink. */
-  #sendFromHost(bytes: Uint8Array): boolean {
-    const { lan, config } = this.#identity;
-    if (lan === undefined) return false;
-    const from = { mac: config.chaddr, address: IPV4_ANY };
-    const frame = dhcpFrame(from, { mac: BROADCAST_MAC, address: IPV4_BROADCAST }, bytes);
+  /**
+   * By the uplink, with the pod's MAC address. False where that does not do: there is no uplink, or the server is on
+   * another macvlan of it, which hears nothing from there. What has no source address is sent in no other way. What asks
+   * for more of a lease is best sent so: no pod sees it, and whoever does not know its xid cannot answer it.
+   */
+  #sendFromHost(bytes: Uint8Array, via: Via, { hasAddress, byUplink }: Asking): boolean {
+    const { lan, uplinkIndex, config } = this.#identity;
+    if (lan === undefined || !hasAddress) return false;
+    const isBeside = this.#server !== undefined && this.#isSibling(this.#server);
+    const mayGo = byUplink && uplinkIndex !== undefined && !isBeside;
+    const to = via.kind === 'unicast' ? this.#server : BROADCAST_MAC;
+    if (to === undefined || (via.from !== IPV4_ANY && !mayGo)) return false;
+    const from = { mac: config.chaddr, address: via.from };
+    const frame = dhcpFrame(from, { mac: to, address: destination(via) }, bytes);
     return this.#world.frames.send(lan.index, frame) === undefined;
   }
 
@@ -141,6 +181,10 @@ export class Exchange {
 
   #hear(udp: UdpPort, hearing: Hearing): void {
     this.#unregister ??= this.#inbox.register(this.#recipient);
+    const { uplinkIndex } = this.#identity;
+    if (hearing === 'siblings' && uplinkIndex !== undefined) {
+      this.#deafen ??= this.#inbox.hearOutgoing(uplinkIndex);
+    }
     if (this.#listening || hearing !== 'socket') return;
     this.#listening = true;
     udp.onMessage((bytes, from) => this.#inbox.payloadFor(this.#recipient, bytes, from));
@@ -163,6 +207,8 @@ export class Exchange {
   end(): void {
     this.#unregister?.();
     this.#unregister = undefined;
+    this.#deafen?.();
+    this.#deafen = undefined;
     this.#vetting.end();
     this.#closeSocket();
   }

@@ -7,7 +7,10 @@ import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import type { FrameTap, OpenTap } from './ports.ts';
 
 /** The headers around a message; the Ethernet source is undefined where a UDP socket heard it. */
-export type Origin = Pick<Source, 'address' | 'mac'>;
+export type Origin = Pick<Source, 'address' | 'mac'> & {
+  /** It was heard as it left by the uplink: a macvlan of this machine broadcast it. */
+  readonly outgoing?: boolean;
+};
 
 /** A client that waits for messages. */
 export interface Recipient {
@@ -30,6 +33,9 @@ export class Inbox {
   readonly #openTap: OpenTap;
   readonly #count: (event: string) => void;
   readonly #taps = new Map<number, FrameTap>();
+  /** By uplink, who wants to hear what leaves by it, and the taps that do. */
+  readonly #hearsOutgoing = new WeakSet<FrameTap>();
+  readonly #ofOutgoing = new Map<number, Set<object>>();
   readonly #byMac = new Map<Mac, Set<Recipient>>();
   readonly #arpWatchers = new Map<Ipv4, Set<ArpWatcher>>();
 
@@ -42,10 +48,30 @@ export class Inbox {
   listen(uplinkIndex: number): void {
     this.#dropDetached();
     if (this.#taps.has(uplinkIndex)) return;
-    const tap = this.#openTap(uplinkIndex, (frame, checksumReady) =>
-      this.frame(frame, checksumReady, uplinkIndex),
+    const tap = this.#openTap(uplinkIndex, (frame, checksumReady, outgoing = false) =>
+      this.frame(frame, checksumReady, uplinkIndex, outgoing),
     );
     this.#taps.set(uplinkIndex, tap);
+    this.#turnOutgoing(uplinkIndex);
+  }
+
+  /** From now on messages that leave by an uplink are heard, too. Returns what ends that. */
+  hearOutgoing(uplinkIndex: number): () => void {
+    const leave = addTo(this.#ofOutgoing, uplinkIndex, {});
+    this.#turnOutgoing(uplinkIndex);
+    return () => {
+      leave();
+      this.#turnOutgoing(uplinkIndex);
+    };
+  }
+
+  #turnOutgoing(uplinkIndex: number): void {
+    const tap = this.#taps.get(uplinkIndex);
+    const on = this.#ofOutgoing.has(uplinkIndex);
+    if (tap === undefined || on === this.#hearsOutgoing.has(tap)) return;
+    tap.hearOutgoing(on);
+    if (on) this.#hearsOutgoing.add(tap);
+    else this.#hearsOutgoing.delete(tap);
   }
 
   /** Whether what arrives at this uplink is heard. */
@@ -76,12 +102,12 @@ export class Inbox {
     return addTo(this.#arpWatchers, address, (packet, uplinkIndex) => watcher(packet, uplinkIndex));
   }
 
-  /** An Ethernet frame from the tap of this uplink. */
-  frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number): void {
+  /** An Ethernet frame from the tap of this uplink. `outgoing`: it left by it. */
+  frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number, outgoing = false): void {
     const datagram = parseUdp4Frame(frame, { checksumReady });
     if (datagram.ok) {
       const { payload, src, srcMac } = datagram.value;
-      this.payload(payload, { address: src, mac: srcMac });
+      this.payload(payload, { address: src, mac: srcMac, ...(outgoing ? { outgoing } : {}) });
     } else if (datagram.error === 'not-ipv4') this.#arp(frame, uplinkIndex);
     else this.#count(`frame-dropped:${datagram.error}`);
   }

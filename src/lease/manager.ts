@@ -1,5 +1,6 @@
 import type { Cidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
+import type { Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, millis } from '../base/time.ts';
@@ -203,6 +204,7 @@ export class LeaseManager {
       suspect: (key: LeaseKey) => this.#keeper.suspect(this.#clients.get(keyText(key))),
       claims: this.#claims,
       isCrowded: () => this.#clients.size > FEW_PODS,
+      isSibling: (address: Mac, but: LeaseIdentity) => this.#claims.isSibling(address, but),
       pace: (work: () => void) => this.#keeper.pace(work),
     };
     const client = new LeaseClient(parts, identity, state, earlier);

@@ -158,13 +158,18 @@ export interface HostFrames {
 export interface FrameTap {
   /** False when the interface was removed: nothing will come from it any more. */
   attached(): boolean;
+  /**
+   * Whether messages that leave by the uplink are heard too: what a macvlan broadcasts, which its siblings hear and the
+   * uplink itself never receives. Costs the kernel a copy of each packet that leaves.
+   */
+  hearOutgoing(on: boolean): void;
   close(): void;
 }
 
-export type OpenTap = (
-  uplinkIndex: number,
-  onFrame: (frame: Uint8Array, checksumReady: boolean) => void,
-) => FrameTap;
+/** `outgoing`: the frame left by the uplink. */
+export type OnFrame = (frame: Uint8Array, checksumReady: boolean, outgoing?: boolean) => void;
+
+export type OpenTap = (uplinkIndex: number, onFrame: OnFrame) => FrameTap;
 
 /** Durable records, one per lease. `put` has stored when it resolves. */
 export interface LeaseStore {
@@ -208,6 +213,8 @@ export interface LeaseWorld {
    * address another plugin gave; in words, and at once. Undefined: nobody. `asker` does not hinder itself.
    */
   holderOnNode(address: Ipv4, asker: Pick<LeaseIdentity, 'key' | 'lan'>): string | undefined;
+  /** Whether a pod that this daemon attached to an uplink has this MAC address there, with a lease or without one. */
+  isPodMac(address: Mac, uplink: string): boolean;
   /** Networks that no route of a lease may lead into. */
   readonly protect: readonly Cidr<Ipv4>[];
   /** Adds one to a counter: why something was dropped, or what was done. */

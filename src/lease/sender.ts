@@ -63,9 +63,12 @@ export class Sender {
     const { message, via, reply } = effect;
     world.count('message-sent');
     if (reply) {
-      const hasAddress = leaseOf(this.#speaker.state()) !== undefined;
+      const state = this.#speaker.state();
+      const hasAddress = leaseOf(state) !== undefined;
+      const tries = 'tries' in state ? state.tries : 0;
       notes.asked(this.#identity.lan?.name, hasAddress);
-      const how = { hearing: this.#hearing(), hasAddress };
+      // Each try of a renewal has an xid of its own. The server may have moved to a sibling: so by turns.
+      const how = { hearing: this.#hearing(tries === 1), hasAddress, byUplink: tries % 2 === 1 };
       exchange.ask(emitDhcp4(message), via, how, (error) => this.#failed(error));
       return;
     }
@@ -109,18 +112,16 @@ export class Sender {
   }
 
   /**
-   * The uplink's tap hears the answers. The pod's own socket is listened to where there is no tap, for broadcasts to
-   * an interface that has an address, and from the second try on: a server behind a sibling macvlan port is never seen
-   * by the tap, but its answer reaches the socket. (The socket is bound all the time, so that the kernel does not
-   * refuse an answer with ICMP port unreachable.)
+   * The uplink's tap hears the answers: it is the one place where a pod cannot say what only it hears itself. A server on
+   * a sibling may answer by broadcast, which never arrives there, from the second try on (the broadcast bit is set then)
+   * and to an interface that has an address. (The pod's socket is bound all the time, so that the kernel does not refuse
+   * an answer with ICMP port unreachable; it is listened to where there is no tap.)
    */
-  #hearing(): Hearing {
+  #hearing(isFirstTry: boolean): Hearing {
     const state = this.#speaker.state();
     const { uplinkIndex } = this.#identity;
-    const firstTry = 'tries' in state && state.tries === 1;
+    if (uplinkIndex === undefined || !this.#parts.inbox.hears(uplinkIndex)) return 'socket';
     const unicast = leaseOf(state) === undefined || state.kind === 'renewing';
-    const tapWillDo =
-      uplinkIndex !== undefined && firstTry && unicast && this.#parts.inbox.hears(uplinkIndex);
-    return tapWillDo ? 'tap' : 'socket';
+    return isFirstTry && unicast ? 'tap' : 'siblings';
   }
 }

@@ -22,6 +22,7 @@ const DEFAULTS: DaemonConfig = {
   carrierWait: seconds(5),
   dhcp: { defaults: NO_KEYS, mac: 'random', identity: { cluster: '', key: '', node: hostname() } },
   protect: [],
+  lan: [],
   services: [],
 };
 
@@ -79,6 +80,11 @@ test('protect: networks, host bits cleared', (t) => {
   assert.deepEqual(protect.map(formatCidr), ['10.43.0.0/16', '192.168.2.125/32']);
 });
 
+test('lan: the networks of the LAN, host bits cleared', (t) => {
+  const { lan } = loadConfig(fileWith(t, '{"lan":["192.168.2.7/24"]}'));
+  assert.deepEqual(lan.map(formatCidr), ['192.168.2.0/24']);
+});
+
 test('what cannot be used is named, with the file', (t) => {
   const cases = [
     ['', /is not JSON/],
@@ -90,10 +96,13 @@ test('what cannot be used is named, with the file', (t) => {
     ['{"identity":[]}', /identity: must be an object/],
     [
       '{"dhcpp":{}}',
-      /dhcpp: is no key: did you mean "dhcp"\? \(keys of the file: dhcp, identity, protect, services, node\)/,
+      /dhcpp: is no key: did you mean "dhcp"\? \(keys of the file: dhcp, identity, protect, services, lan, node\)/,
     ],
     ['{"services":["128.0.0.0/1"]}', /services.*larger than a \/8/],
     ['{"services":["10.0.0.0/7"]}', /services.*larger than a \/8/],
+    ['{"lan":["192.0.0.0/7"]}', /lan.*larger than a \/8: name the LAN's own/],
+    ['{"lan":["eth0"]}', /lan\[0\]: "eth0" is not an IPv4 network/],
+    [JSON.stringify({ lan: Array.from({ length: 17 }, () => '10.0.0.0/8') }), /lan: has more than 16/],
     ['{"__proto__":{}}', /__proto__: is no key/],
     ['{"a\\u001bb":{}}', /"a\\u001bb": is no key/],
     ['{"dhcp":{"deadline":5}}', /dhcp\.deadline: is no key: \(keys of "dhcp": deadlineSeconds/],

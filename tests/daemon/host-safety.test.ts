@@ -160,6 +160,49 @@ describe("the daemon's networks of services", () => {
   });
 });
 
+describe('an uplink on which the node has no network', () => {
+  const site = useSite();
+
+  test(
+    'a DHCP server or a file that says 8.8.8.8, or an address elsewhere, takes nothing from the node',
+    options,
+    async () => {
+      const { node, daemon, lan } = site();
+      await node.ip('addr', 'flush', 'dev', 'eth0');
+      await node.ip('link', 'add', 'mgmt0', 'type', 'veth', 'peer', 'name', 'mgmt1');
+      await node.ip('addr', 'add', '10.9.0.1/24', 'dev', 'mgmt0');
+      for (const name of ['mgmt1', 'mgmt0']) await node.ip('link', 'set', name, 'up');
+      const routes = async (): Promise<string> => await node.ip('route', 'show', 'dev', 'lh0');
+      const refused = async (network: ReturnType<typeof networkOf>, why: RegExp): Promise<void> => {
+        const { attachment } = await site().pod();
+        await assert.rejects(daemon.runtime.add(network, attachment), why);
+        const shim = await node.runToEnd(['ip', 'route', 'show', 'dev', 'lh0']);
+        assert.equal(shim.stdout, '');
+      };
+      const says = /no IPv4 network on eth0 .*"lan": \["192\.168\.2\.0\/24"\].*"hostAccess"/s;
+      await daemon.restart();
+      const leasehold = networkOf([{ type: 'leasehold', master: 'eth0' }]);
+      await refused(leasehold, says);
+      assert.deepEqual(await site().daemonLeases(), []);
+      for (const address of ['8.8.8.8/32', '10.9.0.2/24']) await refused(chained(address), says);
+      await site().add(
+        networkOf([{ type: 'leasehold', master: 'eth0', hostAccess: false, services: 'off' }]),
+      );
+
+      await writeFile(join(lan.folder, 'daemon.json'), JSON.stringify({ lan: [LAN, '10.0.0.0/8'] }));
+      process.kill(daemon.process().pid, 'SIGHUP');
+      await waitFor('the reload', async () =>
+        (await readFile(daemon.logFile, 'utf8')).includes('are read again'),
+      );
+      const pod = await site().add(leasehold);
+      assert.match(await routes(), new RegExp(`^${addressIn(pod.result)} `));
+      await site().del(pod);
+      await refused(chained('8.8.8.8/32'), /in no network of the LAN at eth0/);
+      await refused(chained('10.9.0.2/24'), /in 10\.9\.0\.0\/24, which the node has elsewhere/);
+    },
+  );
+});
+
 describe('a node that was no router', () => {
   const site = useSite();
   const STORAGE = '10.9.0.2';

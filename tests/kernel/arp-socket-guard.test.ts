@@ -142,7 +142,7 @@ test('an address in use is defended on the LAN, and given up to who insists', as
     (index, onFrame) => {
       const tap = pair.right.run(() => openTap(index, dhcpClientFilter()));
       tap.onFrame((frame, { checksumReady }) => onFrame(frame, checksumReady));
-      return { attached: () => true, close: () => void tap.close() };
+      return { attached: () => true, hearOutgoing: () => undefined, close: () => void tap.close() };
     },
     () => undefined,
   );

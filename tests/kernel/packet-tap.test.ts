@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { utf8 } from '../../src/base/bytes.ts';
-import { IPV4_BROADCAST } from '../../src/base/ipv4.ts';
+import { IPV4_BROADCAST, ipv4 } from '../../src/base/ipv4.ts';
+import { mac, type Mac } from '../../src/base/mac.ts';
 import type { SysError } from '../../src/base/sys-error.ts';
+import { HostFrameSender } from '../../src/kernel/frame-sender.ts';
 import { openTap, type PacketTap } from '../../src/kernel/packet-tap.ts';
 import { openUdp } from '../../src/kernel/udp-socket.ts';
-import { asRoot, makePair, Sandbox, until } from './support/sandbox.ts';
+import { probe } from '../../src/protocol/acd4/packets.ts';
+import { emitArpFrame } from '../../src/wire/arp.ts';
+import { dhcpClientFilter } from '../../src/wire/bpf.ts';
+import { emitUdp4Frame } from '../../src/wire/ip/udp4.ts';
+import type { Link } from '../../src/wire/netlink/link.ts';
+import { asRoot, linkOf, makePair, Sandbox, until } from './support/sandbox.ts';
 
 // linux/filter.h, linux/bpf_common.h: class, size and mode of the instructions used below.
 const LD_H_ABS = 0x28;
@@ -35,6 +42,7 @@ const TO_PORT_68 = Buffer.concat([
 ]);
 
 const PAYLOAD_AT = 42;
+const EVERYBODY = mac('ff:ff:ff:ff:ff:ff');
 
 /** What a tap has seen, as "payload checksumReady". */
 function record(tap: PacketTap): string[] {
@@ -78,6 +86,48 @@ test('sees what comes for a macvlan child in another namespace', asRoot, async (
   sender.send(utf8('OFFER'), IPV4_BROADCAST, 68);
   await until('the frame is seen', () => seen.length > 0);
 });
+
+test(
+  'sees what one macvlan sends to another, and what it broadcasts only when asked to; of ARP nothing',
+  asRoot,
+  async () => {
+    await using sandbox = new Sandbox('tap');
+    const { right, rightRtnl, rightLink } = await makePair(sandbox);
+    const children: { readonly link: Link; readonly sender: HostFrameSender }[] = [];
+    await using senders = new AsyncDisposableStack();
+    for (const name of ['one', 'two']) {
+      const pod = sandbox.namespace(name);
+      const macvlan = { name: 'eth0', masterIndex: rightLink.index, netnsFd: pod.fd, up: true } as const;
+      await rightRtnl.links.addMacvlan({ ...macvlan, mode: 'bridge' });
+      const link = await linkOf(sandbox.rtnl(pod), 'eth0');
+      children.push({ link, sender: senders.use(pod.run(() => new HostFrameSender())) });
+    }
+    const [one, two] = children;
+    assert.ok(one?.link.mac !== undefined && two?.link.mac !== undefined);
+    const from = one.link.mac;
+    await using tap = right.run(() => openTap(rightLink.index, dhcpClientFilter()));
+    const seen: string[] = [];
+    tap.onFrame((frame, { outgoing }) => {
+      seen.push(`${new TextDecoder().decode(frame.subarray(PAYLOAD_AT))} ${outgoing}`);
+    });
+    const say = (payload: string, dstMac: Mac): void => {
+      const ports = { srcPort: 67, dstPort: 68, src: ipv4('192.168.2.1'), dst: IPV4_BROADCAST };
+      const frame = emitUdp4Frame({ ...ports, srcMac: from, dstMac, payload: utf8(payload) });
+      assert.equal(one.sender.send(one.link.index, frame), undefined);
+    };
+    say('broadcast, unheard', EVERYBODY);
+    say('unicast', two.link.mac);
+    tap.hearOutgoing(true);
+    one.sender.send(one.link.index, emitArpFrame(from, EVERYBODY, probe(ipv4('192.168.2.9'), from)));
+    say('broadcast', EVERYBODY);
+    await until('both are seen', () => seen.length >= 2);
+    tap.hearOutgoing(false);
+    say('broadcast, unheard', EVERYBODY);
+    say('the last', two.link.mac);
+    await until('the last is seen', () => seen.length >= 3);
+    assert.deepEqual(seen, ['unicast false', 'broadcast true', 'the last false']);
+  },
+);
 
 test('goes on after the interface was down, and knows when it is gone', asRoot, async () => {
   await using sandbox = new Sandbox('tap');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipv4, type Ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
+import { parseArpFrame } from '../../src/wire/arp.ts';
 import type { PodModel } from './support/pods.ts';
 import { SERVER } from './support/server.ts';
 import { attached, FakeWorld, keyOf, managerOf, requestFor, UPLINK } from './support/world.ts';
@@ -118,7 +119,7 @@ describe('another address for a running pod', () => {
     let released: Promise<boolean> | undefined;
     const send = world.frames.send.bind(world.frames);
     world.frames.send = (index, frame) => {
-      released ??= manager.release(keyOf(pod));
+      if (parseArpFrame(frame).ok) released ??= manager.release(keyOf(pod));
       return send(index, frame);
     };
     world.server.rebind(LAPTOP);

@@ -18,7 +18,7 @@ function setUp() {
   const inbox = new Inbox(
     (index, onFrame) => {
       taps.set(index, onFrame);
-      return { attached: () => true, close: () => undefined };
+      return { attached: () => true, hearOutgoing: () => undefined, close: () => undefined };
     },
     (event) => counted.push(event),
   );

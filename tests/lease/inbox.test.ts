@@ -13,12 +13,17 @@ const STRANGER = mac('02:00:5e:10:00:99');
 function setUp() {
   const counted: string[] = [];
   const opened: number[] = [];
+  const outgoing: string[] = [];
   const closed: number[] = [];
   const detached = new Set<number>();
   const inbox = new Inbox(
     (index) => {
       opened.push(index);
-      return { attached: () => !detached.has(index), close: () => void closed.push(index) };
+      return {
+        attached: () => !detached.has(index),
+        hearOutgoing: (on) => void outgoing.push(`${index} ${on}`),
+        close: () => void closed.push(index),
+      };
     },
     (event) => counted.push(event),
   );
@@ -32,7 +37,7 @@ function setUp() {
     });
   const say = (chaddr: Mac, xid: number): void =>
     inbox.payload(emitDhcp4(reply('DHCPOFFER', xid, { fields: { chaddr } })), OF_SERVER);
-  return { inbox, counted, opened, closed, detached, heard, listen, say };
+  return { inbox, counted, opened, outgoing, closed, detached, heard, listen, say };
 }
 
 describe('a message goes', () => {
@@ -148,5 +153,21 @@ describe('taps', () => {
     detached.delete(2);
     inbox.listen(2);
     assert.deepEqual(opened, [2, 3, 2]);
+  });
+
+  test('what leaves by an uplink is heard while somebody waits for it, by the next tap, too', () => {
+    const { inbox, outgoing, detached } = setUp();
+    inbox.listen(2);
+    const leave = inbox.hearOutgoing(2);
+    const leaveToo = inbox.hearOutgoing(2);
+    leave();
+    leave();
+    assert.deepEqual(outgoing, ['2 true']);
+    detached.add(2);
+    inbox.listen(3);
+    detached.delete(2);
+    inbox.listen(2);
+    leaveToo();
+    assert.deepEqual(outgoing, ['2 true', '2 true', '2 false']);
   });
 });

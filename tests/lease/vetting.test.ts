@@ -192,16 +192,20 @@ describe('an allowed answer', () => {
     await manager.close();
   });
 
-  test('is not taken from beside the pod, which neither tap nor ARP of the uplink reaches, and the error says so', async () => {
+  test('is not taken from a pod beside it, which ARP of the uplink does not reach, and the error says so', async () => {
     const { world, manager, count } = setUp();
     world.hosts.delete(SERVER);
+    world.podMacs.add(SERVER_MAC);
     world.loses = (direction, message) => {
       if (direction === 'down') world.deliver(message, { beside: true });
       return direction === 'down';
     };
     const always = { client: { ...listed.client, broadcast: 'always' as const } };
     const got = await attach(world, manager, world.addPod('a'), always);
-    assert.match(JSON.stringify(got), new RegExp(`nobody on the LAN answers ARP for it \\(${SERVER}\\)`));
+    assert.match(
+      JSON.stringify(got),
+      new RegExp(`nobody on the LAN answers ARP for it \\(${SERVER} from ${SERVER_MAC}\\)`),
+    );
     assert.ok(count(UNCONFIRMED) > 0);
     await manager.close();
   });

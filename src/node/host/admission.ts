@@ -3,7 +3,7 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
 import { type Duration, later, seconds } from '../../base/time.ts';
 import { LookTimer } from './look-timer.ts';
-import { addressProblem, type NodeLan, serviceProblem, type UplinkHere } from './node-lan.ts';
+import { addressProblem, type NodeLan, onLink, serviceProblem, type UplinkHere } from './node-lan.ts';
 import { type InterfaceNotice, RTPROT_LEASEHOLD } from './ports.ts';
 import { type AttachmentRecord, attachmentText } from './record.ts';
 import type { ServiceNetworks } from './service-networks.ts';
@@ -46,6 +46,11 @@ export class Admission {
   readonly #owner: AdmissionOwner;
   readonly #timer: LookTimer;
   #lan: NodeLan = { addresses: [], routes: [] };
+  /**
+   * The networks of each uplink at the last look at which the node had any there: a DHCP client that sets the node's
+   * address anew takes no running pod off it.
+   */
+  readonly #seen = new Map<string, readonly Cidr<Ipv4>[]>();
   #looking: Promise<NodeLan> | undefined;
   #next: Promise<NodeLan> | undefined;
   /** Pods that have an address which the node does not lead to them, with the reason. */
@@ -56,7 +61,7 @@ export class Admission {
     this.#world = world;
     this.#services = services;
     this.#owner = owner;
-    this.#timer = new LookTimer(world, () => void this.#lookAgain());
+    this.#timer = new LookTimer(world, () => void this.lookAgain());
     services.judgeBy(
       (network) => this.serviceProblem(network),
       () => this.#report(),
@@ -74,7 +79,11 @@ export class Admission {
   }
 
   #here(names: readonly string[]): readonly UplinkHere[] {
-    return [...new Set(names)].flatMap((name) => this.#world.kernel.peek(name) ?? []);
+    return [...new Set(names)].flatMap((name) => {
+      const link = this.#world.kernel.peek(name);
+      if (link === undefined) return [];
+      return { name: link.name, index: link.index, stated: this.#seen.get(name) ?? this.#world.lan() };
+    });
   }
 
   /** Rejects with NotAdmitted for an ADD that must not be, with another SysError when the kernel cannot be asked. */
@@ -166,8 +175,19 @@ export class Admission {
     this.#timer.looked();
     const [addresses, routes] = await Promise.all([kernel.addresses(), kernel.allRoutes()]);
     this.#lan = { addresses, routes };
+    this.#remember();
     this.#services.judge();
     return this.#lan;
+  }
+
+  #remember(): void {
+    const uplinks = this.#owner.uplinks();
+    for (const name of this.#seen.keys()) if (!uplinks.includes(name)) this.#seen.delete(name);
+    for (const name of uplinks) {
+      const index = this.#world.kernel.peek(name)?.index;
+      const networks = index === undefined ? [] : onLink(this.#lan, index);
+      if (networks.length > 0) this.#seen.set(name, networks);
+    }
   }
 
   /** Each set of networks once. */
@@ -208,7 +228,8 @@ export class Admission {
     }
   }
 
-  async #lookAgain(): Promise<void> {
+  /** At all of it, refused pods included. Never rejects. */
+  async lookAgain(): Promise<void> {
     await this.lookOrLater();
     for (const attachment of this.#refused.keys()) this.#owner.again(attachment);
   }

@@ -321,7 +321,7 @@ export class HostSide {
   /** Notices were lost: everything is looked at. */
   noticesLost(): void {
     for (const side of this.#sides.all) side.look();
-    void this.#admission.lookOrLater();
+    void this.#admission.lookAgain();
     this.#barriers.changed();
   }
 

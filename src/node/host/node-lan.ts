@@ -11,7 +11,12 @@ export type NodeLan = {
 };
 
 /** An interface of the node that pods stand on. */
-export type UplinkHere = { readonly name: string; readonly index: number };
+export type UplinkHere = {
+  readonly name: string;
+  readonly index: number;
+  /** What is on its LAN as far as the node's addresses and routes do not say. Counts only while they say nothing. */
+  readonly stated: readonly Cidr<Ipv4>[];
+};
 
 /** A network of services that is larger is a slip: 10.0.0.0/8 is the largest that anybody may use as he likes (RFC 1918). */
 export const SERVICE_PREFIX_MIN = 8;
@@ -38,9 +43,10 @@ export function serviceProblem(
   network: Cidr<Ipv4>,
 ): string | undefined {
   if (network.prefix < SERVICE_PREFIX_MIN) return `is larger than a /${SERVICE_PREFIX_MIN}`;
-  for (const { name, index } of uplinks) {
-    const lan = addresses.find((one) => one.index === index && overlaps(one.cidr, network));
-    if (lan !== undefined) return `overlaps ${formatCidr(networkOf(lan.cidr))}, the network of ${name}`;
+  for (const { name, index, stated } of uplinks) {
+    const own = addresses.filter((one) => one.index === index).map((one) => networkOf(one.cidr));
+    const lan = [...own, ...stated].find((one) => overlaps(one, network));
+    if (lan !== undefined) return `overlaps ${formatCidr(lan)}, the network of ${name}`;
   }
   const gateway = routes
     .filter(({ dst }) => dst.prefix === 0)
@@ -50,11 +56,29 @@ export function serviceProblem(
 }
 
 /** Networks of which the node says that they are on this interface itself, without a router between. */
-function onLink({ addresses, routes }: NodeLan, index: number): readonly Cidr<Ipv4>[] {
+export function onLink({ addresses, routes }: NodeLan, index: number): readonly Cidr<Ipv4>[] {
   const own = addresses.filter((one) => one.index === index && !cidrContains(LINK_LOCAL, one.cidr.address));
   const routed = routes.filter((one) => one.index === index && one.gateway === undefined && !isOurs(one));
   const all = [...own.map(({ cidr }) => cidr), ...routed.map(({ dst }) => dst)];
   return distinct(all.filter(({ prefix }) => prefix > 0 && prefix < HOST_PREFIX));
+}
+
+/**
+ * A network that the node reaches by another way than this interface and that has the address, of at least this prefix
+ * length. What is on the uplink itself wins over what is no longer, as in the kernel; what is only stated wins over
+ * nothing but halves of the default route, as VPNs set them.
+ */
+function coverOf(
+  { addresses, routes }: NodeLan,
+  index: number,
+  address: Ipv4,
+  least: number,
+): Cidr<Ipv4> | undefined {
+  const others = [
+    ...addresses.filter((one) => one.index !== index).map((one) => networkOf(one.cidr)),
+    ...routes.filter((one) => one.index !== index && !isOurs(one)).map(({ dst }) => dst),
+  ];
+  return others.find((one) => one.prefix >= least && one.prefix < HOST_PREFIX && cidrContains(one, address));
 }
 
 function isOurs({ protocol }: HostRoute): boolean {
@@ -71,12 +95,22 @@ export function addressProblem(lan: NodeLan, uplink: UplinkHere, address: Ipv4):
   if (addresses.some(({ cidr }) => cidr.address === address)) return 'is an address of the node itself';
   const routed = routes.find(({ gateway }) => gateway === address);
   if (routed !== undefined) return `is the gateway of the node's route to ${formatCidr(routed.dst)}`;
-  const networks = onLink(lan, uplink.index);
-  const around = networks.filter((network) => cidrContains(network, address));
-  // Without any the node does not know what is on this LAN.
-  if (networks.length > 0 && around.length === 0) {
-    return `is in no network that the node has on ${uplink.name} (${networks.map(formatCidr).join(', ')})`;
+  const own = onLink(lan, uplink.index);
+  const networks = own.length > 0 ? own : uplink.stated;
+  // The server's word alone could be any address of the Internet.
+  if (networks.length === 0) {
+    return `cannot be told from an address elsewhere: the node has no IPv4 network on ${uplink.name} (write the networks of this LAN into the daemon's file, "lan": ["192.168.2.0/24"], and reload it; or set "hostAccess" to false and "services" to "off" for these pods)`;
   }
+  const around = networks.filter((network) => cidrContains(network, address));
+  if (around.length === 0) {
+    return own.length > 0
+      ? `is in no network that the node has on ${uplink.name} (${networks.map(formatCidr).join(', ')})`
+      : `is in no network of the LAN at ${uplink.name}, on which the node has no IPv4 network of its own (${networks.map(formatCidr).join(', ')}: "lan" in the daemon's file names them)`;
+  }
+  const least = own.length > 0 ? Math.max(...around.map(({ prefix }) => prefix)) + 1 : SERVICE_PREFIX_MIN;
+  const elsewhere = coverOf(lan, uplink.index, address, least);
+  if (elsewhere !== undefined)
+    return `is in ${formatCidr(elsewhere)}, which the node has elsewhere: ip route show`;
   const edge = around.find((network) => isEdge(network, address));
   if (edge !== undefined) return `is no address of a host in ${formatCidr(edge)}`;
   const other = routes.find(

@@ -1,3 +1,4 @@
+import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import type { SysError } from '../../base/sys-error.ts';
@@ -37,6 +38,8 @@ export interface HostWorld {
     put(record: HostRecord): Promise<void>;
     remove(record: HostRecord): Promise<void>;
   };
+  /** The networks of this node's LANs by the configuration, for uplinks on which the node has none of its own. */
+  lan(): readonly Cidr<Ipv4>[];
   /** A whole Ethernet frame out of an interface of the node, at once or not at all: then why. */
   sendFrame(index: number, frame: Uint8Array): SysError | undefined;
   /** A locally administered unicast address that nobody has yet. */

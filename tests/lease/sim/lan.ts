@@ -85,7 +85,7 @@ export class SimLan {
       now: () => this.time.now(),
       isTaken: (address: Ipv4, client: Mac) => asksFirst && this.#isUsed(address, client),
     };
-    const server = new SimServer(world, ip, mac(`02:00:5e:00:01:${number}`), pool);
+    const server = new SimServer(world, ip, mac(`02:00:5f:00:01:${number}`), pool);
     this.servers.push(server);
     return server;
   }

@@ -63,6 +63,10 @@ export class Life implements LeaseWorld {
     warn: () => undefined,
   };
 
+  isPodMac(): boolean {
+    return false;
+  }
+
   holderOnNode(): undefined {
     return undefined;
   }
@@ -114,7 +118,11 @@ export class Life implements LeaseWorld {
     this.#lan.taps.set(uplinkIndex, (frame, ready) => {
       if (this.alive) onFrame(frame, ready);
     });
-    return { attached: () => true, close: () => void this.#lan.taps.delete(uplinkIndex) };
+    return {
+      attached: () => true,
+      hearOutgoing: () => undefined,
+      close: () => void this.#lan.taps.delete(uplinkIndex),
+    };
   };
 
   readonly frames: HostFrames = {

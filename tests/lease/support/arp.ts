@@ -78,7 +78,7 @@ export class ArpLan {
     this.inbox = new Inbox(
       (_index, onFrame) => {
         this.#tap = onFrame;
-        return { attached: () => true, close: () => undefined };
+        return { attached: () => true, hearOutgoing: () => undefined, close: () => undefined };
       },
       (event) => this.counted.push(event),
     );

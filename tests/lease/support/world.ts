@@ -13,6 +13,7 @@ import type {
   LinkMaker,
   LinkState,
   NamespaceAt,
+  OnFrame,
 } from '../../../src/lease/ports.ts';
 import type { LeaseKey, LeaseRecord } from '../../../src/lease/record.ts';
 import type { AcquireRequest } from '../../../src/lease/request.ts';
@@ -39,7 +40,11 @@ export class FakeWorld implements LeaseWorld {
   readonly time: VirtualTime;
   readonly server: DhcpServer;
   readonly pods = new Map<string, PodModel>();
-  readonly taps = new Map<number, (frame: Uint8Array, checksumReady: boolean) => void>();
+  readonly taps = new Map<number, OnFrame>();
+  /** The taps that hear what leaves by the uplink. */
+  readonly ofOutgoing = new Set<number>();
+  /** Pods without a lease, by MAC address. */
+  readonly podMacs = new Set<Mac>();
   /** Uplinks that were removed: their taps stay and hear nothing. */
   readonly gone = new Set<number>();
   readonly files = new Map<string, string>();
@@ -133,6 +138,10 @@ export class FakeWorld implements LeaseWorld {
     return pod;
   }
 
+  isPodMac(address: Mac): boolean {
+    return this.podMacs.has(address);
+  }
+
   holderOnNode(address: Ipv4): string | undefined {
     return this.onNode.get(address);
   }
@@ -209,14 +218,15 @@ export class FakeWorld implements LeaseWorld {
     }
   }
 
-  openTap(
-    uplinkIndex: number,
-    onFrame: (frame: Uint8Array, checksumReady: boolean) => void,
-  ): ReturnType<LeaseWorld['openTap']> {
+  openTap(uplinkIndex: number, onFrame: OnFrame): ReturnType<LeaseWorld['openTap']> {
     if (uplinkIndex !== this.uplink.index) throw new SysError(`open packet tap on #${uplinkIndex}`, 'ENODEV');
     this.taps.set(uplinkIndex, onFrame);
     return {
       attached: () => !this.gone.has(uplinkIndex),
+      hearOutgoing: (on) => {
+        if (on) this.ofOutgoing.add(uplinkIndex);
+        else this.ofOutgoing.delete(uplinkIndex);
+      },
       close: () => void this.taps.delete(uplinkIndex),
     };
   }
@@ -248,7 +258,7 @@ export class FakeWorld implements LeaseWorld {
 
   /**
    * As the kernel does: the tap hears everything, a socket what is broadcast or sent to its pod's address. `beside`: from
-   * a sibling of the pod, which the tap does not hear.
+   * a macvlan beside the pod, whose broadcasts leave by the uplink.
    */
   deliver(answer: Dhcp4Message, { address = SERVER, mac: srcMac = SERVER_MAC, beside = false } = {}): void {
     const payload = emitDhcp4(answer);
@@ -262,7 +272,10 @@ export class FakeWorld implements LeaseWorld {
       dstPort: 68,
       payload,
     });
-    for (const [index, tap] of this.taps) if (!beside && !this.gone.has(index)) tap(frame, true);
+    const outgoing = beside && answer.broadcast;
+    for (const [index, tap] of this.taps) {
+      if (!this.gone.has(index) && (!outgoing || this.ofOutgoing.has(index))) tap(frame, true, outgoing);
+    }
     for (const pod of this.pods.values()) {
       const reached = answer.broadcast || (pod.link.mac === answer.chaddr && pod.has(dst));
       if (reached) for (const socket of pod.sockets) socket.hear(payload, address);

@@ -194,3 +194,43 @@ test('an uplink on which the administrator has switched routing on stays as it i
   await node.side.attach(node.pod('one', '192.168.2.93'));
   assert.deepEqual(node.guard?.confined, []);
 });
+
+test('a node without a network on its uplink leads nothing to pods, until a reload says what the LAN has', async () => {
+  const node = nodeWithRouter();
+  node.dropAddress(NODE, UPLINK);
+  const before = [...node.routeTable];
+  for (const address of ['8.8.8.8', '192.168.2.93']) {
+    await assert.rejects(
+      node.side.attach(node.pod('one', ipv4(address))),
+      (error: unknown) => error instanceof NotAdmitted && error.reason.includes('"lan"'),
+    );
+    assert.deepEqual(node.routeTable, before);
+  }
+  node.stated = [LAN];
+  await node.side.reapply();
+  await node.side.attach(node.pod('one', '192.168.2.93'));
+  assert.equal(node.shimView().routes.length, 1);
+  await assert.rejects(node.side.attach(node.pod('two', ipv4('8.8.8.8'))), /in no network of the LAN/);
+  node.leases.set('one', ipv4('192.168.7.93'));
+  node.side.leaseChanged(node.key('one'));
+  await node.pass(100);
+  assert.equal(node.shimView().routes.length, 0);
+  node.stated = [LAN, net('192.168.7.0/24')];
+  await node.side.reapply();
+  await node.pass(100);
+  assert.equal(node.shimView().routes.length, 1, 'a pod that runs, too');
+});
+
+test('an uplink that loses its address for a while: running pods are led to as before, and 8.8.8.8 is not', async () => {
+  const node = nodeWithRouter();
+  await node.side.attach(node.pod('one', '192.168.2.93'));
+  node.dropAddress(NODE, UPLINK);
+  node.tell({ kind: 'address', gone: true, index: UPLINK, cidr: net(`${NODE}/24`) });
+  await node.pass(1000);
+  node.leases.set('one', ipv4('192.168.2.94'));
+  node.side.leaseChanged(node.key('one'));
+  await node.pass(100);
+  assert.equal(node.shimView().routes.length, 1);
+  assert.match(node.shimView().routes[0] ?? '', /^192\.168\.2\.94/);
+  await assert.rejects(node.side.attach(node.pod('two', ipv4('8.8.8.8'))), /in no network of the LAN/);
+});

@@ -56,6 +56,8 @@ export class FakeNode implements HostKernel {
   #macs = 0;
   /** MAC addresses that pods have taken: nothing else on their uplink can be up with them. */
   readonly takenMacs = new Set<Mac>();
+  /** What the configuration says of the LAN. */
+  stated: readonly Cidr<Ipv4>[] = [];
   /** What the next `apply` answers instead of doing anything. */
   refuse: SysError | undefined;
   /** What the kernel says to who asks for its rules. */
@@ -98,6 +100,7 @@ export class FakeNode implements HostKernel {
           return fakePodSide(path, pod, () => this.lastHopRefused);
         },
         namespaceAt: (path) => (this.pods.has(path) ? { kind: 'namespace', inode: path } : { kind: 'gone' }),
+        lan: () => this.stated,
         leaseAddress: (key) => this.leases.get(key.containerId),
         leases: () =>
           [...this.leases].map(([name, address]) => ({

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ipv4 } from '../../../src/base/ipv4.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { FakeNode } from './fake-node.ts';
 
@@ -58,6 +59,7 @@ test('the first guard of all, too; and what is wanted anew is not kept waiting',
   await node.pass(1000);
   node.refuseGuardPut = undefined;
   node.addUplink('eth1', 7);
+  node.setAddress(ipv4('192.168.3.10'), 7);
   await node.side.attach(node.pod('two', '192.168.3.94', { uplink: 'eth1' }));
   assert.deepEqual(node.guard?.uplinks, ['eth0', 'eth1']);
   const { guardPuts } = node;

@@ -137,9 +137,10 @@ test('an uplink that is flushed and set again keeps its address on the shim all 
   });
 });
 
-test('no address at boot: pods get their routes, and the address when it comes', async () => {
+test('no address at boot: pods get their routes by the configured LAN, and the address when it comes', async () => {
   const node = new FakeNode();
   node.dropAddress(NODE);
+  node.stated = [{ address: ipv4('192.168.2.0'), prefix: 24 }];
   await attached(node, 'one', '192.168.2.93');
   assert.deepEqual(node.shimView().routes, ['192.168.2.93 from -']);
   node.setAddress(NODE);

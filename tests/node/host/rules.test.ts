@@ -59,6 +59,7 @@ test('what comes in by the shim for a service network is prohibited, from the fi
   const node = await serviceNode();
   assert.deepEqual(node.ruleTable, [WAY, OURS, PODS, ...ASKED]);
   node.addUplink('eth1', 7);
+  node.stated = [{ address: ipv4('192.168.3.0'), prefix: 24 }];
   await node.side.attach(node.pod('two', '192.168.3.94', { uplink: 'eth1' }));
   assert.deepEqual(
     node.ruleTable.map((rule) => ('iif' in rule ? rule.iif : undefined)),

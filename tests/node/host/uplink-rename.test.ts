@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ipv4 } from '../../../src/base/ipv4.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { FakeNode, NODE, UPLINK } from './fake-node.ts';
 
@@ -92,6 +93,7 @@ test('another device with the old name is another uplink', async () => {
   await node.side.close();
   node.rename(UPLINK, 'lan0');
   node.addUplink('eth0', 7);
+  node.setAddress(ipv4('192.168.2.11'), 7);
   await restart(node);
   assertFollowed(node);
   await node.side.attach(node.pod('two', '192.168.2.94', { uplink: 'eth0' }));
@@ -107,6 +109,7 @@ test('another device with the old name is another uplink', async () => {
 test('two uplinks that exchange their names keep their shims, pods and records', async () => {
   const node = await nodeWithPod();
   node.addUplink('eth1', 7);
+  node.setAddress(ipv4('192.168.2.11'), 7);
   await node.side.attach(node.pod('two', '192.168.2.94', { uplink: 'eth1' }));
   await node.pass(100);
   const before = node.shimsOfNode.map(({ name, mac, masterIndex }) => ({ name, mac, masterIndex }));
