@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, after, describe, test } from 'node:test';
 import { BREAKS, breakNamed } from '../../src/lab/breaks/breaks.ts';
 import { runLab } from '../../src/lab/lab.ts';
@@ -28,14 +29,15 @@ async function labWith(
   return { status: await runLab(argv, { root: ROOT, parts, output }), text };
 }
 
-async function keptLab(): Promise<string> {
+/** The lab's number, and what it printed while it was built. */
+async function keptLab(): Promise<{ readonly id: string; readonly shown: string }> {
   const { status, text } = await lab('--keep');
   const id = /\(lab ([0-9a-f]{4}),/.exec(text)?.[1];
   if (id === undefined || status !== 0) {
     if (id !== undefined) await lab('down', '--id', id);
     assert.fail(text);
   }
-  return id;
+  return { id, shown: text };
 }
 
 function namespacesOf(id: string): readonly string[] {
@@ -69,8 +71,9 @@ test('a name that is none gets the nearest one', () => {
 
 describe('a lab with faults', { skip: NEEDS_ROOT }, () => {
   let id = '';
+  let shown = '';
   before(async () => {
-    id = await keptLab();
+    ({ id, shown } = await keptLab());
   });
   after(async () => {
     if (id !== '') await lab('down', '--id', id);
@@ -89,6 +92,12 @@ describe('a lab with faults', { skip: NEEDS_ROOT }, () => {
     assert.match(text, new RegExp(`^${name} is healed$`, 'm'));
     assert.deepEqual(readBreaks(pathsOf(folderOf(id))), []);
   }
+
+  test('shows the whole configuration, as README has it', () => {
+    const line = /^ +\{ "cniVersion": .*\}$/m.exec(readFileSync(join(ROOT, 'README.md'), 'utf8'))?.[0];
+    assert.ok(line !== undefined);
+    assert.ok(shown.includes(line), shown);
+  });
 
   test('is all green, and says what is on the node', async () => {
     const { status, text } = await lab('status', '--id', id);
@@ -169,7 +178,7 @@ describe('a lab with faults', { skip: NEEDS_ROOT }, () => {
   });
 
   test('faults of one lab are none of another beside it, and are healed by one command', async (t) => {
-    const other = await keptLab();
+    const { id: other } = await keptLab();
     t.after(async () => await lab('down', '--id', other));
     await broken('mac-filter');
     await broken('asymmetric');
