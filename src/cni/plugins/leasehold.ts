@@ -224,5 +224,7 @@ async function status(services: PluginServices, call: NodeCall): Promise<void> {
   if (conf.chained) return;
   const ipam = new DhcpIpam(services, true);
   assertUplink(await chooseMaster(services.host, conf.master), ipam);
+  const unfit = needsNode(conf) ? services.unfit?.() : undefined;
+  if (unfit !== undefined) throw new CniError('not-available', unfit);
   await ipam.status();
 }
