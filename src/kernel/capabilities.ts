@@ -19,11 +19,7 @@ export function missingCapabilities(): readonly MissingCapability[] {
   } catch (error) {
     throw fromNodeError('read the capabilities', error);
   }
-  return capabilitiesMissingIn(status);
-}
-
-/** The same for the text of a /proc/PID/status (proc(5)): CapEff is a mask in hexadecimal. */
-export function capabilitiesMissingIn(status: string): readonly MissingCapability[] {
+  // proc_pid_status(5): a mask in hexadecimal.
   const mask = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   return NEEDED.filter(({ bit }) => (mask & (1n << BigInt(bit))) === 0n);
 }

@@ -18,6 +18,10 @@ const MACVLAN = networkOf([{ type: 'macvlan', master: 'eth0', ipam: { type: 'dhc
   cniVersion: '1.1.0',
   name: 'plain',
 });
+const LAN_ONLY = networkOf([{ type: 'leasehold', hostAccess: false, lastHop: false }], {
+  cniVersion: '1.1.0',
+  name: 'lan-only',
+});
 
 async function contained(
   t: TestContext,
@@ -86,8 +90,11 @@ describe('in a container that is not privileged', { skip: NEEDS_ROOT }, () => {
       daemon.runtime.add(NETWORK, pod.attachment),
       (error: unknown) => error instanceof CniPluginError && error.code === 112,
     );
-    await daemon.runtime.status(MACVLAN);
-    await daemon.runtime.add(MACVLAN, pod.attachment);
+    for (const network of [MACVLAN, LAN_ONLY]) {
+      await daemon.runtime.status(network);
+      await daemon.runtime.add(network, pod.attachment);
+      await daemon.runtime.del(network, pod.attachment);
+    }
   });
 
   test('without a capability that an ADD needs it does not start, and names it', async (t) => {
