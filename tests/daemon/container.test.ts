@@ -9,6 +9,7 @@ import type { HomeLan } from '../../src/lab/home-lan.ts';
 import { createPod } from '../../src/lab/pods.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { CAPABILITIES, inContainer, type Confinement } from '../support/container.ts';
+import { undoHostIn } from '../support/undo.ts';
 import { homeLan, NEEDS_ROOT } from '../support/home-lan.ts';
 import { startLeasehold, type RunningLeasehold } from '../support/leasehold.ts';
 import { addressIn, networkOf } from '../plugins/support/site.ts';
@@ -18,6 +19,13 @@ const MACVLAN = networkOf([{ type: 'macvlan', master: 'eth0', ipam: { type: 'dhc
   cniVersion: '1.1.0',
   name: 'plain',
 });
+const CHAINED = networkOf(
+  [
+    { type: 'macvlan', master: 'eth0', ipam: { type: 'dhcp' } },
+    { type: 'leasehold', chained: true },
+  ],
+  { cniVersion: '1.1.0', name: 'chained' },
+);
 const LAN_ONLY = networkOf([{ type: 'leasehold', hostAccess: false, lastHop: false }], {
   cniVersion: '1.1.0',
   name: 'lan-only',
@@ -74,17 +82,34 @@ describe('in a container that is not privileged', { skip: NEEDS_ROOT }, () => {
     assert.ok(others.includes(true), 'what the daemon was started in is as it was');
   });
 
+  test('what it did to the node is undone from there, sysctls as well', async (t) => {
+    const { lan, daemon } = await contained(t, {});
+    const node = lan.node.namespace;
+    const forwarding = async (): Promise<string> =>
+      (await node.run(['cat', '/proc/sys/net/ipv4/conf/eth0/forwarding'])).trim();
+    assert.equal(await forwarding(), '0');
+    const pod = await createPod('pod', lan);
+    await readiness(daemon);
+    await daemon.runtime.add(NETWORK, pod.attachment);
+    assert.equal(await forwarding(), '1');
+    await daemon.stop();
+    assert.deepEqual((await undoHostIn(node, daemon.stateDir, inContainer())).failed, []);
+    assert.equal(await forwarding(), '0');
+  });
+
   test('where it cannot be made writable, readyz and STATUS say so, and only what needs it fails', async (t) => {
     const { lan, daemon } = await contained(t, { procSys: 'fixed' });
     const { status, reason, code } = await readiness(daemon);
     assert.deepEqual([status, code], ['unfit', 503]);
     assert.match(JSON.stringify(reason), /no sysctl .*EROFS.*mount\(2\)/);
-    await assert.rejects(daemon.runtime.status(NETWORK), (error: unknown) => {
-      assert.ok(error instanceof CniPluginError);
-      assert.equal(error.code, 50);
-      assert.match(error.message, /EROFS/);
-      return true;
-    });
+    for (const network of [NETWORK, CHAINED]) {
+      await assert.rejects(daemon.runtime.status(network), (error: unknown) => {
+        assert.ok(error instanceof CniPluginError);
+        assert.equal(error.code, 50);
+        assert.match(error.message, /EROFS/);
+        return true;
+      });
+    }
     const pod = await createPod('pod', lan);
     await assert.rejects(
       daemon.runtime.add(NETWORK, pod.attachment),
