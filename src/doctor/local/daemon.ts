@@ -45,7 +45,7 @@ export const daemonCheck: Check = {
       findings.push({
         id: 'daemon-unfit',
         severity: 'error',
-        title: 'the daemon runs, and can attach no pod: it lacks a right on this node',
+        title: 'the daemon runs, and can attach no pod: it says why',
         evidence: [daemon.said ?? `${daemon.socket} answers "unfit"`],
         remedy: ['do what it says, and look again; a container gets its rights when it is made anew'],
       });
