@@ -59,5 +59,10 @@ audit: build
 dist: build
 	@sh scripts/dist.sh
 
+# An OCI image archive for amd64 and arm64, for nodes of a cluster.
+.PHONY: image
+image: build
+	@sh scripts/image.sh
+
 clean:
 	rm -rf dist node_modules

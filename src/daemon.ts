@@ -10,6 +10,7 @@ import type { PluginServices } from './cni/context.ts';
 import { type DaemonConfig, loadConfig, readServiceFlag } from './daemon-config.ts';
 import { runDelegate } from './daemon-delegate.ts';
 import { diagnosesOf } from './daemon-diagnoses.ts';
+import { makeFit, readiness, unfit } from './daemon-fitness.ts';
 import { leaseHere, openHostSide, watchGuard } from './daemon-host.ts';
 import { takeUpLeases } from './daemon-leases.ts';
 import { keptNetworks, lockNode, lockStateDir, openFiles } from './daemon-state.ts';
@@ -73,6 +74,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const node = lockNode();
   ends.defer(() => node.release());
   const { files, past } = await openFiles(stateDir);
+  makeFit(log);
   const counters = new Counters();
   const host = new HostNetwork();
   ends.defer(() => host.close());
@@ -171,6 +173,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     runDelegate,
     dhcp: config.dhcp,
     store: files,
+    unfit,
     log,
     count,
   };
@@ -185,6 +188,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
     leases: { list: () => leases.list(), debts: () => leases.debts(), servers: () => leases.servers(), now },
     isReady: () => ready,
+    unfit: () => readiness(files),
     counters: () => counters.snapshot(),
     host: () => ({ ...hostSide.status(), nested: nested.found }),
     hostPods: () => hostSide.checkAll(),

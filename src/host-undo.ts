@@ -7,6 +7,7 @@ import { lockFile, lockNetworkNamespace } from './kernel/file-lock.ts';
 import { HostGuard } from './kernel/guard.ts';
 import { HostNetwork } from './kernel/host-network.ts';
 import { HostSideNetwork } from './kernel/host-side-network.ts';
+import { makeProcSysWritable } from './kernel/proc-sys.ts';
 import { type Undone, undoNode } from './node/host/undo.ts';
 
 const NO_RECORDS: HostRecords = {
@@ -35,6 +36,8 @@ export async function undoHost(stateDir: string): Promise<Undone> {
     });
   }
   ends.defer(() => node.value.release());
+  // In a container; where it cannot be done, each sysctl that is not put back is said.
+  makeProcSysWritable();
   const failed: string[] = [];
   const { records, store } = await readRecords(stateDir, failed);
   const host = new HostNetwork();

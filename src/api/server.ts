@@ -24,10 +24,15 @@ const REQUEST_PATIENCE_MS = 30_000;
 /** How often connections are looked at for that; a late one is found by so much later. */
 const PATIENCE_CHECK_MS = 5000;
 
+const NOT_READY = 'the leasehold daemon is starting or stopping';
+
 export interface ApiParts {
   readonly dispatcher: { handle(request: CniRequest): Promise<CniAnswer> };
   readonly leases: LeaseSource;
+  /** Requests are taken. */
   readonly isReady: () => boolean;
+  /** Why no pod can be attached on this node although requests are taken, for a person; undefined where nothing is known. */
+  readonly unfit?: () => Promise<string | undefined>;
   readonly counters: () => Readonly<Record<string, number>>;
   /** The node's side of the pods. */
   readonly host: () => NodeStatus;
@@ -79,8 +84,7 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
       answer(response, 200, { status: 'ok' });
       break;
     case '/readyz':
-      if (parts.isReady()) answer(response, 200, { status: 'ready' });
-      else answer(response, 503, { status: 'not ready' });
+      await readiness(parts, response);
       break;
     case '/v1/leases':
       answer(response, 200, leaseViews(parts.leases));
@@ -105,6 +109,17 @@ async function route(parts: ApiParts, request: IncomingMessage, response: Server
   }
 }
 
+/** Whoever waits for a daemon that starts, and whoever sends pods to the node, is told the truth: 503 with the reason. */
+async function readiness(parts: ApiParts, response: ServerResponse): Promise<void> {
+  if (!parts.isReady()) {
+    answer(response, 503, { status: 'not ready', reason: NOT_READY });
+    return;
+  }
+  const reason = await parts.unfit?.();
+  if (reason === undefined) answer(response, 200, { status: 'ready' });
+  else answer(response, 503, { status: 'unfit', reason });
+}
+
 async function hostPods(parts: ApiParts, response: ServerResponse): Promise<void> {
   try {
     answer(response, 200, podsView(await parts.hostPods()));
@@ -124,7 +139,7 @@ async function adopt(parts: ApiParts, request: IncomingMessage, response: Server
     return;
   }
   if (!parts.isReady()) {
-    answer(response, 503, { error: 'the leasehold daemon is starting or stopping' });
+    answer(response, 503, { error: NOT_READY });
     return;
   }
   try {
@@ -158,7 +173,7 @@ async function cni(
     answer(response, 503, {
       cniVersion: '1.1.0',
       code: 11,
-      msg: 'the leasehold daemon is starting or stopping',
+      msg: NOT_READY,
     });
     return;
   }

@@ -28,7 +28,8 @@ function stateOf(error: unknown, said: string): Exclude<DaemonView['state'], 're
   if (error instanceof SilentDaemonError) return 'silent';
   // What client.ts says of ENOENT and ECONNREFUSED has the system's error as its cause.
   if (error instanceof Error && error.cause !== undefined) return 'absent';
-  return said.includes(' with 503: ') ? 'starting' : 'odd';
+  if (!said.includes(' with 503: ')) return 'odd';
+  return said.includes('"status":"unfit"') ? 'unfit' : 'starting';
 }
 
 /** Undefined from a daemon of a release that does not tell. */

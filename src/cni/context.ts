@@ -41,6 +41,8 @@ export interface PluginServices {
     lan: { readonly index: number; readonly name: string },
     asked?: Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit'>,
   ) => Promise<string | undefined>;
+  /** Why the node's part of a pod cannot be done by the daemon as it runs, with what to do; undefined where it can. */
+  readonly unfit?: () => string | undefined;
   readonly log: { warn(fields: object, message: string): void };
   /** Adds one to a counter. */
   count(event: string): void;

@@ -40,6 +40,11 @@ export const recvmsg: Sync<[fd: Fd, header: Bytes, flags: number]> = libc.func(
   'long recvmsg(int, void *, int)',
 );
 export const setns: Sync<[fd: Fd, type: number]> = libc.func('int setns(int, int)');
+/** Of the flags of clone(2) those that make a namespace. Mount namespaces: of the calling thread alone. */
+export const unshare: Sync<[flags: number]> = libc.func('int unshare(int)');
+/** The paths are C strings. */
+export const mount: Sync<[source: Bytes | null, target: Bytes, type: null, flags: number, data: null]> =
+  libc.func('int mount(const void *, const void *, const void *, unsigned long, const void *)');
 export const closeFd: Sync<[fd: Fd]> = libc.func('int close(int)');
 /** Variadic in C, but its third argument travels like a fixed one on Linux's x86-64 and arm64. */
 export const ioctl: Sync<[fd: Fd, request: number, argument: Bytes]> = libc.func(

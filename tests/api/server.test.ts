@@ -74,6 +74,13 @@ test('before it is ready: health yes, readiness no, CNI "try again"', async (t) 
   assert.match(await sendRaw(socket, cniRequest('{}', [CLOSE])), /^HTTP\/1\.1 503 [^]*"code":11,/);
 });
 
+test('ready for requests, but not for pods: readiness says why', async (t) => {
+  const socket = await api(t, { unfit: () => Promise.resolve('no sysctl can be set') });
+  const answer = await getOverSocket(socket, '/readyz');
+  assert.deepEqual(answer, { status: 503, body: '{"status":"unfit","reason":"no sysctl can be set"}\n' });
+  assert.match(await sendRaw(socket, cniRequest('{}', [CLOSE])), /^HTTP\/1\.1 200 /);
+});
+
 test('counters are shown', async (t) => {
   assert.equal((await getOverSocket(await api(t), '/v1/counters'))?.body, '{"nak":2}\n');
 });

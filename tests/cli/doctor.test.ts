@@ -104,10 +104,14 @@ async function idsWith(t: TestContext, socket: string): Promise<readonly string[
 }
 
 describe('what the daemon says', () => {
-  test('nobody there, starting, or another program', async (t) => {
+  test('nobody there, starting, unfit, or another program', async (t) => {
     assert.deepEqual(await idsWith(t, '/nowhere/d.sock'), ['daemon-absent']);
     const starting = await fakeDaemon(t, (_, response) => response.writeHead(503).end('{}'));
     assert.deepEqual(await idsWith(t, starting), ['daemon-not-ready']);
+    const unfit = await fakeDaemon(t, (_, response) =>
+      response.writeHead(503).end('{"status":"unfit","reason":"no sysctl can be set"}'),
+    );
+    assert.deepEqual(await idsWith(t, unfit), ['daemon-unfit']);
     for (const text of ['<html>', '[]', '"ready"', '{}']) {
       const socket = await fakeDaemon(t, (_, response) => response.end(text));
       assert.deepEqual(await idsWith(t, socket), ['daemon-odd'], text);

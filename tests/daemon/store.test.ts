@@ -63,6 +63,9 @@ async function assertAddsFail(
     (error: unknown) =>
       error instanceof CniPluginError && error.code === NOT_AVAILABLE && /EROFS|ENOSPC/.test(error.msg),
   );
+  const ready = await get(site.socket, '/readyz');
+  assert.equal(ready.status, 503);
+  assert.match(JSON.stringify(ready.json), /"unfit".*leases cannot be kept.*(EROFS|ENOSPC)/);
   const { json } = await get(site.socket, '/v1/counters');
   assert.match(JSON.stringify(json), /"store-failed":[1-9]/);
 }

@@ -24,10 +24,21 @@ export type RunningLeasehold = {
   readonly restart: () => Promise<void>;
 };
 
+export type LeaseholdOptions = {
+  readonly binDirs?: readonly string[];
+  readonly args?: readonly string[];
+  /** Stands before the command. */
+  readonly within?: readonly string[];
+  /** Another program than the checkout's. */
+  readonly program?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly readiness?: 'http' | 'socket';
+};
+
 /** The daemon in the home's node, and a CNI runtime that calls the relay there. Ends with the home. */
 export async function startLeasehold(
   lan: HomeLan,
-  options: { readonly binDirs?: readonly string[]; readonly args?: readonly string[] } = {},
+  options: LeaseholdOptions = {},
 ): Promise<RunningLeasehold> {
   const folder = join(lan.folder, 'leasehold');
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -36,7 +47,8 @@ export async function startLeasehold(
   const start = async (): Promise<LongProcess> =>
     await startDaemon(lan.node.namespace, {
       command: [
-        join(ROOT, 'bin', 'leasehold'),
+        ...(options.within ?? []),
+        ...(options.program ?? [join(ROOT, 'bin', 'leasehold')]),
         'daemon',
         '--socket',
         socket,
@@ -47,6 +59,8 @@ export async function startLeasehold(
       socket,
       logFile,
       name: 'leasehold daemon',
+      ...(options.env === undefined ? {} : { env: options.env }),
+      ...(options.readiness === undefined ? {} : { readiness: options.readiness }),
       resources: lan.resources,
     });
   let running = await start();

@@ -1,3 +1,4 @@
+import type { SysError } from '../../base/sys-error.ts';
 import { seconds } from '../../base/time.ts';
 import { addressing, isUsual } from '../../lease/configuration.ts';
 import type { AcquireRequest } from '../../lease/request.ts';
@@ -138,13 +139,18 @@ export class DhcpIpam implements Ipam {
   async status(): Promise<void> {
     const unwritable = await this.#services.store.writable();
     if (unwritable !== undefined) {
-      throw new CniError('not-available', `leases cannot be kept: ${unwritable.message}`);
+      throw new CniError('not-available', unkeepable(unwritable));
     }
   }
 
   gc(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Of the daemon's store: why no lease can be given. */
+export function unkeepable(error: SysError): string {
+  return `leases cannot be kept: ${error.message}`;
 }
 
 /** Another main plugin puts the address on, with the kernel's own route, and no result can tell it not to. */

@@ -221,8 +221,10 @@ async function detachAlone(services: PluginServices, key: AttachmentKey): Promis
 
 async function status(services: PluginServices, call: NodeCall): Promise<void> {
   const conf = readLeaseholdConf(call.conf);
-  if (conf.chained) return;
-  const ipam = new DhcpIpam(services, true);
-  assertUplink(await chooseMaster(services.host, conf.master), ipam);
-  await ipam.status();
+  const ipam = conf.chained ? undefined : new DhcpIpam(services, true);
+  // First: code 51 says more than 50.
+  if (ipam !== undefined) assertUplink(await chooseMaster(services.host, conf.master), ipam);
+  const unfit = needsNode(conf) ? services.unfit?.() : undefined;
+  if (unfit !== undefined) throw new CniError('not-available', unfit);
+  await ipam?.status();
 }

@@ -41,6 +41,15 @@ export const daemonCheck: Check = {
         remedy: ['look again in a few seconds; journalctl -u leasehold if it stays'],
       });
     }
+    if (daemon.state === 'unfit') {
+      findings.push({
+        id: 'daemon-unfit',
+        severity: 'error',
+        title: 'the daemon runs, and can attach no pod: it says why',
+        evidence: [daemon.said ?? `${daemon.socket} answers "unfit"`],
+        remedy: ['do what it says, and look again; a container gets its rights when it is made anew'],
+      });
+    }
     if (daemon.state === 'silent') {
       findings.push({
         id: 'daemon-silent',

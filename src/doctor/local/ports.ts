@@ -131,8 +131,8 @@ export interface ForwardChain {
 /** What the daemon says of itself. */
 export type DaemonView = {
   readonly socket: string;
-  /** `silent`: it takes connections and answers nothing. */
-  readonly state: 'absent' | 'starting' | 'ready' | 'silent' | 'odd';
+  /** `silent`: it takes connections and answers nothing. `unfit`: it runs, and can attach no pod. */
+  readonly state: 'absent' | 'starting' | 'ready' | 'unfit' | 'silent' | 'odd';
   /** What it, or the socket, answered that was not expected. */
   readonly said?: string | undefined;
   /** Requests that nobody has taken up yet. */
