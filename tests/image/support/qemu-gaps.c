@@ -64,11 +64,12 @@ int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *r
 }
 
 /* On veth the sender leaves the checksum to the device: header and data say so for every frame. */
-ssize_t recv(int fd, void *buffer, size_t size, int flags) {
-    if (!is_marked(has_header, fd)) return syscall(SYS_recvfrom, fd, buffer, size, flags, NULL, NULL);
+ssize_t recvfrom(int fd, void *restrict buffer, size_t size, int flags, struct sockaddr *restrict from,
+                 socklen_t *restrict from_size) {
+    if (!is_marked(has_header, fd)) return syscall(SYS_recvfrom, fd, buffer, size, flags, from, from_size);
     struct virtio_net_hdr header = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM};
     unsigned char frame[FRAME];
-    long got = syscall(SYS_recvfrom, fd, frame, sizeof frame, flags, NULL, NULL);
+    long got = syscall(SYS_recvfrom, fd, frame, sizeof frame, flags, from, from_size);
     if (got < 0) return got;
     size_t kept = (size_t)got < sizeof frame ? (size_t)got : sizeof frame;
     if (size < sizeof header + kept) {
@@ -78,6 +79,10 @@ ssize_t recv(int fd, void *buffer, size_t size, int flags) {
     memcpy(buffer, &header, sizeof header);
     memcpy((unsigned char *)buffer + sizeof header, frame, kept);
     return (ssize_t)(sizeof header) + got;
+}
+
+ssize_t recv(int fd, void *buffer, size_t size, int flags) {
+    return recvfrom(fd, buffer, size, flags, NULL, NULL);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
