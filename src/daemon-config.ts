@@ -23,6 +23,8 @@ const MOST_SERVICES = 16;
 /** The longest DNS name (RFC 1035 2.3.4): more than any cluster or node is called. */
 const MAX_NAME = 253;
 const MAX_KEY = 1024;
+/** PATH_MAX of linux/limits.h, without its last zero byte. */
+const MAX_PATH = 4095;
 const MAX_SECONDS = 86_400;
 
 const positive = v.pipe(
@@ -94,6 +96,12 @@ const entries = {
     [],
   ),
   node: v.optional(textUpTo(MAX_NAME)),
+  kubeconfig: v.optional(
+    v.pipe(
+      textUpTo(MAX_PATH),
+      v.check((path) => path.startsWith('/'), 'must be an absolute path'),
+    ),
+  ),
 };
 
 const Shape = v.object(entries);
@@ -114,6 +122,8 @@ export type DaemonConfig = {
   readonly protect: readonly Cidr<Ipv4>[];
   /** Networks of the cluster's services, which pods reach through the node; host bits cleared. */
   readonly services: readonly Cidr<Ipv4>[];
+  /** A file that says how the Kubernetes API is asked. */
+  readonly kubeconfig: string | undefined;
 };
 
 /** Without a file: the defaults. Throws an Error that names file and key. */
@@ -145,7 +155,7 @@ function read(file: JsonObject): DaemonConfig {
   }
   const shaped = readShape(Shape, file);
   if (!shaped.ok) throw shaped.error;
-  const { dhcp, identity: who, protect, services, node } = shaped.value;
+  const { dhcp, identity: who, protect, services, node, kubeconfig } = shaped.value;
   const dhcpKeys = file['dhcp'];
   const cluster = who.cluster ?? '';
   return {
@@ -159,6 +169,7 @@ function read(file: JsonObject): DaemonConfig {
     },
     protect,
     services,
+    kubeconfig,
   };
 }
 

@@ -1,7 +1,7 @@
 import { formatCidr } from '../../base/cidr.ts';
 import { type Duration, type Instant, later, millis, seconds } from '../../base/time.ts';
-import type { ServiceNetworks } from '../host/service-networks.ts';
 import type { ServiceSearch } from './search.ts';
+import type { ServiceSources } from './sources.ts';
 
 /** Where nothing is found: a node may join a cluster, or its API may come back. Doubled while it stays so. */
 const SOON = seconds(60);
@@ -14,8 +14,8 @@ type Fields = Readonly<Record<string, unknown>>;
 
 export type FinderParts = {
   readonly search: () => Promise<ServiceSearch>;
-  readonly networks: Pick<ServiceNetworks, 'set'>;
-  /** Somebody has stated the networks: there is nothing to find. */
+  readonly networks: Pick<ServiceSources, 'set'>;
+  /** The networks are stated, or surer than what could be found here. */
   readonly isStated: () => boolean;
   readonly clock: { now(): Instant };
   readonly timers: { at(at: Instant, callback: () => void): () => void };
@@ -88,10 +88,7 @@ export class ServiceFinder {
     if (found.length > 0) {
       this.#has = true;
       this.#pause = SELDOM;
-      networks.set(
-        'node',
-        found.map(({ network }) => network),
-      );
+      networks.set('node', found);
       if (!isNews) return;
       const fields = { networks: texts, sources: found.map(({ source }) => source) };
       if (found.some(({ guessed }) => guessed === true)) {

@@ -38,7 +38,9 @@ beforeEach(() => {
       searches += 1;
       return Promise.resolve(answer);
     },
-    networks: { set: (source, all) => (networks = all.map((network) => `${source} ${formatCidr(network)}`)) },
+    networks: {
+      set: (source, all) => (networks = all.map(({ network }) => `${source} ${formatCidr(network)}`)),
+    },
     isStated: () => stated,
     clock: { now: () => instant(at) },
     timers: {
@@ -120,7 +122,9 @@ test('a start waits for a search that hangs no longer than three seconds', async
   const hanging = Promise.withResolvers<ServiceSearch>();
   const slow = new ServiceFinder({
     search: () => hanging.promise,
-    networks: { set: (source, all) => (networks = all.map((network) => `${source} ${formatCidr(network)}`)) },
+    networks: {
+      set: (source, all) => (networks = all.map(({ network }) => `${source} ${formatCidr(network)}`)),
+    },
     isStated: () => false,
     clock: { now: () => instant(0) },
     timers: {
