@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -84,6 +84,10 @@ describe('service networks by the Kubernetes API', () => {
       kubeconfig,
       'clusters:\n- cluster:\n    certificate-authority: ca.crt\n    server: https://127.0.0.1:6443\nusers:\n- user:\n    tokenFile: token\n',
     );
+    await chmod(kubeconfig, 0o666);
+    await site().daemon.restart();
+    assert.match((await view()).kubernetes?.problem ?? '', /can be written by others \(mode 0666\)/);
+    await chmod(kubeconfig, 0o600);
     api = await startApi({ namespace: site().node, folder, resources: site().lan.resources }, pki, state);
     await site().daemon.restart();
     const source = `ServiceCIDR kubernetes, by the Kubernetes API at ${api.url}`;

@@ -123,6 +123,22 @@ test('who may not list them is served by what he may read, and told which role h
   assert.match(problems.at(-1) ?? '', /does not let us list ServiceCIDR objects \(docs\/kubernetes\.md/);
 });
 
+test('what is read in place of objects that are not shown may be a part only', () => {
+  const partial: boolean[] = [];
+  const other = new ClusterNetworks({
+    world,
+    answered: (answer) => partial.push(answer.kind === 'networks' && answer.isPartial),
+    problem: () => undefined,
+  });
+  other.start();
+  world.last(1).head(403);
+  world.last(2).json(configMap('networking:\n  serviceSubnet: 10.64.0.0/12\n'));
+  world.pass(600_000);
+  world.last(3).head(404);
+  world.last(4).json(configMap('networking:\n  serviceSubnet: 10.64.0.0/12\n'));
+  assert.deepEqual(partial, [true, false]);
+});
+
 test('a failure on the way is tried again from the start, more and more rarely, and is no answer', () => {
   client.start();
   world.last(1).head(404);

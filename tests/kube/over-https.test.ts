@@ -120,6 +120,23 @@ test('who cancels is gone from the server, and hears nothing more', async () => 
   assert.deepEqual(heard, ['head', 'data']);
 });
 
+test('how long the server asks to stay away is heard, in seconds and not as a date', async () => {
+  await using api = await listenAsApi(pki, ({ url }, response) => {
+    const wait = url === '/seconds' ? '7' : 'Wed, 21 Oct 2015 07:28:00 GMT';
+    response.writeHead(429, { 'Retry-After': wait }).end();
+  });
+  const server = await serverAt(api.url);
+  const waitAt = async (path: string): Promise<number | undefined> => {
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    const taker = { head: (_: number, wait: number | undefined) => resolve(wait), data: () => undefined };
+    const cancel = openApi(server, path, { ...taker, ended: () => undefined });
+    const wait = await promise;
+    cancel();
+    return wait;
+  };
+  assert.deepEqual([await waitAt('/seconds'), await waitAt('/date')], [7000, undefined]);
+});
+
 test('a proxy in the environment is not used', async () => {
   await using api = await listenAsApi(pki, (_, response) => void response.end(LIST));
   const environment = { ...process.env };

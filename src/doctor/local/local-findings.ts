@@ -84,7 +84,8 @@ export async function viewNode(
     routes,
     firewall,
     uplink: uplinkOf(links, routes, uplink),
-    services: eachOnce([...(sources.length > 0 ? told : []), ...search.networks, ...told]),
+    // What a daemon goes by is what counts on this node, whatever else could be found.
+    services: eachOnce(sources.length > 0 ? told : [...search.networks, ...told]),
     search,
   };
 }
