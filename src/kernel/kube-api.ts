@@ -12,6 +12,9 @@ const KEEP_ALIVE_MS = 30_000;
 /** Retry-After of RFC 9110 10.2.3 in its form of seconds; kube-apiserver sends no dates. */
 const SECONDS = /^\d{1,6}$/;
 
+/** Characters of an error: those of TLS quote the whole certificate. */
+const MOST_WHY = 512;
+
 type Server = {
   readonly url: string;
   readonly name: string | undefined;
@@ -50,7 +53,7 @@ export function openApi(server: Server, path: string, taker: AnswerTaker): () =>
   const end = (why: string | undefined): void => {
     if (over) return;
     close();
-    taker.ended(why);
+    taker.ended(why?.slice(0, MOST_WHY));
   };
   const options = {
     agent,

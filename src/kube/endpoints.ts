@@ -2,7 +2,10 @@ import { later, seconds } from '../base/time.ts';
 import { type Result } from '../base/result.ts';
 import type { AnswerTaker, KubeWorld, OpenAnswer } from './ports.ts';
 
-/** A server that is there answers in milliseconds; behind a dead address nobody answers. */
+/**
+ * A server that is there answers in milliseconds; behind a dead address nobody answers. The last one has as long as whoever
+ * asks, for it may be slow.
+ */
 const PATIENCE = seconds(3);
 /** The kubelet's server, and that of the service. */
 const MOST_SERVERS = 4;
@@ -61,7 +64,10 @@ export class Endpoints<Server> {
         taker.ended(why === undefined ? undefined : `${name}: ${why}`);
       },
     });
-    const cancelTimer = timers.at(later(clock.now(), PATIENCE), () => next('no answer within 3 s'));
+    const cancelTimer =
+      others.length === 0
+        ? (): void => undefined
+        : timers.at(later(clock.now(), PATIENCE), () => next('no answer within 3 s'));
     const stop = (): void => {
       close();
       cancelTimer();

@@ -54,6 +54,15 @@ for (const [how, act] of [
   });
 }
 
+test('the last one may be slow: whoever asks has the patience', () => {
+  endpoints.open('/x', TAKER);
+  world.pass(3000);
+  world.pass(11_000);
+  assert.deepEqual(heard, []);
+  world.last(2).json({});
+  assert.deepEqual(heard, ['by service', 'head 200', 'data', 'ended ']);
+});
+
 test('nobody answers: all of them are named; a lost answer is the failure of its server', () => {
   endpoints.open('/x', TAKER);
   world.last(1).end('ECONNREFUSED');
