@@ -1,4 +1,4 @@
-import type { Cidr } from '../../base/cidr.ts';
+import { type Cidr, formatCidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { SERVICE_PREFIX_MIN } from '../host/node-lan.ts';
 import type { ServiceNetworks, ServiceSource } from '../host/service-networks.ts';
@@ -16,6 +16,7 @@ const FINDERS: readonly FindingSource[] = ['kubernetes', 'node'];
 export class ServiceSources {
   readonly #networks: Pick<ServiceNetworks, 'set'>;
   readonly #found: Record<FindingSource, readonly FoundServiceNetwork[]> = { node: [], kubernetes: [] };
+  readonly #handed: Record<FindingSource, string> = { node: '', kubernetes: '' };
   #stated: readonly FoundServiceNetwork[] = [];
 
   constructor(networks: Pick<ServiceNetworks, 'set'>) {
@@ -63,11 +64,12 @@ export class ServiceSources {
     // What comes before what goes: a network that both name shall not be gone in between.
     const order = FINDERS.toSorted((a, b) => Number(b === first) - Number(a === first));
     for (const source of order) {
-      const networks = source === first ? this.#found[source] : [];
-      this.#networks.set(
-        source,
-        networks.map(({ network }) => network),
-      );
+      const networks = (source === first ? this.#found[source] : []).map(({ network }) => network);
+      const text = networks.map(formatCidr).join(' ');
+      // Each call has all networks judged anew.
+      if (text === this.#handed[source]) continue;
+      this.#handed[source] = text;
+      this.#networks.set(source, networks);
     }
   }
 }
