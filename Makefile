@@ -32,7 +32,7 @@ tests: build
 # What needs neither root nor a server.
 unit: build
 	@$(NODE) --test --test-concurrency=$(TEST_JOBS) 'tests/base/**/*.test.ts' 'tests/wire/**/*.test.ts' 'tests/protocol/**/*.test.ts' \
-	  'tests/lease/**/*.test.ts' 'tests/cni/**/*.test.ts' 'tests/api/**/*.test.ts'
+	  'tests/lease/**/*.test.ts' 'tests/cni/**/*.test.ts' 'tests/api/**/*.test.ts' 'tests/kube/**/*.test.ts'
 
 lint: build
 	@$(NODE) node_modules/oxfmt/bin/oxfmt --check .

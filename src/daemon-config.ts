@@ -25,6 +25,8 @@ const MOST_SERVICES = 16;
 /** The longest DNS name (RFC 1035 2.3.4): more than any cluster or node is called. */
 const MAX_NAME = 253;
 const MAX_KEY = 1024;
+/** PATH_MAX of linux/limits.h, without its last zero byte. */
+const MAX_PATH = 4095;
 const MAX_SECONDS = 86_400;
 
 const positive = v.pipe(
@@ -109,6 +111,12 @@ const entries = {
     [],
   ),
   node: v.optional(textUpTo(MAX_NAME)),
+  kubeconfig: v.optional(
+    v.pipe(
+      textUpTo(MAX_PATH),
+      v.check((path) => path.startsWith('/'), 'must be an absolute path'),
+    ),
+  ),
 };
 
 const Shape = v.object(entries);
@@ -131,6 +139,8 @@ export type DaemonConfig = {
   readonly services: readonly Cidr<Ipv4>[];
   /** Networks of the LANs of uplinks on which the node has no IPv4 network of its own; host bits cleared. */
   readonly lan: readonly Cidr<Ipv4>[];
+  /** A file that says how the Kubernetes API is asked. */
+  readonly kubeconfig: string | undefined;
 };
 
 /** Without a file: the defaults. Throws an Error that names file and key. */
@@ -162,7 +172,7 @@ function read(file: JsonObject): DaemonConfig {
   }
   const shaped = readShape(Shape, file);
   if (!shaped.ok) throw shaped.error;
-  const { dhcp, identity: who, protect, services, lan, node } = shaped.value;
+  const { dhcp, identity: who, protect, services, lan, node, kubeconfig } = shaped.value;
   const dhcpKeys = file['dhcp'];
   const cluster = who.cluster ?? '';
   return {
@@ -177,6 +187,7 @@ function read(file: JsonObject): DaemonConfig {
     protect,
     services,
     lan,
+    kubeconfig,
   };
 }
 

@@ -7,13 +7,15 @@ import { isSysError } from './base/sys-error.ts';
 import { CniDispatcher } from './cni/dispatch.ts';
 import { KeyedOperations } from './cni/keyed.ts';
 import type { PluginServices } from './cni/context.ts';
-import { type DaemonConfig, loadConfig, readServiceFlag } from './daemon-config.ts';
+import { loadConfig, readServiceFlag } from './daemon-config.ts';
 import { runDelegate } from './daemon-delegate.ts';
 import { diagnosesOf } from './daemon-diagnoses.ts';
 import { makeFit, readiness, unfit } from './daemon-fitness.ts';
 import { leaseHere, openHostSide, watchGuard } from './daemon-host.ts';
 import { takeUpLeases } from './daemon-leases.ts';
 import { keptNetworks, lockNode, lockStateDir, openFiles } from './daemon-state.ts';
+import { openCluster } from './daemon-cluster-access.ts';
+import { onReload, stopSignal } from './daemon-signals.ts';
 import { linkMaker } from './cni/plugins/link-maker.ts';
 import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
 import { adoptAll } from './cni/adopt/adopt.ts';
@@ -37,6 +39,7 @@ import type { Asker } from './node/host/holders.ts';
 import { ServiceFinder } from './node/services/finder.ts';
 import { CLUSTER_PLACES } from './node/services/places.ts';
 import { searchServiceNetworks } from './node/services/search.ts';
+import { ServiceSources } from './node/services/sources.ts';
 import { Counters } from './observe/counters.ts';
 import { createLog, type LogLevel } from './observe/log.ts';
 import { openUplinkTap } from './uplink-tap.ts';
@@ -48,10 +51,10 @@ export type DaemonOptions = {
   readonly logLevel: LogLevel;
   /** Networks of the cluster's services, beside those of the configuration. */
   readonly serviceCidrs: readonly string[];
+  /** Whom to ask for them, in place of what a pod has by itself and of the configuration's word. */
+  readonly kubeconfig: string | undefined;
 };
 
-/** An orderly end takes well under a second; counted from the signal, a hung one is cut. */
-const STOP_LIMIT_MS = 10_000;
 /** What is under way may end and be answered; a connection that is still there then is cut. */
 const LAST_ANSWERS_MS = 2000;
 
@@ -113,20 +116,34 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   ends.defer(() => hostSide.close());
   ends.defer(() => nested.close());
-  networks.set('config', config.services);
-  networks.set('flag', flagged);
-  let stated = config.services.length + flagged.length > 0;
+  const sources = new ServiceSources(networks);
+  sources.state('config', config.services);
+  sources.state('flag', flagged);
+  const facts = new KernelClusterFacts();
   const finder = new ServiceFinder({
-    search: () => searchServiceNetworks(new KernelClusterFacts(), CLUSTER_PLACES),
+    search: () => searchServiceNetworks(facts, CLUSTER_PLACES),
     kept: keptNetworks(stateDir),
-    networks,
-    isStated: () => stated,
+    networks: sources,
+    isStated: () => sources.isSettled,
     clock: { now },
     timers,
     log,
     count,
   });
   ends.defer(() => finder.close());
+  const cluster = await openCluster(options.kubeconfig ?? config.kubeconfig, {
+    stateDir,
+    facts,
+    places: CLUSTER_PLACES,
+    sources,
+    changed: () => finder.restated(),
+    clock: { now },
+    timers,
+    random: randomFloat,
+    log,
+    count,
+  });
+  ends.defer(() => cluster?.close());
   const world = {
     clock: { now, bootId: bootId() },
     timers,
@@ -190,7 +207,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     isReady: () => ready,
     unfit: () => readiness(files),
     counters: () => counters.snapshot(),
-    host: () => ({ ...hostSide.status(), nested: nested.found }),
+    host: () => ({
+      ...hostSide.status(),
+      nested: nested.found,
+      sources: sources.list,
+      cluster: cluster?.status,
+    }),
     hostPods: () => hostSide.checkAll(),
     adopt: async (folder) =>
       adoptAll(await readResultCache(folder), (call, type) =>
@@ -222,7 +244,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ends.defer(() => podLinks?.close());
   const guard = watchGuard(hostSide, log);
   ends.defer(() => guard?.close());
-  const found = finder.start();
+  // The API is surer than what the node's files say.
+  const found = Promise.resolve(cluster?.start()).then(() => finder.start());
   await hostSide.learn();
   await takeUpLeases(files, leases, log);
   await lookAtLinks(host, leases, log);
@@ -231,8 +254,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   await hostSide.start();
   const stopReloading = onReload(options.configPath, log, ({ services: again, lan: lanAgain }) => {
     lan = lanAgain;
-    networks.set('config', again);
-    stated = again.length + flagged.length > 0;
+    sources.state('config', again);
+    cluster?.restated();
     finder.restated();
     void hostSide.reapply();
     void nested.look();
@@ -266,21 +289,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ready = false;
   notify('STOPPING=1');
   log.info({ signal }, 'leasehold stops; leases stay');
-}
-
-/** SIGHUP: the configuration is read again. What cannot be read changes nothing. */
-function onReload(path: string | undefined, log: Log, take: (config: DaemonConfig) => void): () => void {
-  const reload = (): void => {
-    try {
-      take(loadConfig(path));
-      log.info({ path }, '"services" and "lan" are read again; other keys count from the next start on');
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      log.error({ error: error.message }, 'the configuration cannot be read again; nothing changes');
-    }
-  };
-  process.on('SIGHUP', reload);
-  return () => void process.removeListener('SIGHUP', reload);
 }
 
 /** Takes no more connections, and waits for the answers that are still owed. */
@@ -317,16 +325,4 @@ async function lookAtLinks(host: HostNetwork, leases: LeaseManager, log: Log): P
     if (!isSysError(error)) throw error;
     log.warn({ error: error.message }, "changes of the node's interfaces may have been missed");
   }
-}
-
-/** The first of the signals. From then on the process has its limit, whatever it is at. */
-function stopSignal(): Promise<'SIGTERM' | 'SIGINT'> {
-  const { promise, resolve } = Promise.withResolvers<'SIGTERM' | 'SIGINT'>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
-      resolve(signal);
-    });
-  }
-  return promise;
 }

@@ -70,7 +70,7 @@ describe('the check itself', () => {
       ['api/x.ts', `process.getBuiltinModule('node:child_process')`, /only kernel\/ and lab\//],
       ['kernel/links.ts', `import koffi from 'koffi';`, /koffi: not a package for kernel\/links\.ts/],
       ['wire/x.ts', `import * as v from 'valibot';`, /valibot: not a package/],
-      ['kube/x.ts', `import { x } from './y.ts';`, /kube\/ is in no row/],
+      ['wall/x.ts', `import { x } from './y.ts';`, /wall\/ is in no row/],
       ['main.ts', `import { x } from '../tests/x.ts';`, /outside of src/],
     ] as const;
     for (const [path, text, message] of cases) {

@@ -1,6 +1,8 @@
 import { formatCidr } from '../base/cidr.ts';
 import type { JsonObject } from '../base/json.ts';
 import type { PodsChecked } from '../node/host/pod-checks.ts';
+import type { ClusterStatus } from '../node/services/cluster-status.ts';
+import { type FoundServiceNetwork, isGuess } from '../node/services/found.ts';
 import type { NestedLink } from '../node/host/nested-links.ts';
 import type { HostStatus } from '../node/host/host-status.ts';
 
@@ -8,6 +10,9 @@ import type { HostStatus } from '../node/host/host-status.ts';
 export type NodeStatus = HostStatus & {
   /** What pods have made for themselves on an uplink. */
   readonly nested: readonly NestedLink[];
+  /** Who says where the services are. */
+  readonly sources: readonly FoundServiceNetwork[];
+  readonly cluster: ClusterStatus | undefined;
 };
 
 /** `GET /v1/host`: the node's side as others read it. */
@@ -28,6 +33,15 @@ export function hostView(status: NodeStatus): JsonObject {
       network: formatCidr(network),
       problem,
     })),
+    serviceSources: status.sources.map((one) => ({
+      network: formatCidr(one.network),
+      source: one.source,
+      guessed: isGuess(one),
+    })),
+    kubernetes:
+      status.cluster === undefined
+        ? null
+        : { server: status.cluster.server ?? null, problem: status.cluster.problem ?? null },
     attachments: status.attachments,
     guard: { problem: status.guard.problem ?? null },
     repairs: status.repairs,

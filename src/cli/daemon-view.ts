@@ -99,6 +99,13 @@ function readPods({ looked, pods }: JsonObject): PodsView {
   };
 }
 
+function readSource({ network, source, guessed }: JsonObject): NonNullable<HostView['sources']> {
+  const [cidr, said] = [text(network), text(source)];
+  return cidr === undefined || said === undefined
+    ? []
+    : [{ network: cidr, source: said, guessed: guessed === true }];
+}
+
 function readHost(answer: JsonObject): HostView {
   return {
     uplinks: objects(answer['uplinks']).flatMap((uplink) => {
@@ -111,6 +118,12 @@ function readHost(answer: JsonObject): HostView {
       const network = isJsonObject(service) ? service['network'] : service;
       return typeof network === 'string' ? [network] : [];
     }),
+    ...(answer['serviceSources'] === undefined
+      ? {}
+      : { sources: objects(answer['serviceSources']).flatMap(readSource) }),
+    kubernetesProblem: objects([answer['kubernetes'] ?? null]).flatMap(
+      ({ problem }) => text(problem) ?? [],
+    )[0],
     problems: [
       ...objects(answer['uplinks']).flatMap(({ name, problem }) => {
         const said = text(problem);

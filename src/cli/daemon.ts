@@ -10,6 +10,7 @@ type DaemonArguments = {
   readonly configPath: string | undefined;
   readonly logLevel: string;
   readonly serviceCidrs: readonly string[];
+  readonly kubeconfig: string | undefined;
 };
 
 /** `leasehold daemon`: the node daemon in the foreground. `start` is the composition root's. */
@@ -19,7 +20,8 @@ export function daemonCommand(
 ): Command {
   return {
     name: 'daemon',
-    usage: '[--socket PATH] [--state-dir DIR] [--config FILE] [--service-cidr CIDR]... [--log-level LEVEL]',
+    usage:
+      '[--socket PATH] [--state-dir DIR] [--config FILE] [--service-cidr CIDR]... [--kubeconfig FILE] [--log-level LEVEL]',
     summary: 'run the node daemon in the foreground',
     async run(argv) {
       const { values } = parseOptions(() =>
@@ -30,6 +32,7 @@ export function daemonCommand(
             'state-dir': { type: 'string', default: DEFAULT_STATE_DIR },
             config: { type: 'string' },
             'service-cidr': { type: 'string', multiple: true, default: [] },
+            kubeconfig: { type: 'string' },
             'log-level': { type: 'string', default: 'info' },
           },
         }),
@@ -38,12 +41,17 @@ export function daemonCommand(
       if (!levels.includes(logLevel)) {
         throw new UsageError(`--log-level ${logLevel}: must be one of ${levels.join(', ')}`);
       }
+      const { kubeconfig } = values;
+      if (kubeconfig !== undefined && !kubeconfig.startsWith('/')) {
+        throw new UsageError(`--kubeconfig ${kubeconfig}: must be an absolute path`);
+      }
       await start({
         socketPath: values.socket,
         stateDir: values['state-dir'],
         configPath: values.config,
         logLevel,
         serviceCidrs: values['service-cidr'],
+        kubeconfig,
       });
       return 0;
     },

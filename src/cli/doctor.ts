@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { exitStatusOf, mergeSame, type Finding } from '../doctor/finding.ts';
 import { placesHere } from '../doctor/local/places.ts';
+import { formatCidr } from '../base/cidr.ts';
 import { visible } from '../base/outside-text.ts';
 import type { Command } from './command.ts';
 import { viewDaemon } from './daemon-view.ts';
@@ -15,6 +16,8 @@ type Report = {
   readonly uplink: string | undefined;
   readonly findings: readonly Finding[];
   readonly subjects: readonly string[];
+  /** The cluster's service networks, and who says so. */
+  readonly services: readonly { readonly network: string; readonly source: string }[];
 };
 
 /** `leasehold doctor`: what is wrong with this node and its LAN. Changes nothing, and needs no daemon and no pod. */
@@ -70,15 +73,16 @@ async function examine(
     uplink: name,
     findings: worstFirst(mergeSame([...heard, ...local.findings])),
     subjects: [LAN_SUBJECT, ...local.subjects],
+    services: view.services.map(({ network, source }) => ({ network: formatCidr(network), source })),
   };
 }
 
-function printReport({ uplink, findings, subjects }: Report): void {
+function printReport({ uplink, findings, subjects, services }: Report): void {
   const status = exitStatusOf(findings);
-  printJson({ uplink: uplink ?? null, status, findings, subjects });
+  printJson({ uplink: uplink ?? null, status, services, findings, subjects });
 }
 
-function printText({ uplink, findings, subjects }: Report): void {
+function printText({ uplink, findings, subjects, services }: Report): void {
   const colour = wantsColour(process.stdout);
   for (const finding of findings) {
     console.log(findingLines(finding, colour).join('\n'));
@@ -87,5 +91,8 @@ function printText({ uplink, findings, subjects }: Report): void {
   const on = uplink === undefined ? '' : ` Uplink: ${visible(uplink)}.`;
   const found = tally(findings);
   console.log(found === '' ? `Nothing is wrong.${on}` : `Found: ${found}.${on}`);
+  for (const { network, source } of services) {
+    console.log(`Service network ${network}: ${visible(source)}.`);
+  }
   console.log(`Looked at: ${subjects.join('; ')}.`);
 }

@@ -26,6 +26,13 @@ export function foreignButRoot({ uid, mode }: Owned): string | undefined {
   return foreign({ uid: ownOr(uid), mode });
 }
 
+/** The same of a file by its path, links followed; undefined also where there is none. */
+export function foreignFile(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const problem = stat === undefined ? undefined : foreignButRoot(stat);
+  return problem === undefined ? undefined : `${problem}; ${remedyFor(path)}`;
+}
+
 /**
  * Why somebody else could put what he likes at the place of this folder: it is his, or he may write there, or one of
  * the folders above is such, in which he could give its name to another. Throws as node:fs does.

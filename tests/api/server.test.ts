@@ -25,6 +25,8 @@ const PARTS: ApiParts = {
     repairs: 0,
     fights: [],
     nested: [],
+    sources: [],
+    cluster: undefined,
   }),
   hostPods: () => Promise.resolve({ looked: 0, pods: [] }),
   adopt: () => Promise.resolve([]),

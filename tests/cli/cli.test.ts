@@ -73,6 +73,10 @@ test('mistakes on the command line: status 2, what is wrong, how it is used', as
     [['lease'], /^leasehold: there is no command "lease"\nUsage:\n +leasehold daemon/],
     [['leases', '--jason'], /^leasehold: .*--jason.*\nUsage:\n +leasehold leases .*\n.*\n$/],
     [['leases', 'all'], /^leasehold: .*all.*\nUsage:\n +leasehold leases /],
+    [
+      ['daemon', '--kubeconfig', 'kubelet.conf'],
+      /^leasehold: --kubeconfig kubelet\.conf: must be an absolute path\nUsage:/,
+    ],
     [['leases', '--socket='], /^leasehold: --socket "": must be an absolute path\nUsage:/],
     [['leases', '--socket', 'd.sock'], /^leasehold: --socket "d\.sock": must be an absolute path\nUsage:/],
     [['leases', '--socket'], /^leasehold: .*--socket.*\nUsage:\n +leasehold leases /],

@@ -24,6 +24,7 @@ const DEFAULTS: DaemonConfig = {
   protect: [],
   lan: [],
   services: [],
+  kubeconfig: undefined,
 };
 
 test('without a file, and with an empty one: the defaults', (t) => {
@@ -96,7 +97,7 @@ test('what cannot be used is named, with the file', (t) => {
     ['{"identity":[]}', /identity: must be an object/],
     [
       '{"dhcpp":{}}',
-      /dhcpp: is no key: did you mean "dhcp"\? \(keys of the file: dhcp, identity, protect, services, lan, node\)/,
+      /dhcpp: is no key: did you mean "dhcp"\? \(keys of the file: dhcp, identity, protect, services, lan, node, kubeconfig\)/,
     ],
     ['{"services":["128.0.0.0/1"]}', /services.*larger than a \/8/],
     ['{"services":["10.0.0.0/7"]}', /services.*larger than a \/8/],
@@ -123,6 +124,8 @@ test('what cannot be used is named, with the file', (t) => {
     ['{"identity":{"key":"a\\u0000"}}', /identity\.key: has control or format characters/],
     [`{"identity":{"cluster":"${'x'.repeat(254)}"}}`, /identity\.cluster: is longer than 253/],
     [`{"identity":{"key":"${'x'.repeat(1025)}"}}`, /identity\.key: is longer than 1024/],
+    ['{"kubeconfig":"kubelet.conf"}', /kubeconfig: must be an absolute path/],
+    ['{"kubeconfig":["/a"]}', /kubeconfig: expected string/],
     ['{"node":5}', /node: expected string, not 5/],
     ['{"protect":"10.0.0.0/8"}', /protect: expected Array/],
     ['{"protect":["10.0.0.0"]}', /protect\[0\]: "10\.0\.0\.0" is not an IPv4 network/],

@@ -3,24 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isJsonObject } from '../../src/base/json.ts';
-import { stopProcess, waitUntilReady } from '../../src/lab/long-process.ts';
+import { stopProcess } from '../../src/lab/long-process.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { makePki } from '../support/kube-api.ts';
 import { runAs } from '../support/program-as.ts';
+import { startApi } from '../support/scripted-api.ts';
 import { emptySite, endBy, get, logText, startAt, type Site } from './support/site.ts';
 
-const PORT = 6443;
-/** What it answers, as kube-apiserver does to a kubelet: services, but not the networks themselves. */
-const API = `
-  const { readFileSync } = require('node:fs');
-  const [folder] = process.argv.slice(1);
-  const [ca, cert, key] = ['ca.crt', 'server.crt', 'server.key'].map((name) => readFileSync(folder + '/' + name));
-  require('node:https').createServer({ ca, cert, key, requestCert: true }, ({ url }, response) => {
-    if (!url.includes('/services')) response.statusCode = 403;
-    response.end(JSON.stringify({ items: url.includes('/services') ? [{ spec: { clusterIP: '10.96.0.1' } }] : [] }));
-  }).listen(${PORT}, '127.0.0.1');
-`;
+const API_URL = 'https://127.0.0.1:6443';
 
 async function servicesAt(site: Site): Promise<unknown> {
   const { json } = await get(site.socket, '/v1/host');
@@ -37,7 +28,7 @@ test(
     const conf = [
       'clusters:\n- cluster:',
       `    certificate-authority: ${pki.folder}/ca.crt`,
-      `    server: https://127.0.0.1:${PORT}`,
+      `    server: ${API_URL}`,
       `users:\n- user:\n    client-certificate: ${pki.folder}/client.crt\n    client-key: ${pki.folder}/client.key\n`,
     ].join('\n');
     await writeFile(kubeconfig, conf);
@@ -50,14 +41,8 @@ test(
     assert.match(logText(site), unknown);
     await endBy(first, 'SIGTERM');
 
-    const api = await site.namespace.start(
-      [process.execPath, '-e', API, pki.folder],
-      { name: 'API server', logFile: join(site.folder, 'api.log') },
-      site.resources,
-    );
-    await waitUntilReady(api, async () =>
-      (await site.namespace.run(['ss', '-Htln'])).includes(`127.0.0.1:${PORT}`),
-    );
+    // As kube-apiserver answers a kubelet: services, but not the networks themselves.
+    const api = await startApi(site, pki, { service: '10.96.0.1' });
     const config = join(site.folder, 'daemon.json');
     await writeFile(config, '{}');
     const second = await startAt(site, { args: ['--config', config] });
@@ -65,7 +50,7 @@ test(
     assert.match(logText(site), /the service network was found on this node/);
 
     await endBy(second, 'SIGKILL');
-    await stopProcess(api);
+    await stopProcess(api.process);
     const third = await startAt(site, { args: ['--config', config] });
     assert.deepEqual(await servicesAt(site), ['10.96.0.0/12'], 'while the API is away');
     await writeFile(config, '{"services":["10.44.0.0/16"]}');

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,10 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Files of a small PKI in a folder of its own: an authority, a server of 127.0.0.1, a client, and a stranger's authority. */
+/**
+ * Files of a small PKI in a folder of its own: an authority, a server of 127.0.0.1, a client, and a stranger's authority with a
+ * server of the same address ("next-server").
+ */
 export type Pki = AsyncDisposable & {
   readonly folder: string;
   readonly text: (name: string) => Promise<string>;
@@ -29,16 +32,18 @@ export async function makePki(): Promise<Pki> {
   }
   await writeFile(join(folder, 'server.ext'), 'subjectAltName=IP:127.0.0.1,DNS:kubernetes\n');
   await writeFile(join(folder, 'client.ext'), 'extendedKeyUsage=clientAuth\n');
-  for (const [name, subject] of [
-    ['server', '/CN=kube-apiserver'],
-    ['client', '/O=system:nodes/CN=system:node:worker'],
+  await copyFile(join(folder, 'server.ext'), join(folder, 'next-server.ext'));
+  for (const [name, subject, authority] of [
+    ['server', '/CN=kube-apiserver', 'ca'],
+    ['next-server', '/CN=kube-apiserver', 'stranger'],
+    ['client', '/O=system:nodes/CN=system:node:worker', 'ca'],
   ] as const) {
     await openssl('req', ...NEW_KEY, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', subject);
     const by = [
       '-CA',
-      'ca.crt',
+      `${authority}.crt`,
       '-CAkey',
-      'ca.key',
+      `${authority}.key`,
       '-CAcreateserial',
       '-days',
       '2',

@@ -26,6 +26,7 @@ export const LAYERS: Rules = {
   protocol: { layers: ['wire', 'base'], node: 'none' },
   lease: { layers: ['protocol', 'wire', 'base'], node: 'none', packages: { valibot: ['*'] } },
   node: { layers: ['wire', 'base'], packages: { valibot: ['*'] } },
+  kube: { layers: ['base'], node: 'none', packages: { valibot: ['*'] } },
   cni: { layers: ['lease', 'node', 'protocol', 'wire', 'base'], packages: { valibot: ['*'] } },
   kernel: { layers: ['wire', 'base'], node: 'any', packages: { koffi: ['ffi.ts', 'poll.ts'] } },
   observe: { layers: ['base'], packages: { pino: ['*'] } },

@@ -15,9 +15,9 @@ import type { DaemonView, NodeFacts } from './ports.ts';
 import { rpFilterCheck } from './rp-filter.ts';
 import { serviceOverlapCheck } from './service-overlap.ts';
 import { nestedCheck } from './nested.ts';
-import { eachOnce, networksIn } from '../../node/services/found.ts';
+import { asGuess, eachOnce, networksIn } from '../../node/services/found.ts';
 import { searchServiceNetworks } from '../../node/services/search.ts';
-import { serviceNetworkCheck } from './service-networks.ts';
+import { kubernetesApiCheck, serviceNetworkCheck } from './service-networks.ts';
 import { fightCheck, hostProblemCheck, shimCheck } from './shim.ts';
 import { uplinkKindCheck, uplinkOf } from './uplink.ts';
 
@@ -40,6 +40,7 @@ const CHECKS: readonly Check[] = [
   rpFilterCheck,
   policyRoutingCheck,
   serviceNetworkCheck,
+  kubernetesApiCheck,
   serviceOverlapCheck,
   kernelCheck,
   clockCheck,
@@ -67,7 +68,13 @@ export async function viewNode(
     facts.firewall(),
     searchServiceNetworks(facts, places),
   ]);
-  const told = (daemon.host?.services ?? []).flatMap((text) => networksIn(text, 'the daemon'));
+  const { services = [], sources = [] } = daemon.host ?? {};
+  const told = [
+    ...sources.flatMap(({ network, source, guessed }) =>
+      networksIn(network, `the daemon: ${source}`).map((one) => (guessed ? asGuess(one) : one)),
+    ),
+    ...services.flatMap((text) => networksIn(text, 'the daemon')),
+  ];
   return {
     facts,
     places,
@@ -77,7 +84,8 @@ export async function viewNode(
     routes,
     firewall,
     uplink: uplinkOf(links, routes, uplink),
-    services: eachOnce([...search.networks, ...told]),
+    // What a daemon goes by is what counts on this node, whatever else could be found.
+    services: eachOnce(sources.length > 0 ? told : [...search.networks, ...told]),
     search,
   };
 }

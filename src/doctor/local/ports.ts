@@ -163,6 +163,14 @@ export type HostView = {
     readonly address: string | undefined;
   }[];
   readonly services: readonly string[];
+  /** Who says where the services are; undefined from a daemon of a release that does not tell. */
+  readonly sources?: readonly {
+    readonly network: string;
+    readonly source: string;
+    readonly guessed: boolean;
+  }[];
+  /** Why the daemon knows less by the Kubernetes API than it could. */
+  readonly kubernetesProblem?: string | undefined;
   /** Interfaces on its uplinks that pods have made for themselves, or that have the MAC address of a host of the LAN. */
   readonly nested: readonly {
     readonly uplink: string;

@@ -14,17 +14,48 @@ export const serviceNetworkCheck: Check = {
   subject: "the cluster's service networks",
   look: (view) => {
     const { kubelet, failed, networks } = view.search;
-    if (kubelet === undefined || isStated(view)) return [];
+    // A daemon in a cluster may know what a shell on the node does not: its word counts where it has one.
+    const { sources = [] } = view.daemon.host ?? {};
+    if ((kubelet === undefined && sources.length === 0) || isStated(view)) return [];
     if (view.services.length === 0) return unknownServiceNetwork(view.search);
-    const guesses = networks.filter(isGuess);
+    const found = networks.map((one) => ({
+      ...one,
+      network: formatCidr(one.network),
+      guessed: isGuess(one),
+    }));
+    const guesses = (sources.length > 0 ? sources : found).filter(({ guessed }) => guessed);
     if (guesses.length === 0) return [];
     return [
       {
         id: 'service-network-guessed',
         severity: 'warning',
-        title: `the service network ${guesses.map(({ network }) => formatCidr(network)).join(', ')} is a guess: services outside of it are not reached`,
-        evidence: [`seen: ${kubelet}`, ...guesses.map(({ source }) => source), ...failed],
+        title: `the service network ${guesses.map(({ network }) => network).join(', ')} is a guess: services outside of it are not reached`,
+        evidence: [
+          ...(kubelet === undefined ? [] : [`seen: ${kubelet}`]),
+          ...guesses.map(({ source }) => source),
+          ...failed,
+        ],
         remedy: CURES,
+      },
+    ] satisfies Finding[];
+  },
+};
+
+export const kubernetesApiCheck: Check = {
+  subject: 'whether the daemon can ask the Kubernetes API',
+  look: ({ daemon, services }) => {
+    const { kubernetesProblem: problem } = daemon.host ?? {};
+    if (problem === undefined) return [];
+    return [
+      {
+        id: 'kubernetes-api',
+        severity: 'warning',
+        title: `the daemon cannot ask the Kubernetes API for the service networks: ${problem}`,
+        evidence: services.map(({ network, source }) => `in use: ${formatCidr(network)} (${source})`),
+        remedy: [
+          'the daemon tries again by itself, and what it knew stays in use',
+          'its service account needs the role of docs/kubernetes.md; a file of --kubeconfig must name server, authority and who asks',
+        ],
       },
     ] satisfies Finding[];
   },

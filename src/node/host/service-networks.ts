@@ -1,15 +1,17 @@
 import { type Cidr, formatCidr, networkOf } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 
-/** Who says which networks the services are in ("node": node/services/finder.ts); the union of all is what counts. */
+/**
+ * Who says which networks the services are in ("node": node/services/finder.ts, "kubernetes": daemon-cluster.ts). Which of them
+ * has the word, ServiceSources decides (node/services/sources.ts); here the union of all is what counts.
+ */
 export type ServiceSource = 'config' | 'flag' | 'node' | 'kubernetes';
 
 /** A network that was named and is not in use, with the reason. */
 export type LeftOut = { readonly network: Cidr<Ipv4>; readonly problem: string };
 
 /**
- * The node's service networks. Sources may change while pods run: a configuration that is read again, later the
- * Kubernetes API.
+ * The node's service networks. Sources may change while pods run: a configuration that is read again, the Kubernetes API.
  */
 export class ServiceNetworks {
   readonly #bySource = new Map<ServiceSource, readonly Cidr<Ipv4>[]>();

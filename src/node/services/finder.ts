@@ -1,9 +1,9 @@
 import { formatCidr } from '../../base/cidr.ts';
 import { isSysError } from '../../base/sys-error.ts';
 import { type Duration, type Instant, later, millis, seconds } from '../../base/time.ts';
-import type { ServiceNetworks } from '../host/service-networks.ts';
 import { doubtOf, type FoundServiceNetwork, isGuess } from './found.ts';
 import type { ServiceSearch } from './search.ts';
+import type { ServiceSources } from './sources.ts';
 
 /** Where nothing is found, or guessed: a node may join a cluster, or its API may come back. Doubled while it is no node. */
 const SOON = seconds(60);
@@ -21,8 +21,8 @@ export type FinderParts = {
     read(): Promise<readonly FoundServiceNetwork[]>;
     keep(found: readonly FoundServiceNetwork[]): void;
   };
-  readonly networks: Pick<ServiceNetworks, 'set'>;
-  /** Somebody has stated the networks: there is nothing to find. */
+  readonly networks: Pick<ServiceSources, 'set'>;
+  /** The networks are stated, or surer than what could be found here. */
   readonly isStated: () => boolean;
   readonly clock: { now(): Instant };
   readonly timers: { at(at: Instant, callback: () => void): () => void };
@@ -125,10 +125,7 @@ export class ServiceFinder {
   #use(found: readonly FoundServiceNetwork[]): void {
     this.#has = true;
     this.#doubt = doubtOf(found);
-    this.#parts.networks.set(
-      'node',
-      found.map(({ network }) => network),
-    );
+    this.#parts.networks.set('node', found);
   }
 
   /** For the next run: an API that is away then takes no service from the pods that run. */

@@ -22,6 +22,11 @@ export function isGuess({ inferred }: FoundServiceNetwork): boolean {
   return inferred === 'size' || inferred === 'unconfirmed';
 }
 
+/** However likely it is: only addresses in it were said. */
+export function asGuess(found: FoundServiceNetwork): FoundServiceNetwork {
+  return { ...found, inferred: 'size' };
+}
+
 /** How little is known of the least known of them: 0 where all are stated. */
 export function doubtOf(found: readonly FoundServiceNetwork[]): number {
   return Math.max(

@@ -33,10 +33,12 @@ export type ApiServer = {
   readonly url: string;
   /** The name in the server's certificate, where it is another than the host of the URL. */
   readonly name: string | undefined;
-  /** PEM: who vouches for the server; who asks; and the key for that. */
+  /** PEM: who vouches for the server. */
   readonly ca: string;
-  readonly certificate: string;
-  readonly key: string;
+  /** Who asks: a certificate and its key in PEM, or a token of a service account. */
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+  readonly token: string | undefined;
 };
 
 export type ApiAnswer =

@@ -50,7 +50,11 @@ export async function searchServiceNetworks(
 }
 
 /** That of the kubelet's own command line first, then those that are there. */
-function kubeconfigsOf(facts: ClusterFacts, places: ClusterPlaces, kubelet: Kubelet): readonly string[] {
+export function kubeconfigsOf(
+  facts: ClusterFacts,
+  places: ClusterPlaces,
+  kubelet: Kubelet,
+): readonly string[] {
   const own = flagOf(kubelet.process?.argv ?? [], '--kubeconfig');
   const there = places.kubeconfigs
     .map(({ path }) => path)

@@ -120,3 +120,25 @@ test('advice names the manager that runs here, and no other', async () => {
   assert.equal(fight?.remedy.length, 1);
   assert.match(fight?.remedy[0] ?? '', /^dhcpcd: "denyinterfaces lh0"/);
 });
+
+test('who says where the services are: the daemon before the node; a guess of it, and an API that it cannot ask, are found', async () => {
+  const source = 'ServiceCIDR kubernetes, by the Kubernetes API at https://192.168.2.10:6443';
+  const sure = [{ network: '10.96.0.0/16', source, guessed: false }];
+  const base = { uplinks: [], services: ['10.96.0.0/16'], problems: [], nested: [], fights: [] };
+  const idsAt = async (more: object): Promise<readonly string[]> => {
+    const findings = await findingsOf({}, { ...READY, host: { ...base, ...more } });
+    return findings.flatMap(({ id, evidence }) =>
+      id === 'service-network-guessed' || id === 'kubernetes-api' ? [`${id}: ${evidence.join()}`] : [],
+    );
+  };
+  assert.deepEqual(await idsAt({ sources: sure }), []);
+  assert.deepEqual(await idsAt({ sources: sure, kubernetesProblem: 'status 401' }), [
+    `kubernetes-api: in use: 10.96.0.0/16 (the daemon: ${source})`,
+  ]);
+  const guess = [
+    { network: '10.96.0.0/12', source: '10.96.0.1 (Service default/kubernetes)', guessed: true },
+  ];
+  assert.deepEqual(await idsAt({ sources: guess }), [
+    'service-network-guessed: 10.96.0.1 (Service default/kubernetes)',
+  ]);
+});

@@ -56,7 +56,9 @@ beforeEach(() => {
         kept = all;
       },
     },
-    networks: { set: (source, all) => (networks = all.map((network) => `${source} ${formatCidr(network)}`)) },
+    networks: {
+      set: (source, all) => (networks = all.map(({ network }) => `${source} ${formatCidr(network)}`)),
+    },
     isStated: () => stated,
     clock: { now: () => instant(at) },
     timers: {
@@ -198,7 +200,9 @@ test('a start waits for a search that hangs no longer than three seconds', async
   const slow = new ServiceFinder({
     search: () => hanging.promise,
     kept: { read: () => Promise.resolve(kept), keep: (all) => (kept = all) },
-    networks: { set: (source, all) => (networks = all.map((network) => `${source} ${formatCidr(network)}`)) },
+    networks: {
+      set: (source, all) => (networks = all.map(({ network }) => `${source} ${formatCidr(network)}`)),
+    },
     isStated: () => false,
     clock: { now: () => instant(0) },
     timers: {

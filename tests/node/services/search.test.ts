@@ -113,6 +113,7 @@ describe('where a worker has its service network', () => {
       ca: 'CA',
       certificate: 'PEM',
       key: 'PEM',
+      token: undefined,
     });
   });
 
@@ -236,7 +237,11 @@ describe('a kubeconfig that is not followed', () => {
       /does not verify its server/,
     ],
     ['no authority', KUBELET_CONF.replace(/certificate-authority-data/, 'x'), /no authority/],
-    ['no certificate', KUBELET_CONF.replace('client-certificate', 'token'), /no certificate of this node/],
+    [
+      'no certificate',
+      KUBELET_CONF.replace('client-certificate', 'username'),
+      /neither a certificate nor a token/,
+    ],
     ['no text', '\0\0{]', /no single https server/],
   ] as const) {
     test(what, async () => {
