@@ -4,7 +4,7 @@
 # In FOLDER: root/ (what is in them) and versions ("PACKAGE VERSION" a line). apt works in a folder of its own, with
 # lists of its own: this machine's packages and architectures stay as they are, and it needs no root. What comes is
 # signed by Debian's archive key. A second call fetches nothing; remove FOLDER for newer packages.
-# DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR: other places than deb.debian.org.
+# They come from where this machine's apt has Debian from; DEBIAN_MIRROR, DEBIAN_SECURITY_MIRROR: from other places.
 set -eu
 [ $# -eq 2 ] || {
   echo 'usage: scripts/image/debian-packages.sh ARCHITECTURE FOLDER' >&2
@@ -15,8 +15,17 @@ folder=$2
 # The release whose libraries the image has, whatever the building machine is: Node 26 needs glibc 2.28.
 suite=bookworm
 packages='gcc-12-base libatomic1 libc6 libgcc-s1 libstdc++6'
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
-security=${DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+# Where this machine has Debian from, by the end of the release: "-security", or nothing.
+place() {
+  apt-get indextargets --format '$(ORIGIN)|$(RELEASE)|$(REPO_URI)' 'Created-By: Packages' |
+    sed -n "s#^\\(Debian\\)\\{0,1\\}|[a-z]*$1|##p" | head -n 1
+}
+mirror=${DEBIAN_MIRROR:-$(place '')}
+security=${DEBIAN_SECURITY_MIRROR:-$(place -security)}
+[ -n "$mirror" ] && [ -n "$security" ] || {
+  echo "image: apt has no source of Debian and its security updates here: name them in DEBIAN_MIRROR and DEBIAN_SECURITY_MIRROR" >&2
+  exit 1
+}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 mkdir -p "$folder"
