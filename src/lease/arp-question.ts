@@ -9,7 +9,7 @@ import type { HostFrames, LeaseWorld } from './ports.ts';
 
 /** PROBE_NUM of RFC 5227 1.1, at the pace of a host that somebody waits for. */
 export const QUESTIONS = 3;
-const QUESTION_PAUSE = millis(100);
+export const QUESTION_PAUSE = millis(100);
 
 /** The part of the inbox that is needed here. */
 export interface ArpEars {
@@ -19,6 +19,14 @@ export interface ArpEars {
 
 /** The host's interface that asks. */
 export type Asker = { readonly index: number; readonly mac: Mac };
+
+/**
+ * "Has anybody this address?" out of an interface of the host, with this MAC. Undefined when the kernel took the question.
+ * Without a sender's IP address no cache learns anything wrong.
+ */
+export function askWho(frames: HostFrames, { index, mac }: Asker, address: Ipv4): SysError | undefined {
+  return frames.send(index, emitArpFrame(mac, BROADCAST_MAC, probe(address, mac)));
+}
 
 /** An address that the host asks for by ARP, and the first good answer. To be ended by whoever made it. */
 export class ArpQuestion {
@@ -51,10 +59,9 @@ export class ArpQuestion {
     return this.#answer;
   }
 
-  /** Undefined when the kernel took the question. Without a sender's IP address no cache learns anything wrong. */
+  /** Undefined when the kernel took the question. */
   ask(frames: HostFrames): SysError | undefined {
-    const { index, mac } = this.#asker;
-    return frames.send(index, emitArpFrame(mac, BROADCAST_MAC, probe(this.address, mac)));
+    return askWho(frames, this.#asker, this.address);
   }
 
   /** What was answered counts no more. */

@@ -1,20 +1,15 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import type { Mac } from '../base/mac.ts';
 import type { SysError } from '../base/sys-error.ts';
-import { probe } from '../protocol/acd4/packets.ts';
-import { emitArpFrame } from '../wire/arp.ts';
-import { BROADCAST_MAC } from './dhcp-frame.ts';
+import { type Asker, askWho } from './arp-question.ts';
 import { lookAt } from './host-release.ts';
 import type { LeaseWorld } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
-
-type Uplink = { readonly index: number; readonly mac: Mac };
 
 /** The interface below the pod's, where the node has one that has a MAC address. */
 export function uplinkBelow(
   { frames }: Pick<LeaseWorld, 'frames'>,
   { uplinkIndex, lan }: Pick<LeaseIdentity, 'uplinkIndex' | 'lan'>,
-): Uplink | undefined {
+): Asker | undefined {
   if (uplinkIndex === undefined || lan?.index !== uplinkIndex) return undefined;
   const found = lookAt(frames, lan.name);
   if (!found.ok || found.value.index !== uplinkIndex || found.value.mac === undefined) return undefined;
@@ -31,7 +26,5 @@ export function probeFromUplink(
   address: Ipv4,
 ): SysError | undefined {
   const uplink = uplinkBelow(world, identity);
-  if (uplink === undefined) return undefined;
-  const { index, mac } = uplink;
-  return world.frames.send(index, emitArpFrame(mac, BROADCAST_MAC, probe(address, mac)));
+  return uplink === undefined ? undefined : askWho(world.frames, uplink, address);
 }

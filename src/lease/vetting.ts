@@ -1,25 +1,21 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { isMulticastMac, isZeroMac, type Mac, mac } from '../base/mac.ts';
-import { between, type Instant, later, millis, seconds } from '../base/time.ts';
-import { probe } from '../protocol/acd4/packets.ts';
+import { isMulticastMac, isZeroMac, type Mac } from '../base/mac.ts';
+import { between, type Instant, later, seconds } from '../base/time.ts';
 import { isAllowedSource } from '../protocol/dhcp4/allowed-source.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
-import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
+import type { ArpPacket } from '../wire/arp.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
+import { askWho, QUESTION_PAUSE, QUESTIONS } from './arp-question.ts';
 import type { Inbox, Origin } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
 
-/** PROBE_NUM of RFC 5227 1.1, at the pace of a host that somebody waits for. */
-const ROUNDS = 3;
-const ROUND = millis(100);
 /** Who forges messages without end does not make us ask without end. */
 const CALM = seconds(1);
 /** Messages that wait for the same answer. A server has sent one or two; more of them are somebody's flood. */
 const MOST_HELD = 16;
 /** Machines that say that they have the address of one server. */
 const MOST_HOLDERS = 4;
-const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
 
 export type VettingWorld = Pick<LeaseWorld, 'clock' | 'timers' | 'frames' | 'count'>;
 type Ears = Pick<Inbox, 'hears' | 'watchArp'>;
@@ -119,7 +115,7 @@ class Question {
     } else if (this.#askedAt === undefined || between(this.#askedAt, clock.now()) >= CALM) {
       this.#held = [held];
       this.#askedAt = clock.now();
-      this.#ask(ROUNDS);
+      this.#ask(QUESTIONS);
     } else this.#deliver(held);
   }
 
@@ -158,8 +154,8 @@ class Question {
       return;
     }
     // One that is not sent is like one that is lost.
-    frames.send(uplinkIndex, emitArpFrame(own, BROADCAST_MAC, probe(address, own)));
-    this.#cancelRound = timers.at(later(clock.now(), ROUND), () => this.#ask(rounds - 1));
+    askWho(frames, { index: uplinkIndex, mac: own }, address);
+    this.#cancelRound = timers.at(later(clock.now(), QUESTION_PAUSE), () => this.#ask(rounds - 1));
   }
 
   #onArp({ senderIp, senderMac }: ArpPacket, heardOn: number): void {
