@@ -3,6 +3,9 @@ import { invariant } from './invariant.ts';
 /** A 48-bit Ethernet address as lower-case colon-separated text ("02:00:5e:10:00:01"). */
 export type Mac = string & { readonly __brand: 'Mac' };
 
+/** Every station of a LAN (IEEE 802). */
+export const BROADCAST_MAC = 'ff:ff:ff:ff:ff:ff' as Mac;
+
 /** Accepts colons or dashes between six pairs of hex digits. Undefined for anything else, multicast included or not. */
 export function parseMac(text: string): Mac | undefined {
   if (!/^[0-9a-fA-F]{2}([:-])[0-9a-fA-F]{2}(\1[0-9a-fA-F]{2}){4}$/.test(text)) return undefined;

@@ -1,5 +1,5 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { mac, macFromBytes, type Mac } from '../base/mac.ts';
+import { BROADCAST_MAC, macFromBytes, type Mac } from '../base/mac.ts';
 import { type Duration, type Instant, between, later, millis } from '../base/time.ts';
 import { probe } from '../protocol/acd4/packets.ts';
 import { emitArpFrame, parseArpFrame } from '../wire/arp.ts';
@@ -43,7 +43,6 @@ const MOST_SERVERS = 16;
 const MOST_OTHERS = 16;
 /** Addresses that are asked about by ARP, the uplink's own first. */
 const MOST_ADDRESSES = 16;
-const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
 
 export type ProbeOptions = {
   readonly budget: Duration;
@@ -246,7 +245,7 @@ class LanProbe {
   #askOwners(): void {
     const { link, socket } = this.#parts;
     for (const address of this.#addresses()) {
-      const failed = socket.send(emitArpFrame(link.mac, BROADCAST, probe(address, link.mac)));
+      const failed = socket.send(emitArpFrame(link.mac, BROADCAST_MAC, probe(address, link.mac)));
       if (failed !== undefined) this.#sendError = failed.message;
     }
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { concat, toHex, utf8 } from '../base/bytes.ts';
 import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
-import { mac, macFromBytes, macToBytes, type Mac } from '../base/mac.ts';
+import { BROADCAST_MAC, macFromBytes, macToBytes, type Mac } from '../base/mac.ts';
 import { buildRelease } from '../protocol/dhcp4/build.ts';
 import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
@@ -12,7 +12,6 @@ import type { WayOfAsking } from './lan-facts.ts';
 
 /** RFC 2131 4.1 */
 export const DHCP_SERVER_PORT = 67;
-const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
 /** A type that is no hardware type (RFC 2132 9.14); the text tells an administrator who asked. */
 const CLIENT_ID_TYPE = 0;
 const CLIENT_ID_TEXT = 'leasehold-doctor';
@@ -106,7 +105,7 @@ function broadcastFrame({ srcMac, src, chaddr, xid, broadcast, options }: Broadc
   });
   return emitUdp4Frame({
     srcMac,
-    dstMac: BROADCAST,
+    dstMac: BROADCAST_MAC,
     src,
     dst: IPV4_BROADCAST,
     srcPort: DHCP_CLIENT_PORT,

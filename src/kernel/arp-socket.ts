@@ -1,6 +1,6 @@
 import { invariant } from '../base/invariant.ts';
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
-import { mac } from '../base/mac.ts';
+import { BROADCAST_MAC } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { type ArpPacket, emitArpFrame, ETHERTYPE_ARP, parseArpFrame } from '../wire/arp.ts';
 import { arpAboutProgram, arpProgram, encodeBpf } from '../wire/bpf.ts';
@@ -12,7 +12,6 @@ import { attachFilter, openPacketSocket, sockaddrLl } from './packet-socket.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
 import { MSG_DONTWAIT, MSG_TRUNC } from './socket-options.ts';
 
-const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
 /** An ARP frame with VLAN tags and the padding of Ethernet; longer ones are cut, and nothing is lost with that. */
 const FRAME_MAX = 128;
 /** Frames read per wake-up, so that a flood in one container does not starve the others. */
@@ -52,7 +51,7 @@ export class ArpSocket implements AsyncDisposable {
       if (!isSysError(error)) throw error;
       return error;
     }
-    const frame = emitArpFrame(packet.senderMac, BROADCAST, packet);
+    const frame = emitArpFrame(packet.senderMac, BROADCAST_MAC, packet);
     const sent = sendto(this.#fd, frame, frame.length, MSG_DONTWAIT, this.#to, this.#to.length);
     return sent < 0 ? lastError(op) : undefined;
   }

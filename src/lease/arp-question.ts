@@ -1,10 +1,9 @@
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
-import { isMulticastMac, isZeroMac, type Mac } from '../base/mac.ts';
+import { BROADCAST_MAC, isMulticastMac, isZeroMac, type Mac } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { later, millis } from '../base/time.ts';
 import { probe } from '../protocol/acd4/packets.ts';
 import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
-import { BROADCAST_MAC } from './dhcp-frame.ts';
 import type { HostFrames, LeaseWorld } from './ports.ts';
 
 /** PROBE_NUM of RFC 5227 1.1, at the pace of a host that somebody waits for. */

@@ -1,12 +1,10 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { type Mac, mac } from '../base/mac.ts';
+import type { Mac } from '../base/mac.ts';
 import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { emitUdp4Frame } from '../wire/ip/udp4.ts';
 
 /** RFC 2131 4.1. */
 export const DHCP_SERVER_PORT = 67;
-export const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
-
 /** A client's message as a whole Ethernet frame, for the host to send where no socket of the pod can. */
 export function dhcpFrame(
   from: { readonly mac: Mac; readonly address: Ipv4 },

@@ -1,11 +1,11 @@
 import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
-import type { Mac } from '../base/mac.ts';
+import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, later, millis } from '../base/time.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
-import { BROADCAST_MAC, DHCP_SERVER_PORT, dhcpFrame } from './dhcp-frame.ts';
+import { DHCP_SERVER_PORT, dhcpFrame } from './dhcp-frame.ts';
 import type { Inbox, Origin, Recipient } from './inbox.ts';
 import { isPodGone, openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';

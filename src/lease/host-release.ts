@@ -1,6 +1,6 @@
 import { cidrContains } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
-import type { Mac } from '../base/mac.ts';
+import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { buildRelease } from '../protocol/dhcp4/build.ts';
@@ -16,7 +16,7 @@ import {
   questionPause,
   QUESTIONS,
 } from './arp-question.ts';
-import { BROADCAST_MAC, dhcpFrame } from './dhcp-frame.ts';
+import { dhcpFrame } from './dhcp-frame.ts';
 import type { HostFrames, LeaseWorld } from './ports.ts';
 import type { LeaseRecord } from './record.ts';
 

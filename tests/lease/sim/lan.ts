@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../../../src/base/ipv4.ts';
-import { type Mac, mac } from '../../../src/base/mac.ts';
+import { BROADCAST_MAC, type Mac, mac } from '../../../src/base/mac.ts';
 import { type ArpPacket, emitArpFrame } from '../../../src/wire/arp.ts';
 import { type Dhcp4Message, emitDhcp4, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
 import { emitUdp4Frame } from '../../../src/wire/ip/udp4.ts';
@@ -13,7 +13,6 @@ import { readOption } from '../../../src/wire/dhcp4/options.ts';
 
 export const UPLINK = 2;
 const LATENCY_MS = 2;
-const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
 
 /** A pod of the simulation: it says when something in it changed, and keeps no history (weeks are long). */
 export class SimPod extends PodModel {

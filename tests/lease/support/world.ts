@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { IPV4_BROADCAST, type Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
-import { mac, type Mac } from '../../../src/base/mac.ts';
+import { BROADCAST_MAC, mac, type Mac } from '../../../src/base/mac.ts';
 import type { Result } from '../../../src/base/result.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { instant, seconds } from '../../../src/base/time.ts';
@@ -30,7 +30,6 @@ import { VirtualTime } from './time.ts';
 
 export const UPLINK = 2;
 export const SERVER_MAC = mac('02:00:5e:00:00:fe');
-const BROADCAST_MAC = mac('ff:ff:ff:ff:ff:ff');
 const NO_MAC = mac('00:00:00:00:00:00');
 const LATENCY_MS = 2;
 export const BOOT = 'boot-1';
