@@ -3,7 +3,7 @@ import { err } from './base/result.ts';
 import { foreignFile } from './kernel/ownership.ts';
 import { apiServersFor } from './node/services/access.ts';
 
-/** The Kubernetes API, where there is one for this daemon; elsewhere its client is not even loaded. Rejects with SysError. */
+/** The Kubernetes API, where there is one for this daemon; elsewhere its client is not even loaded. */
 export async function openCluster(
   kubeconfig: string | undefined,
   parts: Omit<ClusterParts, 'servers'>,
@@ -17,5 +17,5 @@ export async function openCluster(
   };
   if (servers() === undefined) return undefined;
   const { Cluster: opened } = await import('./daemon-cluster.ts');
-  return await opened.open({ ...parts, servers });
+  return new opened({ ...parts, servers });
 }

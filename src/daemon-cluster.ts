@@ -5,7 +5,6 @@ import { err, type Result } from './base/result.ts';
 import { isSysError } from './base/sys-error.ts';
 import { type Instant, later, seconds } from './base/time.ts';
 import { openApi } from './kernel/kube-api.ts';
-import { LeaseFiles } from './kernel/lease-files.ts';
 import { type ClusterAnswer, ClusterNetworks } from './kube/cluster-networks.ts';
 import { Endpoints } from './kube/endpoints.ts';
 import { networkAround } from './node/services/addresses.ts';
@@ -20,18 +19,17 @@ import {
 } from './node/services/found.ts';
 import type { ClusterPlaces } from './node/services/places.ts';
 import type { ApiServer, ClusterFacts } from './node/services/ports.ts';
-import { formatRemembered, parseRemembered } from './node/services/remembered.ts';
 import type { ServiceSources } from './node/services/sources.ts';
+import type { KeptNetworks } from './daemon-service-memory.ts';
 
 /** A start waits so long for a first answer, where none is remembered: pods that run shall not lose their services. */
 const FIRST_PATIENCE = seconds(3);
-const FOLDER = 'cluster';
-const FILE = 'service-networks.json';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 export type ClusterParts = {
-  readonly stateDir: string;
+  /** What it said last, in an earlier run. */
+  readonly kept: KeptNetworks;
   readonly facts: ClusterFacts;
   readonly places: ClusterPlaces;
   readonly servers: () => Result<readonly ApiServer[], string> | undefined;
@@ -49,12 +47,11 @@ export type ClusterParts = {
 };
 
 /**
- * The service networks by the Kubernetes API. What it said last is kept in `<state>/cluster/`, so that a node that boots
- * without it serves its pods, and stays in use while the API is away.
+ * The service networks by the Kubernetes API. What it said last is kept on the disk, so that a node that boots without
+ * it serves its pods, and stays in use while the API is away.
  */
 export class Cluster {
   readonly #parts: ClusterParts;
-  readonly #files: LeaseFiles;
   readonly #first = Promise.withResolvers<void>();
   #client: ClusterNetworks | undefined;
   #server: string | undefined;
@@ -62,26 +59,11 @@ export class Cluster {
   /** What it said last, in this run or an earlier one. */
   #known: readonly FoundServiceNetwork[] = [];
 
-  private constructor(parts: ClusterParts, files: LeaseFiles) {
+  /** With what an earlier run was told. */
+  constructor(parts: ClusterParts) {
     this.#parts = parts;
-    this.#files = files;
-  }
-
-  /** With what an earlier run was told. Rejects with SysError. */
-  static async open(parts: ClusterParts): Promise<Cluster> {
-    const files = await LeaseFiles.open(parts.stateDir, FOLDER, `${FOLDER}-spare`);
-    const cluster = new Cluster(parts, files);
-    for (const file of await files.load()) {
-      const known = 'text' in file ? parseRemembered(file.text) : undefined;
-      if (known === undefined) {
-        await files.moveAside(file.name);
-        parts.log.warn({ file: file.name }, 'what the Kubernetes API said at an earlier run cannot be read');
-      } else if (file.name === FILE) {
-        cluster.#known = known;
-        parts.sources.set('kubernetes', known);
-      }
-    }
-    return cluster;
+    this.#known = parts.kept.read();
+    parts.sources.set('kubernetes', this.#known);
   }
 
   /** Settles with the first answer or failure, at once where an answer is remembered, else after 3 s at most. */
@@ -164,10 +146,10 @@ export class Cluster {
     if (found.length > MOST_NETWORKS) {
       this.#tell(`the API names ${found.length} networks of services; the first ${MOST_NETWORKS} are used`);
     }
-    const text = formatRemembered(found);
-    if (text === formatRemembered(this.#known)) return;
+    const isNews = textOf(found) !== textOf(this.#known);
     this.#known = found;
     sources.set('kubernetes', found);
+    if (!isNews) return;
     const fields = {
       networks: found.map(({ network }) => formatCidr(network)),
       sources: found.map(({ source }) => source),
@@ -176,19 +158,17 @@ export class Cluster {
       log.warn(fields, 'the service network by the Kubernetes API is a guess: state it with --service-cidr');
     } else log.info(fields, 'the Kubernetes API says the service networks');
     changed();
-    void this.#remember(text);
+    this.#keep(found);
   }
 
-  async #remember(text: string): Promise<void> {
+  #keep(found: readonly FoundServiceNetwork[]): void {
+    const { kept, count, log } = this.#parts;
     try {
-      await this.#files.put(FILE, text);
+      kept.keep(found);
     } catch (error) {
       if (!isSysError(error)) throw error;
-      this.#parts.count('cluster-store-failed');
-      this.#parts.log.warn(
-        { error: error.message },
-        'what the Kubernetes API says cannot be kept for the next start',
-      );
+      count('cluster-store-failed');
+      log.warn({ error: error.message }, 'what the Kubernetes API says cannot be kept for the next start');
     }
   }
 
@@ -208,6 +188,12 @@ export class Cluster {
       );
     }
   }
+}
+
+function textOf(found: readonly FoundServiceNetwork[]): string {
+  return found
+    .map(({ network, source, inferred = '' }) => `${formatCidr(network)} ${inferred} ${source}`)
+    .join('\n');
 }
 
 /** What kubeadm, k0s and Talos have by default is the likeliest where nothing shows how the cluster was made. */

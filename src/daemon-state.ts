@@ -1,17 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { bootId } from './kernel/clock.ts';
 import { lockFile, lockNetworkNamespace, type FileLock } from './kernel/file-lock.ts';
 import { LeaseFiles } from './kernel/lease-files.ts';
-import { readOwnFile, writeOwnFile } from './kernel/own-file.ts';
 import { foreignFolder } from './kernel/ownership.ts';
 import { PastAddresses } from './kernel/past-addresses.ts';
-import type { ServiceFinder } from './node/services/finder.ts';
-import { formatKept, parseKept } from './node/services/kept.ts';
 
 const OWNER_FOLDER = 0o700;
-/** In the state folder: what the search for service networks has found. */
-const KEPT_NETWORKS = 'service-networks';
 
 /** The folder is made; one daemon has it at a time. Throws an Error for what a person can mend. */
 export function lockStateDir(stateDir: string): FileLock {
@@ -48,14 +42,6 @@ export function lockNode(): FileLock {
 function unusable(stateDir: string, error: unknown): Error {
   const text = error instanceof Error ? error.message : String(error);
   return new Error(`--state-dir ${stateDir}: cannot be used: ${text}`, { cause: error });
-}
-
-/** What the search for service networks has found, kept over restarts in this boot. */
-export function keptNetworks(stateDir: string): ConstructorParameters<typeof ServiceFinder>[0]['kept'] {
-  return {
-    read: async () => parseKept(bootId(), (await readOwnFile(stateDir, KEPT_NETWORKS)) ?? ''),
-    keep: (found) => writeOwnFile(stateDir, KEPT_NETWORKS, formatKept(bootId(), found)),
-  };
 }
 
 /** Rejects with an Error that names the folder. */

@@ -13,8 +13,9 @@ import { diagnosesOf } from './daemon-diagnoses.ts';
 import { makeFit, readiness, unfit } from './daemon-fitness.ts';
 import { leaseHere, openHostSide, watchGuard } from './daemon-host.ts';
 import { takeUpLeases } from './daemon-leases.ts';
-import { keptNetworks, lockNode, lockStateDir, openFiles } from './daemon-state.ts';
+import { lockNode, lockStateDir, openFiles } from './daemon-state.ts';
 import { openCluster } from './daemon-cluster-access.ts';
+import { ServiceMemoryFile } from './daemon-service-memory.ts';
 import { onReload, stopSignal } from './daemon-signals.ts';
 import { linkMaker } from './cni/plugins/link-maker.ts';
 import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
@@ -119,10 +120,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const sources = new ServiceSources(networks);
   sources.state('config', config.services);
   sources.state('flag', flagged);
+  const memory = await ServiceMemoryFile.open(stateDir, log);
   const facts = new KernelClusterFacts();
   const finder = new ServiceFinder({
     search: () => searchServiceNetworks(facts, CLUSTER_PLACES),
-    kept: keptNetworks(stateDir),
+    kept: memory.of('node'),
     networks: sources,
     isStated: () => sources.isSettled,
     clock: { now },
@@ -132,7 +134,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   ends.defer(() => finder.close());
   const cluster = await openCluster(options.kubeconfig ?? config.kubeconfig, {
-    stateDir,
+    kept: memory.of('kubernetes'),
     facts,
     places: CLUSTER_PLACES,
     sources,

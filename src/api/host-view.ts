@@ -37,6 +37,7 @@ export function hostView(status: NodeStatus): JsonObject {
       network: formatCidr(one.network),
       source: one.source,
       guessed: isGuess(one),
+      remembered: one.isRemembered === true,
     })),
     kubernetes:
       status.cluster === undefined

@@ -17,13 +17,13 @@ export async function readOwnFile(folder: string, name: string): Promise<string 
   return file !== undefined && 'text' in file ? file.text : undefined;
 }
 
-/** Puts a small file in the place of what is there, whole or not at all. Throws SysError. */
+/** Puts a small file in the place of what is there, whole or not at all, also after a power cut. Throws SysError. */
 export function writeOwnFile(folder: string, name: string, text: string): void {
   const path = join(folder, name);
   const temporary = `${path}.new`;
   try {
     rmSync(temporary, { force: true });
-    writeFileSync(temporary, text, { flag: 'wx', mode: OWNER_ONLY });
+    writeFileSync(temporary, text, { flag: 'wx', mode: OWNER_ONLY, flush: true });
     renameSync(temporary, path);
   } catch (error) {
     throw fromNodeError(`write ${path}`, error);

@@ -1,4 +1,4 @@
-import { later, seconds } from '../base/time.ts';
+import { type Instant, later, seconds } from '../base/time.ts';
 import { type Result } from '../base/result.ts';
 import type { AnswerTaker, KubeWorld, OpenAnswer } from './ports.ts';
 
@@ -9,6 +9,8 @@ import type { AnswerTaker, KubeWorld, OpenAnswer } from './ports.ts';
 const PATIENCE = seconds(3);
 /** The kubelet's server, and that of the service. */
 const MOST_SERVERS = 4;
+/** One that did not answer comes after the others for so long: else each request would wait for it. */
+const SET_ASIDE = seconds(60);
 /** "Bad gateway" and above: a balancer before the API servers that has none. */
 const NOBODY_THERE = 502;
 
@@ -24,9 +26,11 @@ export type EndpointsParts<Server> = Pick<KubeWorld, 'clock' | 'timers'> & {
   readonly answered: (server: string) => void;
 };
 
-/** GETs that go to the first of several API servers that answers. The first choice has the first word each time. */
+/** GETs that go to the first of several API servers that answers. The first choice has the first word while it answers. */
 export class Endpoints<Server> {
   readonly #parts: EndpointsParts<Server>;
+  /** Until when those that did not answer come after the others, by name. */
+  #aside: ReadonlyMap<string, Instant> = new Map();
 
   constructor(parts: EndpointsParts<Server>) {
     this.#parts = parts;
@@ -36,8 +40,20 @@ export class Endpoints<Server> {
     const { servers, clock, timers } = this.#parts;
     const all = servers();
     if (!all.ok) return timers.at(clock.now(), () => taker.ended(all.error));
-    return this.#try(all.value.slice(0, MOST_SERVERS), path, taker, []);
+    return this.#try(this.#inOrder(all.value.slice(0, MOST_SERVERS)), path, taker, []);
   };
+
+  #inOrder(servers: readonly Server[]): readonly Server[] {
+    const now = this.#parts.clock.now();
+    const names = new Set(servers.map(this.#parts.nameOf));
+    this.#aside = new Map([...this.#aside].filter(([name, until]) => names.has(name) && until > now));
+    const isAside = (server: Server): number => Number(this.#aside.has(this.#parts.nameOf(server)));
+    return servers.toSorted((a, b) => isAside(a) - isAside(b));
+  }
+
+  #setAside(name: string): void {
+    this.#aside = new Map(this.#aside).set(name, later(this.#parts.clock.now(), SET_ASIDE));
+  }
 
   #try(servers: readonly Server[], path: string, taker: AnswerTaker, failed: readonly string[]): () => void {
     const { nameOf, open, answered, clock, timers } = this.#parts;
@@ -47,6 +63,7 @@ export class Endpoints<Server> {
     let inner: (() => void) | undefined;
     const next = (why: string): void => {
       stop();
+      this.#setAside(name);
       inner = this.#try(others, path, taker, [...failed, `${name}: ${why}`]);
     };
     let hasAnswered = false;

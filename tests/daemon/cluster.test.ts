@@ -93,7 +93,7 @@ describe('service networks by the Kubernetes API', () => {
     const source = `ServiceCIDR kubernetes, by the Kubernetes API at ${api.url}`;
     const { services, serviceSources, kubernetes } = await view();
     assert.deepEqual(services, [FIRST]);
-    assert.deepEqual(serviceSources, [{ network: FIRST, source, guessed: false }]);
+    assert.deepEqual(serviceSources, [{ network: FIRST, source, guessed: false, remembered: false }]);
     assert.deepEqual(kubernetes, { server: api.url, problem: null });
     await waitForNetworks(FIRST);
   });
@@ -147,7 +147,7 @@ describe('service networks by the Kubernetes API', () => {
     process.kill(site().daemon.process().pid, 'SIGHUP');
     await waitForNetworks('10.43.0.0/16');
     assert.deepEqual((await view()).serviceSources, [
-      { network: '10.43.0.0/16', source: 'the file of --config', guessed: false },
+      { network: '10.43.0.0/16', source: 'the file of --config', guessed: false, remembered: false },
     ]);
     await writeFile(config, JSON.stringify({ kubeconfig }));
     process.kill(site().daemon.process().pid, 'SIGHUP');

@@ -42,7 +42,7 @@ for (const [how, act] of [
   ['is silent for three seconds', () => world.pass(3000)],
   ['is a balancer with nobody behind it', () => world.last(1).head(503)],
 ] as const) {
-  test(`where it ${how}, the next one is asked; the first again at the next GET`, () => {
+  test(`where it ${how}, the next one is asked, and comes first for a minute`, () => {
     endpoints.open('/x', TAKER);
     act();
     assert.ok(world.asked[0]?.cancelled());
@@ -50,9 +50,28 @@ for (const [how, act] of [
     world.last(2).json({});
     assert.deepEqual(heard, ['by service', 'head 200', 'data', 'ended ']);
     endpoints.open('/y', TAKER);
-    assert.equal(world.last(3).path, 'kubelet/y');
+    assert.equal(world.last(3).path, 'service/y', 'nobody waits for the first again');
+    world.last(3).json({});
+    world.pass(60_000);
+    endpoints.open('/z', TAKER);
+    assert.equal(world.last(4).path, 'kubelet/z');
   });
 }
+
+test('the one that was set aside is asked where the other fails; both away: the first choice is the first again', () => {
+  endpoints.open('/x', TAKER);
+  world.last(1).end('ECONNREFUSED');
+  world.last(2).json({});
+  heard = [];
+  endpoints.open('/y', TAKER);
+  world.last(3).end('ECONNREFUSED');
+  assert.equal(world.last(4).path, 'kubelet/y');
+  world.last(4).end('ECONNREFUSED');
+  world.pass(0);
+  assert.deepEqual(heard, ['ended service: ECONNREFUSED; kubelet: ECONNREFUSED']);
+  endpoints.open('/z', TAKER);
+  assert.equal(world.last(5).path, 'kubelet/z');
+});
 
 test('the last one may be slow: whoever asks has the patience', () => {
   endpoints.open('/x', TAKER);

@@ -16,9 +16,9 @@ type Fields = Readonly<Record<string, unknown>>;
 
 export type FinderParts = {
   readonly search: () => Promise<ServiceSearch>;
-  /** What an earlier run has found, in this boot. `keep` throws SysError. */
+  /** What an earlier run has found. `keep` throws SysError. */
   readonly kept: {
-    read(): Promise<readonly FoundServiceNetwork[]>;
+    read(): readonly FoundServiceNetwork[];
     keep(found: readonly FoundServiceNetwork[]): void;
   };
   readonly networks: Pick<ServiceSources, 'set'>;
@@ -46,6 +46,9 @@ export class ServiceFinder {
   #has = false;
   /** Of what was found. */
   #doubt = 0;
+  /** Nothing but an earlier boot speaks for it. */
+  #isOnlyRemembered = false;
+  #hasLooked = false;
   #looking: Promise<void> | undefined;
   #closed = false;
 
@@ -59,7 +62,7 @@ export class ServiceFinder {
    */
   async start(): Promise<void> {
     if (!this.#parts.isStated()) {
-      const before = await this.#parts.kept.read();
+      const before = this.#parts.kept.read();
       if (before.length > 0) this.#use(before);
     }
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -94,6 +97,7 @@ export class ServiceFinder {
     // It may have been stated, or the daemon may have ended, while others were asked.
     if (this.#closed || isStated()) return;
     this.#take(found);
+    this.#hasLooked = true;
     this.#cancel = timers.at(later(clock.now(), this.#pause), () => void this.look());
   }
 
@@ -113,6 +117,8 @@ export class ServiceFinder {
       } else log.info(fields, 'the service network was found on this node');
       return;
     }
+    // It has left its cluster and was started anew. At the first look the kubelet may not be there yet.
+    if (kubelet === undefined && this.#isOnlyRemembered && this.#hasLooked) this.#forget();
     this.#pause = kubelet === undefined ? doubled(this.#pause) : SOON;
     if (kubelet === undefined || this.#has || !isNews) return;
     count('service-network-unknown');
@@ -125,7 +131,15 @@ export class ServiceFinder {
   #use(found: readonly FoundServiceNetwork[]): void {
     this.#has = true;
     this.#doubt = doubtOf(found);
+    this.#isOnlyRemembered = found.every((one) => one.isRemembered === true && isGuess(one));
     this.#parts.networks.set('node', found);
+  }
+
+  #forget(): void {
+    this.#has = false;
+    this.#isOnlyRemembered = false;
+    this.#parts.networks.set('node', []);
+    this.#keep([]);
   }
 
   /** For the next run: an API that is away then takes no service from the pods that run. */

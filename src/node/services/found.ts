@@ -8,6 +8,8 @@ export type FoundServiceNetwork = {
   readonly source: string;
   /** How it is known. Absent: it is stated somewhere. */
   readonly inferred?: Inference;
+  /** By an earlier run of the daemon: nobody has said it in this one yet. */
+  readonly isRemembered?: true;
 };
 
 /**

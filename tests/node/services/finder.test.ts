@@ -4,7 +4,6 @@ import { cidr, formatCidr, networkOf, type Cidr } from '../../../src/base/cidr.t
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import { instant, type Instant } from '../../../src/base/time.ts';
-import { parseKept, formatKept } from '../../../src/node/services/kept.ts';
 import type { FoundServiceNetwork, Inference } from '../../../src/node/services/found.ts';
 import { ServiceFinder } from '../../../src/node/services/finder.ts';
 import type { ServiceSearch } from '../../../src/node/services/search.ts';
@@ -50,7 +49,7 @@ beforeEach(() => {
       return Promise.resolve(answer);
     },
     kept: {
-      read: () => Promise.resolve(kept),
+      read: () => kept,
       keep: (all) => {
         if (refused !== undefined) throw refused;
         kept = all;
@@ -159,19 +158,26 @@ test('what an earlier run has found counts from the start, until as much is know
   assert.deepEqual(kept, answer.networks);
 });
 
-test('what was found is read again in the same boot, whatever became of the file', () => {
-  for (const one of [found('10.43.0.0/16'), found('10.96.0.0/12', 'usual'), found('172.20.0.0/16', 'size')]) {
-    const text = formatKept('boot', one.networks);
-    const read = parseKept('boot', text).map(({ source: _source, ...rest }) => rest);
-    assert.deepEqual(
-      read,
-      one.networks.map(({ source: _source, ...rest }) => rest),
-    );
-    assert.deepEqual(parseKept('another', text), []);
-    assert.deepEqual(parseKept('boot', text.replace('/', '/x')), []);
-    assert.deepEqual(parseKept('boot', text.replace(' ', ' x')), []);
-  }
-  assert.deepEqual(parseKept('boot', ''), []);
+test('what an earlier boot has found counts until anything else is found', async () => {
+  kept = found('10.100.0.0/20', 'size').networks.map((one) => ({ ...one, isRemembered: true as const }));
+  answer = found('10.43.0.0/16', 'unconfirmed');
+  await finder.start();
+  assert.deepEqual(networks, ['node 10.100.0.0/20'], 'a default says less');
+  answer = UNKNOWN;
+  await next();
+  assert.deepEqual(networks, ['node 10.100.0.0/20'], 'its API is away');
+  answer = found('172.20.0.0/16', 'size');
+  await next();
+  assert.deepEqual(networks, ['node 172.20.0.0/16']);
+});
+
+test('a machine that has left its cluster forgets it after a reboot, once a kubelet had the time to start', async () => {
+  kept = found('10.100.0.0/20', 'size').networks.map((one) => ({ ...one, isRemembered: true as const }));
+  answer = NOTHING;
+  await finder.start();
+  assert.deepEqual(networks, ['node 10.100.0.0/20']);
+  await next();
+  assert.deepEqual([networks, kept], [[], []]);
 });
 
 test('a disk that takes nothing keeps no service from a pod', async () => {
@@ -199,7 +205,7 @@ test('a start waits for a search that hangs no longer than three seconds', async
   const hanging = Promise.withResolvers<ServiceSearch>();
   const slow = new ServiceFinder({
     search: () => hanging.promise,
-    kept: { read: () => Promise.resolve(kept), keep: (all) => (kept = all) },
+    kept: { read: () => kept, keep: (all) => (kept = all) },
     networks: {
       set: (source, all) => (networks = all.map(({ network }) => `${source} ${formatCidr(network)}`)),
     },

@@ -4,7 +4,6 @@ import { cidr, formatCidr, type Cidr } from '../../../src/base/cidr.ts';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { ServiceNetworks } from '../../../src/node/host/service-networks.ts';
 import type { FoundServiceNetwork } from '../../../src/node/services/found.ts';
-import { formatRemembered, parseRemembered } from '../../../src/node/services/remembered.ts';
 import { ServiceSources } from '../../../src/node/services/sources.ts';
 
 let networks: ServiceNetworks;
@@ -65,24 +64,4 @@ test('a network that the next source names too is never gone in between', () => 
 test('nobody who finds may name a network larger than a /8', () => {
   sources.set('kubernetes', found('0.0.0.0/1 10.96.0.0/12'));
   assert.deepEqual(networks.all.map(formatCidr), ['10.96.0.0/12']);
-});
-
-test('what the API said is kept as text; what is no such text is none', () => {
-  const all = [...found('10.96.0.0/16'), ...found('10.97.0.0/16', true)];
-  assert.deepEqual(parseRemembered(formatRemembered(all)), all);
-  const many = Array.from({ length: 100 }, (_, n) => found(`10.${n}.0.0/16`)).flat();
-  assert.equal(parseRemembered(formatRemembered(many))?.length, 16);
-  for (const text of [
-    '',
-    '{}',
-    '[]',
-    '{"version":2,"networks":[]}',
-    '{"version":1,"networks":[{"network":7}]}',
-  ]) {
-    assert.equal(parseRemembered(text), undefined, text);
-  }
-  assert.deepEqual(
-    parseRemembered('{"version":1,"networks":[{"network":"0.0.0.0/0","source":"x","guessed":false}]}'),
-    [],
-  );
 });
