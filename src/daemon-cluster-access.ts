@@ -6,10 +6,11 @@ import { apiServersFor } from './node/services/access.ts';
 /** The Kubernetes API, where there is one for this daemon; elsewhere its client is not even loaded. */
 export async function openCluster(
   kubeconfig: string | undefined,
-  parts: Omit<ClusterParts, 'servers'>,
+  parts: Omit<ClusterParts, 'servers'> & { readonly asking: () => void },
 ): Promise<Cluster | undefined> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
   const servers = () => {
+    parts.asking();
     // Whoever could write it would say where this node's services are.
     const problem = kubeconfig === undefined ? undefined : foreignFile(kubeconfig);
     if (problem !== undefined) return err(`${kubeconfig} ${problem}`);

@@ -24,7 +24,10 @@ const LOCAL_BIT = 0x02;
 const MULTICAST_BIT = 0x01;
 const MAC_LENGTH = 6;
 
-type Needs = Pick<HostWorld, 'timers' | 'leaseAddress' | 'leases' | 'lan' | 'sendFrame' | 'log' | 'count'> & {
+type Needs = Pick<
+  HostWorld,
+  'timers' | 'leaseAddress' | 'leases' | 'lan' | 'apiServer' | 'sendFrame' | 'log' | 'count'
+> & {
   readonly stateDir: string;
   readonly host: HostNetwork;
   /** RELEASEs that are owed. */

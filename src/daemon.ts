@@ -38,6 +38,7 @@ import { recordStore } from './lease/stored.ts';
 import { listenOn } from './listen.ts';
 import type { Asker } from './node/host/holders.ts';
 import { ServiceFinder } from './node/services/finder.ts';
+import { ApiServerSight, kubeletServerAddress } from './node/services/kubelet-server.ts';
 import { CLUSTER_PLACES } from './node/services/places.ts';
 import { searchServiceNetworks } from './node/services/search.ts';
 import { ServiceSources } from './node/services/sources.ts';
@@ -99,6 +100,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ends.defer(() => timers.close());
   const sendFrame = (ifindex: number, frame: Uint8Array) => frames.send(ifindex, frame);
   let { lan } = config;
+  const facts = new KernelClusterFacts();
+  const apiServer = new ApiServerSight(
+    () => kubeletServerAddress(facts, CLUSTER_PLACES),
+    () => networks.judge(),
+  );
   const {
     side: hostSide,
     services: networks,
@@ -114,16 +120,20 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     leaseAddress: (key) => leases.get(key)?.lease?.address.address,
     leases: () => leases.list().flatMap(leaseHere),
     lan: () => lan,
+    apiServer: () => apiServer.address,
   });
+  apiServer.look();
   ends.defer(() => hostSide.close());
   ends.defer(() => nested.close());
   const sources = new ServiceSources(networks);
   sources.state('config', config.services);
   sources.state('flag', flagged);
   const memory = await ServiceMemoryFile.open(stateDir, log);
-  const facts = new KernelClusterFacts();
   const finder = new ServiceFinder({
-    search: () => searchServiceNetworks(facts, CLUSTER_PLACES),
+    search: () => {
+      apiServer.look();
+      return searchServiceNetworks(facts, CLUSTER_PLACES);
+    },
     kept: memory.of('node'),
     networks: sources,
     isStated: () => sources.isSettled,
@@ -135,6 +145,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   ends.defer(() => finder.close());
   const cluster = await openCluster(options.kubeconfig ?? config.kubeconfig, {
     kept: memory.of('kubernetes'),
+    asking: () => apiServer.look(),
     facts,
     places: CLUSTER_PLACES,
     sources,

@@ -1,4 +1,6 @@
 import { cidrContains, equalNetwork, formatCidr, isDefault, networkOf, type Cidr } from '../../base/cidr.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
+import { kubeletServerAddress } from '../../node/services/kubelet-server.ts';
 import { RTPROT_LEASEHOLD } from '../../node/host/ports.ts';
 import type { Finding } from '../finding.ts';
 import { linkName, type Check, type LocalView } from './check.ts';
@@ -9,9 +11,26 @@ function overlap(a: Cidr, b: Cidr): boolean {
 }
 
 export const serviceOverlapCheck: Check = {
-  subject: 'whether the service networks overlap the LAN or a route',
-  look: (view) => view.services.flatMap(({ network, source }) => overlapping(view, network, source)),
+  subject: 'whether the service networks overlap the LAN, a route or the API server',
+  look: (view) => {
+    const api = kubeletServerAddress(view.facts, view.places);
+    return view.services.flatMap(({ network, source }) => [
+      ...overlapping(view, network, source),
+      ...(api !== undefined && cidrContains(network, api) ? [holdsApiServer(network, source, api)] : []),
+    ]);
+  },
 };
+
+function holdsApiServer(network: Cidr, source: string, api: Ipv4): Finding {
+  const shown = formatCidr(network);
+  return {
+    id: 'service-network-overlap',
+    severity: 'error',
+    title: `the service network ${shown} contains ${api}, the API server that this node's kubelet uses: it is not in use`,
+    evidence: [`service network ${shown}: ${source}`],
+    remedy: ['state the network as it is: --service-cidr, or "services" in the daemon\'s file'],
+  };
+}
 
 function overlapping(view: LocalView, network: Cidr, source: string): readonly Finding[] {
   const shown = formatCidr(network);

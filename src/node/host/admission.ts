@@ -1,4 +1,4 @@
-import { type Cidr, formatCidr } from '../../base/cidr.ts';
+import { type Cidr, cidrContains, formatCidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
 import { type Duration, later, seconds } from '../../base/time.ts';
@@ -75,6 +75,11 @@ export class Admission {
 
   /** Why a network is not one of services now; undefined: it is. */
   serviceProblem(network: Cidr<Ipv4>, also: readonly string[] = []): string | undefined {
+    const api = this.#world.apiServer();
+    // Else nobody could tell the node, or its kubelet, of a better one.
+    if (api !== undefined && cidrContains(network, api)) {
+      return `contains ${api}, the API server that this node's kubelet uses`;
+    }
     return serviceProblem(this.#lan, this.#here([...this.#owner.uplinks(), ...also]), network);
   }
 
@@ -197,13 +202,16 @@ export class Admission {
     if (names === this.#leftOut) return;
     this.#leftOut = names;
     if (names === '') {
-      this.#world.log.info({}, 'no network of services overlaps the LAN any more: all are in use');
+      this.#world.log.info(
+        {},
+        'no network of services overlaps the LAN or the API server any more: all are in use',
+      );
       return;
     }
     this.#world.count('services-left-out');
     this.#world.log.error(
       { leftOut: leftOut.map(({ network, problem }) => `${formatCidr(network)} ${problem}`) },
-      'networks of services are not in use while they overlap the LAN: it would be cut off (leasehold doctor says more)',
+      'networks of services are not in use while they overlap the LAN or the API server: it would be cut off (leasehold doctor says more)',
     );
   }
 

@@ -40,6 +40,8 @@ export interface HostWorld {
   };
   /** The networks of this node's LANs by the configuration, for uplinks on which the node has none of its own. */
   lan(): readonly Cidr<Ipv4>[];
+  /** The API server that the node's kubelet uses, where that has an address. */
+  apiServer(): Ipv4 | undefined;
   /** A whole Ethernet frame out of an interface of the node, at once or not at all: then why. */
   sendFrame(index: number, frame: Uint8Array): SysError | undefined;
   /** A locally administered unicast address that nobody has yet. */

@@ -1,9 +1,8 @@
 import { err, ok, type Result } from '../../base/result.ts';
-import { readKubeconfig, serverOf, serverUrl } from './kubeconfig.ts';
-import { kubeletOf } from './distribution.ts';
+import { readKubeconfig, serverUrl } from './kubeconfig.ts';
+import { kubeletServer } from './kubelet-server.ts';
 import type { ClusterPlaces } from './places.ts';
 import type { ApiServer, ClusterFacts } from './ports.ts';
-import { kubeconfigsOf } from './search.ts';
 import { tokenIn } from './token.ts';
 
 /** Where kubelet puts what a pod's service account has (Kubernetes, "Accessing the API from a Pod"). */
@@ -38,7 +37,8 @@ export function apiServersFor(
   const ca = facts.readText(`${SERVICE_ACCOUNT}/ca.crt`);
   if (ca === undefined) return err(`${SERVICE_ACCOUNT}/ca.crt cannot be read`);
   const who = { ca, token, certificate: undefined, key: undefined };
-  const servers = [...ofKubelet(facts, places), ...ofEnvironment(host, port)];
+  const own = kubeletServer(facts, places);
+  const servers = [...(own === undefined ? [] : [own]), ...ofEnvironment(host, port)];
   const distinct = servers.filter(({ url }, at) => servers.findIndex((other) => other.url === url) === at);
   if (distinct.length === 0) {
     return err(
@@ -49,16 +49,6 @@ export function apiServersFor(
 }
 
 type Address = Pick<ApiServer, 'url' | 'name'>;
-
-function ofKubelet(facts: ClusterFacts, places: ClusterPlaces): readonly Address[] {
-  const kubelet = kubeletOf(facts, places);
-  if (kubelet === undefined) return [];
-  for (const path of kubeconfigsOf(facts, places, kubelet)) {
-    const server = serverOf(facts.readText(path) ?? '');
-    if (server !== undefined) return [server];
-  }
-  return [];
-}
 
 function ofEnvironment(host: string | undefined, port: string | undefined): readonly Address[] {
   if (host === undefined || host === '') return [];

@@ -73,24 +73,34 @@ test(
   },
 );
 
-test('a service network that overlaps the LAN, or a route', asRoot, async (t) => {
-  const node = await makeNode(t, 'overlap');
-  await writeFile(node.places.k3sConfigs[0] ?? '', 'service-cidr: 192.168.0.0/16 # the LAN as well\n');
-  const [lan, ...more] = await node.found('service-network-overlap');
-  assert.deepEqual(more, []);
-  assert.equal(lan?.severity, 'error');
-  assert.match(lan?.title ?? '', /192\.168\.0\.0\/16 overlaps the LAN 192\.168\.77\.0\/24/);
+test(
+  'a service network that overlaps the LAN, or a route, or has the API server in it',
+  asRoot,
+  async (t) => {
+    const node = await makeNode(t, 'overlap');
+    await writeFile(node.places.k3sConfigs[0] ?? '', 'service-cidr: 192.168.0.0/16 # the LAN as well\n');
+    const [lan, ...more] = await node.found('service-network-overlap');
+    assert.deepEqual(more, []);
+    assert.equal(lan?.severity, 'error');
+    assert.match(lan?.title ?? '', /192\.168\.0\.0\/16 overlaps the LAN 192\.168\.77\.0\/24/);
 
-  await writeFile(node.places.k3sConfigs[0] ?? '', 'service-cidr:\n  - 10.43.0.0/16\n');
-  assert.deepEqual(await node.found('service-network-overlap'), []);
-  await node.ip('route', 'add', '10.43.0.0/24', 'via', '192.168.77.1');
-  const [route] = await node.found('service-network-overlap');
-  assert.equal(route?.severity, 'warning');
-  assert.match(route?.evidence.join('\n') ?? '', /route 10\.43\.0\.0\/24 via 192\.168\.77\.1 dev eth0/);
-  // One of ours leads there because it shall.
-  await node.ip('route', 'replace', '10.43.0.0/24', 'via', '192.168.77.1', 'proto', '76');
-  assert.deepEqual(await node.found('service-network-overlap'), []);
-});
+    await writeFile(node.places.k3sConfigs[0] ?? '', 'service-cidr:\n  - 10.43.0.0/16\n');
+    assert.deepEqual(await node.found('service-network-overlap'), []);
+    await node.ip('route', 'add', '10.43.0.0/24', 'via', '192.168.77.1');
+    const [route] = await node.found('service-network-overlap');
+    assert.equal(route?.severity, 'warning');
+    assert.match(route?.evidence.join('\n') ?? '', /route 10\.43\.0\.0\/24 via 192\.168\.77\.1 dev eth0/);
+    // One of ours leads there because it shall.
+    await node.ip('route', 'replace', '10.43.0.0/24', 'via', '192.168.77.1', 'proto', '76');
+    assert.deepEqual(await node.found('service-network-overlap'), []);
+
+    const [{ path: kubeconfig = '' } = {}] = node.places.kubeconfigs;
+    await writeFile(kubeconfig, 'clusters:\n- cluster:\n    server: https://10.43.7.7:6443\n');
+    const [api] = await node.found('service-network-overlap');
+    assert.equal(api?.severity, 'error');
+    assert.match(api?.title ?? '', /10\.43\.0\.0\/16 contains 10\.43\.7\.7, the API server/);
+  },
+);
 
 test('the shim: gone, down, or with an address that dhcpcd gave it', asRoot, async (t) => {
   const node = await makeNode(t, 'shim');

@@ -104,6 +104,30 @@ test('a network of the daemon that is the LAN is left out, said once, and used w
   assert.deepEqual(node.side.status().servicesLeftOut, []);
 });
 
+test('a network that has the API server in it is left out: node and kubelet would be cut off from the cluster', async () => {
+  const node = nodeWithRouter();
+  node.services.set('kubernetes', [SERVICES, net('10.96.0.0/12')]);
+  await node.side.attach(node.pod('one', '192.168.2.93'));
+  assert.deepEqual(guarded(node), ['10.43.0.0/16', '10.96.0.0/12']);
+  node.apiServer = ipv4('10.100.0.5');
+  node.services.judge();
+  await node.pass(1000);
+  assert.deepEqual(guarded(node), ['10.43.0.0/16']);
+  assert.deepEqual(node.podState('one').services, ['10.43.0.0/16']);
+  assert.match(
+    node.side.status().servicesLeftOut[0]?.problem ?? '',
+    /^contains 10\.100\.0\.5, the API server/,
+  );
+  await assert.rejects(
+    node.side.attach(node.pod('two', '192.168.2.94', { services: [net('10.100.0.0/16')] })),
+    (error: unknown) => error instanceof NotAdmitted && error.field === 'services',
+  );
+  node.apiServer = undefined;
+  node.services.judge();
+  await node.pass(1000);
+  assert.deepEqual(guarded(node), ['10.43.0.0/16', '10.96.0.0/12']);
+});
+
 test('a LAN that becomes that of a service takes it off the guard; a reload is judged at once', async () => {
   const node = nodeWithRouter();
   node.services.set('config', [SERVICES]);

@@ -58,6 +58,7 @@ export class FakeNode implements HostKernel {
   readonly takenMacs = new Set<Mac>();
   /** What the configuration says of the LAN. */
   stated: readonly Cidr<Ipv4>[] = [];
+  apiServer: Ipv4 | undefined;
   /** What the next `apply` answers instead of doing anything. */
   refuse: SysError | undefined;
   /** What the kernel says to who asks for its rules. */
@@ -101,6 +102,7 @@ export class FakeNode implements HostKernel {
         },
         namespaceAt: (path) => (this.pods.has(path) ? { kind: 'namespace', inode: path } : { kind: 'gone' }),
         lan: () => this.stated,
+        apiServer: () => this.apiServer,
         leaseAddress: (key) => this.leases.get(key.containerId),
         leases: () =>
           [...this.leases].map(([name, address]) => ({
