@@ -94,8 +94,8 @@ test(
     await node.ip('route', 'replace', '10.43.0.0/24', 'via', '192.168.77.1', 'proto', '76');
     assert.deepEqual(await node.found('service-network-overlap'), []);
 
-    const [{ path: kubeconfig = '' } = {}] = node.places.kubeconfigs;
-    await writeFile(kubeconfig, 'clusters:\n- cluster:\n    server: https://10.43.7.7:6443\n');
+    const [kubelet] = node.places.kubeconfigs;
+    await writeFile(kubelet?.path ?? '', 'clusters:\n- cluster:\n    server: https://10.43.7.7:6443\n');
     const [api] = await node.found('service-network-overlap');
     assert.equal(api?.severity, 'error');
     assert.match(api?.title ?? '', /10\.43\.0\.0\/16 contains 10\.43\.7\.7, the API server/);
