@@ -30,7 +30,7 @@ export async function makePki(): Promise<Pki> {
     const own = ['-keyout', `${name}.key`, '-out', `${name}.crt`, '-subj', `/CN=${name}`, '-days', '2'];
     await openssl('req', '-x509', ...NEW_KEY, ...own);
   }
-  await writeFile(join(folder, 'server.ext'), 'subjectAltName=IP:127.0.0.1,DNS:kubernetes\n');
+  await writeFile(join(folder, 'server.ext'), 'subjectAltName=IP:127.0.0.1,IP:10.96.0.1,DNS:kubernetes\n');
   await writeFile(join(folder, 'client.ext'), 'extendedKeyUsage=clientAuth\n');
   await copyFile(join(folder, 'server.ext'), join(folder, 'next-server.ext'));
   for (const [name, subject, authority] of [
