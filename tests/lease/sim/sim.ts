@@ -10,6 +10,7 @@ import { type Attachment, SimNode } from './node.ts';
 import { Random } from './random.ts';
 import { SimTime } from './time.ts';
 
+const SECOND_MS = 1000;
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
@@ -113,11 +114,13 @@ export class Sim {
     }
     await this.run(30 * MINUTE_MS);
     const { manager, disk } = this.node;
-    const late = (manager?.debts() ?? []).flatMap(({ record }) => leaseOf(record.state)?.serverId ?? []);
-    const there = late.filter((server) => this.lan.hostOf(server) !== undefined);
+    const late = manager?.debts() ?? [];
+    const servers = late.flatMap(({ record }) => leaseOf(record.state)?.serverId ?? []);
+    const there = servers.filter((server) => this.lan.hostOf(server) !== undefined);
     assert.deepEqual(there, [], 'what is owed to a server that is there is settled');
-    // To one that is gone it stays owed until the lease ends.
-    if (late.length > 0) await this.run(this.server.leaseSecs * 1000);
+    // To one that is gone it stays owed until the lease ends, which may be of another server's length.
+    const last = Math.max(...late.map(({ until }) => until)) - this.time.now();
+    if (last > 0) await this.run(last + SECOND_MS);
     assert.deepEqual(
       { leases: manager?.size, owed: manager?.owed, files: [...disk.files.keys()] },
       { leases: 0, owed: 0, files: [] },
