@@ -32,6 +32,8 @@ export type ClusterParts = {
   readonly kept: KeptNetworks;
   readonly facts: ClusterFacts;
   readonly places: ClusterPlaces;
+  /** Before each request. */
+  readonly asking: () => void;
   readonly servers: () => Result<readonly ApiServer[], string> | undefined;
   readonly sources: ServiceSources;
   /** The API is sure of something else than before: the node's own files may count again, or no more. */
@@ -98,9 +100,12 @@ export class Cluster {
   }
 
   #newClient(): ClusterNetworks {
-    const { servers, clock, timers, random } = this.#parts;
+    const { asking, servers, clock, timers, random } = this.#parts;
     const endpoints = new Endpoints<ApiServer>({
-      servers: () => servers() ?? err('the service account of this pod is gone'),
+      servers: () => {
+        asking();
+        return servers() ?? err('the service account of this pod is gone');
+      },
       nameOf: ({ url }) => url,
       open: openApi,
       answered: (server) => (this.#server = server),
