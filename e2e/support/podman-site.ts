@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import * as v from 'valibot';
 import { getOverSocket } from '../../src/lab/daemon.ts';
-import { HomeLan } from '../../src/lab/home-lan.ts';
+import { HomeLan, type HomeLanOptions } from '../../src/lab/home-lan.ts';
 import type { ServerLease } from '../../src/lab/lease-files.ts';
 import type { Mac } from '../../src/base/mac.ts';
 import type { Ipv4 } from '../../src/base/ipv4.ts';
@@ -32,9 +32,8 @@ export class PodmanSite implements AsyncDisposable {
     this.podman = podman;
   }
 
-  static async open(leaseSeconds?: number): Promise<PodmanSite> {
-    const server = leaseSeconds === undefined ? {} : { leaseSeconds };
-    const lan = await HomeLan.create({ server: { kind: 'dnsmasq', ...server } });
+  static async open(options: HomeLanOptions): Promise<PodmanSite> {
+    const lan = await HomeLan.create(options);
     let machine: Machine | undefined;
     try {
       machine = await Machine.boot(lan, lan.node, PODMAN_FILES);
@@ -136,11 +135,11 @@ export class PodmanSite implements AsyncDisposable {
 /** One site for all tests of a `describe`; call the result inside them. */
 export function usePodmanSite(
   prepare: (site: PodmanSite) => Promise<void>,
-  leaseSeconds?: number,
+  options: HomeLanOptions = {},
 ): () => PodmanSite {
   let site: PodmanSite | undefined;
   before(async () => {
-    site = await PodmanSite.open(leaseSeconds);
+    site = await PodmanSite.open(options);
     await prepare(site);
   });
   after(async () => await site?.[Symbol.asyncDispose]());
