@@ -1,22 +1,15 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import * as v from 'valibot';
 import { ipv4 } from '../src/base/ipv4.ts';
-import { startDaemon } from '../src/lab/daemon.ts';
-import { HomeLan } from '../src/lab/home-lan.ts';
 import type { ServerLease } from '../src/lab/lease-files.ts';
-import { stopProcess } from '../src/lab/long-process.ts';
 import { ping } from '../src/lab/ping.ts';
 import type { DhcpServer } from '../src/lab/server.ts';
 import { waitFor } from '../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../tests/support/home-lan.ts';
-import { ROOT, startLeasehold } from '../tests/support/leasehold.ts';
-import { containerd, CONTAINERD_1_6, CONTAINERD_2 } from './support/containerd.ts';
-import { GO_MACVLAN, GO_SOCKET, copyGoPlugins } from './support/go-node.ts';
-import { buildPodImage } from './support/images.ts';
-import { NodeSpace } from './support/node-space.ts';
+import { CONTAINERD_1_6, CONTAINERD_2 } from './support/containerd.ts';
+import { copyGoPlugins, GO_SOCKET, GoNode } from './support/go-node.ts';
 import { removePods, runPods } from './support/pods.ts';
 import { usePodmanSite } from './support/podman-site.ts';
 import { program } from './support/programs.ts';
@@ -134,43 +127,20 @@ describe('podman with the Go plugins changes over', { skip: NEEDS_ROOT }, () => 
 
 for (const version of [CONTAINERD_2, CONTAINERD_1_6]) {
   test(`${version.name} with the Go plugins changes over`, { skip: NEEDS_ROOT }, async () => {
-    await using made = new AsyncDisposableStack();
-    const lan = made.use(await HomeLan.create({ server: SERVER }));
-    const space = made.use(await NodeSpace.create(lan));
-    const cni = { bin: join(space.folder, 'cni-bin'), conf: join(space.folder, 'cni-conf') };
-    await mkdir(cni.conf, { recursive: true });
-    await copyGoPlugins(cni.bin);
-    await writeFile(join(cni.conf, '10-lan.conflist'), GO_MACVLAN);
-    await space.run(['mkdir', '-p', '/run/cni']);
-    const go = await startDaemon(lan.node.namespace, {
-      command: [...space.mounts, join(cni.bin, 'dhcp'), 'daemon'],
-      socket: space.path(GO_SOCKET),
-      readiness: 'socket',
-      logFile: join(lan.folder, 'go-dhcp.log'),
-      name: 'Go dhcp daemon',
-      resources: lan.resources,
-    });
-    const image = await buildPodImage(join(space.folder, 'image'));
-    // Of no use to the Go plugins; ours find the daemon by it later.
-    const env = { LEASEHOLD_SOCKET: join(lan.folder, 'leasehold', 'leasehold.sock') };
-    const runtime = made.use(await containerd(version)({ lan, space, cni, image, env }));
+    await using node = await GoNode.create(version, { server: SERVER });
+    const { lan, runtime } = node;
     const pods = await runPods(runtime, ['web-0', 'web-1', 'db-0']);
     const addresses = pods.map(({ ip }) => ip);
     assert.equal((await leasesOf(lan.server, addresses)).length, pods.length);
 
-    await stopProcess(go);
-    for (const name of ['dhcp', 'macvlan']) {
-      await copyFile(join(ROOT, 'dist', 'cni', 'leasehold'), join(cni.bin, `.${name}.new`));
-      await space.run(['mv', join(cni.bin, `.${name}.new`), join(cni.bin, name)]);
-    }
-    const leasehold = await startLeasehold(lan, { within: space.mounts });
-    assert.equal(leasehold.socket, env.LEASEHOLD_SOCKET);
+    await node.stopGo();
+    await node.replacePlugins();
+    await node.startLeasehold();
     const before = await leasesOf(lan.server, addresses);
-    const adopt = [join(ROOT, 'bin', 'leasehold'), 'adopt', '--socket', leasehold.socket, '--json'];
     const taken = addresses.map((address) => `taken-up bound ${address}/24`);
     // containerd remembers the loopback of each pod as well.
     const loopbacks = pods.map(() => 'no-dhcp - -');
-    assert.deepEqual(outcomes(await space.run(adopt)), [...loopbacks, ...taken].sort());
+    assert.deepEqual(outcomes(await node.adopt()), [...loopbacks, ...taken].sort());
     await waitForRenewal(lan.server, before);
     await waitForRenewal(lan.server, await leasesOf(lan.server, addresses));
 
@@ -178,7 +148,7 @@ for (const version of [CONTAINERD_2, CONTAINERD_1_6]) {
       assert.equal((await runtime.cri.podSandboxStatus(pod.id)).ip, pod.ip);
       assert.ok(await ping(lan.laptop.namespace, ipv4(pod.ip), { tries: 3 }));
     }
-    const again = await space.run(adopt);
+    const again = await node.adopt();
     assert.equal(
       outcomes(again).filter((outcome) => outcome.startsWith('known ')).length,
       pods.length,
