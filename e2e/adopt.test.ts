@@ -83,7 +83,10 @@ describe('podman with the Go plugins changes over', { skip: NEEDS_ROOT }, () => 
     await site().waitForLeases(addresses);
 
     await machine.end(go);
-    assert.match(await site().install('--drop-in', '--no-conflist', '--replace'), /dhcp\.before-leasehold/);
+    assert.match(
+      (await site().install('/usr/lib/cni', '--drop-in', '--no-conflist', '--replace')).stdout,
+      /dhcp\.before-leasehold/,
+    );
     await site().startDaemon();
     const before = await leasesOf(lan.server, addresses);
     const said = await machine.run('leasehold', 'adopt', '--json');

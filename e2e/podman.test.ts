@@ -6,10 +6,16 @@ import { mac } from '../src/base/mac.ts';
 import { ping } from '../src/lab/ping.ts';
 import { waitFor } from '../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../tests/support/home-lan.ts';
+import { copyGoPlugins } from './support/go-node.ts';
 import { IMAGE, PAUSE_IMAGE } from './support/podman.ts';
 import { type PodmanSite, usePodmanSite } from './support/podman-site.ts';
 
 const ROUTER = '192.168.2.1';
+const STABLE_CONFLIST = JSON.stringify({
+  cniVersion: '1.0.0',
+  name: 'stable',
+  plugins: [{ type: 'leasehold', identity: 'pod', dhcp: { hostname: '{pod}' } }],
+});
 const HOME_CONFLIST = '{ "cniVersion": "1.0.0", "name": "home", "plugins": [{ "type": "leasehold" }] }';
 
 /** What podman writes by itself for a network of macvlan: nothing in it is ours. */
@@ -19,18 +25,39 @@ const WRITTEN_BY_PODMAN = {
   plugins: [{ type: 'macvlan', master: 'eth0', ipam: { type: 'dhcp' } }],
 };
 
-async function withNetworks(site: PodmanSite): Promise<void> {
-  await site.install('--drop-in', '--no-conflist');
+/** Debian's order: the Go plugins, as its package has them, and ours in the folder that podman searches first. */
+async function besideGoPlugins(site: PodmanSite): Promise<void> {
+  const { machine, podman } = site;
+  await copyGoPlugins(machine.path('/usr/lib/cni'));
+  const { status, stdout, stderr } = await site.install(
+    '/usr/local/libexec/cni',
+    '--drop-in',
+    '--no-conflist',
+  );
+  assert.equal(status, 0, `${stdout}${stderr}`);
   await site.startDaemon();
-  await site.podman.run('network', 'create', '--driver', 'macvlan', '--opt', 'parent=eth0', 'lan');
-  await writeFile(site.machine.path('/etc/cni/net.d/05-leasehold.conflist'), HOME_CONFLIST);
+  await podman.run('network', 'create', '--driver', 'macvlan', '--opt', 'parent=eth0', 'lan');
+  await writeFile(machine.path('/etc/cni/net.d/05-leasehold.conflist'), HOME_CONFLIST);
+}
+
+/** No other plugin, and the network that install makes. */
+async function alone(site: PodmanSite): Promise<void> {
+  const { status, stdout, stderr } = await site.install('/usr/lib/cni', '--drop-in');
+  assert.equal(status, 0, `${stdout}${stderr}`);
+  await site.startDaemon();
 }
 
 describe(
-  'podman network create -d macvlan, with our plugins in the folder of podman',
+  'podman network create -d macvlan, with our plugins before those of Debian',
   { skip: NEEDS_ROOT },
   () => {
-    const site = usePodmanSite(withNetworks);
+    const site = usePodmanSite(besideGoPlugins);
+
+    test('plugins that are there are not written over unless it is said', async () => {
+      const { status, stderr } = await site().install('/usr/lib/cni', '--drop-in', '--no-conflist');
+      assert.equal(status, 1);
+      assert.match(stderr, /\/usr\/lib\/cni\/dhcp is a file that install did not make/);
+    });
 
     test('podman writes a list of macvlan and dhcp, and says so', async () => {
       const { podman, machine } = site();
@@ -126,6 +153,48 @@ describe(
       await site().waitForLeases([]);
     });
 
+    test('without a parent it is the interface with the default route', async () => {
+      const { podman, laptop } = site();
+      await podman.run('network', 'create', '--driver', 'macvlan', 'anywhere');
+      await podman.serve('web', '--network', 'anywhere');
+      const address = await podman.addressOf('web', 'anywhere');
+      await site().waitForLeases([address]);
+      assert.ok(await ping(laptop, address, { tries: 3 }));
+      await podman.remove('web');
+      await site().waitForLeases([]);
+    });
+
+    test('with a subnet podman counts addresses itself, by the plugin host-local of others', async () => {
+      const { podman, laptop } = site();
+      const subnet = ['--subnet', '192.168.2.0/24', '--gateway', ROUTER, '--ip-range', '192.168.2.32/28'];
+      await podman.run(
+        'network',
+        'create',
+        '--driver',
+        'macvlan',
+        '--opt',
+        'parent=eth0',
+        ...subnet,
+        'counted',
+      );
+      await podman.serve('web', '--network', 'counted', '--ip', '192.168.2.40');
+      assert.equal(await podman.addressOf('web', 'counted'), '192.168.2.40');
+      assert.ok(await ping(laptop, ipv4('192.168.2.40'), { tries: 3 }));
+      assert.deepEqual(await site().containerLeases(), []);
+      await podman.remove('web');
+    });
+
+    test('eight at once', async () => {
+      const { podman } = site();
+      const names = Array.from({ length: 8 }, (_, at) => `many-${at}`);
+      await Promise.all(names.map(async (name) => await podman.serve(name, '--network', 'lan')));
+      await site().waitForLeases(
+        await Promise.all(names.map(async (name) => await podman.addressOf(name, 'lan'))),
+      );
+      await podman.remove(...names);
+      await site().waitForLeases([]);
+    });
+
     test('a network more, and one less, while it runs', async () => {
       const { podman, laptop } = site();
       await podman.serve('both', '--network', 'lan');
@@ -170,14 +239,14 @@ describe(
   },
 );
 
-describe('a list of one line, {"type": "leasehold"}, in the folder of podman', { skip: NEEDS_ROOT }, () => {
-  const site = usePodmanSite(withNetworks);
+describe('the network of leasehold install, {"type": "leasehold"}', { skip: NEEDS_ROOT }, () => {
+  const site = usePodmanSite(alone);
 
   test('podman has it as a network, and the node reaches the container as well', async () => {
     const { podman, laptop, machine } = site();
-    assert.match(await podman.run('network', 'ls', '--format', '{{.Name}} {{.Driver}}'), /^home leasehold$/m);
-    await podman.serve('web', '--network', 'home', '--hostname', 'web');
-    const { address, mac: containerMac } = await podman.networkOf('web', 'home');
+    assert.match(await podman.run('network', 'ls', '--format', '{{.Name}} {{.Driver}}'), /^lan leasehold$/m);
+    await podman.serve('web', '--network', 'lan', '--hostname', 'web');
+    const { address, mac: containerMac } = await podman.networkOf('web', 'lan');
     assert.equal((await site().leaseOf(containerMac))?.ip, address);
     const node = machine.host.namespace;
     assert.equal(await site().ask(laptop, address), `web ${await site().lan.laptop.address()}`);
@@ -189,7 +258,7 @@ describe('a list of one line, {"type": "leasehold"}, in the folder of podman', {
   test('a pod of two containers has one address, and is one machine to them', async () => {
     const { podman, laptop } = site();
     const infra = ['--infra-image', PAUSE_IMAGE, '--infra-command', '/pause'];
-    await podman.run('pod', 'create', '--name', 'pair', '--network', 'home', ...infra);
+    await podman.run('pod', 'create', '--name', 'pair', '--network', 'lan', ...infra);
     await podman.serve('first', '--pod', 'pair');
     const [address, ...others] = await site().containerLeases();
     assert.ok(address !== undefined);
@@ -224,8 +293,9 @@ describe('a list of one line, {"type": "leasehold"}, in the folder of podman', {
 
   test('a host that lost its power: old leases are given back, containers start anew', async () => {
     const { podman, machine, laptop } = site();
-    await podman.serve('web', '--network', 'home', '--hostname', 'web');
-    await podman.serve('gone', '--network', 'lan');
+    await podman.serve('web', '--network', 'lan', '--hostname', 'web');
+    await podman.run('network', 'create', '--driver', 'macvlan', '--opt', 'parent=eth0', 'plain');
+    await podman.serve('gone', '--network', 'plain');
     assert.equal((await site().containerLeases()).length, 2);
     await machine.powerOff();
     await machine.powerOn();
@@ -233,19 +303,36 @@ describe('a list of one line, {"type": "leasehold"}, in the folder of podman', {
     await site().startDaemon();
     await site().waitForLeases([]);
     await podman.run('start', 'web');
-    const address = await podman.addressOf('web', 'home');
+    const address = await podman.addressOf('web', 'lan');
     await site().waitForLeases([address]);
     assert.ok((await site().ask(laptop, address)).startsWith('web '));
     await podman.remove('web', 'gone');
     await site().waitForLeases([]);
   });
 
+  test('with "identity": "pod" a container of the same name has its address again, also when it was made anew', async () => {
+    const { podman, machine } = site();
+    await writeFile(machine.path('/etc/cni/net.d/20-stable.conflist'), STABLE_CONFLIST);
+    await podman.serve('web', '--network', 'stable');
+    const first = await podman.networkOf('web', 'stable');
+    await podman.run('restart', '--time', '0', 'web');
+    assert.deepEqual(await podman.networkOf('web', 'stable'), first);
+    await podman.remove('web');
+    await podman.serve('other', '--network', 'stable');
+    await podman.serve('web', '--network', 'stable');
+    assert.deepEqual(await podman.networkOf('web', 'stable'), first);
+    assert.equal((await site().leaseOf(first.mac))?.hostname, 'web');
+    await podman.remove('web', 'other');
+    await site().waitForLeases([]);
+  });
+
   test('networks are removed, and leasehold uninstall leaves nothing', async () => {
     const { podman, machine } = site();
-    await podman.run('network', 'rm', 'home', 'lan');
+    await podman.run('network', 'rm', 'plain', 'stable');
     await site().stopDaemon();
     await machine.run('leasehold', 'uninstall');
     assert.equal(await machine.run('ls', '/usr/lib/cni'), '');
+    assert.equal(await machine.run('sh', '-c', 'ls /etc/cni/net.d/*.conflist || true'), '');
     assert.doesNotMatch(await machine.host.namespace.ip('link', 'show'), /lh0/);
   });
 });

@@ -23,7 +23,7 @@ export const GO_CONFLIST = JSON.stringify({
 /** As a package or a person puts them there: files of their own. */
 export async function copyGoPlugins(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  for (const name of ['dhcp', 'macvlan', 'loopback']) {
+  for (const name of ['dhcp', 'macvlan', 'loopback', 'host-local']) {
     await copyFile(program('go-plugins', name), join(folder, name));
   }
 }

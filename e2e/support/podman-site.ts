@@ -7,6 +7,7 @@ import type { ServerLease } from '../../src/lab/lease-files.ts';
 import type { Mac } from '../../src/base/mac.ts';
 import type { Ipv4 } from '../../src/base/ipv4.ts';
 import type { Namespace } from '../../src/lab/namespace.ts';
+import type { Outcome } from '../../src/lab/process.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { ROOT } from '../../tests/support/leasehold.ts';
 import { Machine, type Service } from './machine.ts';
@@ -49,16 +50,10 @@ export class PodmanSite implements AsyncDisposable {
     return this.lan.laptop.namespace;
   }
 
-  /** `leasehold install` from the checkout, with the folders of podman. */
-  async install(...options: readonly string[]): Promise<string> {
-    const folders = ['--cni-bin', '/usr/lib/cni', '--cni-conf', '/etc/cni/net.d'];
-    return await this.machine.run(
-      join(ROOT, 'bin', 'leasehold'),
-      'install',
-      '--no-service',
-      ...folders,
-      ...options,
-    );
+  /** `leasehold install` from the checkout; nothing is started where there is no systemd. */
+  async install(cniBin: string, ...options: readonly string[]): Promise<Outcome> {
+    const command = [join(ROOT, 'bin', 'leasehold'), 'install', '--no-service', '--cni-bin', cniBin];
+    return await this.machine.runToEnd([...command, ...options]);
   }
 
   async startDaemon(): Promise<void> {
