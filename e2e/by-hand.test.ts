@@ -94,35 +94,41 @@ describe('a node with a macvlan made by hand changes over', { skip: NEEDS_ROOT }
     await oldPodsWork();
   });
 
-  test('daemon, plugins and leases are changed, and nothing is cut', async () => {
-    await node().stopGo();
-    await node().replacePlugins();
-    await node().startLeasehold('--service-cidr', SERVICES);
-    const rows = v.parse(adoptedSchema, JSON.parse(await node().adopt()));
-    assert.equal(rows.filter(({ outcome }) => outcome === 'taken-up').length, old.length);
-    await writeFile(join(node().cni.conf, '05-leasehold.conflist'), LEASEHOLD_CONFLIST);
+  test('a route for each pod in the place of the route to their range: nothing is cut', async () => {
+    for (const pod of old) await ip('route', 'replace', `${pod.ip}/32`, 'dev', 'mac0', 'src', NODE);
+    await ip('route', 'del', PODS, 'dev', 'mac0');
     await oldPodsWork();
   });
 
-  test('while the route to the range of the pods is there, a new pod is refused, and the error names it', async () => {
+  test('daemon, plugins, network and leases are changed: nothing is cut', async () => {
+    await node().stopGo();
+    await node().replacePlugins();
+    await node().startLeasehold('--service-cidr', SERVICES);
+    await writeFile(join(node().cni.conf, '05-leasehold.conflist'), LEASEHOLD_CONFLIST);
+    const rows = v.parse(adoptedSchema, JSON.parse(await node().adopt()));
+    assert.equal(rows.filter(({ outcome }) => outcome === 'taken-up').length, old.length);
     await waitFor('containerd to see the new configuration', async () => {
       const info = await node().runtime.cri.statusInfo();
       return JSON.stringify(info['cniconfig'] ?? {}).includes('"leasehold"');
     });
-    await assert.rejects(
-      runPod(node().runtime, 'too-early'),
-      /is in 192\.168\.2\.128\/25, which the node has elsewhere/,
-    );
+    await oldPodsWork();
   });
 
-  test('a route for each old pod in its place: old pods go on, new ones come', async () => {
-    for (const pod of old) await ip('route', 'replace', `${pod.ip}/32`, 'dev', 'mac0', 'src', NODE);
-    await ip('route', 'del', PODS, 'dev', 'mac0');
+  test('a new pod is reached by the shim, and reaches services', async () => {
     const fresh = await runPod(node().runtime, 'fresh');
     assert.ok(await reachedByNode(fresh));
     await waitFor('a new pod to reach a service', async () => await reachesService(fresh));
     await oldPodsWork();
     await removePods(node().runtime, [fresh]);
+  });
+
+  test('with the route to the range still there a new pod is refused, and the error names it', async () => {
+    await ip('route', 'add', PODS, 'dev', 'mac0', 'src', NODE);
+    await assert.rejects(
+      runPod(node().runtime, 'refused'),
+      /is in 192\.168\.2\.128\/25, which the node has elsewhere/,
+    );
+    await ip('route', 'del', PODS, 'dev', 'mac0');
   });
 
   test('old pods are made anew one by one, then mac0 goes', async () => {

@@ -250,7 +250,9 @@ describe('the network of leasehold install, {"type": "leasehold"}', { skip: NEED
     assert.equal((await site().leaseOf(containerMac))?.ip, address);
     const node = machine.host.namespace;
     assert.equal(await site().ask(laptop, address), `web ${await site().lan.laptop.address()}`);
-    assert.equal(await site().ask(node, address), `web ${await site().lan.node.address()}`);
+    const nodeAddress = await site().lan.node.address();
+    assert.equal(await site().ask(node, address), `web ${nodeAddress}`);
+    await podman.run('exec', 'web', 'ping', '-c', '1', '-W', '3', nodeAddress);
     await podman.remove('web');
     await site().waitForLeases([]);
   });

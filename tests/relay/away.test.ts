@@ -46,7 +46,7 @@ describe('the daemon is away', () => {
     { skip: NEEDS_ROOT },
     async () => {
       await using folder = await makeFolder();
-      await using _daemon = await listenFake(folder.socket, {});
+      await using daemon = await listenFake(folder.socket, {});
       await chown(folder.socket, NOBODY, NOBODY);
       await chmod(folder.socket, 0o600);
       // As root of a user namespace: user 0, without the capability to pass over the permissions of the machine's files.
@@ -57,6 +57,7 @@ describe('the daemon is away', () => {
         /Permission denied/,
       );
       assert.match(error.details ?? '', /^The daemon serves root alone\. .*\(rootless\)/);
+      assert.equal(daemon.requests.length, 0);
     },
   );
 
