@@ -191,6 +191,11 @@ static void advise(struct text *hint, const struct call *call, const struct answ
         text_string(hint, "The daemon is starting or stopping: try again in a moment.");
         return;
     }
+    if (failure->error == EACCES) {
+        text_string(hint, "The daemon serves root alone. A container that its user runs without root (rootless) cannot be on "
+                          "the LAN: run it as root.");
+        return;
+    }
     text_string(hint, "Is the daemon running? Start it as root with `leasehold daemon --socket ");
     text_string(hint, call->socket_path);
     text_string(hint, "`.");

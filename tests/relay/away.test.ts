@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { chmod, chown, writeFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
 
+import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { listenFake } from './support/fake-daemon.ts';
 import { makeFolder, readSpool } from './support/folder.ts';
 import { assertError, buildTestRelay, relayCommand, runRelay, type CniError } from './support/relay.ts';
@@ -10,6 +11,7 @@ import { assertError, buildTestRelay, relayCommand, runRelay, type CniError } fr
 before(buildTestRelay);
 
 const PATIENCE_MS = 150;
+const NOBODY = 65_534;
 
 describe('the daemon is away', () => {
   for (const [command, code] of [
@@ -38,6 +40,26 @@ describe('the daemon is away', () => {
       assert.equal((await readSpool(folder)).length, 1);
     });
   }
+
+  test(
+    'a socket that only another user may use: who calls it is not root',
+    { skip: NEEDS_ROOT },
+    async () => {
+      await using folder = await makeFolder();
+      await using daemon = await listenFake(folder.socket, {});
+      await chown(folder.socket, NOBODY, NOBODY);
+      await chmod(folder.socket, 0o600);
+      // As root of a user namespace: user 0, without the capability to pass over the permissions of the machine's files.
+      const script = 'exec setpriv --bounding-set -dac_override --inh-caps -dac_override "$0"';
+      const error = assertError(
+        await runRelay({ command: 'ADD', socket: folder.socket, script }),
+        11,
+        /Permission denied/,
+      );
+      assert.match(error.details ?? '', /^The daemon serves root alone\. .*\(rootless\)/);
+      assert.equal(daemon.requests.length, 0);
+    },
+  );
 
   test('a file where the socket should be is no daemon', async () => {
     await using folder = await makeFolder();

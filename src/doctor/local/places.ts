@@ -15,11 +15,17 @@ export type NodePlaces = ClusterPlaces & {
   readonly k3sBins: readonly string[];
 };
 
-/** The folders that kubelet, containerd, CRI-O, k3s and Debian's package use. */
+/** The folders that kubelet, containerd, CRI-O, k3s and Debian's package use, then the others of podman. */
 export const DEFAULT_PLACES: NodePlaces = {
   ...CLUSTER_PLACES,
   cniConf: '/etc/cni/net.d',
-  cniBins: ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'],
+  cniBins: [
+    '/opt/cni/bin',
+    '/usr/lib/cni',
+    '/usr/libexec/cni',
+    '/usr/local/libexec/cni',
+    '/usr/local/lib/cni',
+  ],
   goSocket: '/run/cni/dhcp.sock',
   relay: undefined,
   k3sConf: '/var/lib/rancher/k3s/agent/etc/cni/net.d',

@@ -17,3 +17,15 @@ test('the folders of k3s where it is installed, those that were named before all
   const named = placesHere(k3s, DEFAULT_PLACES, { cniConf: '/a', cniBins: ['/b'] });
   assert.deepEqual([named.cniConf, named.cniBins], ['/a', ['/b']]);
 });
+
+// containers.conf(5), network.cni_plugin_dirs
+test('every folder in which podman looks for plugins', () => {
+  const podmans = [
+    '/usr/local/libexec/cni',
+    '/usr/libexec/cni',
+    '/usr/local/lib/cni',
+    '/usr/lib/cni',
+    '/opt/cni/bin',
+  ];
+  assert.deepEqual([...DEFAULT_PLACES.cniBins].sort(), podmans.sort());
+});
