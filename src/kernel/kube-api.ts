@@ -12,6 +12,12 @@ const KEEP_ALIVE_MS = 30_000;
 /** Retry-After of RFC 9110 10.2.3 in its form of seconds; kube-apiserver sends no dates. */
 const SECONDS = /^\d{1,6}$/;
 
+/**
+ * resolv.conf(5): a name server has a second, and a second try. By default a name that no server answers takes 40 s (two servers,
+ * one search domain), nothing cancels that, and a process does not end before. It is asked again by whoever asks us.
+ */
+const RESOLVER_OPTIONS = 'timeout:1 attempts:2';
+
 /** Characters of an error: those of TLS quote the whole certificate. */
 const MOST_WHY = 512;
 
@@ -42,6 +48,8 @@ type AnswerTaker = {
 export function openApi(server: Server, path: string, taker: AnswerTaker): () => void {
   let over = false;
   let asked: ClientRequest | undefined;
+  // glibc reads it once, with the first name. What the administrator has set counts.
+  process.env['RES_OPTIONS'] ??= RESOLVER_OPTIONS;
   // When it is wanted: it brings in TLS, and most daemons never ask.
   const { Agent, request } = process.getBuiltinModule('node:https');
   const agent = new Agent({ keepAlive: false, maxCachedSessions: 0 });

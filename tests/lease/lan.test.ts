@@ -6,14 +6,17 @@ import { DAY_MS, HOUR_MS } from './sim/sim.ts';
 /** Further seeds, each for four weeks: LAN_SOAK=20 takes minutes. */
 const SOAK_SEEDS = Number(process.env['LAN_SOAK'] ?? 0);
 const DENSE_SEEDS = 6;
+/** At which the simulation itself was mistaken: an owed lease of another server's length, a daemon that two faults took away. */
+const EARLIER_SEEDS = [40_117, 40_271, 40_388];
 const seed = seedOf();
 
 /** What must hold at every moment is in sim/checks.ts. SEED=number (the first of them) repeats a run. */
 describe('a simulated LAN with random faults', () => {
-  for (let i = 0; i < DENSE_SEEDS; i++) {
+  const dense = [...Array.from({ length: DENSE_SEEDS }, (_, i) => seed + i), ...EARLIER_SEEDS];
+  for (const [i, denseSeed] of dense.entries()) {
     test(`40 pods, half a day of one fault after another (${i + 1})`, async (t) => {
       await runChaos(t, {
-        seed: seed + i,
+        seed: denseSeed,
         pods: 40,
         lastsMs: DAY_MS / 2,
         longestFaultMs: HOUR_MS,

@@ -7,6 +7,8 @@ const ACCOUNT = '/run/secrets/kubernetes.io/serviceaccount';
 /** One of the places where a node may have it, and not on this machine: /var/lib is the daemon's own here. */
 const KUBECONFIG = '/var/lib/kubelet/kubeconfig';
 const TOKEN = 'abc';
+/** Nobody is there: the resolvers are away. */
+const RESOLV_CONF = 'nameserver 127.0.0.53\nnameserver 127.0.0.54\nsearch home.arpa\n';
 
 /** A pod of a DaemonSet on the network of its node, as far as files go. */
 export type DaemonSetPod = {
@@ -42,12 +44,16 @@ export async function daemonSetPod(folder: string, pki: Pki): Promise<DaemonSetP
   await writeFile(join(account, 'token'), TOKEN);
   await writeFile(join(account, 'ca.crt'), await pki.text('ca.crt'));
   await writeFile(kubeconfig, '');
+  const resolver = join(folder, 'resolv.conf');
+  await writeFile(resolver, RESOLV_CONF);
   const mounted = [
     // Whoever has the tmpfs on /run still hears of pods that come later.
     `mount --rbind /run/netns ${netns}; mount -t tmpfs tmpfs /run; mkdir -p /run/netns ${ACCOUNT}`,
     `mount --rbind ${netns} /run/netns; mount --bind ${account} ${ACCOUNT}`,
     `mount -t tmpfs tmpfs /var/lib; mkdir -p $(dirname ${KUBECONFIG}); touch ${KUBECONFIG}`,
     `mount --bind ${kubeconfig} ${KUBECONFIG}`,
+    // It may be a link into /run.
+    `at=$(readlink -m /etc/resolv.conf); mkdir -p $(dirname $at); test -e $at || touch $at; mount --bind ${resolver} $at`,
   ];
   const within = (...more: readonly string[]): readonly string[] => {
     const script = [...mounted, ...more, 'exec "$@"'].join('\n');

@@ -21,6 +21,11 @@ export type Fault = {
 const FAIR = { loss: 0, duplication: 0, delayMs: 0 };
 const NOTHING = (): void => undefined;
 
+/** Of several faults that took the daemon away, the first that ends brings it back. */
+async function startAgain(sim: Sim): Promise<void> {
+  if (sim.node.manager === undefined) await sim.start();
+}
+
 function someAttached(sim: Sim, share: number): readonly Attachment[] {
   return sim.node.in('attached').filter(() => sim.random.chance(share));
 }
@@ -171,7 +176,7 @@ export const FAULTS: readonly Fault[] = [
     lasts: [SECOND_MS, 5 * HOUR_MS],
     begin: async (sim) => {
       await sim.node.stop();
-      return () => sim.start();
+      return () => startAgain(sim);
     },
   },
   {
@@ -179,7 +184,7 @@ export const FAULTS: readonly Fault[] = [
     lasts: [SECOND_MS, 5 * HOUR_MS],
     begin: (sim) => {
       sim.node.kill();
-      return () => sim.start();
+      return () => startAgain(sim);
     },
   },
   {
@@ -191,7 +196,7 @@ export const FAULTS: readonly Fault[] = [
       await churn(sim, 0.1);
       return async () => {
         sim.node.disk.trap = undefined;
-        if (sim.node.manager === undefined) await sim.start();
+        await startAgain(sim);
       };
     },
   },
