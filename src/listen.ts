@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -12,6 +12,8 @@ const ONLY_OWNER_MASK = 0o177;
 const MOST_PATH_BYTES = 107;
 /** Of the file beside the socket that says a daemon is there; the relay knows it as well (relay/start.c). */
 const LOCK_SUFFIX = '.lock';
+/** A second name for the socket, while the first is taken away. */
+const KEPT_SUFFIX = '.kept';
 
 /** Somebody answers at this path; a socket file whose daemon died does not. */
 function isAnswered(path: string): Promise<boolean> {
@@ -31,13 +33,19 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 /**
-/**
  * Claims the path of a socket for a daemon that is about to start, by a lock beside it that is held until the process
  * ends: the relay sees by it that a daemon is on its way, and two that start at once do not take each other's socket.
  * The folder is made, of mode 0700. Throws an Error for a path that cannot be used or is in use, and for a folder that is
  * another user's.
  */
 export function claimSocket(path: string): FileLock {
+  const claim = tryToClaimSocket(path);
+  if (claim === undefined) throw inUse(path);
+  return claim;
+}
+
+/** The same; undefined while another process has it. */
+export function tryToClaimSocket(path: string): FileLock | undefined {
   if (!path.startsWith('/')) throw new Error(`--socket ${path}: must be an absolute path`);
   if (Buffer.byteLength(path) > MOST_PATH_BYTES) {
     throw new Error(
@@ -53,7 +61,8 @@ export function claimSocket(path: string): FileLock {
   }
   const lock = lockFileForAll(`${path}${LOCK_SUFFIX}`);
   if (lock.ok) return lock.value;
-  throw lock.error.code === 'EWOULDBLOCK' ? inUse(path) : unusable(path, lock.error);
+  if (lock.error.code === 'EWOULDBLOCK') return undefined;
+  throw unusable(path, lock.error);
 }
 
 /**
@@ -67,6 +76,23 @@ export async function listenOn(server: Server, path: string): Promise<void> {
   } catch (error) {
     throw unusable(path, error);
   }
+}
+
+/**
+ * Closes the server by `close` and leaves its socket, which nobody answers from then on: a relay that finds one waits for the
+ * next daemon. Node would remove it.
+ */
+export async function closeLeavingSocket(path: string, close: () => Promise<void>): Promise<void> {
+  const kept = `${path}${KEPT_SUFFIX}`;
+  try {
+    rmSync(kept, { force: true });
+    linkSync(path, kept);
+  } catch (error) {
+    // No file system for that, or somebody has removed it: the relays see the lock until it is released.
+    if (!hasCode(error)) throw error;
+  }
+  await close();
+  if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) renameSync(kept, path);
 }
 
 async function takePath(path: string): Promise<void> {
