@@ -1,7 +1,7 @@
 import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer as createSocket, type Server } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type FileLock, lockFileForAll } from './kernel/file-lock.ts';
 import { foreignFolder } from './kernel/ownership.ts';
 
@@ -12,8 +12,11 @@ const ONLY_OWNER_MASK = 0o177;
 const MOST_PATH_BYTES = 107;
 /** Of the file beside the socket that says a daemon is there; the relay knows it as well (relay/start.c). */
 const LOCK_SUFFIX = '.lock';
-/** A second name for the socket, while the first is taken away. */
-const KEPT_SUFFIX = '.kept';
+/** What a stopping daemon makes beside the socket. */
+const PASSING_SUFFIX = '.new';
+const DEAF_SUFFIX = '.old';
+/** Who found the old socket just before has long been accepted then. */
+const QUEUE_PATIENCE_MS = 20;
 
 /** Somebody answers at this path; a socket file whose daemon died does not. */
 function isAnswered(path: string): Promise<boolean> {
@@ -79,20 +82,35 @@ export async function listenOn(server: Server, path: string): Promise<void> {
 }
 
 /**
- * Closes the server by `close` and leaves its socket, which nobody answers from then on: a relay that finds one waits for the
- * next daemon. Node would remove it.
+ * Closes a server by `close` so that nobody who calls meets a broken connection: from now on the path has a socket that refuses
+ * all, by which relays wait for the next daemon; who was in the queue is still answered. Node would remove the path, and reset
+ * the queue.
  */
 export async function closeLeavingSocket(path: string, close: () => Promise<void>): Promise<void> {
-  const kept = `${path}${KEPT_SUFFIX}`;
+  const deaf = `${path}${DEAF_SUFFIX}`;
   try {
-    rmSync(kept, { force: true });
-    linkSync(path, kept);
+    await makeDeafSocket(path, deaf);
+    renameSync(deaf, path);
+    await setTimeout(QUEUE_PATIENCE_MS);
+    linkSync(path, deaf);
   } catch (error) {
-    // No file system for that, or somebody has removed it: the relays see the lock until it is released.
+    // A file system without second names, or a folder that is gone: relays see the lock until it is released.
     if (!hasCode(error)) throw error;
   }
   await close();
-  if (lstatSync(kept, { throwIfNoEntry: false }) !== undefined) renameSync(kept, path);
+  if (lstatSync(deaf, { throwIfNoEntry: false }) !== undefined) renameSync(deaf, path);
+}
+
+/** A socket file that nobody listens on any more. */
+async function makeDeafSocket(path: string, deaf: string): Promise<void> {
+  const passing = `${path}${PASSING_SUFFIX}`;
+  for (const old of [passing, deaf]) rmSync(old, { force: true });
+  const server = createSocket();
+  await listen(server, passing);
+  linkSync(passing, deaf);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  await promise;
 }
 
 async function takePath(path: string): Promise<void> {
