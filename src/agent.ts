@@ -8,6 +8,7 @@ import { type Health, openProbe } from './agent-probe.ts';
 import { LIST_VERSIONS } from './cni/spec/versions.ts';
 import { runDaemon, type DaemonLife, type DaemonOptions } from './daemon.ts';
 import { loadConfig, readOwn } from './daemon-config.ts';
+import { unfit } from './daemon-fitness.ts';
 import { stopSignal } from './daemon-signals.ts';
 import { tryToLockStateDir } from './daemon-state.ts';
 import { undoHostLocked } from './host-undo.ts';
@@ -65,10 +66,12 @@ export async function runAgent(options: AgentOptions, early: FileLock | undefine
   let state: State = 'starting';
   let fitness: (() => Promise<string | undefined>) | undefined;
   const health = async (): Promise<Health> => {
-    if (state === 'standby') return { isWell: true, text: 'standby, ready to take over' };
-    if (state !== 'serving') return { isWell: false, text: `the agent is ${state}` };
-    const problem = keeper.problem ?? (await fitness?.());
-    return { isWell: problem === undefined, text: problem ?? 'ready' };
+    if (state === 'starting' || state === 'stopping') return { isWell: false, text: `the agent is ${state}` };
+    // A standby that could not serve must not be what an update goes on for.
+    const isStandby = state === 'standby';
+    const problem = isStandby ? (keeper.problemAhead ?? unfit()) : (keeper.problem ?? (await fitness?.()));
+    const well = isStandby ? 'standby, ready to take over' : 'ready';
+    return { isWell: problem === undefined, text: problem ?? well };
   };
   const live = (): Health =>
     keeper.isStuck ? { isWell: false, text: keeper.problem ?? '' } : { isWell: true, text: 'live' };

@@ -74,6 +74,11 @@ export class Keeper {
     return this.#problem?.text;
   }
 
+  /** What would be in the way of a start, for who stands by. */
+  get problemAhead(): string | undefined {
+    return (this.#folders.plugin.problem() ?? this.#folders.network.problem())?.text;
+  }
+
   /** Only another process can mend it. */
   get isStuck(): boolean {
     return this.#problem?.isStuck === true;
