@@ -86,6 +86,8 @@ export class Keeper {
 
   /** Takes away what earlier agents put and this one does not want, puts the rest, and keeps it so until `close`. */
   start(): void {
+    // Another agent may have gone on while this one stood by.
+    this.#record = readRecord(this.#parts.stateDir);
     this.#try(() => this.#takeAwayUnwanted());
     this.look();
   }
