@@ -63,7 +63,11 @@ export class WatchedFolder {
       return act();
     } catch (error) {
       if (!hasCode(error)) throw error;
-      const text = `${this.path} cannot be written to (${error.message}): mount the node's folder there, read-write`;
+      const remedy =
+        error.code === 'EACCES'
+          ? 'it has to be owned by root, for this container has no power over files of others (chown root)'
+          : "mount the node's folder there, read-write";
+      const text = `${this.path} cannot be written to (${error.message}): ${remedy}`;
       return { text, isStuck: false };
     }
   }
