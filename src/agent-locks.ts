@@ -1,10 +1,15 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { dirname } from 'node:path';
 import { tryToLockStateDir } from './daemon-state.ts';
 import { now } from './kernel/clock.ts';
 import { type FileLock, lockNetworkNamespace } from './kernel/file-lock.ts';
 import { tryToClaimSocket } from './listen.ts';
 
-/** How often a standby tries the locks: a trial is two system calls. */
-const TRIAL_MS = 20;
+/** How often a standby tries the locks: one that was killed says nothing. */
+const TRIAL_MS = 200;
+/** The same since a daemon has begun to stop, by what it does with its socket, and for how long. */
+const QUICK_TRIAL_MS = 5;
+const QUICK_FOR_MS = 5000;
 
 type Places = { readonly socketPath: string; readonly stateDir: string };
 
@@ -19,18 +24,54 @@ export async function waitForLocks(
   waiting: () => void,
 ): Promise<FileLock | undefined> {
   const { early, stopped, patienceMs } = how;
+  const first = tryLocks(options, early);
+  if (first !== undefined) return first;
+  waiting();
   const end = now() + patienceMs;
+  using folder = new Stirring(dirname(options.socketPath));
   let isOver = false;
   void stopped.then(() => (isOver = true));
-  for (let isFirst = true; ; isFirst = false) {
-    const locks = tryLocks(options, isFirst ? early : undefined);
+  while (now() < end) {
+    await Promise.race([folder.pause(), stopped]);
+    if (isOver) return undefined;
+    const locks = tryLocks(options);
     if (locks !== undefined) return locks;
-    if (isFirst) waiting();
+  }
+  return undefined;
+}
+
+/** Pauses that are short once something happens in a folder. */
+class Stirring implements Disposable {
+  #watcher: FSWatcher | undefined;
+  #quickUntil = 0;
+  #wake: () => void = () => undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(folder: string) {
+    // What cannot be watched is noticed by the slow trials.
+    try {
+      this.#watcher = watch(folder, { persistent: false }, () => {
+        this.#quickUntil = now() + QUICK_FOR_MS;
+        this.#wake();
+      });
+      this.#watcher.on('error', () => this.#watcher?.close());
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error)) throw error;
+    }
+  }
+
+  async pause(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, TRIAL_MS);
-    await Promise.race([promise, stopped]);
-    clearTimeout(timer);
-    if (isOver || now() >= end) return undefined;
+    const isQuick = now() < this.#quickUntil;
+    this.#timer = setTimeout(resolve, isQuick ? QUICK_TRIAL_MS : TRIAL_MS);
+    this.#wake = isQuick ? () => undefined : resolve;
+    await promise;
+    clearTimeout(this.#timer);
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher?.close();
+    clearTimeout(this.#timer);
   }
 }
 

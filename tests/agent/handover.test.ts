@@ -31,7 +31,7 @@ function addressOf({ json }: Answer): string {
   return address.split('/')[0] ?? '';
 }
 
-/** When an agent said so, milliseconds. */
+/** When an agent said so, milliseconds of the wall clock. */
 function timeOf(agent: Agent, message: RegExp): number {
   const line = agent
     .log()
@@ -39,8 +39,8 @@ function timeOf(agent: Agent, message: RegExp): number {
     .find((one) => message.test(one));
   const json = parseJson(line ?? '{}');
   const at = json.ok && isJsonObject(json.value) ? json.value['time'] : undefined;
-  assert.ok(typeof at === 'number', line ?? agent.log());
-  return at;
+  assert.ok(typeof at === 'string', line ?? agent.log());
+  return Date.parse(at);
 }
 
 /** From the one's stop until the next takes calls. */
