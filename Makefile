@@ -64,5 +64,11 @@ dist: build
 image: build
 	@sh scripts/image.sh
 
+# The schemas of the code, and deploy/install*.yaml by Helm (HELM=PROGRAM).
+.PHONY: deploy
+deploy: build
+	@$(NODE) scripts/generate-schema.ts
+	@$(NODE) scripts/deploy.ts
+
 clean:
 	rm -rf dist node_modules

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ClusterNetworks } from '../../src/kube/cluster-networks.ts';
 import { DaemonSetWatch } from '../../src/kube/daemon-set.ts';
+import { grantsOf, objectsIn } from '../deploy/support/manifest.ts';
 import { ROOT } from '../support/leasehold.ts';
 import { listOf, serviceCidr, SimWorld } from './support/world.ts';
 
@@ -19,28 +20,6 @@ function permissionOf(path: string): string {
   return [verb, `${resource}.${group}`, namespace, name ?? only]
     .filter((part) => part !== undefined)
     .join(' ');
-}
-
-/** `key: [a, b]`. */
-function words(text: string, key: string): readonly string[] {
-  const list = new RegExp(`\\b${key}: \\[([^\\]]*)\\]`).exec(text)?.[1] ?? '';
-  return list.replaceAll('"', '').split(', ');
-}
-
-/** All that the YAML of the page grants. */
-function grantedBy(page: string): readonly string[] {
-  const yaml = /```yaml\n([^]*?)```/.exec(page)?.[1] ?? '';
-  return yaml.split('---\n').flatMap((document) => {
-    const namespace = /^kind: Role\nmetadata: .*namespace: ([a-z-]+)/m.exec(document)?.[1];
-    return [...document.matchAll(/^ {2}- \{.*\}$/gm)].flatMap(([rule]) =>
-      words(rule, 'verbs').map((verb) =>
-        [verb, `${words(rule, 'resources')[0] ?? ''}.${words(rule, 'apiGroups')[0] ?? ''}`, namespace]
-          .concat(rule.includes('resourceNames') ? words(rule, 'resourceNames') : [])
-          .filter((part) => part !== undefined)
-          .join(' '),
-      ),
-    );
-  });
 }
 
 function askedByAgent(): readonly string[] {
@@ -73,5 +52,6 @@ test('docs/kubernetes.md grants exactly what the client asks', () => {
   const asked = world.asked.map(({ path }) => permissionOf(path));
   assert.equal(asked.length, 4);
   const page = readFileSync(join(ROOT, 'docs', 'kubernetes.md'), 'utf8');
-  assert.deepEqual(grantedBy(page).toSorted(), [...asked, ...askedByAgent()].toSorted());
+  const block = /```yaml\n(apiVersion: v1\nkind: ServiceAccount[^]*?)```/.exec(page)?.[1] ?? '';
+  assert.deepEqual(grantsOf(objectsIn(block)), [...asked, ...askedByAgent()].toSorted());
 });
