@@ -252,7 +252,7 @@ describe('the network of leasehold install, {"type": "leasehold"}', { skip: NEED
     assert.equal(await site().ask(laptop, address), `web ${await site().lan.laptop.address()}`);
     const nodeAddress = await site().lan.node.address();
     assert.equal(await site().ask(node, address), `web ${nodeAddress}`);
-    await podman.run('exec', 'web', 'ping', '-c', '1', '-W', '3', nodeAddress);
+    await podman.run('exec', '--privileged', 'web', 'ping', '-c', '1', '-W', '3', nodeAddress);
     await podman.remove('web');
     await site().waitForLeases([]);
   });

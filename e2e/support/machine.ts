@@ -6,7 +6,7 @@ import type { Host } from '../../src/lab/host.ts';
 import { killProcess, logTail, type LongProcess } from '../../src/lab/long-process.ts';
 import { CommandError, type Outcome, type RunOptions, runToEnd } from '../../src/lab/process.ts';
 import { waitFor } from '../../src/lab/wait.ts';
-import { Cgroup } from './cgroup.ts';
+import { Cgroup } from './runtime-cgroup.ts';
 
 const SCRIPT = join(import.meta.dirname, 'machine.sh');
 const NEW_NAMESPACES = ['--mount', '--pid', '--ipc', '--uts', '--cgroup'];
