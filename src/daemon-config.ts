@@ -210,23 +210,26 @@ function quotedKey(key: string): string {
 }
 
 function readJsonFile(path: string): JsonObject {
-  let text: string;
-  try {
-    text = readOwn(path);
-  } catch (error) {
-    throw new Error(`--config ${path}: cannot be read: ${error instanceof Error ? error.message : ''}`, {
-      cause: error,
-    });
-  }
-  const json = parseJson(text);
+  const json = parseJson(readOwn(path, '--config'));
   if (json.ok) return asObject(path, json.value);
   throw new Error(
     `--config ${path}: ${json.error.kind === 'syntax' ? `is not JSON: ${json.error.text}` : 'nests too deep'}`,
   );
 }
 
+/** The text of a file that no other user could write. Throws an Error that names the flag. */
+export function readOwn(path: string, flag: string): string {
+  try {
+    return readTrusted(path);
+  } catch (error) {
+    throw new Error(`${flag} ${path}: cannot be read: ${error instanceof Error ? error.message : ''}`, {
+      cause: error,
+    });
+  }
+}
+
 /** What another user could write would be his word for all pods of the node. Links are followed: a ConfigMap is one. */
-function readOwn(path: string): string {
+function readTrusted(path: string): string {
   const fd = openSync(path, 'r');
   try {
     const stat = fstatSync(fd);

@@ -26,11 +26,11 @@ export function onReload(
 }
 
 /** The first of the signals. From then on the process has its limit, whatever it is at. */
-export function stopSignal(): Promise<'SIGTERM' | 'SIGINT'> {
+export function stopSignal(limitMs = STOP_LIMIT_MS): Promise<'SIGTERM' | 'SIGINT'> {
   const { promise, resolve } = Promise.withResolvers<'SIGTERM' | 'SIGINT'>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
-      setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+      setTimeout(() => process.exit(1), limitMs).unref();
       resolve(signal);
     });
   }

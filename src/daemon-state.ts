@@ -15,6 +15,15 @@ const KEPT_NETWORKS = 'service-networks';
 
 /** The folder is made; one daemon has it at a time. Throws an Error for what a person can mend. */
 export function lockStateDir(stateDir: string): FileLock {
+  const lock = tryToLockStateDir(stateDir);
+  if (lock !== undefined) return lock;
+  throw new Error(
+    `--state-dir ${stateDir}: another daemon uses this folder; stop it, or choose another folder`,
+  );
+}
+
+/** The same; undefined while another process has it. */
+export function tryToLockStateDir(stateDir: string): FileLock | undefined {
   if (!stateDir.startsWith('/')) throw new Error(`--state-dir ${stateDir}: must be an absolute path`);
   let problem: string | undefined;
   try {
@@ -26,11 +35,7 @@ export function lockStateDir(stateDir: string): FileLock {
   if (problem !== undefined) throw new Error(`--state-dir ${stateDir}: cannot be used: ${problem}`);
   const lock = lockFile(join(stateDir, 'lock'));
   if (lock.ok) return lock.value;
-  if (lock.error.code === 'EWOULDBLOCK') {
-    throw new Error(
-      `--state-dir ${stateDir}: another daemon uses this folder; stop it, or choose another folder`,
-    );
-  }
+  if (lock.error.code === 'EWOULDBLOCK') return undefined;
   throw unusable(stateDir, lock.error);
 }
 

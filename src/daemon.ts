@@ -12,6 +12,7 @@ import { runDelegate } from './daemon-delegate.ts';
 import { diagnosesOf } from './daemon-diagnoses.ts';
 import { makeFit, readiness, unfit } from './daemon-fitness.ts';
 import { leaseHere, openHostSide, watchGuard } from './daemon-host.ts';
+import { CallsUnderWay } from './daemon-calls.ts';
 import { takeUpLeases } from './daemon-leases.ts';
 import { keptNetworks, lockNode, lockStateDir, openFiles } from './daemon-state.ts';
 import { openCluster } from './daemon-cluster-access.ts';
@@ -21,6 +22,7 @@ import { DhcpIpam } from './cni/plugins/dhcp-ipam.ts';
 import { adoptAll } from './cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from './kernel/clock.ts';
 import { KernelClusterFacts } from './kernel/cluster-facts.ts';
+import type { FileLock } from './kernel/file-lock.ts';
 import { HostFrameSender } from './kernel/frame-sender.ts';
 import { HostNetwork } from './kernel/host-network.ts';
 import { recordFileName } from './kernel/lease-files.ts';
@@ -34,7 +36,7 @@ import { openTimers } from './kernel/timers.ts';
 import { LeaseManager } from './lease/manager.ts';
 import type { LeaseKey } from './lease/record.ts';
 import { recordStore } from './lease/stored.ts';
-import { listenOn } from './listen.ts';
+import { closeLeavingSocket, listenOn } from './listen.ts';
 import type { Asker } from './node/host/holders.ts';
 import { ServiceFinder } from './node/services/finder.ts';
 import { CLUSTER_PLACES } from './node/services/places.ts';
@@ -60,24 +62,69 @@ const LAST_ANSWERS_MS = 2000;
 
 type Log = ReturnType<typeof createLog>;
 
+/** How a daemon takes its place on a node and leaves it. */
+export type DaemonLife = {
+  /** Takes the locks of the state folder and of the node; undefined: it was stopped while it waited for them. */
+  readonly lock: () => Promise<FileLock | undefined>;
+  /** Called before anything of it is visible; settles with the signal. */
+  readonly stopped: () => Promise<string>;
+  /** It takes requests from now on. `fitness`: why no pod can be attached all the same. */
+  readonly ready: (fitness: () => Promise<string | undefined>) => void;
+  /** Nothing is taken any more: what of the end has to wait for nobody begins. */
+  readonly stopping: () => void;
+  /** How long calls that are under way may go on when it stops, before they are broken off. */
+  readonly patienceMs: number;
+  /** The socket stays when it stops: another daemon is to come. */
+  readonly leavesSocket: boolean;
+  /** All is closed, and the locks are still held. */
+  readonly last: () => Promise<void>;
+};
+
+/** The only daemon of a node, which another one refuses to stand beside. */
+function alone(stateDir: string): DaemonLife {
+  return {
+    lock: () => {
+      const state = lockStateDir(stateDir);
+      try {
+        const node = lockNode();
+        return Promise.resolve({
+          release: () => {
+            node.release();
+            state.release();
+          },
+        });
+      } catch (error) {
+        state.release();
+        throw error;
+      }
+    },
+    stopped: () => stopSignal(),
+    ready: () => undefined,
+    stopping: () => undefined,
+    patienceMs: 0,
+    leavesSocket: false,
+    last: () => Promise.resolve(),
+  };
+}
+
 /**
  * Runs the daemon in the foreground until SIGTERM or SIGINT. Leases are not released at the end: pods live on.
  * Throws an Error for what a person can mend: a second daemon, an unwritable folder, a bad configuration.
  */
-export async function runDaemon(options: DaemonOptions): Promise<void> {
+export async function runDaemon(options: DaemonOptions, life = alone(options.stateDir)): Promise<void> {
   const { socketPath, stateDir } = options;
   const config = loadConfig(options.configPath);
   const flagged = options.serviceCidrs.map(readServiceFlag);
   const log = createLog(options.logLevel);
+  makeFit(log);
   // Ended last to first, after a start that fails as well: one timer or socket left would keep the process, and with
   // it the lock, for ever.
   await using ends = new AsyncDisposableStack();
-  const lock = lockStateDir(stateDir);
+  const lock = await life.lock();
+  if (lock === undefined) return;
   ends.defer(() => lock.release());
-  const node = lockNode();
-  ends.defer(() => node.release());
+  ends.defer(async () => await life.last());
   const { files, past } = await openFiles(stateDir);
-  makeFit(log);
   const counters = new Counters();
   const host = new HostNetwork();
   ends.defer(() => host.close());
@@ -196,12 +243,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   };
   const dispatcher = new CniDispatcher(services);
   let ready = false;
+  const calls = new CallsUnderWay();
   const api = createApi({
     dispatcher: {
-      handle: async (request) => {
-        if (request.environment['CNI_COMMAND'] === 'ADD') await spool.settledFirst();
-        return dispatcher.handle(request);
-      },
+      handle: async (request) =>
+        await calls.track(async () => {
+          if (request.environment['CNI_COMMAND'] === 'ADD') await spool.settledFirst();
+          return await dispatcher.handle(request);
+        }),
     },
     leases: { list: () => leases.list(), debts: () => leases.debts(), servers: () => leases.servers(), now },
     isReady: () => ready,
@@ -219,10 +268,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         new DhcpIpam(services, type === 'macvlan').adoptFromGo(call),
       ),
   });
-  ends.defer(() => closeApi(api));
+  ends.defer(async () => {
+    if (life.leavesSocket) await closeLeavingSocket(socketPath, async () => await closeApi(api));
+    else await closeApi(api);
+  });
 
   // Before anything is visible: a stop during the start is as orderly as any other.
-  const stopped = stopSignal();
+  const stopped = life.stopped();
   const notify = (state: string): void => {
     const failed = sdNotify(state);
     if (failed !== undefined) log.warn({ error: failed.message }, 'the service manager could not be told');
@@ -283,12 +335,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     spool.start();
     notify('READY=1');
     log.info({ socket: socketPath, stateDir, leases: leases.size, pid: process.pid }, 'leasehold is ready');
+    life.ready(async () => await readiness(files));
   }
 
   const signal = await stopped;
   ready = false;
   notify('STOPPING=1');
   log.info({ signal }, 'leasehold stops; leases stay');
+  life.stopping();
+  await calls.ended(life.patienceMs);
 }
 
 /** Takes no more connections, and waits for the answers that are still owed. */

@@ -36,6 +36,12 @@ export async function undoHost(stateDir: string): Promise<Undone> {
     });
   }
   ends.defer(() => node.value.release());
+  return await undoHostLocked(stateDir);
+}
+
+/** The same for who has the locks of the state folder and of the node. */
+export async function undoHostLocked(stateDir: string): Promise<Undone> {
+  await using ends = new AsyncDisposableStack();
   // In a container; where it cannot be done, each sysctl that is not put back is said.
   makeProcSysWritable();
   const failed: string[] = [];

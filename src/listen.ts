@@ -1,7 +1,7 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { connect } from 'node:net';
+import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import { connect, createServer as createSocket, type Server } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type FileLock, lockFileForAll } from './kernel/file-lock.ts';
 import { foreignFolder } from './kernel/ownership.ts';
 
@@ -12,6 +12,11 @@ const ONLY_OWNER_MASK = 0o177;
 const MOST_PATH_BYTES = 107;
 /** Of the file beside the socket that says a daemon is there; the relay knows it as well (relay/start.c). */
 const LOCK_SUFFIX = '.lock';
+/** What a stopping daemon makes beside the socket. */
+const PASSING_SUFFIX = '.new';
+const DEAF_SUFFIX = '.old';
+/** Who found the old socket just before has long been accepted then. */
+const QUEUE_PATIENCE_MS = 20;
 
 /** Somebody answers at this path; a socket file whose daemon died does not. */
 function isAnswered(path: string): Promise<boolean> {
@@ -31,13 +36,19 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 /**
-/**
  * Claims the path of a socket for a daemon that is about to start, by a lock beside it that is held until the process
  * ends: the relay sees by it that a daemon is on its way, and two that start at once do not take each other's socket.
  * The folder is made, of mode 0700. Throws an Error for a path that cannot be used or is in use, and for a folder that is
  * another user's.
  */
 export function claimSocket(path: string): FileLock {
+  const claim = tryToClaimSocket(path);
+  if (claim === undefined) throw inUse(path);
+  return claim;
+}
+
+/** The same; undefined while another process has it. */
+export function tryToClaimSocket(path: string): FileLock | undefined {
   if (!path.startsWith('/')) throw new Error(`--socket ${path}: must be an absolute path`);
   if (Buffer.byteLength(path) > MOST_PATH_BYTES) {
     throw new Error(
@@ -53,7 +64,8 @@ export function claimSocket(path: string): FileLock {
   }
   const lock = lockFileForAll(`${path}${LOCK_SUFFIX}`);
   if (lock.ok) return lock.value;
-  throw lock.error.code === 'EWOULDBLOCK' ? inUse(path) : unusable(path, lock.error);
+  if (lock.error.code === 'EWOULDBLOCK') return undefined;
+  throw unusable(path, lock.error);
 }
 
 /**
@@ -67,6 +79,38 @@ export async function listenOn(server: Server, path: string): Promise<void> {
   } catch (error) {
     throw unusable(path, error);
   }
+}
+
+/**
+ * Closes a server by `close` so that nobody who calls meets a broken connection: from now on the path has a socket that refuses
+ * all, by which relays wait for the next daemon; who was in the queue is still answered. Node would remove the path, and reset
+ * the queue.
+ */
+export async function closeLeavingSocket(path: string, close: () => Promise<void>): Promise<void> {
+  const deaf = `${path}${DEAF_SUFFIX}`;
+  try {
+    await makeDeafSocket(path, deaf);
+    renameSync(deaf, path);
+    await setTimeout(QUEUE_PATIENCE_MS);
+    linkSync(path, deaf);
+  } catch (error) {
+    // A file system without second names, or a folder that is gone: relays see the lock until it is released.
+    if (!hasCode(error)) throw error;
+  }
+  await close();
+  if (lstatSync(deaf, { throwIfNoEntry: false }) !== undefined) renameSync(deaf, path);
+}
+
+/** A socket file that nobody listens on any more. */
+async function makeDeafSocket(path: string, deaf: string): Promise<void> {
+  const passing = `${path}${PASSING_SUFFIX}`;
+  for (const old of [passing, deaf]) rmSync(old, { force: true });
+  const server = createSocket();
+  await listen(server, passing);
+  linkSync(passing, deaf);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  await promise;
 }
 
 async function takePath(path: string): Promise<void> {

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseJson, isJsonObject } from './base/json.ts';
+import type { AgentOptions } from './agent.ts';
 import { adoptCommand } from './cli/adopt.ts';
+import { type AgentArguments, agentCommand } from './cli/agent.ts';
 import { type Command, UsageError } from './cli/command.ts';
 import { conflistCommand } from './cli/conflist.ts';
 import { daemonCommand } from './cli/daemon.ts';
@@ -24,6 +26,14 @@ async function openDoctor(): Promise<DoctorParts> {
 
 const INSTALL = installParts(ROOT, version, openDoctor);
 
+function agentOptions({ logLevel, ...options }: AgentArguments): AgentOptions {
+  return {
+    ...options,
+    logLevel: isLogLevel(logLevel) ? logLevel : 'info',
+    plugin: join(ROOT, 'dist', 'cni', 'leasehold'),
+  };
+}
+
 /** The subcommands. What is heavy is imported when it is asked for. */
 const COMMANDS: readonly Command[] = [
   daemonCommand(LOG_LEVELS, async ({ logLevel, ...options }) => {
@@ -37,6 +47,24 @@ const COMMANDS: readonly Command[] = [
       claim.release();
     }
   }),
+  agentCommand(
+    LOG_LEVELS,
+    async (options) => {
+      // As early as for the daemon; undefined: another one serves this node.
+      const { tryToClaimSocket } = await import('./listen.ts');
+      const claim = tryToClaimSocket(options.socketPath);
+      try {
+        const { runAgent } = await import('./agent.ts');
+        return await runAgent(agentOptions(options), claim);
+      } finally {
+        claim?.release();
+      }
+    },
+    async (options, say) => {
+      const { removeAgent } = await import('./agent.ts');
+      return await removeAgent(agentOptions(options), say);
+    },
+  ),
   leasesCommand,
   adoptCommand,
   doctorCommand(openDoctor),

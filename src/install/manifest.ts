@@ -31,6 +31,8 @@ export type Manifest = {
 
 const VERSION = 1;
 const NAME = 'install.json';
+/** What `leasehold agent` has put on the node (agent/record.ts). */
+export const AGENT_RECORD = 'agent.json';
 const MOST_BYTES = 1024 * 1024;
 const MOST_ENTRIES = 1000;
 const OWNER_ONLY = 0o600;

@@ -140,8 +140,11 @@ function sameInode(a: string, b: string): boolean {
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }
 
-export function hasCode(error: unknown, codes: readonly string[]): boolean {
-  return (
-    error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code)
-  );
+/** An error of the operating system; with one of the codes, where some are given. */
+export function hasCode(
+  error: unknown,
+  codes?: readonly string[],
+): error is Error & { readonly code: string } {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
+  return codes === undefined || codes.includes(error.code);
 }

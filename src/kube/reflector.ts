@@ -32,6 +32,8 @@ export type ReflectorParts<T> = {
   readonly world: KubeWorld;
   /** Of the collection: "/apis/networking.k8s.io/v1/servicecidrs". */
   readonly path: string;
+  /** Which of the collection: "fieldSelector=metadata.name%3Dleasehold". */
+  readonly only?: string;
   readonly apiVersion: string;
   /** Of one object: "ServiceCIDR". */
   readonly kind: string;
@@ -46,7 +48,7 @@ export type ReflectorParts<T> = {
 type Failure = Pick<ApiFailure, 'why'> & Partial<ApiFailure>;
 
 /**
- * Follows a small collection of cluster-wide objects: a list, then watches from its resource version on (API concepts,
+ * Follows a small collection of objects: a list, then watches from its resource version on (API concepts,
  * "Efficient detection of changes"). A bookmark moves that version; 410 (Gone) is answered by a new list; a connection that
  * is lost goes on from the last whole line.
  */
@@ -76,9 +78,14 @@ export class Reflector<T> {
     this.#cancelHanding?.();
   }
 
+  #path(query: string): string {
+    const { path, only } = this.#parts;
+    return `${path}?${only === undefined ? '' : `${only}&`}${query}`;
+  }
+
   #list(): void {
-    const { world, path, apiVersion, kind } = this.#parts;
-    this.#stop = askWhole(world, `${path}?limit=${MOST_OBJECTS}`, (answer) => {
+    const { world, apiVersion, kind } = this.#parts;
+    this.#stop = askWhole(world, this.#path(`limit=${MOST_OBJECTS}`), (answer) => {
       if (answer.kind === 'failed') return this.#fail(answer);
       const list = readList(answer.body);
       if (list === undefined || list.apiVersion !== apiVersion || list.kind !== `${kind}List`) {
@@ -102,7 +109,7 @@ export class Reflector<T> {
   }
 
   #watch(version: string): void {
-    const { world, path } = this.#parts;
+    const { world } = this.#parts;
     const { clock, timers } = world;
     const began = clock.now();
     const limit = Math.round(WATCH_SECONDS * (1 + world.random() / 4));
@@ -121,7 +128,8 @@ export class Reflector<T> {
       this.#fail(failure);
     };
     const query = `watch=1&allowWatchBookmarks=true&timeoutSeconds=${limit}`;
-    const close = world.open(`${path}?${query}&resourceVersion=${encodeURIComponent(version)}`, {
+    const since = `resourceVersion=${encodeURIComponent(version)}`;
+    const close = world.open(this.#path(`${query}&${since}`), {
       head: (status, retryAfter) => {
         if (status !== OK) return fail({ status, why: `status ${status} to a watch`, retryAfter, ...RELIST });
         hasBegun = true;

@@ -9,6 +9,8 @@ const MAX_NAME = 253;
 /** Both families of a dual-stack cluster; ServiceCIDR allows two (networking.k8s.io/v1, `spec.cidrs`). */
 const MOST_CIDRS = 2;
 const MAX_CIDR = 64;
+/** A UUID of 36 characters today; opaque. */
+const MAX_UID = 128;
 const MOST_CONDITIONS = 16;
 const MAX_TEXT = 1 << 20;
 
@@ -69,6 +71,14 @@ const Service = v.object({
   }),
 });
 
+const DaemonSet = v.object({
+  metadata: v.object({
+    name,
+    uid: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_UID)),
+    deletionTimestamp: v.nullish(v.string()),
+  }),
+});
+
 function reader<S extends v.GenericSchema>(shape: S): (json: unknown) => v.InferOutput<S> | undefined {
   return (json) => {
     const read = v.safeParse(shape, json);
@@ -82,4 +92,5 @@ export const readEvent = reader(Event);
 export const readStatus = reader(Status);
 export const readServiceCidr = reader(ServiceCidr);
 export const readConfigMap = reader(ConfigMap);
+export const readDaemonSet = reader(DaemonSet);
 export const readService = reader(Service);

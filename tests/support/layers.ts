@@ -33,6 +33,7 @@ export const LAYERS: Rules = {
   api: { layers: ['cni', 'lease', 'node', 'protocol', 'wire', 'observe', 'base'] },
   doctor: { layers: ['cni', 'node', 'protocol', 'wire', 'base'], packages: { valibot: ['*'] } },
   install: { layers: ['base'] },
+  agent: { layers: ['install', 'node', 'base'] },
   cli: { layers: ['api', 'doctor', 'install', 'base'] },
   lab: { layers: ['api', 'base'], node: 'any', packages: { valibot: ['*'] } },
   [ROOT_LAYER]: { layers: ['*'], packages: { valibot: ['*'] } },

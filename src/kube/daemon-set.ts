@@ -1,0 +1,109 @@
+import type { KubeWorld } from './ports.ts';
+import { Reflector } from './reflector.ts';
+import { readDaemonSet } from './shapes.ts';
+import { askWhole } from './whole-answer.ts';
+
+const APPS = 'apps/v1';
+const NOT_FOUND = 404;
+
+/**
+ * `unknown`: the API has not said. `absent`: there is none of that name, nor was there one before: a mistake rather than a
+ * deletion. `deleted`: the one that was there is gone or is being deleted, or another one has its name.
+ */
+export type DaemonSetState = 'unknown' | 'absent' | 'there' | 'deleted';
+
+export type DaemonSetParts = {
+  readonly world: KubeWorld;
+  readonly namespace: string;
+  readonly name: string;
+  /** It is another than it was; "deleted" is the last that is told. */
+  readonly changed: (state: DaemonSetState) => void;
+  /** Why the API does not say; undefined: it does again. */
+  readonly problem: (why: string | undefined) => void;
+};
+
+type Seen = { readonly name: string; readonly uid: string; readonly isLeaving: boolean };
+
+/**
+ * Whether the DaemonSet that this pod is one of is there: a watch of that one object. It belongs to the first that is seen; one of
+ * another UID was made after that was deleted.
+ */
+export class DaemonSetWatch {
+  readonly #parts: DaemonSetParts;
+  readonly #path: string;
+  #reflector: Reflector<Seen> | undefined;
+  #uid: string | undefined;
+  #state: DaemonSetState = 'unknown';
+  #problem: string | undefined;
+
+  constructor(parts: DaemonSetParts) {
+    this.#parts = parts;
+    this.#path = `/apis/${APPS}/namespaces/${encodeURIComponent(parts.namespace)}/daemonsets`;
+  }
+
+  get state(): DaemonSetState {
+    return this.#state;
+  }
+
+  start(): void {
+    const { world, name } = this.#parts;
+    this.#reflector = new Reflector<Seen>({
+      world,
+      path: this.#path,
+      only: `fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`,
+      apiVersion: APPS,
+      kind: 'DaemonSet',
+      read: seen,
+      taken: (all) => {
+        this.#tell(undefined);
+        this.#take(all.find((one) => one.name === name));
+      },
+      failed: ({ why }) => this.#tell(why),
+    });
+    this.#reflector.start();
+  }
+
+  close(): void {
+    this.#reflector?.close();
+  }
+
+  /** Asks once more; `done` hears what is known then. Gives what cancels it. */
+  ask(done: (state: DaemonSetState) => void): () => void {
+    const { world, name } = this.#parts;
+    return askWhole(world, `${this.#path}/${encodeURIComponent(name)}`, (answer) => {
+      const found = answer.kind === 'json' ? seen(answer.body) : undefined;
+      if (found !== undefined) this.#take(found);
+      else if (answer.kind === 'failed' && answer.status === NOT_FOUND) this.#take(undefined);
+      // Whoever may no longer ask, or gets no answer, knows no more than before, and that may be out of date.
+      else return done(this.#state === 'deleted' ? 'deleted' : 'unknown');
+      done(this.#state);
+    });
+  }
+
+  #take(found: Seen | undefined): void {
+    if (this.#state === 'deleted') return;
+    this.#uid ??= found?.uid;
+    const state = stateOf(found, this.#uid);
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#parts.changed(state);
+  }
+
+  #tell(problem: string | undefined): void {
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    this.#parts.problem(problem);
+  }
+}
+
+function stateOf(found: Seen | undefined, uid: string | undefined): DaemonSetState {
+  if (uid === undefined) return 'absent';
+  return found === undefined || found.isLeaving || found.uid !== uid ? 'deleted' : 'there';
+}
+
+function seen(json: unknown): Seen | undefined {
+  const metadata = readDaemonSet(json)?.metadata;
+  if (metadata === undefined) return undefined;
+  const { name, uid, deletionTimestamp } = metadata;
+  return { name, uid, isLeaving: (deletionTimestamp ?? undefined) !== undefined };
+}
