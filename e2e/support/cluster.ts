@@ -9,6 +9,7 @@ import { Kubectl } from './kubectl.ts';
 import {
   API_SERVICE,
   apiUrl,
+  changeProxyMode,
   type ProxyMode,
   startApiServer,
   startControllers,
@@ -47,7 +48,7 @@ export class Cluster implements AsyncDisposable {
   readonly nodes: readonly Node[];
   readonly kubectl: Kubectl;
   readonly #pki: Pki;
-  readonly #proxyMode: ProxyMode;
+  #proxyMode: ProxyMode;
 
   private constructor(lan: HomeLan, proxyMode: ProxyMode) {
     this.lan = lan;
@@ -124,6 +125,12 @@ export class Cluster implements AsyncDisposable {
       const ready = await this.kubectl.nodesReady();
       return names.every((name) => ready[name] === true);
     });
+  }
+
+  /** kube-proxy in another mode on all nodes, now and after each boot. */
+  async setProxyMode(mode: ProxyMode): Promise<void> {
+    this.#proxyMode = mode;
+    for (const node of this.nodes) await changeProxyMode(node, mode);
   }
 
   async #start(install: (cluster: Cluster) => Promise<void>): Promise<void> {
