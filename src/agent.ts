@@ -7,7 +7,7 @@ import { OwnDaemonSet } from './agent-daemon-set.ts';
 import { type Health, openProbe } from './agent-probe.ts';
 import { LIST_VERSIONS } from './cni/spec/versions.ts';
 import { runDaemon, type DaemonLife, type DaemonOptions } from './daemon.ts';
-import { readOwn } from './daemon-config.ts';
+import { loadConfig, readOwn } from './daemon-config.ts';
 import { stopSignal } from './daemon-signals.ts';
 import { tryToLockStateDir } from './daemon-state.ts';
 import { undoHostLocked } from './host-undo.ts';
@@ -53,6 +53,7 @@ export async function runAgent(options: AgentOptions, early: FileLock | undefine
   const { stateDir } = options;
   refuseInstalled(stateDir);
   const wishes = wishesOf(options);
+  const kubeconfig = options.kubeconfig ?? loadConfig(options.configPath).kubeconfig;
   const log = createLog(options.logLevel);
   const stopped = stopSignal(STOP_LIMIT_MS);
   await using ends = new AsyncDisposableStack();
@@ -77,7 +78,7 @@ export async function runAgent(options: AgentOptions, early: FileLock | undefine
   const owner =
     options.daemonSet === undefined
       ? undefined
-      : new OwnDaemonSet(options.daemonSet, options.kubeconfig, timers, log);
+      : new OwnDaemonSet(options.daemonSet, kubeconfig, timers, log);
   ends.defer(() => owner?.close());
   const removal = removalOf(options, (line) => log.info({}, line));
   let verdict: Promise<boolean> | undefined;

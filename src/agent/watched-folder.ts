@@ -15,8 +15,8 @@ export class WatchedFolder {
   readonly path: string;
   readonly #changed: () => void;
   #watcher: FSWatcher | undefined;
-  /** Of the folder that is watched: another one may have taken its name since. */
-  #inode: number | undefined;
+  /** Of the folder that is watched: another one may have taken its name since, and its inode's number as well. */
+  #watched = '';
 
   constructor(path: string, changed: () => void) {
     this.path = path;
@@ -28,15 +28,17 @@ export class WatchedFolder {
     try {
       if (statSync(this.path, { throwIfNoEntry: false }) === undefined) {
         made();
+        this.close();
         mkdirSync(this.path, { recursive: true, mode: FOLDER_MODE });
       }
-      const { ino, nlink } = statSync(this.path);
+      const { dev, ino, birthtimeMs, nlink } = statSync(this.path);
       if (nlink === 0) {
         const text = `${this.path}: the node's folder was removed while it is mounted here: this container has to be started anew`;
         return { text, isStuck: true };
       }
       accessSync(this.path, constants.W_OK | constants.X_OK);
-      if (ino !== this.#inode || this.#watcher === undefined) this.#watch(ino);
+      const folder = `${dev}:${ino}:${birthtimeMs}`;
+      if (folder !== this.#watched || this.#watcher === undefined) this.#watch(folder);
       return undefined;
     } catch (error) {
       if (!hasCode(error)) throw error;
@@ -50,9 +52,9 @@ export class WatchedFolder {
     this.#watcher = undefined;
   }
 
-  #watch(inode: number): void {
+  #watch(folder: string): void {
     this.close();
-    this.#inode = inode;
+    this.#watched = folder;
     // What cannot be watched (no inotify instance is left) is looked at from time to time all the same.
     try {
       this.#watcher = watch(this.path, { persistent: false }, () => this.#changed());

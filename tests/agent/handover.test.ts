@@ -31,18 +31,21 @@ function addressOf({ json }: Answer): string {
   return address.split('/')[0] ?? '';
 }
 
-/** From the log: when the first said that it stops, until the next said that it is ready; milliseconds of the wall clock. */
+/** When an agent said so, milliseconds. */
+function timeOf(agent: Agent, message: RegExp): number {
+  const line = agent
+    .log()
+    .split('\n')
+    .find((one) => message.test(one));
+  const json = parseJson(line ?? '{}');
+  const at = json.ok && isJsonObject(json.value) ? json.value['time'] : undefined;
+  assert.ok(typeof at === 'number', line ?? agent.log());
+  return at;
+}
+
+/** From the one's stop until the next takes calls. */
 function gap(first: Agent, next: Agent): number {
-  const time = (agent: Agent, message: RegExp): number => {
-    const line = agent
-      .log()
-      .split('\n')
-      .find((one) => message.test(one));
-    const json = parseJson(line ?? '');
-    const at = json.ok && isJsonObject(json.value) ? json.value['time'] : undefined;
-    return typeof at === 'number' ? at : Date.parse(String(at));
-  };
-  return time(next, /leasehold is ready/) - time(first, /leasehold stops/);
+  return timeOf(next, /leasehold is ready/) - timeOf(first, /leasehold stops/);
 }
 
 test(
@@ -56,7 +59,7 @@ test(
     const added = await callRelay(site, addVariables(kept), CONF);
     assert.equal(added.status, 0, added.stdout);
     const pods = await Promise.all(Array.from({ length: CALLERS }, (_, at) => newPod(site, `pod${at}`)));
-    let goesOn = true;
+    const end = new AbortController();
     let calls = 0;
     const call = async (variables: Readonly<Record<string, string>>, stdin: string): Promise<Answer> => {
       const answer = await callRelay(site, variables, stdin);
@@ -65,7 +68,7 @@ test(
       return answer;
     };
     const callers = pods.map(async (pod) => {
-      while (goesOn) {
+      while (!end.signal.aborted) {
         const variables = addVariables(pod);
         const { json } = await call(variables, CONF);
         const checked = JSON.stringify({ ...(JSON.parse(CONF) as object), prevResult: json });
@@ -92,7 +95,7 @@ test(
         gaps.push(gap(serving, next));
         serving = next;
       }
-      goesOn = false;
+      end.abort();
     };
     await Promise.all([...callers, handOver()]);
     t.diagnostic(`${calls} calls; from the one's stop to the next one's readiness: ${gaps.join(', ')} ms`);

@@ -16,6 +16,10 @@ export type ApiState = {
   readonly token?: string;
   /** Which server certificate of the PKI it shows: "server". */
   readonly certificate?: string;
+  /** The DaemonSet kube-system/leasehold; undefined: there is none. */
+  readonly daemonSet?: { readonly uid: string; readonly isLeaving?: boolean };
+  /** Lists and gets of it are forbidden; watches that are open go on, as kube-apiserver has it. */
+  readonly hidesDaemonSet?: boolean;
   /** Answers all that is asked with a list without end. */
   readonly isHostile?: boolean;
 };
@@ -28,6 +32,7 @@ const FORBIDDEN = { kind: 'Status', code: 403, reason: 'Forbidden' };
 let state: ApiState = {};
 let version = 100;
 const watches = new Set<ServerResponse>();
+const daemonSetWatches = new Set<ServerResponse>();
 const asked: string[] = [];
 /** What a watch from an earlier version on has missed. */
 const history: { readonly version: number; readonly line: string }[] = [];
@@ -40,6 +45,51 @@ function objectOf(name: string, cidrs: readonly string[]): object {
     spec: { cidrs },
     status: { conditions: [{ type: 'Ready', status: 'True' }] },
   };
+}
+
+function daemonSetOf({ uid, isLeaving }: NonNullable<ApiState['daemonSet']>): object {
+  const leaving = isLeaving === true ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {};
+  const metadata = {
+    name: 'leasehold',
+    namespace: 'kube-system',
+    uid,
+    resourceVersion: `${version}`,
+    ...leaving,
+  };
+  return { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata, spec: {}, status: {} };
+}
+
+function tellDaemonSet(type: string, daemonSet: NonNullable<ApiState['daemonSet']>): void {
+  version += 1;
+  for (const watch of daemonSetWatches) {
+    watch.write(`${JSON.stringify({ type, object: daemonSetOf(daemonSet) })}\n`);
+  }
+}
+
+function takeDaemonSet(before: ApiState['daemonSet'], now: ApiState['daemonSet']): void {
+  if (JSON.stringify(before) === JSON.stringify(now)) return;
+  const isAnother = before?.uid !== now?.uid;
+  if (before !== undefined && isAnother) tellDaemonSet('DELETED', before);
+  if (now !== undefined) tellDaemonSet(isAnother ? 'ADDED' : 'MODIFIED', now);
+}
+
+function daemonSets(url: URL, response: ServerResponse): void {
+  const { daemonSet, hidesDaemonSet } = state;
+  if (hidesDaemonSet === true) return json(response, 403, FORBIDDEN);
+  const items = daemonSet === undefined ? [] : [daemonSetOf(daemonSet)];
+  if (url.pathname.endsWith('/leasehold')) {
+    return items[0] === undefined
+      ? json(response, 404, { kind: 'Status', code: 404 })
+      : json(response, 200, items[0]);
+  }
+  if (url.searchParams.get('watch') !== '1') {
+    const metadata = { resourceVersion: `${version}` };
+    return json(response, 200, { apiVersion: 'apps/v1', kind: 'DaemonSetList', metadata, items });
+  }
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.flushHeaders();
+  daemonSetWatches.add(response);
+  response.on('close', () => daemonSetWatches.delete(response));
 }
 
 /** To those who watch, and for those who come back. */
@@ -62,11 +112,13 @@ function take(next: ApiState): void {
     next.token !== state.token ||
     next.isHostile !== state.isHostile ||
     next.certificate !== state.certificate;
+  const past = state.daemonSet;
   state = next;
   if (isOther) {
-    for (const watch of watches) watch.destroy();
+    for (const watch of [...watches, ...daemonSetWatches]) watch.destroy();
     watches.clear();
   }
+  takeDaemonSet(past, next.daemonSet);
   for (const [name, cidrs] of Object.entries(now)) {
     const old = before[name];
     if (old === undefined) tell('ADDED', name, cidrs);
@@ -132,7 +184,9 @@ const api = createServer(
     if (!isKnown) json(response, 401, { kind: 'Status', code: 401 });
     else if (state.isHostile === true) listWithoutEnd(response);
     else if (url.pathname === `/apis/${GROUP}/servicecidrs`) listOrWatch(url, response);
-    else if (state.service === undefined) json(response, 403, FORBIDDEN);
+    else if (url.pathname.startsWith('/apis/apps/v1/namespaces/kube-system/daemonsets')) {
+      daemonSets(url, response);
+    } else if (state.service === undefined) json(response, 403, FORBIDDEN);
     else if (url.pathname === '/api/v1/namespaces/default/services/kubernetes') {
       json(response, 200, { apiVersion: 'v1', kind: 'Service', spec: { clusterIP: state.service } });
     } else if (url.pathname.endsWith('/services')) {

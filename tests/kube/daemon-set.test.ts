@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DaemonSetWatch, type DaemonSetState } from '../../src/kube/daemon-set.ts';
+import { event, SimWorld } from './support/world.ts';
+
+const COLLECTION = '/apis/apps/v1/namespaces/kube-system/daemonsets';
+const ONLY = 'fieldSelector=metadata.name%3Dleasehold';
+
+function daemonSet(uid: string, more: object = {}): object {
+  const metadata = { name: 'leasehold', namespace: 'kube-system', uid, resourceVersion: '11', ...more };
+  return { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata, spec: {} };
+}
+
+function listOf(...items: readonly object[]): object {
+  return { apiVersion: 'apps/v1', kind: 'DaemonSetList', metadata: { resourceVersion: '10' }, items };
+}
+
+function watched() {
+  const world = new SimWorld();
+  const states: DaemonSetState[] = [];
+  const problems: (string | undefined)[] = [];
+  const watch = new DaemonSetWatch({
+    world,
+    namespace: 'kube-system',
+    name: 'leasehold',
+    changed: (state) => states.push(state),
+    problem: (why) => problems.push(why),
+  });
+  watch.start();
+  const answers: DaemonSetState[] = [];
+  const ask = (): (() => void) => watch.ask((state) => answers.push(state));
+  return { world, watch, states, problems, answers, ask };
+}
+
+/** As far as a watch of one that is there. */
+function following(uid = 'a') {
+  const all = watched();
+  assert.equal(all.world.last(1).path, `${COLLECTION}?${ONLY}&limit=256`);
+  all.world.last(1).json(listOf(daemonSet(uid)));
+  all.world.pass(0);
+  assert.deepEqual(all.states, ['there']);
+  const watch = all.world.last(2);
+  assert.ok(watch.path.startsWith(`${COLLECTION}?${ONLY}&watch=1&`), watch.path);
+  watch.head(200);
+  return { ...all, open: watch };
+}
+
+test('one that is deleted, leaves, or is another of its name, is deleted for good', () => {
+  const ends: readonly (readonly [string, object])[] = [
+    ['DELETED', daemonSet('a')],
+    ['MODIFIED', daemonSet('a', { deletionTimestamp: '2026-01-01T00:00:00Z' })],
+    ['ADDED', daemonSet('b')],
+  ];
+  for (const [type, object] of ends) {
+    const { world, states, open } = following();
+    world.pass(2000);
+    open.text(event(type, object));
+    world.pass(0);
+    assert.deepEqual(states, ['there', 'deleted'], type);
+    open.text(event('ADDED', daemonSet('a')));
+    world.pass(2000);
+    assert.deepEqual(states, ['there', 'deleted'], 'and stays so');
+  }
+});
+
+test('a change of it is none', () => {
+  const { world, states, open } = following();
+  world.pass(2000);
+  open.text(event('MODIFIED', daemonSet('a', { generation: 7 })));
+  world.pass(2000);
+  assert.deepEqual(states, ['there']);
+});
+
+test('one that never was there is no deletion, whoever says so', () => {
+  const { world, states, answers, ask } = watched();
+  world.last(1).json(listOf());
+  world.pass(0);
+  ask();
+  world.last(3).json({}, 404);
+  assert.deepEqual([states, answers], [['absent'], ['absent']]);
+});
+
+test('an answer at the end is believed where it says something: 404, the object, another UID', () => {
+  for (const [status, body, expected] of [
+    [404, {}, 'deleted'],
+    [200, daemonSet('a'), 'there'],
+    [200, daemonSet('b'), 'deleted'],
+    [200, daemonSet('a', { deletionTimestamp: '2026-01-01T00:00:00Z' }), 'deleted'],
+  ] as const) {
+    const { world, answers, ask } = following();
+    ask();
+    const asked = world.last(3);
+    assert.equal(asked.path, `${COLLECTION}/leasehold`);
+    asked.json(body, status);
+    assert.deepEqual(answers, [expected]);
+  }
+});
+
+test('who may not ask, or hears nothing of use, knows nothing', () => {
+  for (const [status, body] of [
+    [401, {}],
+    [403, {}],
+    [500, {}],
+    [200, { kind: 'Status' }],
+  ] as const) {
+    const { world, watch, answers, ask } = following();
+    ask();
+    world.last(3).json(body, status);
+    assert.deepEqual([answers, watch.state], [['unknown'], 'there'], `${status}`);
+  }
+});
+
+test('a problem of the API is told once, and its end', () => {
+  const { world, problems } = watched();
+  world.last(1).json({}, 403);
+  world.pass(5000);
+  world.last(2).json({}, 403);
+  world.pass(10_000);
+  world.last(3).json(listOf(daemonSet('a')));
+  world.pass(0);
+  assert.deepEqual(problems, ['status 403', undefined]);
+});
