@@ -70,5 +70,11 @@ e2e: TESTS = e2e/*.test.ts
 e2e: build
 	@sh scripts/e2e.sh '$(TESTS)'
 
+# The schemas of the code, and deploy/install*.yaml by Helm (HELM=PROGRAM).
+.PHONY: deploy
+deploy: build
+	@$(NODE) scripts/generate-schema.ts
+	@$(NODE) scripts/deploy.ts
+
 clean:
 	rm -rf dist node_modules

@@ -8,7 +8,7 @@ import { CHAINED_KEYS, IPV4_PATTERN, leaseholdEntries, STANDARD_KEYS } from '../
 import { CNI_VERSIONS } from '../src/cni/spec/versions.ts';
 import { allOptions } from '../src/wire/dhcp4/options.ts';
 
-type Properties = Readonly<Record<string, JsonSchema>>;
+export type Properties = Readonly<Record<string, JsonSchema>>;
 
 const OPTION_NAMES = allOptions().flatMap(({ code, name, aliases }) =>
   [name, ...(aliases ?? [])].map((known) => ({ code, known })),
@@ -35,7 +35,7 @@ function orNull(...forms: readonly JsonSchema[]): JsonSchema {
 const CONDITION = ['if', 'then', 'else'];
 
 /** Put together by names: an object that is written down with a "then" is taken for a promise. */
-function when(
+export function when(
   ...parts: readonly [condition: JsonSchema, so: JsonSchema, otherwise?: JsonSchema]
 ): JsonSchema {
   return Object.fromEntries(parts.map((part, at) => [CONDITION[at] ?? '', part]));
@@ -44,7 +44,7 @@ function when(
 const NULLABLE_TEXT: JsonSchema = orNull({ type: 'string' });
 
 /** The exchange sets some options itself; the client identifier has a key of its own. */
-const DEFINITIONS: Properties = {
+export const DEFINITIONS: Properties = {
   option: optionName(),
   optionToProvide: optionName(OWN_OPTIONS),
   optionToSend: optionName(new Set([...OWN_OPTIONS, CLIENT_IDENTIFIER])),
@@ -57,7 +57,7 @@ const ADDRESSES = orNull({
 });
 
 /** What the schema of the code leaves to functions of its own (src/cni/dhcp/). */
-const READ_BY_HAND: Readonly<Record<string, JsonSchema>> = {
+export const READ_BY_HAND: Readonly<Record<string, JsonSchema>> = {
   fqdn: orNull(
     { type: 'string' },
     {
@@ -116,7 +116,7 @@ const READ_BY_HAND: Readonly<Record<string, JsonSchema>> = {
   }),
 };
 
-function described(
+export function described(
   properties: JsonSchema['properties'],
   texts: Readonly<Record<string, Described>>,
   instead: Readonly<Record<string, JsonSchema>> = {},
@@ -148,7 +148,7 @@ const STANDARD: Readonly<Record<string, JsonSchema | boolean>> = {
   prevResult: { type: ['object', 'null'] },
 };
 
-function pluginSchema(): JsonSchema {
+export function pluginSchema(): JsonSchema {
   const { properties } = toJsonSchema(v.object(leaseholdEntries), { typeMode: 'input', errorMode: 'ignore' });
   const dhcp = properties?.['dhcp'];
   const inDhcp = typeof dhcp === 'object' ? dhcp.properties : {};
@@ -201,6 +201,28 @@ function pluginSchema(): JsonSchema {
   };
 }
 
+/** Of a plugin of any type. */
+export const ANY_PLUGIN: JsonSchema = {
+  type: 'object',
+  required: ['type'],
+  properties: { type: { type: 'string' } },
+  ...when({ properties: { type: { const: 'leasehold' } } }, { $ref: '#/definitions/plugin' }),
+};
+
+export function listSchema(): JsonSchema {
+  return {
+    title: 'A list of plugins',
+    type: 'object',
+    properties: {
+      cniVersion: STANDARD['cniVersion'] ?? true,
+      cniVersions: STANDARD['cniVersions'] ?? true,
+      name: STANDARD['name'] ?? true,
+      plugins: { type: 'array', minItems: 1, items: ANY_PLUGIN },
+    },
+    required: ['cniVersion', 'name', 'plugins'],
+  };
+}
+
 /** Of a .conflist with plugins of any types, or of one plugin alone. */
 export function leaseholdSchema(): JsonSchema {
   return {
@@ -215,26 +237,7 @@ export function leaseholdSchema(): JsonSchema {
     definitions: {
       ...DEFINITIONS,
       plugin: pluginSchema(),
-      list: {
-        title: 'A list of plugins',
-        type: 'object',
-        properties: {
-          cniVersion: STANDARD['cniVersion'] ?? true,
-          cniVersions: STANDARD['cniVersions'] ?? true,
-          name: STANDARD['name'] ?? true,
-          plugins: {
-            type: 'array',
-            minItems: 1,
-            items: {
-              type: 'object',
-              required: ['type'],
-              properties: { type: { type: 'string' } },
-              ...when({ properties: { type: { const: 'leasehold' } } }, { $ref: '#/definitions/plugin' }),
-            },
-          },
-        },
-        required: ['cniVersion', 'name', 'plugins'],
-      },
+      list: listSchema(),
     },
   };
 }

@@ -17,17 +17,17 @@ import { nearest } from './base/nearest.ts';
 import { SERVICE_PREFIX_MIN } from './node/host/node-lan.ts';
 
 /** Networks that routes are kept out of: services, nodes, other clusters. Each is compared with every route. */
-const MOST_PROTECTED = 256;
+export const MOST_PROTECTED = 256;
 /** The networks of all LANs on which the node has pods and no address of its own. */
-const MOST_LAN = 16;
+export const MOST_LAN = 16;
 /** A cluster has one service network of each family, or a few. Each pod has a route to each. */
-const MOST_SERVICES = 16;
+export const MOST_SERVICES = 16;
 /** The longest DNS name (RFC 1035 2.3.4): more than any cluster or node is called. */
-const MAX_NAME = 253;
-const MAX_KEY = 1024;
+export const MAX_NAME = 253;
+export const MAX_KEY = 1024;
 /** PATH_MAX of linux/limits.h, without its last zero byte. */
-const MAX_PATH = 4095;
-const MAX_SECONDS = 86_400;
+export const MAX_PATH = 4095;
+export const MAX_SECONDS = 86_400;
 
 const positive = v.pipe(
   v.number(),
@@ -87,7 +87,7 @@ const serviceNetwork = v.pipe(
 const DEFAULT_DEADLINE_SECONDS = 30;
 
 /** The keys of "dhcp" that only the daemon has; the others are those of the `ipam` section. */
-const daemonDhcp = {
+export const daemonDhcp = {
   deadlineSeconds: v.optional(positive, DEFAULT_DEADLINE_SECONDS),
   carrierWaitSeconds: v.optional(positive, 5),
   mac: v.optional(v.picklist(MAC_POLICIES), 'random'),
@@ -95,7 +95,8 @@ const daemonDhcp = {
 
 const identity = { cluster: v.optional(textUpTo(MAX_NAME)), key: v.optional(textUpTo(MAX_KEY)) };
 
-const entries = {
+/** All keys of the file, for the JSON Schema that is shipped as well. */
+export const configEntries = {
   dhcp: v.optional(v.object(daemonDhcp), {}),
   identity: v.optional(v.object(identity), {}),
   protect: v.optional(
@@ -119,7 +120,7 @@ const entries = {
   ),
 };
 
-const Shape = v.object(entries);
+const Shape = v.object(configEntries);
 
 const KEYS = {
   dhcp: [...Object.keys(daemonDhcp), ...DHCP_KEYS],
@@ -163,7 +164,7 @@ export function readServiceFlag(text: string): Cidr<Ipv4> {
 
 /** Throws CniError that names the key. */
 function read(file: JsonObject): DaemonConfig {
-  refuseUnknown(file, Object.keys(entries), '');
+  refuseUnknown(file, Object.keys(configEntries), '');
   for (const [section, known] of Object.entries(KEYS)) {
     const inner = file[section] ?? {};
     // valibot takes an array for an object.

@@ -3,11 +3,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ClusterNetworks } from '../../src/kube/cluster-networks.ts';
+import { grantsOf, objectsIn } from '../deploy/support/manifest.ts';
 import { ROOT } from '../support/leasehold.ts';
 import { listOf, serviceCidr, SimWorld } from './support/world.ts';
 
 const PATH =
   /^\/(?:api\/v1|apis\/(?<group>[^/]+)\/v1)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<resource>[^/?]+)(?:\/(?<name>[^/?]+))?(?:\?(?<query>.*))?$/;
+
+/** The agent's own DaemonSet, which no client of the networks asks for. */
+const OF_THE_AGENT = ['get', 'list', 'watch'].map((verb) => `${verb} daemonsets.apps kube-system leasehold`);
 
 /** What RBAC is asked for a request: "list servicecidrs.networking.k8s.io". */
 function permissionOf(path: string): string {
@@ -16,29 +20,7 @@ function permissionOf(path: string): string {
   return [verb, `${resource}.${group}`, namespace, name].filter((part) => part !== undefined).join(' ');
 }
 
-/** `key: [a, b]`. */
-function words(text: string, key: string): readonly string[] {
-  const list = new RegExp(`\\b${key}: \\[([^\\]]*)\\]`).exec(text)?.[1] ?? '';
-  return list.replaceAll('"', '').split(', ');
-}
-
-/** All that the YAML of the page grants. */
-function grantedBy(page: string): readonly string[] {
-  const yaml = /```yaml\n([^]*?)```/.exec(page)?.[1] ?? '';
-  return yaml.split('---\n').flatMap((document) => {
-    const namespace = /^kind: Role\nmetadata: .*namespace: ([a-z-]+)/m.exec(document)?.[1];
-    return [...document.matchAll(/^ {2}- \{.*\}$/gm)].flatMap(([rule]) =>
-      words(rule, 'verbs').map((verb) =>
-        [verb, `${words(rule, 'resources')[0] ?? ''}.${words(rule, 'apiGroups')[0] ?? ''}`, namespace]
-          .concat(rule.includes('resourceNames') ? words(rule, 'resourceNames') : [])
-          .filter((part) => part !== undefined)
-          .join(' '),
-      ),
-    );
-  });
-}
-
-test('docs/kubernetes.md grants exactly what the client asks', () => {
+test('docs/kubernetes.md grants exactly what the client asks, and the agent', () => {
   const world = new SimWorld();
   const client = new ClusterNetworks({ world, answered: () => undefined, problem: () => undefined });
   client.start();
@@ -49,5 +31,6 @@ test('docs/kubernetes.md grants exactly what the client asks', () => {
   const asked = world.asked.map(({ path }) => permissionOf(path));
   assert.equal(asked.length, 4);
   const page = readFileSync(join(ROOT, 'docs', 'kubernetes.md'), 'utf8');
-  assert.deepEqual(grantedBy(page).toSorted(), asked.toSorted());
+  const block = /```yaml\n(apiVersion: v1\nkind: ServiceAccount[^]*?)```/.exec(page)?.[1] ?? '';
+  assert.deepEqual(grantsOf(objectsIn(block)), [...asked, ...OF_THE_AGENT].toSorted());
 });

@@ -74,6 +74,9 @@ const lengthOf = (value: Json): number | undefined => (Array.isArray(value) ? va
 const textLengthOf = (value: Json): number | undefined =>
   typeof value === 'string' ? Array.from(value).length : undefined;
 
+const keysOf = (value: Json): number | undefined =>
+  isJsonObject(value) ? Object.keys(value).length : undefined;
+
 const CHECKS: Readonly<Record<string, Check>> = {
   $ref: (rule, value, at, root) => {
     const name = textOf(rule).replace('#/definitions/', '');
@@ -92,9 +95,14 @@ const CHECKS: Readonly<Record<string, Check>> = {
     failing(typeof value === 'string' && !new RegExp(textOf(rule), 'u').test(value), at, 'has another form'),
   minimum: bound('is less than', (size, limit) => size < limit, numberOf),
   maximum: bound('is more than', (size, limit) => size > limit, numberOf),
+  exclusiveMinimum: bound('is not more than', (size, limit) => size <= limit, numberOf),
   minItems: bound('has fewer than', (size, limit) => size < limit, lengthOf),
   maxItems: bound('has more than', (size, limit) => size > limit, lengthOf),
   maxLength: bound('is longer than', (size, limit) => size > limit, textLengthOf),
+  minLength: bound('is shorter than', (size, limit) => size < limit, textLengthOf),
+  maxProperties: bound('has more keys than', (size, limit) => size > limit, keysOf),
+  uniqueItems: (_rule, value, at) =>
+    failing(new Set(list(value).map(textOf)).size < list(value).length, at, 'has an entry twice'),
   items: (rule, value, at, root) =>
     list(value).flatMap((one, index) => problemsOf(rule, one, root, `${at}[${index}]`)),
   required: (rule, value, at) =>

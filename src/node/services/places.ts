@@ -30,6 +30,8 @@ export const CLUSTER_PLACES: ClusterPlaces = {
     { path: `${MICROK8S}/credentials/kubelet.config`, distribution: 'microk8s' },
     { path: '/var/lib/k0s/kubelet.conf', distribution: 'k0s' },
     { path: '/etc/kubernetes/kubelet.conf', distribution: 'kubeadm' },
+    // Talos, whose default service network is kubeadm's.
+    { path: '/etc/kubernetes/kubeconfig-kubelet', distribution: 'kubeadm' },
     { path: '/var/lib/kubelet/kubeconfig', distribution: 'kubeadm' },
   ],
   kubeletConfigs: ['/var/lib/kubelet/config.yaml', '/var/lib/k0s/kubelet-config.yaml'],
