@@ -17,7 +17,7 @@ import {
   startProxy,
   writeNodeFiles,
 } from './kube-programs.ts';
-import { createLan, removeLan } from './lan.ts';
+import { createLan } from './lan.ts';
 import { installLeasehold } from './leasehold.ts';
 import { leftovers } from './leftovers.ts';
 import { startContainerd } from './node-runtime.ts';
@@ -156,7 +156,7 @@ export class Cluster implements AsyncDisposable {
       }
     }
     try {
-      await removeLan(this.lan);
+      await this.lan.resources[Symbol.asyncDispose]();
     } catch (error) {
       failures.push(error);
     }
