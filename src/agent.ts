@@ -4,19 +4,19 @@ import { Keeper } from './agent/keeper.ts';
 import { removeAll, removeNetworks, type RemovalParts } from './agent/removal.ts';
 import { networkWish, pluginWish, type Wish } from './agent/wishes.ts';
 import { OwnDaemonSet } from './agent-daemon-set.ts';
+import { tryLocks, waitForLocks } from './agent-locks.ts';
 import { type Health, openProbe } from './agent-probe.ts';
 import { LIST_VERSIONS } from './cni/spec/versions.ts';
 import { runDaemon, type DaemonLife, type DaemonOptions } from './daemon.ts';
 import { loadConfig, readOwn } from './daemon-config.ts';
+import { unfit } from './daemon-fitness.ts';
 import { stopSignal } from './daemon-signals.ts';
-import { tryToLockStateDir } from './daemon-state.ts';
 import { undoHostLocked } from './host-undo.ts';
 import { now } from './kernel/clock.ts';
-import { type FileLock, lockNetworkNamespace } from './kernel/file-lock.ts';
+import type { FileLock } from './kernel/file-lock.ts';
 import { openTimers } from './kernel/timers.ts';
 import { readManifest } from './install/manifest.ts';
 import { DROP_IN_NAMES } from './install/plan.ts';
-import { tryToClaimSocket } from './listen.ts';
 import { createLog } from './observe/log.ts';
 
 export type AgentOptions = DaemonOptions & {
@@ -35,8 +35,6 @@ export type AgentOptions = DaemonOptions & {
 const STOP_LIMIT_MS = 25_000;
 /** Calls that are under way may end; whoever calls meanwhile is told to wait, and does so for 5 s (relay.c). */
 const CALLS_PATIENCE_MS = 3000;
-/** How often a standby tries the locks: a trial is three system calls. */
-const TRIAL_MS = 20;
 /** What a standby of a deleted DaemonSet waits for the one before it to be done. */
 const REMOVAL_PATIENCE_MS = 15_000;
 
@@ -47,7 +45,8 @@ type State = 'starting' | 'standby' | 'serving' | 'stopping';
 
 /**
  * The daemon, and what it needs on the node: plugins and network configuration. Where another agent serves the node, it stands
- * by and takes over when that one ends. `early`: the claim of the socket, where it was free. Gives the exit status. Throws an Error for what a person can mend.
+ * by and takes over when that one ends. `early`: the claim of the socket, where it was free. Gives the exit status. Throws an
+ * Error for what a person can mend.
  */
 export async function runAgent(options: AgentOptions, early: FileLock | undefined): Promise<number> {
   const { stateDir } = options;
@@ -65,10 +64,12 @@ export async function runAgent(options: AgentOptions, early: FileLock | undefine
   let state: State = 'starting';
   let fitness: (() => Promise<string | undefined>) | undefined;
   const health = async (): Promise<Health> => {
-    if (state === 'standby') return { isWell: true, text: 'standby, ready to take over' };
-    if (state !== 'serving') return { isWell: false, text: `the agent is ${state}` };
-    const problem = keeper.problem ?? (await fitness?.());
-    return { isWell: problem === undefined, text: problem ?? 'ready' };
+    if (state === 'starting' || state === 'stopping') return { isWell: false, text: `the agent is ${state}` };
+    // A standby that could not serve must not be what an update goes on for.
+    const isStandby = state === 'standby';
+    const problem = isStandby ? (keeper.problemAhead ?? unfit()) : (keeper.problem ?? (await fitness?.()));
+    const well = isStandby ? 'standby, ready to take over' : 'ready';
+    return { isWell: problem === undefined, text: problem ?? well };
   };
   const live = (): Health =>
     keeper.isStuck ? { isWell: false, text: keeper.problem ?? '' } : { isWell: true, text: 'live' };
@@ -158,49 +159,6 @@ function removalOf(options: AgentOptions, say: (line: string) => void): RemovalP
 
 function foldersOf({ cniBinDir, cniConfDir }: AgentOptions): RemovalParts['folders'] {
   return { plugin: cniBinDir, network: cniConfDir };
-}
-
-/** All locks of a daemon, as soon as they are free; undefined: it was stopped, or `patienceMs` is over. */
-async function waitForLocks(
-  options: AgentOptions,
-  how: {
-    readonly early: FileLock | undefined;
-    readonly stopped: Promise<unknown>;
-    readonly patienceMs: number;
-  },
-  waiting: () => void,
-): Promise<FileLock | undefined> {
-  const { early, stopped, patienceMs } = how;
-  const end = now() + patienceMs;
-  let isOver = false;
-  void stopped.then(() => (isOver = true));
-  for (let isFirst = true; ; isFirst = false) {
-    const locks = tryLocks(options, isFirst ? early : undefined);
-    if (locks !== undefined) return locks;
-    if (isFirst) waiting();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, TRIAL_MS);
-    await Promise.race([promise, stopped]);
-    clearTimeout(timer);
-    if (isOver || now() >= end) return undefined;
-  }
-}
-
-/** The socket's first: the relay sees by it that a daemon is on its way. Throws an Error for what is not merely taken. */
-function tryLocks({ socketPath, stateDir }: AgentOptions, early?: FileLock): FileLock | undefined {
-  const held: FileLock[] = [];
-  const release = (): void => {
-    for (const lock of held.toReversed()) lock.release();
-  };
-  const take = (lock: FileLock | undefined): boolean => {
-    if (lock === undefined) release();
-    else held.push(lock);
-    return lock !== undefined;
-  };
-  if (!take(early ?? tryToClaimSocket(socketPath)) || !take(tryToLockStateDir(stateDir))) return undefined;
-  const node = lockNetworkNamespace();
-  if (!node.ok && node.error.code !== 'EWOULDBLOCK') throw node.error;
-  return take(node.ok ? node.value : undefined) ? { release } : undefined;
 }
 
 function wishesOf(options: AgentOptions): readonly Wish[] {

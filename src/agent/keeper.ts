@@ -74,6 +74,11 @@ export class Keeper {
     return this.#problem?.text;
   }
 
+  /** What would be in the way of a start, for who stands by. */
+  get problemAhead(): string | undefined {
+    return (this.#folders.plugin.problem() ?? this.#folders.network.problem())?.text;
+  }
+
   /** Only another process can mend it. */
   get isStuck(): boolean {
     return this.#problem?.isStuck === true;
@@ -81,6 +86,8 @@ export class Keeper {
 
   /** Takes away what earlier agents put and this one does not want, puts the rest, and keeps it so until `close`. */
   start(): void {
+    // Another agent may have gone on while this one stood by.
+    this.#record = readRecord(this.#parts.stateDir);
     this.#try(() => this.#takeAwayUnwanted());
     this.look();
   }

@@ -57,9 +57,20 @@ export async function removeAll(parts: RemovalParts): Promise<readonly string[]>
   return [...left, ...failed];
 }
 
-function removeFile({ folders, say, before }: RemovalParts, file: KeptFile): readonly string[] {
-  const path = join(folders[file.place], file.name);
-  before?.(`remove ${path}`);
+/** What the file system refuses keeps nothing else from going. */
+function removeFile(parts: RemovalParts, file: KeptFile): readonly string[] {
+  const path = join(parts.folders[file.place], file.name);
+  parts.before?.(`remove ${path}`);
+  try {
+    return removeAt(path, parts, file);
+  } catch (error) {
+    if (!hasCode(error)) throw error;
+    parts.say(`${path} cannot be removed: ${error.message}`);
+    return [path];
+  }
+}
+
+function removeAt(path: string, { say }: RemovalParts, file: KeptFile): readonly string[] {
   removeRenamed(path, file);
   const outcome = undo(path, file.ours, file.isKept ? keptNameOf(path) : undefined);
   switch (outcome) {

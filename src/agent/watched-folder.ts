@@ -25,24 +25,49 @@ export class WatchedFolder {
 
   /** Makes it where it is missing, and watches the one that is there now. `made` is called before it is made. */
   ready(made: () => void): FolderProblem | undefined {
-    try {
-      if (statSync(this.path, { throwIfNoEntry: false }) === undefined) {
+    return this.#attempt(() => {
+      if (!this.#isThere) {
         made();
         this.close();
         mkdirSync(this.path, { recursive: true, mode: FOLDER_MODE });
       }
-      const { dev, ino, birthtimeMs, nlink } = statSync(this.path);
-      if (nlink === 0) {
-        const text = `${this.path}: the node's folder was removed while it is mounted here: this container has to be started anew`;
-        return { text, isStuck: true };
-      }
-      accessSync(this.path, constants.W_OK | constants.X_OK);
+      const problem = this.#look();
+      if (problem !== undefined) return problem;
+      const { dev, ino, birthtimeMs } = statSync(this.path);
       const folder = `${dev}:${ino}:${birthtimeMs}`;
       if (folder !== this.#watched || this.#watcher === undefined) this.#watch(folder);
       return undefined;
+    });
+  }
+
+  /** What would be in the way, for who does nothing yet. */
+  problem(): FolderProblem | undefined {
+    return this.#attempt(() => (this.#isThere ? this.#look() : undefined));
+  }
+
+  get #isThere(): boolean {
+    return statSync(this.path, { throwIfNoEntry: false }) !== undefined;
+  }
+
+  #look(): FolderProblem | undefined {
+    if (statSync(this.path).nlink === 0) {
+      const text = `${this.path}: the node's folder was removed while it is mounted here: this container has to be started anew`;
+      return { text, isStuck: true };
+    }
+    accessSync(this.path, constants.W_OK | constants.X_OK);
+    return undefined;
+  }
+
+  #attempt(act: () => FolderProblem | undefined): FolderProblem | undefined {
+    try {
+      return act();
     } catch (error) {
       if (!hasCode(error)) throw error;
-      const text = `${this.path} cannot be written to (${error.message}): mount the node's folder there, read-write`;
+      const remedy =
+        error.code === 'EACCES'
+          ? 'it has to be owned by root, for this container has no power over files of others (chown root)'
+          : "mount the node's folder there, read-write";
+      const text = `${this.path} cannot be written to (${error.message}): ${remedy}`;
       return { text, isStuck: false };
     }
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { visible } from '../base/outside-text.ts';
 import { type Cidr, formatCidr, networkOf, parseCidr } from '../base/cidr.ts';
@@ -5,7 +6,8 @@ import { isIpv4 } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { JsonObject } from '../base/json.ts';
 import { describePlan, install } from '../install/install.ts';
-import { readManifest } from '../install/manifest.ts';
+import { lstatOf } from '../install/fingerprint.ts';
+import { AGENT_RECORD, readManifest } from '../install/manifest.ts';
 import { type InstallOptions, planInstall, STATE_FOLDER } from '../install/plan.ts';
 import type { ServiceManager } from '../install/service.ts';
 import { hostFolder } from '../install/host-path.ts';
@@ -53,6 +55,11 @@ export function installCommand(parts: InstallParts): Command {
       const manifest = readManifest(stateDir.base, stateDir.path);
       if (manifest?.phase === 'removing') {
         throw new Error('an uninstall was interrupted here: run "leasehold uninstall" again first');
+      }
+      if (lstatOf(join(stateDir.path, AGENT_RECORD)) !== undefined) {
+        throw new Error(
+          `the agent of a DaemonSet has this node (${join(stateDir.path, AGENT_RECORD)}): delete the DaemonSet, or keep its pods off this node and run "leasehold agent --remove", first`,
+        );
       }
       const plan = planInstall(options, { tree: parts.tree, version: parts.version() }, manifest);
       const refusals = [

@@ -187,6 +187,17 @@ test('a newer agent knows what an older one put, and takes away what it does not
   node.assertKept();
   assert.equal(readFileSync(node.plugin(KEPT_DHCP), 'utf8'), 'the Go plugin');
   next.close();
+  // Made before the other one has put anything, as a standby is.
+  const fresh = new Node(t).settled();
+  const standby = fresh.keeper(t);
+  const first = fresh.keeper(t, { relay: 'an old relay' });
+  first.start();
+  first.close();
+  standby.start();
+  standby.close();
+  await fresh.remove();
+  assert.deepEqual(fresh.snapshot(), before);
+
   const other = node.keeper(t, {
     wishes: [pluginWish('leasehold', Buffer.from(RELAY)), networkWish('03-lan.conflist', NETWORK)],
   });

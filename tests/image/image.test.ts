@@ -7,6 +7,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { cidr } from '../../src/base/cidr.ts';
+import { parseNetworkList } from '../../src/lab/cni-conf.ts';
+import { CniRuntime } from '../../src/lab/cni-runtime.ts';
+import { waitUntilReady } from '../../src/lab/long-process.ts';
 import { createPod } from '../../src/lab/pods.ts';
 import { CommandError, run } from '../../src/lab/process.ts';
 import { addressIn, macvlan, networkOf } from '../plugins/support/site.ts';
@@ -27,7 +30,7 @@ const PROGRAMS = [
   /^lib\/\w+-linux-gnu\/lib(atomic|c|dl|gcc_s|m|pthread|stdc\+\+)\.so\.\d$/,
   /^usr\/bin\/node$/,
   /^usr\/lib\/leasehold\/app\/(koffi\.node|leasehold\.mjs)$/,
-  /^usr\/lib\/leasehold\/dist\/cni\/leasehold$/,
+  /^usr\/lib\/leasehold\/dist\/cni\/leasehold(-probe)?$/,
 ];
 const LINKS = [
   'usr/bin/leasehold',
@@ -167,6 +170,35 @@ describe('the image', { skip: NEEDS_ROOT }, () => {
     const address = addressIn((await daemon.runtime.add(network, pod.attachment)).result);
     await lan.node.namespace.run(['ping', '-c', '1', '-W', '2', address]);
     await daemon.runtime.del(network, pod.attachment);
+  });
+
+  test('runs so as an agent: what it puts on the node serves a pod, and its probe answers', async (t) => {
+    const lan = await homeLan(t, { hosts: { node: { address: cidr('192.168.2.126/24') } } });
+    const root = rootOf(NATIVE);
+    const here = (name: string): string => join(lan.folder, name);
+    for (const name of ['bin', 'conf']) await mkdir(here(name));
+    const env = { ...environmentOf(image.config(NATIVE)), LEASEHOLD_PROBE_SOCKET: here('probe/probe.sock') };
+    const folders = ['--cni-bin-dir', here('bin'), '--cni-conf-dir', here('conf')];
+    const paths = ['--socket', here('run/d.sock'), '--state-dir', here('state')];
+    const agent = await lan.node.namespace.start(
+      [...inImage(root, lan.folder), '/usr/bin/leasehold', 'agent', ...paths, ...folders],
+      { name: 'agent', logFile: here('agent.log'), env },
+      lan.resources,
+    );
+    const probe = [...inImage(root, lan.folder), '/usr/lib/leasehold/dist/cni/leasehold-probe', 'ready'];
+    await waitUntilReady(
+      agent,
+      async () => (await lan.node.namespace.runToEnd(probe, { env })).stdout === 'ready\n',
+    );
+    const runtime = new CniRuntime({
+      place: lan.node.namespace,
+      binDirs: [here('bin')],
+      env: { LEASEHOLD_SOCKET: here('run/d.sock') },
+    });
+    const network = parseNetworkList(await readFile(here('conf/05-leasehold.conflist'), 'utf8'));
+    const pod = await createPod('pod', lan);
+    assert.match(addressIn((await runtime.add(network, pod.attachment)).result), /^192\.168\.2\./);
+    await runtime.del(network, pod.attachment);
   });
 
   test('an error names the source, not the bundle', async () => {

@@ -49,6 +49,17 @@ describe('leasehold install and uninstall', () => {
     assert.equal((await run(['find', join(root, 'var/lib')])).trim(), join(root, 'var/lib'));
   });
 
+  test('leave a node alone that the agent of a DaemonSet has', async (t) => {
+    const root = temporaryFolder(t);
+    const state = join(root, 'var/lib/leasehold');
+    mkdirSync(state, { recursive: true });
+    writeFileSync(join(state, 'agent.json'), '{"version":1,"files":[],"folders":[]}');
+    const refused = await leasehold('install', '--root', root);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /the agent of a DaemonSet has this node .*leasehold agent --remove/);
+    assert.equal((await run(['find', root, '-type', 'f'])).trim(), join(state, 'agent.json'));
+  });
+
   test('refuse what cannot be meant', async (t) => {
     const root = temporaryFolder(t);
     const cases = [

@@ -16,7 +16,11 @@ export const guardCheck: Check = {
     const services = daemon.host?.services ?? view.services.map(({ network }) => formatCidr(network));
     // Without a shim nothing of ours is in use, and without networks there is nothing to keep off.
     if (shimsOf(view).length === 0 || services.length === 0) return [];
-    if (firewall.kind === 'unknown') return [noNft(firewall.why)];
+    if (firewall.kind === 'unknown') {
+      // The daemon needs no nft: it asks the kernel itself, and says what is wrong with its table (host-problem).
+      const isLookedAfter = daemon.state === 'ready' && daemon.host !== undefined;
+      return [isLookedAfter ? unseen(firewall.why) : noNft(firewall.why)];
+    }
     if (firewall.tables.includes(GUARD)) return [];
     return [
       {
@@ -45,6 +49,17 @@ function noNft(why: string): Finding {
     title: 'nothing keeps service traffic off the LAN, because nft cannot be used on this node',
     evidence: [why],
     remedy: ['install nftables (apt install nftables), and load its module: modprobe nf_tables'],
+  };
+}
+
+/** As in the image, which has no nft. */
+function unseen(why: string): Finding {
+  return {
+    id: 'firewall-unseen',
+    severity: 'note',
+    title: "the node's packet filter cannot be looked at from here",
+    evidence: [why, `the daemon looks after its own table, ${GUARD}; those of others are not known`],
+    remedy: ['on the node: nft list ruleset'],
   };
 }
 

@@ -71,8 +71,11 @@ test('service networks to be guarded, and no nft to do it with', async () => {
     firewall: () => Promise.resolve({ kind: 'unknown', why: 'nft is not installed' }),
   };
   const host = { uplinks: [], services: ['10.43.0.0/16'], problems: [], nested: [], fights: [] };
-  const [finding] = await findingsOf(more, { ...READY, host });
-  assert.deepEqual([finding?.id, finding?.evidence], ['nft-missing', ['nft is not installed']]);
+  const [unseen] = await findingsOf(more, { ...READY, host });
+  assert.deepEqual([unseen?.id, unseen?.severity], ['firewall-unseen', 'note']);
+  const unfit = await findingsOf(more, { ...READY, state: 'unfit', host });
+  const missing = unfit.find(({ id }) => id === 'nft-missing');
+  assert.deepEqual([missing?.severity, missing?.evidence], ['error', ['nft is not installed']]);
 });
 
 test('the interface of a pod that is gone: what keeps its lease, and how it is found', async () => {
