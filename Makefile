@@ -64,17 +64,17 @@ dist: build
 image: build
 	@sh scripts/image.sh
 
-# The schemas of the code, and deploy/install*.yaml by Helm (HELM=PROGRAM).
-.PHONY: deploy
-deploy: build
-	@$(NODE) scripts/generate-schema.ts
-	@$(NODE) scripts/deploy.ts
-
 # The tests with real container runtimes and a real Kubernetes: make e2e TESTS=e2e/cluster.test.ts for one file.
 .PHONY: e2e
 e2e: TESTS = e2e/*.test.ts
 e2e: build
 	@sh scripts/e2e.sh '$(TESTS)'
+
+# The schemas of the code, and deploy/install*.yaml by Helm (HELM=PROGRAM).
+.PHONY: deploy
+deploy: build
+	@$(NODE) scripts/generate-schema.ts
+	@$(NODE) scripts/deploy.ts
 
 clean:
 	rm -rf dist node_modules

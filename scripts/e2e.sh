@@ -13,7 +13,7 @@ pattern=${1:-e2e/*.test.ts}
 }
 # Servers and clients of the LAN, what kube-proxy calls, certificates.
 sh scripts/install-debian.sh iproute2 iputils-ping util-linux dnsmasq-base kea-dhcp4-server udhcpc nftables iptables conntrack \
-  kmod openssl procps
+  openssl procps
 sh scripts/e2e-programs.sh
 
 # The image is of this checkout: made again when something that is in it is newer.

@@ -9,6 +9,7 @@ import { Kubectl } from './kubectl.ts';
 import {
   API_SERVICE,
   apiUrl,
+  changeProxyMode,
   type ProxyMode,
   startApiServer,
   startControllers,
@@ -16,7 +17,7 @@ import {
   startProxy,
   writeNodeFiles,
 } from './kube-programs.ts';
-import { createLan, removeLan } from './lan.ts';
+import { createLan } from './lan.ts';
 import { installLeasehold } from './leasehold.ts';
 import { leftovers } from './leftovers.ts';
 import { startContainerd } from './node-runtime.ts';
@@ -47,7 +48,7 @@ export class Cluster implements AsyncDisposable {
   readonly nodes: readonly Node[];
   readonly kubectl: Kubectl;
   readonly #pki: Pki;
-  readonly #proxyMode: ProxyMode;
+  #proxyMode: ProxyMode;
 
   private constructor(lan: HomeLan, proxyMode: ProxyMode) {
     this.lan = lan;
@@ -126,6 +127,12 @@ export class Cluster implements AsyncDisposable {
     });
   }
 
+  /** kube-proxy in another mode on all nodes, now and after each boot. */
+  async setProxyMode(mode: ProxyMode): Promise<void> {
+    this.#proxyMode = mode;
+    for (const node of this.nodes) await changeProxyMode(node, mode);
+  }
+
   async #start(install: (cluster: Cluster) => Promise<void>): Promise<void> {
     await this.#pki.issue(identities());
     await writeFile(
@@ -149,7 +156,7 @@ export class Cluster implements AsyncDisposable {
       }
     }
     try {
-      await removeLan(this.lan);
+      await this.lan.resources[Symbol.asyncDispose]();
     } catch (error) {
       failures.push(error);
     }

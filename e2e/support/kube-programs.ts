@@ -40,7 +40,19 @@ export async function writeNodeFiles(
     await node.copyFile(pki.path(file), `${PKI}/${file}`);
   }
   await node.writeFile(`${KUBERNETES}/kubelet.yaml`, kubeletConfiguration());
-  await node.writeFile(`${KUBERNETES}/proxy.yaml`, proxyConfiguration(node, proxyMode));
+  await writeProxyConfiguration(node, proxyMode);
+}
+
+async function writeProxyConfiguration(node: Node, mode: ProxyMode): Promise<void> {
+  await node.writeFile(`${KUBERNETES}/proxy.yaml`, proxyConfiguration(node, mode));
+}
+
+/** kube-proxy in another mode: what it made in the one before is taken away, as it does itself with --cleanup. */
+export async function changeProxyMode(node: Node, mode: ProxyMode): Promise<void> {
+  await node.stop('kube-proxy');
+  await node.run(['kube-proxy', '--cleanup']);
+  await writeProxyConfiguration(node, mode);
+  await node.restart('kube-proxy');
 }
 
 function pair(name: string): readonly string[] {

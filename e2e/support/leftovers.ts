@@ -3,7 +3,7 @@ import { NETNS_FOLDER } from '../../src/lab/namespace-name.ts';
 
 /**
  * What is still there of a run, by the prefix of its names: namespaces, cgroups, mounts, and processes that have one of these
- * for their root or their folder. Empty when all is gone.
+ * in their command, for their folder or their cgroup. Empty when all is gone.
  */
 export function leftovers(prefix: string, folder: string): readonly string[] {
   const namespaces = existsSync(NETNS_FOLDER) ? readdirSync(NETNS_FOLDER) : [];
@@ -16,7 +16,6 @@ export function leftovers(prefix: string, folder: string): readonly string[] {
     ...cgroups.map((path) => `cgroup ${path}`),
     ...mounts.map((line) => `mount ${line}`),
     ...processesOf(prefix, folder),
-    ...(existsSync(folder) ? [`folder ${folder}`] : []),
   ];
 }
 

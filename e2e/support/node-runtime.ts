@@ -33,14 +33,19 @@ state = "/run/containerd"
 export async function startContainerd(node: Node): Promise<void> {
   await node.writeFile('/etc/containerd/config.toml', CONTAINERD_CONFIG);
   await node.run(['mkdir', '-p', CNI_BIN_DIR, CNI_CONF_DIR]);
-  await node.copyFile(join(GO_PLUGINS, 'loopback'), `${CNI_BIN_DIR}/loopback`);
-  await node.run(['chmod', '755', `${CNI_BIN_DIR}/loopback`]);
+  await installGoPlugin(node, 'loopback');
   await node.start(
     'containerd',
     ['containerd', '--config', '/etc/containerd/config.toml'],
     async () => (await node.runToEnd(['ctr', 'version'])).status === 0,
   );
   await importImages(node);
+}
+
+/** One of the Go plugins, for a node that uses it beside Leasehold. */
+export async function installGoPlugin(node: Node, name: string): Promise<void> {
+  await node.copyFile(join(GO_PLUGINS, name), `${CNI_BIN_DIR}/${name}`);
+  await node.run(['chmod', '755', `${CNI_BIN_DIR}/${name}`]);
 }
 
 async function importImages(node: Node): Promise<void> {

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { run } from '../../src/lab/process.ts';
 
 /** Keys of an elliptic curve: those of RSA take seconds. */
@@ -36,7 +37,7 @@ export class Pki {
     return join(this.folder, file);
   }
 
-  /** A kubeconfig that holds all it needs. JSON is YAML. */
+  /** A kubeconfig that holds all it needs, written as kubeadm does it. */
   async kubeconfig(name: string, server: string): Promise<string> {
     const data = async (file: string): Promise<string> =>
       (await readFile(this.path(file))).toString('base64');
@@ -45,7 +46,7 @@ export class Pki {
       'client-certificate-data': await data(`${name}.crt`),
       'client-key-data': await data(`${name}.key`),
     };
-    return JSON.stringify({
+    return stringify({
       apiVersion: 'v1',
       kind: 'Config',
       'current-context': 'e2e',
