@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as v from 'valibot';
@@ -8,6 +8,7 @@ import { getOverSocket } from '../src/lab/daemon.ts';
 import { killProcess } from '../src/lab/long-process.ts';
 import { ping } from '../src/lab/ping.ts';
 import { waitFor } from '../src/lab/wait.ts';
+import { CNI_BIN } from '../tests/support/leasehold.ts';
 import { criNode, LEASEHOLD_CONFLIST, type CriNode } from './support/cri-node.ts';
 import { startCrio } from './support/crio.ts';
 import { CriError, type Sandbox, type SandboxStatus } from './support/cri.ts';
@@ -276,21 +277,80 @@ void test('CRI-O without a daemon or uplink is NetworkReady=false and says why; 
   await cut('up');
 });
 
+/** Under its name when it is whole: CRI-O reads at each change. */
+async function putFile(file: string, content: object): Promise<void> {
+  await writeFile(`${file}.new`, JSON.stringify(content));
+  await rename(`${file}.new`, file);
+}
+
+/** Makes a change, and waits until CRI-O has read the folder after it and takes this network. */
+async function untilRead({ runtime }: CriNode, network: string, change: () => Promise<void>): Promise<void> {
+  const networks = async (): Promise<readonly string[]> =>
+    [
+      ...(await readFile(runtime.logFile, 'utf8')).matchAll(/Updated default CNI network name to ([^"]*)"/g),
+    ].map(([, name = '']) => name);
+  const before = (await networks()).length;
+  await change();
+  await waitFor(`CRI-O to take ${network}`, async () => (await networks()).slice(before).at(-1) === network, {
+    ...SETTLED,
+    describe: async () => (await networks()).join(' '),
+  });
+}
+
+void test("CRI-O's restart gives a daemon that lost its state the leases back: CHECK takes them up", async (t) => {
+  const node = await criNode(t, { start: startCrio });
+  const { runtime, leasehold } = node;
+  await waitForNetwork(node);
+  const pods = await runPods(runtime, podNames(3));
+  await leasehold.stop();
+  await rm(leasehold.stateDir, { recursive: true });
+  await leasehold.restart();
+  assert.deepEqual(await heldByDaemon(node), []);
+  await runtime.stop();
+  await runtime.start();
+  assert.deepEqual(await statusesOf(node, pods), pods);
+  await waitForLeases(node, pods);
+  await assertAnswer(node, pods);
+  await removePods(runtime, pods);
+  await assertNothingLeft(node);
+});
+
+void test('CRI-O takes the first list whose plugins are there, and its GC ends the pods of every other', async (t) => {
+  const node = await criNode(t, { start: startCrio });
+  const { runtime, cni } = node;
+  await waitForNetwork(node);
+  const plugins = [{ type: 'macvlan', master: 'eth0', ipam: { type: 'dhcp' } }];
+  const bridge = join(cni.conf, '11-crio-ipv4-bridge.conflist');
+  await untilRead(
+    node,
+    'lan',
+    async () => await putFile(bridge, { cniVersion: '1.0.0', name: 'crio', plugins }),
+  );
+  const pod = await runPod(runtime, 'web-0');
+  const plugin = join(cni.bin, 'leasehold');
+  // A plugin that goes is not noticed, but the next change of a file is.
+  await rm(plugin);
+  await untilRead(node, 'crio', async () => await symlink(join(CNI_BIN, 'dhcp'), join(cni.bin, 'other')));
+  await untilRead(node, 'lan', async () => await symlink(join(CNI_BIN, 'leasehold'), plugin));
+  await waitForLeases(node, [pod]);
+  const first = { ...JSON.parse(LEASEHOLD_CONFLIST), name: 'first' };
+  await untilRead(node, 'first', async () => await putFile(join(cni.conf, '00-first.conflist'), first));
+  await assertAnswer(node, [pod]);
+  await runtime.stop();
+  await runtime.start();
+  await waitForNetwork(node);
+  // CRI-O names all its pods as those of the network that comes first; libcni then undoes what it has of the others.
+  await waitForLeases(node, []);
+  assert.equal((await runtime.cri.podSandboxStatus(pod.id)).state, 'SANDBOX_READY');
+});
+
 void test('CRI-O restarted while the daemon is away: pods keep their address in the status where the list has disableCheck', async (t) => {
   const node = await criNode(t, { start: startCrio });
   const { runtime, leasehold, cni } = node;
   await waitForNetwork(node);
   const checked = await runPod(runtime, 'checked');
-  const conflist = join(cni.conf, '05-leasehold.conflist');
-  const timesRead = async (): Promise<number> =>
-    (await readFile(runtime.logFile, 'utf8')).split('Updated default CNI network name').length;
-  const before = await timesRead();
-  await writeFile(
-    `${conflist}.new`,
-    JSON.stringify({ ...JSON.parse(LEASEHOLD_CONFLIST), disableCheck: true }),
-  );
-  await rename(`${conflist}.new`, conflist);
-  await waitFor('CRI-O to read it', async () => (await timesRead()) > before, SETTLED);
+  const list = { ...JSON.parse(LEASEHOLD_CONFLIST), disableCheck: true };
+  await untilRead(node, 'lan', async () => await putFile(join(cni.conf, '05-leasehold.conflist'), list));
   const unchecked = await runPod(runtime, 'unchecked');
   await leasehold.stop();
   await runtime.stop();
