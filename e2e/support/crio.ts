@@ -21,7 +21,7 @@ type Place = CniFolders & {
   readonly policy: string;
 };
 
-/** What is not said is its default: network namespaces are pinned in /var/run/netns, and the node has a /run of its own. */
+/** What is not said is its default. Network namespaces are pinned in `namespaces_dir`/netns. */
 function configuration({ root, runRoot, state, socket, policy, bin, conf }: Place): string {
   return `[crio]
 root = "${root}"
@@ -37,6 +37,7 @@ default_runtime = "runc"
 cgroup_manager = "cgroupfs"
 container_exits_dir = "${state}/exits"
 container_attach_socket_dir = "${state}/attach"
+namespaces_dir = "${state}"
 pinns_path = "${program('bin', 'pinns')}"
 irqbalance_config_restore_file = "disable"
 [crio.runtime.runtimes.runc]

@@ -4,7 +4,7 @@ import type { HomeLan } from '../../src/lab/home-lan.ts';
 import type { Host } from '../../src/lab/host.ts';
 import { stopProcess, waitUntilReady, type LongProcess } from '../../src/lab/long-process.ts';
 import { run, runToEnd, type Outcome, type RunOptions } from '../../src/lab/process.ts';
-import { Cgroup } from './cgroup.ts';
+import { Cgroup } from './runtime-cgroup.ts';
 
 /** libcni has it built in; containerd cannot be told another place. */
 const CNI_CACHE = '/var/lib/cni';
@@ -64,6 +64,11 @@ export class NodeSpace implements AsyncDisposable {
   /** A path of the node as this process sees it. */
   path(inNode: string): string {
     return join(`/proc/${this.#holder.pid}/root`, inNode);
+  }
+
+  /** proc_pid_mountinfo(5) of the node. */
+  get mountsFile(): string {
+    return `/proc/${this.#holder.pid}/mountinfo`;
   }
 
   /** What stands before a command that is to see the node's mounts; its network comes from elsewhere. */
