@@ -94,15 +94,15 @@ void test('CRI-O: restarts and kills', async (t) => {
   const node = await criNode(t, { start: startCrio });
   const { runtime, leasehold, space } = node;
   await untilNetworkReady(node);
-  const pods = await runPods(runtime, podNames(4));
+  const kept = await runPods(runtime, podNames(4));
 
   for (const how of ['stop', 'kill'] as const) {
     await t.test(
       `CRI-O is restarted (${how}) with running pods: they do not notice, its GC takes none`,
       async () => {
         await restart(node, how);
-        assert.deepEqual(await statusesOf(node, pods), pods);
-        await assertOnTheLan(node, pods);
+        assert.deepEqual(await statusesOf(node, kept), kept);
+        await assertOnTheLan(node, kept);
       },
     );
   }
@@ -114,13 +114,13 @@ void test('CRI-O: restarts and kills', async (t) => {
       await rm(leasehold.stateDir, { recursive: true });
       await leasehold.restart();
       await restart(node);
-      assert.deepEqual(await statusesOf(node, pods), pods);
-      await assertOnTheLan(node, pods);
+      assert.deepEqual(await statusesOf(node, kept), kept);
+      await assertOnTheLan(node, kept);
     },
   );
 
   await t.test('pods that CRI-O no longer knows are given back by its GC', async () => {
-    const [first, second, ...rest] = pods;
+    const [first, second, ...rest] = kept;
     assert.ok(first?.netns !== undefined && second?.netns !== undefined);
     await runtime.stop();
     // The first is undone by libcni's own DEL. Of the second only the plugin knows: that takes the verb GC.
