@@ -169,7 +169,7 @@ void test('CRI-O: restarts and kills', async (t) => {
     await nothingIsLeft(node, { emptyNamespaces: true });
   });
 
-  await t.test('the daemon is killed while pods start: all come up', async (t) => {
+  await t.test('the daemon is killed while pods start: all come up', async (own) => {
     const starting = Promise.all(podNames(MANY).map(async (name) => await bringUp(runtime, name)));
     await untilSomeHaveBegun(node);
     await killProcess(leasehold.process());
@@ -179,7 +179,7 @@ void test('CRI-O: restarts and kills', async (t) => {
     const failures = up.flatMap((one) => one.failures);
     // What the server has given to an ADD that died with the daemon: it ends by itself.
     const cut = await assertOnTheLan(node, pods, failures.length);
-    t.diagnostic(`${failures.length} attempts failed, ${cut.size} with a lease that the server keeps`);
+    own.diagnostic(`${failures.length} attempts failed, ${cut.size} with a lease that the server keeps`);
     await removePods(runtime, pods);
     await nothingIsLeft(node, { leases: cut, emptyNamespaces: true });
   });
