@@ -56,6 +56,14 @@ export type PortMapping = {
   readonly hostPort: number;
 };
 
+export type NamespaceMode = 'POD' | 'CONTAINER' | 'NODE';
+/** Whose namespaces a pod's containers have; POD where nothing is said. A kubelet says CONTAINER for `pid`. */
+export type NamespaceOptions = {
+  readonly network?: NamespaceMode;
+  readonly pid?: NamespaceMode;
+  readonly ipc?: NamespaceMode;
+};
+
 /** What a kubelet says of a pod (PodSandboxConfig). */
 export type SandboxConfig = {
   readonly metadata: SandboxMetadata;
@@ -64,16 +72,21 @@ export type SandboxConfig = {
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly portMappings?: readonly PortMapping[];
-  readonly linux: { readonly cgroupParent: string };
+  readonly linux: {
+    readonly cgroupParent: string;
+    readonly securityContext?: { readonly namespaceOptions: NamespaceOptions };
+  };
 };
 
 /** What it says of a container in it (ContainerConfig). `logPath` is in the sandbox's folder of logs. */
 export type ContainerConfig = {
   readonly metadata: { readonly name: string; readonly attempt: number };
-  readonly image: { readonly image: string };
+  /** CRI-O also wants the name as the pod has it; a kubelet says both. */
+  readonly image: { readonly image: string; readonly userSpecifiedImage?: string };
   readonly command: readonly string[];
   readonly args?: readonly string[];
   readonly logPath?: string;
+  readonly linux?: { readonly securityContext: { readonly namespaceOptions: NamespaceOptions } };
 };
 
 export type Executed = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };

@@ -14,8 +14,8 @@ const LOOKS_AT_ONCE = 16;
 const OUR_ROUTES = '76';
 /** What a node has on its own, besides what Leasehold makes once for the uplink. */
 const LINKS_OF_A_NODE = new Set(['lo', 'eth0', 'lh0']);
-/** proc_pid_mountinfo(5): the fifth field is the mount point, the one after the dash the type. */
-const NAMESPACE_MOUNT = /^\S+ \S+ \S+ \S+ (\S+) .* - nsfs /;
+/** proc_pid_mountinfo(5): the fourth field is `net:[INODE]`, the fifth the mount point, the one after the dash the type. */
+const NAMESPACE_MOUNT = /^\S+ \S+ \S+ net:\S+ (\S+) .* - nsfs /;
 
 const namedSchema = v.array(v.object({ ifname: v.string() }));
 const routesSchema = v.array(v.object({ dst: v.string() }));

@@ -1,5 +1,9 @@
-import type { Sandbox, SandboxConfig, SandboxStatus } from './cri.ts';
+import type { ContainerConfig, Sandbox, SandboxConfig, SandboxStatus } from './cri.ts';
+import { PAUSE, POD_IMAGE } from './images.ts';
 import type { Runtime } from './runtime.ts';
+
+/** `shareProcessNamespace: false`, the default of a pod: each container sees its own processes only. */
+const OWN_PROCESSES = { namespaceOptions: { pid: 'CONTAINER' } } as const;
 
 /** What a kubelet says of a pod of this name. `attempt` counts the sandboxes that it had before. */
 export function sandboxConfig(runtime: Runtime, name: string, attempt = 0): SandboxConfig {
@@ -7,7 +11,18 @@ export function sandboxConfig(runtime: Runtime, name: string, attempt = 0): Sand
     metadata: { name, uid: `uid-of-${name}`, namespace: 'default', attempt },
     hostname: name,
     logDirectory: `${runtime.space.folder}/pod-logs/${name}`,
-    linux: { cgroupParent: runtime.podsCgroup },
+    linux: { cgroupParent: runtime.podsCgroup, securityContext: OWN_PROCESSES },
+  };
+}
+
+/** What a kubelet says of a container that waits until it is stopped. */
+export function containerConfig(name: string): ContainerConfig {
+  return {
+    metadata: { name, attempt: 0 },
+    image: { image: POD_IMAGE, userSpecifiedImage: POD_IMAGE },
+    command: [PAUSE],
+    logPath: `${name}.log`,
+    linux: { securityContext: OWN_PROCESSES },
   };
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { CniRuntime } from '../../src/lab/cni-runtime.ts';
 import { waitFor } from '../../src/lab/wait.ts';
@@ -56,6 +57,19 @@ describe('leasehold, the one plugin', { skip: NEEDS_ROOT }, () => {
       msg: /10\.43\.0\.0\/16/,
     });
     await site().del(pod);
+  });
+
+  test('CHECK takes up a pod whose state folder was lost, with its way to the node', async () => {
+    const pod = await site().add(LEASEHOLD);
+    await site().daemon.stop();
+    await rm(site().daemon.stateDir, { recursive: true });
+    await site().daemon.restart();
+    assert.deepEqual(await site().daemonLeases(), []);
+    await site().node.ip('route', 'del', addressIn(pod.result), 'dev', 'lh0');
+    await site().daemon.runtime.check(LEASEHOLD, pod.attachment);
+    assert.ok(await nodePings(pod));
+    await site().del(pod);
+    await site().waitForNoLease(macIn(pod.result));
   });
 
   test('at boot an ADD waits for the default route', async () => {

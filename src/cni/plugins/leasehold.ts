@@ -90,10 +90,10 @@ function needsNode({ hostAccess, lastHop }: LeaseholdConf): boolean {
   return hostAccess || lastHop;
 }
 
-/** For a repetition of an ADD, which made no link. */
+/** For a container that has its link already. */
 function requestAgain(
   services: PluginServices,
-  call: AddCall,
+  call: AddCall | CheckCall,
   conf: LeaseholdConf,
   uplink: string,
 ): AttachRequest {
@@ -109,7 +109,11 @@ function requestAgain(
 
 type Place = { readonly pod: Pod; readonly link: PodLink; readonly uplink: string };
 
-async function connect(services: PluginServices, call: AddCall, request: AttachRequest): Promise<void> {
+async function connect(
+  services: PluginServices,
+  call: AddCall | CheckCall,
+  request: AttachRequest,
+): Promise<void> {
   try {
     await services.hostSide.attach(request);
   } catch (error) {
@@ -127,7 +131,11 @@ function notAdmitted({ field, reason }: NotAdmitted, { addresses }: AttachReques
   return new CniError(kind, `the node must not send what is for ${ifname} to it: ${reason}`);
 }
 
-function requestOf(call: AddCall, conf: LeaseholdConf, { pod, link, uplink }: Place): AttachRequest {
+function requestOf(
+  call: AddCall | CheckCall,
+  conf: LeaseholdConf,
+  { pod, link, uplink }: Place,
+): AttachRequest {
   return {
     key: leaseKey(call),
     netns: { path: call.env.netns, inode: pod.inode },
@@ -146,7 +154,11 @@ function servicesOf({ hostAccess, services, routes }: LeaseholdConf): LeaseholdC
   return hostAccess && !(isSecond && services === 'auto') ? services : 'off';
 }
 
-async function addChained(services: PluginServices, call: AddCall, conf: LeaseholdConf): Promise<CniResult> {
+async function addChained(
+  services: PluginServices,
+  call: AddCall | CheckCall,
+  conf: LeaseholdConf,
+): Promise<CniResult> {
   const prev = readPrevResult(call.conf);
   if (!prev.ok) throw prev.error;
   if (prev.value === undefined) throw missingPrevResult();
@@ -180,16 +192,27 @@ async function del(services: PluginServices, call: DelCall): Promise<void> {
 async function check(services: PluginServices, call: CheckCall): Promise<void> {
   const conf = readLeaseholdConf(call.conf);
   await services.operations.quiet(operationKey(leaseKey(call)));
-  if (needsNode(conf) && !services.hostSide.has(leaseKey(call))) {
-    throw new CniError(
-      'check-mismatch',
-      `the node does not know ${call.env.ifname} of this container any more`,
-    );
+  // First: a lease of a state folder that was lost is taken up, and the node's part needs its address.
+  if (!conf.chained) {
+    const uplink = await chooseUplink(services.host, conf.master);
+    await checkMacvlan(services, { ...call, conf: toMacvlanConf(call.conf, conf, uplink.name) });
   }
+  if (!needsNode(conf)) return;
+  if (!services.hostSide.has(leaseKey(call))) await connectLost(services, call, conf);
   await checkNode(services, call);
-  if (conf.chained) return;
-  const uplink = await chooseUplink(services.host, conf.master);
-  await checkMacvlan(services, { ...call, conf: toMacvlanConf(call.conf, conf, uplink.name) });
+}
+
+/** The node's part of a container that runs, whose record was lost with the state folder: as for an ADD. */
+async function connectLost(services: PluginServices, call: CheckCall, conf: LeaseholdConf): Promise<void> {
+  await services.operations.alone(operationKey(leaseKey(call)), async () => {
+    if (services.hostSide.has(leaseKey(call))) return;
+    if (conf.chained) {
+      await addChained(services, call, conf);
+      return;
+    }
+    const { name } = await chooseUplink(services.host, conf.master);
+    await connect(services, call, requestAgain(services, call, conf, name));
+  });
 }
 
 /** The node's part, in the pod and on the node itself. */
