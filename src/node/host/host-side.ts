@@ -116,8 +116,9 @@ export class HostSide {
   async start(): Promise<void> {
     for (const record of this.#resumed.splice(0)) await this.#takeUp(record);
     await this.#recover();
-    const needed = new Set([...this.#attachments.values()].flatMap(({ side }) => side ?? []));
-    await Promise.all([...needed].map((side) => this.#trySide(side)));
+    // A shim that is there without pods may lead to some that went while no daemon ran.
+    const needed = this.#sides.all.filter((side) => this.#on(side).length > 0 || side.wasMade);
+    await Promise.all(needed.map((side) => this.#trySide(side)));
     await this.#admission.lookOrLater();
     await this.#barriers.ensure();
     this.#sweep.start();
@@ -129,6 +130,7 @@ export class HostSide {
     try {
       const left = await leftRoutes(this.#world.kernel);
       for (const record of lostAttachments(this.#world, left, (text) => this.#attachments.has(text))) {
+        if (this.#sweep.isGone(record)) continue;
         this.#world.log.warn(
           { attachment: attachmentText(record.key) },
           'the record of what the node does for a running pod was lost, and is made anew with the usual settings',

@@ -107,6 +107,11 @@ export class UplinkSide {
     return this.#shim !== undefined;
   }
 
+  /** Whether a shim of this name is on the node, before the first look too. */
+  get wasMade(): boolean {
+    return this.#world.kernel.peek(this.shimName) !== undefined;
+  }
+
   has(index: number): boolean {
     return index === this.#shim;
   }

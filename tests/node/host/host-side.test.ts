@@ -284,6 +284,32 @@ test('a daemon that begins anew finds all as it was, and mends what changed mean
   assert.equal(node.stored.has('attachment gone/lan/eth0'), false);
 });
 
+for (const leased of [true, false]) {
+  test(`the last pod went while no daemon ran (lease on record: ${leased}): nothing leads there any more`, async () => {
+    const node = new FakeNode();
+    await attached(node, 'one', '192.168.2.93');
+    await node.side.close();
+    node.pods.delete('/run/netns/one');
+    if (!leased) node.leases.delete('one');
+    const records = [...node.stored.values()];
+    const begin = async (): Promise<void> => {
+      const side = node.boot();
+      for (const kind of ['uplink', 'attachment']) {
+        for (const record of records) if (record.kind === kind) side.resume(record);
+      }
+      await side.start();
+      await node.pass(100);
+      await side.close();
+    };
+    await begin();
+    assert.deepEqual(node.shimView().routes, []);
+    assert.deepEqual(node.shimView().neighbours, []);
+    node.linkTable = node.linkTable.filter(({ name }) => name !== 'lh0');
+    await begin();
+    assert.equal(node.shim, undefined, 'a shim for nobody');
+  });
+}
+
 test('a pod that went away without a DEL is swept after two looks', async () => {
   const node = new FakeNode();
   await attached(node, 'one', '192.168.2.93');

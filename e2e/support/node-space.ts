@@ -1,0 +1,98 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HomeLan } from '../../src/lab/home-lan.ts';
+import type { Host } from '../../src/lab/host.ts';
+import { stopProcess, waitUntilReady, type LongProcess } from '../../src/lab/long-process.ts';
+import { run, runToEnd, type Outcome, type RunOptions } from '../../src/lab/process.ts';
+import { Cgroup } from './runtime-cgroup.ts';
+
+/** libcni has it built in; containerd cannot be told another place. */
+const CNI_CACHE = '/var/lib/cni';
+
+/**
+ * Makes the mounts and stays. /run is the node's own: sockets of shims, state of runc. The rest of the machine is as it
+ * was, so that programs and folders are found where they are.
+ */
+const HOLD = `
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p "$2"
+mount --bind "$1" "$2"
+: >/run/is-there
+exec tail -f /dev/null
+`;
+
+/**
+ * What a node has for itself besides its network: mounts and a cgroup. The daemon and the container runtime share them,
+ * as on a real node; with their last process all mounts are gone, and none was ever seen on the machine.
+ */
+export class NodeSpace implements AsyncDisposable {
+  readonly host: Host;
+  /** For what the node stores. */
+  readonly folder: string;
+  readonly cgroup: Cgroup;
+  readonly #holder: LongProcess;
+  readonly #killNow: () => void;
+
+  private constructor(host: Host, folder: string, cgroup: Cgroup, holder: LongProcess) {
+    this.host = host;
+    this.folder = folder;
+    this.cgroup = cgroup;
+    this.#holder = holder;
+    // The hard way, when the test's process ends early: Resources ends the holder.
+    this.#killNow = () => {
+      cgroup.kill();
+      cgroup.removeEmpty();
+    };
+    process.prependListener('exit', this.#killNow);
+  }
+
+  static async create(lan: HomeLan, host: Host = lan.node): Promise<NodeSpace> {
+    const folder = join(lan.folder, `${host.name}-space`);
+    const cache = join(folder, 'cni-cache');
+    await mkdir(cache, { recursive: true });
+    // slave: namespaces that others remove are not held by these mounts.
+    const command = ['unshare', '--mount', '--propagation=slave', 'sh', '-euc', HOLD, 'sh', cache, CNI_CACHE];
+    const started = { name: `mounts of ${host.name}`, logFile: join(folder, 'mounts.log') };
+    const holder = await host.namespace.start(command, started, lan.resources);
+    await waitUntilReady(
+      holder,
+      async () => (await runToEnd(['test', '-e', `/proc/${holder.pid}/root/run/is-there`])).status === 0,
+    );
+    return new NodeSpace(host, folder, Cgroup.create(`${lan.prefix}-${host.name}`), holder);
+  }
+
+  /** A path of the node as this process sees it. */
+  path(inNode: string): string {
+    return join(`/proc/${this.#holder.pid}/root`, inNode);
+  }
+
+  /** What stands before a command that is to see the node's mounts; its network comes from elsewhere. */
+  get mounts(): readonly string[] {
+    return ['nsenter', `--mount=/proc/${this.#holder.pid}/ns/mnt`, '--'];
+  }
+
+  /** A command in the node: its mounts and its network. */
+  command(command: readonly string[]): readonly string[] {
+    return this.host.namespace.command([...this.mounts, ...command]);
+  }
+
+  async run(command: readonly string[], options?: RunOptions): Promise<string> {
+    return await run(this.command(command), options);
+  }
+
+  async runToEnd(command: readonly string[], options?: RunOptions): Promise<Outcome> {
+    return await runToEnd(this.command(command), options);
+  }
+
+  /** A command in the network of a pod, by the path of its namespace as the runtime has it. */
+  inPod(netns: string, command: readonly string[]): readonly string[] {
+    return [...this.mounts, 'nsenter', `--net=${netns}`, '--', ...command];
+  }
+
+  /** Ends everything that was started in its cgroup, and takes its mounts away. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cgroup.remove();
+    await stopProcess(this.#holder);
+    process.off('exit', this.#killNow);
+  }
+}
