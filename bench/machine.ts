@@ -22,7 +22,7 @@ export type Machine = {
 };
 
 /** With the commit where the folder is a checkout; "+" says that files differ from it. */
-async function leaseholdVersion(root: string): Promise<string> {
+export async function leaseholdVersion(root: string): Promise<string> {
   const own = (await run([join(root, 'bin', 'leasehold'), 'version'])).trim();
   const described = await runToEnd([
     'git',
