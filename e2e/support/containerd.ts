@@ -58,7 +58,7 @@ state = "${state}"
 /** Debian 12's containerd 1.6, configuration version 2. */
 export const CONTAINERD_1_6: ContainerdVersion = {
   name: 'containerd 1.6',
-  folder: ['deb', 'containerd', 'usr', 'bin'],
+  folder: ['debian', 'containerd', 'usr', 'bin'],
   configuration: ({ root, state, socket, opt, runc, bin, conf }) => `version = 2
 root = "${root}"
 state = "${state}"
@@ -103,7 +103,7 @@ async function startContainerd(version: ContainerdVersion, place: RuntimePlace):
   const [socket, configFile] = [join(folder, 'containerd.sock'), join(folder, 'config.toml')];
   const logFile = join(folder, 'containerd.log');
   await mkdir(folder, { recursive: true });
-  const runc = program('deb', 'runc', 'usr', 'sbin', 'runc');
+  const runc = program('bin', 'runc');
   const folders = { root: join(folder, 'root'), state: join(folder, 'state'), opt: join(folder, 'opt') };
   await writeFile(configFile, version.configuration({ ...cni, ...folders, socket, runc }));
 

@@ -41,7 +41,7 @@ async function cniFolders(folder: string, conflist: string): Promise<CniFolders>
   for (const name of ['leasehold', 'dhcp', 'macvlan', 'route-override']) {
     await symlink(join(CNI_BIN, name), join(cni.bin, name));
   }
-  await symlink(program('gocni', 'loopback'), join(cni.bin, 'loopback'));
+  await symlink(program('go-plugins', 'loopback'), join(cni.bin, 'loopback'));
   await writeFile(join(cni.conf, '05-leasehold.conflist'), conflist);
   return cni;
 }

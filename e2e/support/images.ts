@@ -33,7 +33,7 @@ export async function buildPodImage(folder: string): Promise<string> {
     join(root, PAUSE),
     source,
   ]);
-  await copyFile(program('deb', 'busybox-static', 'bin', 'busybox'), join(root, 'bin', 'busybox'));
+  await copyFile(program('bin', 'busybox'), join(root, 'bin', 'busybox'));
   for (const applet of APPLETS) await symlink('busybox', join(root, 'bin', applet));
   const layout = new OciLayout(join(folder, 'layout'), EPOCH_SECONDS, FASTEST);
   const layer = await layout.layer(root);

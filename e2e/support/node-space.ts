@@ -66,6 +66,11 @@ export class NodeSpace implements AsyncDisposable {
     return join(`/proc/${this.#holder.pid}/root`, inNode);
   }
 
+  /** proc_pid_mountinfo(5) of the node. */
+  get mountsFile(): string {
+    return `/proc/${this.#holder.pid}/mountinfo`;
+  }
+
   /** What stands before a command that is to see the node's mounts; its network comes from elsewhere. */
   get mounts(): readonly string[] {
     return ['nsenter', `--mount=/proc/${this.#holder.pid}/ns/mnt`, '--'];
