@@ -1,6 +1,7 @@
 import type { CriRound, CriSizeMeasured } from './cri-measure.ts';
 import { SIDES, type SideName } from './cri-sides.ts';
 import { verdict, MOST, type Goal } from './goal.ts';
+import { noiseText } from './machine.ts';
 import { figure, markdownTable } from './markdown.ts';
 import { median } from './statistics.ts';
 
@@ -72,7 +73,8 @@ export function criReport(machine: CriMachine, all: readonly CriSizeMeasured[]):
   return `${CRI_HEADING}
 
 Measured ${machine.date} UTC by \`make bench-cri\` (${machine.seconds.toFixed(0)} s) on ${machine.cores} cores; load average \
-${figure(machine.loadBefore)} before and ${figure(machine.loadAfter)} after. ${machine.runtime} with runc and overlayfs; \
+${figure(machine.loadBefore)} before and ${figure(machine.loadAfter)} after.${noiseText(machine.cores, machine.loadBefore)} \
+${machine.runtime} with runc and overlayfs; \
 Leasehold ${machine.leasehold}; Go plugins ${machine.goPlugins}; dnsmasq.
 
 What a kubelet sees: RunPodSandbox and StopPodSandbox of one containerd, which has a runtime handler for each set of plugins,

@@ -4,6 +4,14 @@ import { join } from 'node:path';
 import { run, runToEnd } from '../src/lab/process.ts';
 
 const BYTES_PER_GIB = 2 ** 30;
+/** A machine that idles has less than this for each core. */
+const BUSY_LOAD_PER_CORE = 0.25;
+
+/** A sentence for a report when the machine had other things to do, by its one-minute load average before; else nothing. */
+export function noiseText(cores: number, loadBefore: number): string {
+  const busy = loadBefore > cores * BUSY_LOAD_PER_CORE;
+  return busy ? ' **Other programs were busy at that time, so the numbers are noisy.**' : '';
+}
 
 /** What the numbers were measured on and with. */
 export type Machine = {
