@@ -22,6 +22,8 @@ import type { Runtime } from './support/runtime.ts';
 /** By hand, so that it is there again as soon as the uplink is. */
 const NODE = { address: { address: ipv4('192.168.2.10'), prefix: 24 } };
 
+const DEADLINE_MS = 60_000;
+
 type Fault = {
   readonly name: string;
   /** In the message of the condition. */
@@ -67,7 +69,9 @@ const FAULTS: readonly Fault[] = [
 ];
 
 async function untilReady(runtime: Runtime): Promise<void> {
-  await waitFor('NetworkReady', async () => (await runtime.cri.networkReady()).status);
+  await waitFor('NetworkReady', async () => (await runtime.cri.networkReady()).status, {
+    deadlineMs: DEADLINE_MS,
+  });
 }
 
 for (const version of [CONTAINERD_2, CONTAINERD_1_6]) {

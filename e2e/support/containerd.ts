@@ -97,7 +97,7 @@ export function containerd(version: ContainerdVersion): (place: RuntimePlace) =>
 }
 
 async function startContainerd(version: ContainerdVersion, place: RuntimePlace): Promise<Runtime> {
-  const { lan, space, cni, image, env } = place;
+  const { space, cni, image, env } = place;
   const programs = version.folder;
   const folder = join(space.folder, version.name.replaceAll(' ', '-'));
   const [socket, configFile] = [join(folder, 'containerd.sock'), join(folder, 'config.toml')];
@@ -116,8 +116,7 @@ async function startContainerd(version: ContainerdVersion, place: RuntimePlace):
     env: { ...env, PATH: `${join(program(...programs, 'containerd'), '..')}:/usr/sbin:/usr/bin:/sbin:/bin` },
   };
   const launch = async (): Promise<LongProcess> => {
-    const within = [...space.cgroup.within('runtime'), ...space.mounts, ...command];
-    const process = await space.host.namespace.start(within, started, lan.resources);
+    const process = await space.start('runtime', command, started);
     await waitUntilReady(process, async () => await answers(cri), { deadlineMs: START_DEADLINE_MS });
     return process;
   };

@@ -1,7 +1,6 @@
 import { copyFile, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OciLayout } from '../../scripts/image/oci-layout.ts';
-import { run } from '../../src/lab/process.ts';
 import { program } from './programs.ts';
 
 /** A sandbox's image and that of containers too: a program that waits, and busybox. No registry is asked for it. */
@@ -21,18 +20,7 @@ export async function buildPodImage(folder: string): Promise<string> {
   await mkdir(join(root, 'bin'), { recursive: true });
   for (const empty of ['dev', 'etc', 'proc', 'sys', 'tmp'])
     await mkdir(join(root, empty), { recursive: true });
-  const source = join(import.meta.dirname, 'pause.c');
-  await run([
-    'gcc',
-    '-std=c11',
-    '-D_DEFAULT_SOURCE',
-    '-O2',
-    '-static',
-    '-s',
-    '-o',
-    join(root, PAUSE),
-    source,
-  ]);
+  await copyFile(program('bin', 'pause'), join(root, PAUSE));
   await copyFile(program('bin', 'busybox'), join(root, 'bin', 'busybox'));
   for (const applet of APPLETS) await symlink('busybox', join(root, 'bin', applet));
   const layout = new OciLayout(join(folder, 'layout'), EPOCH_SECONDS, FASTEST);

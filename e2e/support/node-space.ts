@@ -2,8 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HomeLan } from '../../src/lab/home-lan.ts';
 import type { Host } from '../../src/lab/host.ts';
-import { stopProcess, waitUntilReady, type LongProcess } from '../../src/lab/long-process.ts';
+import {
+  stopProcess,
+  waitUntilReady,
+  type LongProcess,
+  type StartOptions,
+} from '../../src/lab/long-process.ts';
 import { run, runToEnd, type Outcome, type RunOptions } from '../../src/lab/process.ts';
+import type { Resources } from '../../src/lab/resources.ts';
 import { Cgroup } from './runtime-cgroup.ts';
 
 /** libcni has it built in; containerd cannot be told another place. */
@@ -30,20 +36,20 @@ export class NodeSpace implements AsyncDisposable {
   /** For what the node stores. */
   readonly folder: string;
   readonly cgroup: Cgroup;
+  readonly #resources: Resources;
   readonly #holder: LongProcess;
-  readonly #killNow: () => void;
+  readonly #removeNow: () => void;
 
-  private constructor(host: Host, folder: string, cgroup: Cgroup, holder: LongProcess) {
+  private constructor(lan: HomeLan, host: Host, folder: string, holder: LongProcess) {
+    const cgroup = Cgroup.create(`${lan.prefix}-${host.name}`);
     this.host = host;
     this.folder = folder;
     this.cgroup = cgroup;
+    this.#resources = lan.resources;
     this.#holder = holder;
-    // The hard way, when the test's process ends early: Resources ends the holder.
-    this.#killNow = () => {
-      cgroup.kill();
-      cgroup.removeEmpty();
-    };
-    process.prependListener('exit', this.#killNow);
+    // When the test's process ends early: before the hook of Resources, which ends the holder.
+    this.#removeNow = () => cgroup.removeNow();
+    process.prependListener('exit', this.#removeNow);
   }
 
   static async create(lan: HomeLan, host: Host = lan.node): Promise<NodeSpace> {
@@ -58,7 +64,7 @@ export class NodeSpace implements AsyncDisposable {
       holder,
       async () => (await runToEnd(['test', '-e', `/proc/${holder.pid}/root/run/is-there`])).status === 0,
     );
-    return new NodeSpace(host, folder, Cgroup.create(`${lan.prefix}-${host.name}`), holder);
+    return new NodeSpace(lan, host, folder, holder);
   }
 
   /** A path of the node as this process sees it. */
@@ -81,6 +87,12 @@ export class NodeSpace implements AsyncDisposable {
     return this.host.namespace.command([...this.mounts, ...command]);
   }
 
+  /** Starts a process that stays, with all that it starts in this part of the node's cgroup. */
+  async start(part: string, command: readonly string[], options: StartOptions): Promise<LongProcess> {
+    const within = [...this.cgroup.within(part), ...this.mounts, ...command];
+    return await this.host.namespace.start(within, options, this.#resources);
+  }
+
   async run(command: readonly string[], options?: RunOptions): Promise<string> {
     return await run(this.command(command), options);
   }
@@ -98,6 +110,6 @@ export class NodeSpace implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cgroup.remove();
     await stopProcess(this.#holder);
-    process.off('exit', this.#killNow);
+    process.off('exit', this.#removeNow);
   }
 }

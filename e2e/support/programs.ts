@@ -1,19 +1,14 @@
 import { accessSync, constants } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { CACHE } from './cache.ts';
 
-/** Where scripts/e2e-programs.sh leaves what it built and fetched. */
-export const CACHE =
-  process.env['LEASEHOLD_E2E_CACHE'] ??
-  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'leasehold-e2e');
-
-/** A program of the cache, by its path there; throws when it is not there. */
+/** A program that scripts/e2e-programs.sh has built or fetched, by its path in the cache; throws when it is not there. */
 export function program(...path: readonly string[]): string {
   const file = join(CACHE, ...path);
   try {
     accessSync(file, constants.X_OK);
   } catch {
-    throw new Error(`${file} is not there; build it by scripts/e2e-programs.sh`);
+    throw new Error(`${file} is not there: run scripts/e2e-programs.sh`);
   }
   return file;
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../../src/lab/errno.ts';
@@ -5,6 +6,8 @@ import { waitFor } from '../../src/lab/wait.ts';
 
 const MOUNTS = '/sys/fs/cgroup';
 const GONE_DEADLINE_MS = 10_000;
+/** Processes that were killed leave their cgroups within milliseconds. */
+const EXIT_TRIES = 50;
 
 /**
  * The hierarchies of cgroups: one of version 2, or a folder for each controller of version 1 (links to others, as cpu is
@@ -85,13 +88,22 @@ export class Cgroup {
   async remove(): Promise<void> {
     const gone = (): boolean => {
       this.kill();
-      return this.removeEmpty();
+      return this.#removeEmpty();
     };
     await waitFor(`cgroup ${this.path} to be empty`, gone, { deadlineMs: GONE_DEADLINE_MS });
   }
 
+  /** The same without promises, for a process that ends; what does not go in time is left. */
+  removeNow(): void {
+    for (let tried = 0; tried < EXIT_TRIES; tried++) {
+      this.kill();
+      if (this.#removeEmpty()) return;
+      spawnSync('sleep', ['0.1']);
+    }
+  }
+
   /** False while there is still something in it. */
-  removeEmpty(): boolean {
+  #removeEmpty(): boolean {
     try {
       for (const folder of this.#folders.flatMap(below)) rmdirSync(folder);
       return true;
