@@ -14,6 +14,7 @@ const US_PER_MS = 1e3;
 const NAMESPACES_END_MS = 1500;
 const RELEASES_DEADLINE_MS = 5000;
 
+/** Sandboxes of each side, twice, that do not count. */
 const WARM_UP = 8;
 
 /** Sandboxes at once, and how many rounds of all sides. `atOnce` 1: `perRound` of them one after another in each round. */
