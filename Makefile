@@ -48,6 +48,11 @@ format: build
 bench: build
 	@sh scripts/bench.sh $(BENCH_ARGS)
 
+# Whole sandboxes of a containerd, which scripts/e2e-programs.sh builds; its section of docs/benchmarks.md.
+.PHONY: bench-cri
+bench-cri: build
+	@sh scripts/bench.sh --cri $(BENCH_ARGS)
+
 # The lock file holds the hashes; who signed them, only a registry that publishes its keys can say.
 .PHONY: audit
 audit: build

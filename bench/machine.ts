@@ -4,6 +4,14 @@ import { join } from 'node:path';
 import { run, runToEnd } from '../src/lab/process.ts';
 
 const BYTES_PER_GIB = 2 ** 30;
+/** A machine that idles has less than this for each core. */
+const BUSY_LOAD_PER_CORE = 0.25;
+
+/** A sentence for a report when the machine had other things to do, by its one-minute load average before; else nothing. */
+export function noiseText(cores: number, loadBefore: number): string {
+  const busy = loadBefore > cores * BUSY_LOAD_PER_CORE;
+  return busy ? ' **Other programs were busy at that time, so the numbers are noisy.**' : '';
+}
 
 /** What the numbers were measured on and with. */
 export type Machine = {
@@ -22,7 +30,7 @@ export type Machine = {
 };
 
 /** With the commit where the folder is a checkout; "+" says that files differ from it. */
-async function leaseholdVersion(root: string): Promise<string> {
+export async function leaseholdVersion(root: string): Promise<string> {
   const own = (await run([join(root, 'bin', 'leasehold'), 'version'])).trim();
   const described = await runToEnd([
     'git',

@@ -1,15 +1,27 @@
 /** The benchmark, started by scripts/bench.sh: measures, prints the report and writes it to a file. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { CRI_HEADING } from './cri-report.ts';
 import { measure } from './measure.ts';
 import { parseOptions, USAGE } from './options.ts';
 import { FULL, QUICK } from './plan.ts';
 import { report } from './report.ts';
+import { sectionOf, withSection } from './sections.ts';
+import { isErrno } from '../src/lab/errno.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const EXIT_INTERRUPTED = 130;
 /** Longer than any run should take: a hang ends in order too. */
 const LIMIT_MS = 15 * 60 * 1000;
+
+async function readIfThere(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '';
+    throw error;
+  }
+}
 
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.includes('--help')) {
@@ -32,7 +44,8 @@ async function main(argv: readonly string[]): Promise<number> {
     const plan = options.quick ? QUICK : FULL;
     const text = report(await measure({ root: ROOT, options, plan, signal, say }));
     const output = resolve(ROOT, options.output);
-    await writeFile(output, text);
+    const others = sectionOf(await readIfThere(output), CRI_HEADING);
+    await writeFile(output, others === undefined ? text : withSection(text, CRI_HEADING, others));
     process.stdout.write(`${text}\n`);
     console.error(`bench: written to ${output}`);
     return 0;

@@ -1,5 +1,6 @@
 import { verdict } from './goal.ts';
 import { goalsOf, hostSideFailures } from './goals.ts';
+import { noiseText } from './machine.ts';
 import { figure, markdownTable } from './markdown.ts';
 import type { Measured } from './measure.ts';
 import { RENEWAL_LEASE } from './measure-renewals.ts';
@@ -9,16 +10,11 @@ import { burstTable, footprintTable, leftAfter, loopTable, sequenceTable, starts
 
 const MAX_EXAMPLES = 3;
 const MAX_EXAMPLE_CHARS = 300;
-/** A machine that idles has less than this for each core. */
-const BUSY_LOAD_PER_CORE = 0.25;
 
 function machineText({ machine, plan, seconds }: Measured): string {
   const { date, cores, cpu, kernel, memoryGib, loadBefore, node, leasehold, goPlugins, dnsmasq, kea } =
     machine;
-  const busy =
-    loadBefore > cores * BUSY_LOAD_PER_CORE
-      ? ' **Other programs were busy at that time, so the numbers are noisy.**'
-      : '';
+  const busy = noiseText(cores, loadBefore);
   return `Measured ${date} UTC by \`make bench\` (${plan.name}, ${seconds.toFixed(0)} s) on ${cores} cores (${cpu}), \
 ${memoryGib.toFixed(0)} GiB, Linux ${kernel}. The load average before it was ${figure(loadBefore)}.${busy}
 

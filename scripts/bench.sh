@@ -2,6 +2,7 @@
 # The benchmark against the Go plugins, side by side. Called by `make bench`, which has built Leasehold.
 #   scripts/bench.sh [--quick] [--output FILE]
 #   scripts/bench.sh --last-hop     what the last hop costs, alone
+#   scripts/bench.sh --cri [--quick] [--output FILE]    whole sandboxes of a containerd, alone
 set -eu
 cd "$(dirname "$0")/.."
 root=$(pwd)
@@ -14,7 +15,21 @@ go_plugins=dist/go-plugins
   echo 'bench: needs root for network namespaces' >&2
   exit 1
 }
+warnings='-Wall -Wextra -Werror -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wstrict-prototypes
+  -Wmissing-prototypes -Wundef -Wcast-align -Wcast-qual -Wwrite-strings -Wswitch-enum -Wnull-dereference
+  -Wduplicated-cond -Wlogical-op -Wvla'
 case " $* " in
+*' --cri '*)
+  shift
+  sh scripts/install-debian.sh iproute2 util-linux dnsmasq-base
+  sh scripts/e2e-programs.sh containerd debian go-plugins
+  cache=${LEASEHOLD_E2E_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/leasehold-e2e}
+  mkdir -p "$out"
+  # shellcheck disable=SC2086 # a list of options
+  gcc -std=c11 $warnings -O2 -static -s -o "$out/fixed-result" bench/fixed-result.c
+  exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/cri.ts \
+    --go-plugins "$cache/go-plugins" --go-version "$version" --fixed-result "$root/$out/fixed-result" "$@"
+  ;;
 *' --last-hop '*)
   sh scripts/install-debian.sh iproute2 nftables iperf3
   exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/last-hop.ts
@@ -33,9 +48,6 @@ else
 fi
 
 mkdir -p "$out"
-warnings='-Wall -Wextra -Werror -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 -Wstrict-prototypes
-  -Wmissing-prototypes -Wundef -Wcast-align -Wcast-qual -Wwrite-strings -Wswitch-enum -Wnull-dereference
-  -Wduplicated-cond -Wlogical-op -Wvla'
 # shellcheck disable=SC2086 # a list of options
 gcc -std=c11 $warnings -O2 -pthread -o "$out/driver" bench/driver.c
 # shellcheck disable=SC2086

@@ -180,10 +180,10 @@ export class Cri implements Disposable {
     return condition;
   }
 
-  /** Resolves with the sandbox's id when its network is there. */
-  async runPodSandbox(config: SandboxConfig): Promise<string> {
-    return v.parse(v.object({ podSandboxId: v.string() }), await this.#call('RunPodSandbox', { config }))
-      .podSandboxId;
+  /** Resolves with the sandbox's id when its network is there. `runtimeHandler`: by default the runtime's own. */
+  async runPodSandbox(config: SandboxConfig, runtimeHandler = ''): Promise<string> {
+    const made = await this.#call('RunPodSandbox', { config, runtimeHandler });
+    return v.parse(v.object({ podSandboxId: v.string() }), made).podSandboxId;
   }
 
   async stopPodSandbox(podSandboxId: string): Promise<void> {
