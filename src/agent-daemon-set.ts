@@ -36,7 +36,8 @@ export class OwnDaemonSet {
     const { namespace, name } = parseDaemonSet(named);
     const facts = new KernelClusterFacts();
     const servers = (): Result<readonly ApiServer[], string> =>
-      apiServersOf(kubeconfig, facts, CLUSTER_PLACES) ?? err('this pod has no service account');
+      apiServersOf(kubeconfig, facts, CLUSTER_PLACES) ??
+      err('there is neither a service account nor a kubeconfig to ask it with');
     const clock = { now };
     const endpoints = new Endpoints<ApiServer>({
       servers,

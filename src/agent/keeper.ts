@@ -4,7 +4,7 @@ import { type Instant, later, millis, seconds } from '../base/time.ts';
 import { ABSENT, type Fingerprint, fingerprintOf, isReplaceable, lstatOf } from '../install/fingerprint.ts';
 import { hasCode, keep, keptNameOf, put, undo } from '../install/place.ts';
 import { Repairs } from '../node/host/repairs.ts';
-import { type AgentRecord, entryOf, readRecord, withFile, writeRecord } from './record.ts';
+import { type AgentRecord, entryOf, type KeptFile, readRecord, withFile, writeRecord } from './record.ts';
 import { type FolderProblem, WatchedFolder } from './watched-folder.ts';
 import type { Place, Wish } from './wishes.ts';
 
@@ -154,7 +154,7 @@ export class Keeper {
     }
     const isForeign = now !== ABSENT && now !== print && entry?.ours.includes(now) !== true && !isEmpty(path);
     // An edit of our own network configuration is nothing that belongs there when we are gone.
-    const isEdit = isForeign && place === 'network' && entry !== undefined;
+    const isEdit = isForeign && place === 'network' && entry !== undefined && !isStillToKeep(entry, path);
     this.#remember(wish, isForeign && !isEdit);
     this.#parts.before?.(`put ${path}`);
     if (isEdit) renameSync(path, `${path}.saved`);
@@ -279,6 +279,12 @@ export class Keeper {
 
 /** In one line of the log. */
 const MOST_NAMED = 8;
+
+/** An agent that crashed had come no further: this is what was there before, perhaps under both names already. */
+function isStillToKeep({ isKept }: KeptFile, path: string): boolean {
+  const kept = lstatOf(keptNameOf(path));
+  return isKept && (kept === undefined || kept.ino === lstatOf(path)?.ino);
+}
 
 function isEmpty(path: string): boolean {
   const stat = lstatOf(path);

@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { test } from 'node:test';
+import { existsSync, writeFileSync } from 'node:fs';
+import { test, type TestContext } from 'node:test';
 import { Node } from './support/node.ts';
 
 class Crash extends Error {}
 
+/** With files of somebody else under our names. */
+function taken(t: TestContext): Node {
+  const node = new Node(t).settled();
+  writeFileSync(node.conflist, '{"theirs":true}');
+  return node;
+}
+
 test('a crash at any step leaves what the next agent continues, and what can be removed', async (t) => {
   let steps = 0;
-  const counted = new Node(t).settled();
+  const counted = taken(t);
   counted.keeper(t, { before: () => void (steps += 1) }).start();
   assert.ok(steps > 8);
   for (const after of ['continued', 'removed'] as const) {
     for (let crashAt = 0; crashAt < steps; crashAt += 1) {
-      const node = new Node(t).settled();
+      const node = taken(t);
       const before = node.snapshot();
       let step = 0;
       const crashing = node.keeper(t, {
@@ -38,7 +45,7 @@ test('a crash at any step leaves what the next agent continues, and what can be 
 test('a removal that crashes is done by the next', async (t) => {
   let steps = 0;
   const installed = (): Node => {
-    const node = new Node(t).settled();
+    const node = taken(t);
     const keeper = node.keeper(t);
     keeper.start();
     keeper.close();
@@ -56,7 +63,7 @@ test('a removal that crashes is done by the next', async (t) => {
       Crash,
     );
     assert.deepEqual(await node.remove(), []);
-    assert.deepEqual(node.snapshot(), new Node(t).settled().snapshot(), `step ${crashAt}`);
+    assert.deepEqual(node.snapshot(), taken(t).snapshot(), `step ${crashAt}`);
     assert.ok(!existsSync(node.state));
   }
 });

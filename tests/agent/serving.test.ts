@@ -177,3 +177,28 @@ test('a standby that could not serve does not say that it is ready', options, as
   assert.equal((await probe(site, agent, 'ready')).status, 0);
   assert.equal(blind.ended(), undefined);
 });
+
+test('flags that cannot be meant are refused by their name', options, async (t) => {
+  const site = await emptySite(t);
+  for (const [args, status, message] of [
+    [['--daemonset', 'leasehold'], 1, /^leasehold: --daemonset leasehold: must be NAMESPACE\/NAME/m],
+    [
+      ['--conflist-name', 'lan.conf'],
+      1,
+      /^leasehold: --conflist-name lan\.conf: must be the name of a file/m,
+    ],
+    [['--cni-bin-dir', 'bin'], 2, /^leasehold: --cni-bin-dir bin: must be an absolute path/m],
+    [
+      ['--probe-socket', 'probe.sock'],
+      1,
+      /^leasehold: --probe-socket probe\.sock: must be an absolute path/m,
+    ],
+  ] as const) {
+    const probeSocket = ['--probe-socket', join(site.folder, 'probe/probe.sock')];
+    const command = [LEASEHOLD, ...agentArguments(site), ...probeSocket, ...args];
+    const refused = await site.namespace.runToEnd(command, { timeoutMs: 20_000 });
+    assert.equal(refused.status, status, refused.stderr);
+    assert.match(refused.stderr, message);
+    assert.deepEqual(namesIn(foldersIn(site).bin), []);
+  }
+});
