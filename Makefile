@@ -64,6 +64,12 @@ dist: build
 image: build
 	@sh scripts/image.sh
 
+# The tests with real container runtimes and a real Kubernetes: make e2e TESTS=e2e/cluster.test.ts for one file.
+.PHONY: e2e
+e2e: TESTS = e2e/*.test.ts
+e2e: build
+	@sh scripts/e2e.sh '$(TESTS)'
+
 # The schemas of the code, and deploy/install*.yaml by Helm (HELM=PROGRAM).
 .PHONY: deploy
 deploy: build

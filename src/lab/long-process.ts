@@ -10,6 +10,8 @@ const LOG_TAIL_CHARS = 1500;
 /** proc_pid_stat(5): field 22, counted after the command name, which may hold spaces and ends with the last ')'. */
 const START_TIME_FIELD = 22;
 const FIELDS_BEFORE_STATE = 3;
+/** Stands for the start time of a process that nobody has seen. */
+const ENDED_AT_ONCE = 'ended at once';
 
 /** A process by number and start time (clock ticks since boot): a number alone may by then be somebody else's. */
 export type ProcessId = { readonly pid: number; readonly startedAt: string };
@@ -24,6 +26,11 @@ function startTimeOf(pid: number): string | undefined {
     if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined;
     throw error;
   }
+}
+
+/** The process that has this number now. */
+export function processIdOf(pid: number): ProcessId {
+  return { pid, startedAt: startTimeOf(pid) ?? ENDED_AT_ONCE };
 }
 
 export function isRunning(id: ProcessId): boolean {
@@ -96,9 +103,12 @@ export async function startProcess(command: readonly string[], options: StartOpt
     child.on('exit', (code, signal) => (ended = signal ?? `exit status ${code}`));
     await spawned;
     child.unref();
-    const pid = child.pid ?? 0;
-    const startedAt = startTimeOf(pid) ?? 'ended at once';
-    return { pid, startedAt, name: options.name, logFile: options.logFile, ended: () => ended };
+    return {
+      ...processIdOf(child.pid ?? 0),
+      name: options.name,
+      logFile: options.logFile,
+      ended: () => ended,
+    };
   } finally {
     closeSync(log);
   }

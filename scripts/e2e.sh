@@ -1,0 +1,25 @@
+#!/bin/sh
+# The tests with the real programs: container runtimes and a Kubernetes. Called by `make e2e`, which has built everything.
+#   scripts/e2e.sh [FILE-OR-PATTERN]
+# What they run is built or fetched once into a cache (scripts/e2e-programs.sh).
+set -eu
+cd "$(dirname "$0")/.."
+node=node_modules/node/bin/node
+pattern=${1:-e2e/*.test.ts}
+
+[ "$(id -u)" -eq 0 ] || {
+  echo 'e2e: needs root, for namespaces and container runtimes' >&2
+  exit 1
+}
+# Servers and clients of the LAN, what kube-proxy calls, certificates.
+sh scripts/install-debian.sh iproute2 iputils-ping util-linux dnsmasq-base kea-dhcp4-server udhcpc nftables iptables conntrack \
+  openssl procps
+sh scripts/e2e-programs.sh
+
+# The image is of this checkout: made again when something that is in it is newer.
+image=dist/leasehold-$("$node" -p 'JSON.parse(fs.readFileSync("package.json")).version')-oci.tar
+newer=$(find src relay scripts/image scripts/image.sh package.json package-lock.json bin -type f -newer "$image" 2>/dev/null | head -n 1)
+if [ ! -f "$image" ] || [ -n "$newer" ]; then sh scripts/image.sh; fi
+
+# One file at a time: each has a cluster or a runtime of its own, and two processors are the least there are.
+UV_THREADPOOL_SIZE=9 exec "$node" --test --test-concurrency=1 --test-timeout=900000 "$pattern"
