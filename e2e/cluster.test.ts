@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import * as v from 'valibot';
 import { Cluster } from './support/cluster.ts';
 import { SERVICE_CIDR } from './support/kube-programs.ts';
 import type { Pod } from './support/kubectl.ts';
@@ -17,6 +18,8 @@ const NODE_PORT = 30_080;
 const HOST_PORT = 8081;
 /** A network of services that comes later, and an address in it. */
 const LATER = { cidr: '10.44.0.0/24', address: '10.44.0.10' } as const;
+
+const reportSchema = v.object({ findings: v.array(v.looseObject({ id: v.string(), severity: v.string() })) });
 
 const who = (address: string, port: number = WHO_PORT): string => `http://${address}:${port}/who`;
 
@@ -100,6 +103,23 @@ describe('a cluster of two nodes, installed by deploy/install.yaml', () => {
     for (const { name, ip } of [...(await webPods()), ...askers]) {
       const { seen } = await get(fromMachine(cluster.laptop), who(ip));
       assert.deepEqual(seen, { [`${name} ${laptop}`]: 1 });
+    }
+  });
+
+  test('in the pod of the DaemonSet, the doctor finds nothing wrong, and the leases are those of its node', async () => {
+    const inPod = async (...command: readonly string[]): Promise<string> =>
+      await cluster.kubectl.run('exec', `--namespace=${LEASEHOLD_NAMESPACE}`, agent.name, '--', ...command);
+    const [agent] = await cluster.kubectl.pods('app.kubernetes.io/name=leasehold', LEASEHOLD_NAMESPACE);
+    assert.ok(agent);
+    const places = ['--cni-conf', '/host/etc/cni/net.d', '--cni-bin', '/host/opt/cni/bin'];
+    const report = v.parse(reportSchema, JSON.parse(await inPod('leasehold', 'doctor', '--json', ...places)));
+    assert.deepEqual(
+      report.findings.filter(({ severity }) => severity === 'error' || severity === 'warning'),
+      [],
+    );
+    const leases = await inPod('leasehold', 'leases');
+    for (const { name, ip, node } of [...(await webPods()), ...askers]) {
+      assert.equal(leases.includes(`${ip} `), node === agent.node, `${name} on ${node}: ${leases}`);
     }
   });
 
