@@ -9,9 +9,9 @@ import { waitFor } from '../../src/lab/wait.ts';
 import { Cgroup } from './runtime-cgroup.ts';
 
 const SCRIPT = join(import.meta.dirname, 'machine.sh');
-const NEW_NAMESPACES = ['--mount', '--pid', '--ipc', '--uts', '--cgroup'];
-const NAMESPACES = [...NEW_NAMESPACES, '--net', '--root', '--wd'];
-/** The cgroup of its processes, in the one of the machine. */
+const NEW_NAMESPACES = ['--mount', '--pid', '--ipc', '--uts'];
+const NAMESPACES = [...NEW_NAMESPACES, '--cgroup', '--net', '--root', '--wd'];
+/** The cgroup of its processes, in the one of the machine: version 2 has processes in leaves only (cgroups(7)). */
 const LEAF = 'init';
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** What a login shell of root has. */
@@ -35,6 +35,11 @@ export class Machine implements AsyncDisposable {
   readonly #lower: string;
   readonly #folder: string;
   #cgroup: Cgroup;
+  /** The hard way, when the test's process ends early. */
+  readonly #killNow = (): void => {
+    this.#cgroup.kill();
+    this.#cgroup.removeEmpty();
+  };
   #boots = 0;
   #running: { readonly outer: LongProcess; readonly pid: number } | undefined;
 
@@ -44,6 +49,7 @@ export class Machine implements AsyncDisposable {
     this.#lower = lower;
     this.#folder = join(lan.folder, `machine-${host.name}`);
     this.#cgroup = Cgroup.create(cgroupName(lan, host));
+    process.prependListener('exit', this.#killNow);
   }
 
   /** `lower`: a folder whose files stand before this machine's own; packages that were unpacked, for example. */
@@ -58,7 +64,7 @@ export class Machine implements AsyncDisposable {
     return machine;
   }
 
-  /** Where a file of the machine is for this process; /var/lib and the other folders of its disk also while it is off. */
+  /** Where a file of the machine is for this process, while it is on. */
   path(path: string): string {
     return `/proc/${this.#pid}/root${path}`;
   }
@@ -75,15 +81,13 @@ export class Machine implements AsyncDisposable {
     await mkdir(work, { recursive: true });
     await mkdir(disk, { recursive: true });
     this.#cgroup = Cgroup.create(cgroupName(this.#lan, this.host));
-    this.#cgroup.within(LEAF);
-    const boot = ['sh', SCRIPT, work, disk, this.#lower, LEAF];
-    // Into its own cgroup first: the new cgroup namespace shows that one as the root.
+    const boot = ['sh', SCRIPT, work, disk, this.#lower];
     const command = [
+      // The new cgroup namespace shows the cgroup of the machine as the root.
       ...this.#cgroup.within(''),
-      'unshare',
-      ...NEW_NAMESPACES,
-      '--fork',
-      '--kill-child',
+      ...['unshare', '--cgroup'],
+      ...this.#cgroup.within(LEAF),
+      ...['unshare', ...NEW_NAMESPACES, '--fork', '--kill-child'],
       ...boot,
     ];
     const logFile = join(this.#folder, 'boot.log');
@@ -146,6 +150,7 @@ export class Machine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.powerOff();
+    process.off('exit', this.#killNow);
   }
 }
 
