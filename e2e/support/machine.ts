@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +15,8 @@ const NAMESPACES = [...NEW_NAMESPACES, '--cgroup', '--net', '--root', '--wd'];
 /** The cgroup of its processes, in the one of the machine: version 2 has processes in leaves only (cgroups(7)). */
 const LEAF = 'init';
 const DEFAULT_TIMEOUT_MS = 60_000;
+/** Processes that were killed leave their cgroup within milliseconds. */
+const EXIT_TRIES = 50;
 /** What a login shell of root has. */
 const ENVIRONMENT = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -37,8 +40,11 @@ export class Machine implements AsyncDisposable {
   #cgroup: Cgroup;
   /** The hard way, when the test's process ends early. */
   readonly #killNow = (): void => {
-    this.#cgroup.kill();
-    this.#cgroup.removeEmpty();
+    for (let tried = 0; tried < EXIT_TRIES; tried++) {
+      this.#cgroup.kill();
+      if (this.#cgroup.removeEmpty()) return;
+      spawnSync('sleep', ['0.1']);
+    }
   };
   #boots = 0;
   #running: { readonly outer: LongProcess; readonly pid: number } | undefined;
@@ -81,15 +87,10 @@ export class Machine implements AsyncDisposable {
     await mkdir(work, { recursive: true });
     await mkdir(disk, { recursive: true });
     this.#cgroup = Cgroup.create(cgroupName(this.#lan, this.host));
+    // The new cgroup namespace shows the cgroup of the machine as the root.
+    const own = [...this.#cgroup.within(''), 'unshare', '--cgroup', ...this.#cgroup.within(LEAF)];
     const boot = ['sh', SCRIPT, work, disk, this.#lower];
-    const command = [
-      // The new cgroup namespace shows the cgroup of the machine as the root.
-      ...this.#cgroup.within(''),
-      ...['unshare', '--cgroup'],
-      ...this.#cgroup.within(LEAF),
-      ...['unshare', ...NEW_NAMESPACES, '--fork', '--kill-child'],
-      ...boot,
-    ];
+    const command = [...own, 'unshare', ...NEW_NAMESPACES, '--fork', '--kill-child', ...boot];
     const logFile = join(this.#folder, 'boot.log');
     const options = { name: `machine ${this.host.name}`, logFile };
     const outer = await this.host.namespace.start(command, options, this.#lan.resources);
