@@ -1,14 +1,12 @@
 #!/bin/sh
-# Boots a machine: the first process of new mount, pid, ipc, uts and cgroup namespaces, in a network namespace of the
+# Boots a machine: the first process of new mount, pid, ipc and uts namespaces, in a network and a cgroup namespace of the
 # caller's, over a copy-on-write view of this machine's files. What is under $disk is there again at the next boot; all
 # else, /run above all, is new.
-#   machine.sh WORK DISK LOWER LEAF   an empty folder; the disk; LOWER/usr stands before this machine's own /usr; the
-#                                     cgroup of its processes, which is there, in the one that the caller is in
+#   machine.sh WORK DISK LOWER   an empty folder; the disk; LOWER/usr stands before this machine's own /usr
 set -eu
 work=$1
 disk=$2
 lower=$3
-leaf=$4
 # The programs of a machine look for what belongs to them in these.
 on_disk='var/lib etc/cni etc/containers usr/lib/cni opt/cni usr/local'
 mount --make-rprivate /
@@ -41,13 +39,13 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mount -t sysfs sysfs "$root/sys"
-# The hierarchies of this machine, of which the new cgroup namespace shows its own part: one of version 2, or a folder for
+# The hierarchies of this machine, of which the cgroup namespace shows its own part: one of version 2, or a folder for
 # each controller of version 1.
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
   mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
-  hierarchies=$root/sys/fs/cgroup
+  # What of controllers it has may be had by the cgroups that podman makes.
+  sed 's/[^ ][^ ]*/+&/g' "$root/sys/fs/cgroup/cgroup.controllers" >"$root/sys/fs/cgroup/cgroup.subtree_control"
 else
-  hierarchies=
   mount -t tmpfs -o mode=0755 tmpfs "$root/sys/fs/cgroup"
   for folder in /sys/fs/cgroup/*/; do
     [ ! -h "${folder%/}" ] || continue
@@ -59,13 +57,7 @@ else
     systemd) mount -t cgroup -o none,name=systemd cgroup "$here" ;;
     *) mount -t cgroup -o "$name" cgroup "$here" ;;
     esac
-    hierarchies="$hierarchies $here"
   done
-fi
-# Version 2 has processes in leaves only: those of the machine itself are in one, and podman makes others beside it.
-for folder in $hierarchies; do echo $$ >"$folder/$leaf/cgroup.procs"; done
-if [ -e "$root/sys/fs/cgroup/cgroup.controllers" ]; then
-  sed 's/[a-z]*/+&/g' "$root/sys/fs/cgroup/cgroup.controllers" >"$root/sys/fs/cgroup/cgroup.subtree_control"
 fi
 mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 mkdir "$root/run/lock" "$root/run/netns"

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,11 +10,13 @@ import { waitFor } from '../../src/lab/wait.ts';
 import { Cgroup } from './runtime-cgroup.ts';
 
 const SCRIPT = join(import.meta.dirname, 'machine.sh');
-const NEW_NAMESPACES = ['--mount', '--pid', '--ipc', '--uts', '--cgroup'];
-const NAMESPACES = [...NEW_NAMESPACES, '--net', '--root', '--wd'];
-/** The cgroup of its processes, in the one of the machine. */
+const NEW_NAMESPACES = ['--mount', '--pid', '--ipc', '--uts'];
+const NAMESPACES = [...NEW_NAMESPACES, '--cgroup', '--net', '--root', '--wd'];
+/** The cgroup of its processes, in the one of the machine: version 2 has processes in leaves only (cgroups(7)). */
 const LEAF = 'init';
 const DEFAULT_TIMEOUT_MS = 60_000;
+/** Processes that were killed leave their cgroup within milliseconds. */
+const EXIT_TRIES = 50;
 /** What a login shell of root has. */
 const ENVIRONMENT = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -35,6 +38,14 @@ export class Machine implements AsyncDisposable {
   readonly #lower: string;
   readonly #folder: string;
   #cgroup: Cgroup;
+  /** The hard way, when the test's process ends early. */
+  readonly #killNow = (): void => {
+    for (let tried = 0; tried < EXIT_TRIES; tried++) {
+      this.#cgroup.kill();
+      if (this.#cgroup.removeEmpty()) return;
+      spawnSync('sleep', ['0.1']);
+    }
+  };
   #boots = 0;
   #running: { readonly outer: LongProcess; readonly pid: number } | undefined;
 
@@ -44,6 +55,7 @@ export class Machine implements AsyncDisposable {
     this.#lower = lower;
     this.#folder = join(lan.folder, `machine-${host.name}`);
     this.#cgroup = Cgroup.create(cgroupName(lan, host));
+    process.prependListener('exit', this.#killNow);
   }
 
   /** `lower`: a folder whose files stand before this machine's own; packages that were unpacked, for example. */
@@ -58,7 +70,7 @@ export class Machine implements AsyncDisposable {
     return machine;
   }
 
-  /** Where a file of the machine is for this process; /var/lib and the other folders of its disk also while it is off. */
+  /** Where a file of the machine is for this process, while it is on. */
   path(path: string): string {
     return `/proc/${this.#pid}/root${path}`;
   }
@@ -75,17 +87,10 @@ export class Machine implements AsyncDisposable {
     await mkdir(work, { recursive: true });
     await mkdir(disk, { recursive: true });
     this.#cgroup = Cgroup.create(cgroupName(this.#lan, this.host));
-    this.#cgroup.within(LEAF);
-    const boot = ['sh', SCRIPT, work, disk, this.#lower, LEAF];
-    // Into its own cgroup first: the new cgroup namespace shows that one as the root.
-    const command = [
-      ...this.#cgroup.within(''),
-      'unshare',
-      ...NEW_NAMESPACES,
-      '--fork',
-      '--kill-child',
-      ...boot,
-    ];
+    // The new cgroup namespace shows the cgroup of the machine as the root.
+    const own = [...this.#cgroup.within(''), 'unshare', '--cgroup', ...this.#cgroup.within(LEAF)];
+    const boot = ['sh', SCRIPT, work, disk, this.#lower];
+    const command = [...own, 'unshare', ...NEW_NAMESPACES, '--fork', '--kill-child', ...boot];
     const logFile = join(this.#folder, 'boot.log');
     const options = { name: `machine ${this.host.name}`, logFile };
     const outer = await this.host.namespace.start(command, options, this.#lan.resources);
@@ -146,6 +151,7 @@ export class Machine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.powerOff();
+    process.off('exit', this.#killNow);
   }
 }
 
