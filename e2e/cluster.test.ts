@@ -107,10 +107,10 @@ describe('a cluster of two nodes, installed by deploy/install.yaml', () => {
   });
 
   test('in the pod of the DaemonSet, the doctor finds nothing wrong, and the leases are those of its node', async () => {
-    const inPod = async (...command: readonly string[]): Promise<string> =>
-      await cluster.kubectl.run('exec', `--namespace=${LEASEHOLD_NAMESPACE}`, agent.name, '--', ...command);
     const [agent] = await cluster.kubectl.pods('app.kubernetes.io/name=leasehold', LEASEHOLD_NAMESPACE);
     assert.ok(agent);
+    const inPod = async (...command: readonly string[]): Promise<string> =>
+      await cluster.kubectl.run('exec', `--namespace=${LEASEHOLD_NAMESPACE}`, agent.name, '--', ...command);
     const places = ['--cni-conf', '/host/etc/cni/net.d', '--cni-bin', '/host/opt/cni/bin'];
     const report = v.parse(reportSchema, JSON.parse(await inPod('leasehold', 'doctor', '--json', ...places)));
     assert.deepEqual(

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,8 +14,6 @@ const NAMESPACES = [...NEW_NAMESPACES, '--cgroup', '--net', '--root', '--wd'];
 /** The cgroup of its processes, in the one of the machine: version 2 has processes in leaves only (cgroups(7)). */
 const LEAF = 'init';
 const DEFAULT_TIMEOUT_MS = 60_000;
-/** Processes that were killed leave their cgroup within milliseconds. */
-const EXIT_TRIES = 50;
 /** What a login shell of root has. */
 const ENVIRONMENT = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -38,14 +35,8 @@ export class Machine implements AsyncDisposable {
   readonly #lower: string;
   readonly #folder: string;
   #cgroup: Cgroup;
-  /** The hard way, when the test's process ends early. */
-  readonly #killNow = (): void => {
-    for (let tried = 0; tried < EXIT_TRIES; tried++) {
-      this.#cgroup.kill();
-      if (this.#cgroup.removeEmpty()) return;
-      spawnSync('sleep', ['0.1']);
-    }
-  };
+  /** When the test's process ends early. */
+  readonly #killNow = (): void => this.#cgroup.removeNow();
   #boots = 0;
   #running: { readonly outer: LongProcess; readonly pid: number } | undefined;
 
