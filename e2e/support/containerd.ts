@@ -107,7 +107,8 @@ async function startContainerd(version: ContainerdVersion, place: RuntimePlace):
   const folders = { root: join(folder, 'root'), state: join(folder, 'state'), opt: join(folder, 'opt') };
   await writeFile(configFile, version.configuration({ ...cni, ...folders, socket, runc }));
 
-  const cri = new Cri(socket);
+  using untilStarted = new DisposableStack();
+  const cri = untilStarted.use(new Cri(socket));
   const command = [program(...programs, 'containerd'), '--config', configFile];
   const started = {
     name: version.name,
@@ -123,6 +124,7 @@ async function startContainerd(version: ContainerdVersion, place: RuntimePlace):
   let running = await launch();
   const ctr = [program(...programs, 'ctr'), '--address', socket, '--namespace', CRI_NAMESPACE];
   await space.run([...ctr, 'images', 'import', image], { timeoutMs: IMPORT_TIMEOUT_MS });
+  const held = untilStarted.move();
   return {
     name: version.name,
     space,
@@ -135,6 +137,6 @@ async function startContainerd(version: ContainerdVersion, place: RuntimePlace):
     start: async () => {
       running = await launch();
     },
-    [Symbol.dispose]: () => cri[Symbol.dispose](),
+    [Symbol.dispose]: () => held.dispose(),
   };
 }

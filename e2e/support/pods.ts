@@ -32,7 +32,7 @@ export async function runPod(runtime: Runtime, name: string, attempt = 0): Promi
   return await runtime.cri.podSandboxStatus(id);
 }
 
-/** `count` of them at once; rejects when one fails. */
+/** All of them at once; rejects when one fails. */
 export async function runPods(runtime: Runtime, names: readonly string[]): Promise<readonly SandboxStatus[]> {
   return await Promise.all(names.map(async (name) => await runPod(runtime, name)));
 }
