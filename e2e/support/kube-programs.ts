@@ -19,7 +19,7 @@ export function apiUrl(controlPlane: Node): string {
   return `https://${controlPlane.address}:${API_PORT}`;
 }
 
-/** What a node has of the PKI and configuration; `isControlPlane`: also the keys of the authority and of service accounts. */
+/** Certificates, kubeconfigs and configuration of a node, the control plane's too: n2 does not use them. */
 export async function writeNodeFiles(
   node: Node,
   pki: Pki,
