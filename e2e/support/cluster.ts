@@ -75,7 +75,9 @@ export class Cluster implements AsyncDisposable {
       try {
         await cluster[Symbol.asyncDispose]();
       } catch (left) {
-        throw new AggregateError([error, left], `${String(error)}; and then: ${String(left)}`);
+        throw new AggregateError([error, left], `${String(error)}; and then: ${String(left)}`, {
+          cause: left,
+        });
       }
       throw error;
     }
