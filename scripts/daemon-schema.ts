@@ -6,6 +6,7 @@ import { dhcpSectionEntries, IPV4_PATTERN } from '../src/cni/leasehold/shape.ts'
 import { MAC_POLICIES } from '../src/cni/identity/pod-mac.ts';
 import {
   type configEntries,
+  daemonDhcp,
   MAX_KEY,
   MAX_NAME,
   MAX_PATH,
@@ -34,21 +35,31 @@ function object(properties: Properties, description: string): JsonSchema {
   return { type: 'object', properties: { ...properties }, additionalProperties: false, description };
 }
 
+/** The schemas of these keys, as far as valibot can say them. */
+function propertiesOf(entries: v.ObjectEntries): Properties {
+  const { properties } = toJsonSchema(v.object(entries), { typeMode: 'input', errorMode: 'ignore' });
+  return Object.fromEntries(
+    Object.entries(properties ?? {}).map(([key, form]) => [key, typeof form === 'object' ? form : {}]),
+  );
+}
+
+/** The form of a key of the daemon alone, with the default that the reader has. */
+function own(key: keyof typeof daemonDhcp, form: JsonSchema, description: string): JsonSchema {
+  const usual = propertiesOf(daemonDhcp)[key]?.default;
+  return { ...form, description, ...(usual === undefined ? {} : { default: usual }) };
+}
+
 function dhcpSchema(): JsonSchema {
-  const { properties } = toJsonSchema(v.object(dhcpSectionEntries), {
-    typeMode: 'input',
-    errorMode: 'ignore',
-  });
-  const shared = Object.entries(described(properties, DHCP_DESCRIBED, READ_BY_HAND));
+  const shared = Object.entries(described(propertiesOf(dhcpSectionEntries), DHCP_DESCRIBED, READ_BY_HAND));
   return object(
     {
-      deadlineSeconds: { ...SECONDS, description: 'An ADD gives up after this long.', default: 30 },
-      carrierWaitSeconds: { ...SECONDS, description: 'How long an ADD waits for the carrier.', default: 5 },
-      mac: {
-        enum: [...MAC_POLICIES],
-        description: 'Whether each interface gets another MAC address, or a pod the same each time.',
-        default: 'random',
-      },
+      deadlineSeconds: own('deadlineSeconds', SECONDS, 'An ADD gives up after this long.'),
+      carrierWaitSeconds: own('carrierWaitSeconds', SECONDS, 'How long an ADD waits for the carrier.'),
+      mac: own(
+        'mac',
+        { enum: [...MAC_POLICIES] },
+        'Whether each interface gets another MAC address, or a pod the same each time.',
+      ),
       ...Object.fromEntries(shared.filter(([key]) => DHCP_KEYS.includes(key))),
     },
     'What is true for all networks of the node, where the network says nothing else.',

@@ -22,6 +22,7 @@ function rewrite(node: unknown): unknown {
   const { plain, refused } = withoutLookahead(pattern);
   const goPattern = codePoints(plain);
   if (refused.length === 0) return { ...whole, pattern: goPattern };
+  if ('not' in whole) throw new Error(`a lookahead beside a "not": ${pattern}`);
   return {
     ...whole,
     pattern: goPattern,

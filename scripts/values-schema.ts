@@ -70,7 +70,7 @@ const PROPERTIES: Properties = {
   }),
   network: { $ref: '#/definitions/network' },
   chain: list(ANY_PLUGIN),
-  conflist: { type: 'object', ...when({ maxProperties: 0 }, true as never, { $ref: '#/definitions/list' }) },
+  conflist: { type: 'object', ...when({ maxProperties: 0 }, {}, { $ref: '#/definitions/list' }) },
   conflistName: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*\\.conflist$', maxLength: 253 },
   config: object(CONFIG),
   dropIn: { type: 'boolean' },

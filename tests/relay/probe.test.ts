@@ -53,10 +53,11 @@ test('is well only by an answer that says so', async () => {
     ['nonsense\r\n\r\n', /is not HTTP/],
   ] as const) {
     await using folder = await makeFolder();
-    await using _agent = await listenWith(folder.socket, bytes);
+    await using agent = await listenWith(folder.socket, bytes);
     const { status, stdout } = await probe(folder.socket, 'ready');
     assert.equal(status, 1, stdout);
     assert.match(stdout.trimEnd(), pattern);
+    assert.equal(agent.requests.length, 1);
   }
 });
 
