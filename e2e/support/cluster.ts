@@ -72,7 +72,13 @@ export class Cluster implements AsyncDisposable {
       await cluster.#start(options.install ?? installLeasehold);
       return cluster;
     } catch (error) {
-      await cluster[Symbol.asyncDispose]();
+      try {
+        await cluster[Symbol.asyncDispose]();
+      } catch (left) {
+        throw new AggregateError([error, left], `${String(error)}; and then: ${String(left)}`, {
+          cause: left,
+        });
+      }
       throw error;
     }
   }

@@ -5,6 +5,8 @@ import type { Pki } from './pki.ts';
 /** Where kubeadm has it. */
 export const KUBERNETES = '/etc/kubernetes';
 const PKI = `${KUBERNETES}/pki`;
+/** What a kubelet runs without an API server. */
+export const STATIC_PODS = `${KUBERNETES}/manifests`;
 const API_PORT = 6443;
 /** kubeadm's default is 10.96.0.0/12; k3s' is this one, and no lease of the LAN is in it. */
 export const SERVICE_CIDR = '10.43.0.0/16';
@@ -17,7 +19,7 @@ export function apiUrl(controlPlane: Node): string {
   return `https://${controlPlane.address}:${API_PORT}`;
 }
 
-/** What a node has of the PKI and configuration; `isControlPlane`: also the keys of the authority and of service accounts. */
+/** Certificates, kubeconfigs and configuration of a node, the control plane's too: n2 does not use them. */
 export async function writeNodeFiles(
   node: Node,
   pki: Pki,
@@ -28,7 +30,7 @@ export async function writeNodeFiles(
   for (const [file, identity] of Object.entries(confs)) {
     await node.writeFile(`${KUBERNETES}/${file}.conf`, await pki.kubeconfig(identity, server), 0o600);
   }
-  await node.run(['mkdir', '-p', PKI]);
+  await node.run(['mkdir', '-p', PKI, STATIC_PODS]);
   for (const file of [
     'ca.crt',
     'ca.key',
@@ -72,6 +74,7 @@ function kubeletConfiguration(): string {
     // Without CAP_SYS_RESOURCE nobody may lower it.
     oomScoreAdj: 0,
     containerRuntimeEndpoint: `unix://${CONTAINERD_SOCKET}`,
+    staticPodPath: STATIC_PODS,
     volumePluginDir: '/var/lib/kubelet/volumeplugins',
     authentication: {
       anonymous: { enabled: false },

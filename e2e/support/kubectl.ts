@@ -22,9 +22,11 @@ const podSchema = v.object({
     phase: v.string(),
     podIP: v.optional(v.string()),
     conditions: v.optional(v.array(conditionSchema), []),
+    containerStatuses: v.optional(v.array(v.object({ restartCount: v.number() })), []),
   }),
 });
 const podsSchema = v.object({ items: v.array(podSchema) });
+const eventsSchema = v.object({ items: v.array(v.object({ count: v.nullish(v.number()) })) });
 const nodesSchema = v.object({
   items: v.array(
     v.object({
@@ -43,6 +45,8 @@ export type Pod = {
   readonly node: string;
   readonly phase: string;
   readonly isReady: boolean;
+  /** How often its containers were started again. */
+  readonly restarts: number;
   readonly isTerminating: boolean;
 };
 
@@ -114,6 +118,7 @@ export class Kubectl {
       node: spec.nodeName ?? '',
       phase: status.phase,
       isReady: isTrue(status.conditions, 'Ready'),
+      restarts: status.containerStatuses.reduce((sum, { restartCount }) => sum + restartCount, 0),
       isTerminating: metadata.deletionTimestamp !== undefined,
     }));
   }
@@ -124,6 +129,15 @@ export class Kubectl {
     return Object.fromEntries(
       items.map(({ metadata, status }) => [metadata.name, isTrue(status.conditions, 'Ready')]),
     );
+  }
+
+  /** How often a pod's sandbox could not be made so far, in all namespaces. */
+  async failedSandboxes(): Promise<number> {
+    const { items } = v.parse(
+      eventsSchema,
+      await this.json('get', 'events', '-A', '--field-selector', 'reason=FailedCreatePodSandBox'),
+    );
+    return items.reduce((sum, { count }) => sum + (count ?? 1), 0);
   }
 
   /** Looks until `condition` is true; what the API server cannot answer yet counts as not true. */

@@ -47,6 +47,8 @@ export function deployment(name: string, replicas: number, container: Extra = {}
     maxSkew: 1,
     topologyKey: 'kubernetes.io/hostname',
     whenUnsatisfiable: 'DoNotSchedule',
+    // A node that is drained does not count.
+    nodeTaintsPolicy: 'Honor',
     labelSelector: { matchLabels: { app: name } },
   };
   return {
