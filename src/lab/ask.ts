@@ -22,7 +22,7 @@ export async function ask(
   to: Endpoint,
   options: AskOptions = {},
 ): Promise<string | undefined> {
-  const outcome = await from.runToEnd(['bash', '-c', SCRIPT, 'bash', to.address, String(to.port)], {
+  const outcome = await from.runToEnd(['bash', '--norc', '-c', SCRIPT, 'bash', to.address, String(to.port)], {
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxOutputBytes: MAX_ANSWER_BYTES,
     signal: options.signal,

@@ -136,7 +136,7 @@ test('--check from standard input and other descriptors, at most 1 MiB', asRoot,
   assert.equal(huge.status, 3);
   assert.match(huge.stderr, /-: cannot be read: it must be a file of at most 1 MiB/);
   const piped = `printf '%s' '${list}' > list; "$0" conflist --check <(cat list)`;
-  const bash = ['bash', '-c', `cd ${node.folder} && ${piped}`, LEASEHOLD];
+  const bash = ['bash', '--norc', '-c', `cd ${node.folder} && ${piped}`, LEASEHOLD];
   assert.match((await node.namespace.runToEnd(bash)).stdout, /it has no "plugins"/);
   const closed = ['sh', '-c', '"$0" conflist --check /dev/fd/9', LEASEHOLD];
   assert.equal((await node.namespace.runToEnd(closed)).status, 3);

@@ -34,7 +34,7 @@ function makeNode(sandbox: Sandbox) {
       encoding: 'utf8',
       stdio: 'pipe',
     });
-  const script = (place: string, text: string): string => inside(place, 'bash', '-ec', text);
+  const script = (place: string, text: string): string => inside(place, 'bash', '--norc', '-ec', text);
   const far = sandbox.path('far').replace('/run/netns/', '');
   script(
     'node',

@@ -43,7 +43,12 @@ async function makeNode(sandbox: Sandbox): Promise<Node> {
 
 function connects(node: Node, address: string): string {
   try {
-    return node.run('bash', '-c', `exec 2>&1; timeout 4 bash -c 'echo > /dev/tcp/${address}/443'`);
+    return node.run(
+      'bash',
+      '--norc',
+      '-c',
+      `exec 2>&1; timeout 4 bash --norc -c 'echo > /dev/tcp/${address}/443'`,
+    );
   } catch (error) {
     return error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
   }
@@ -93,25 +98,27 @@ test('what is forwarded is refused, and a pod past the routes is stopped at the 
   );
   node.run('ip', 'link', 'add', 'side', 'type', 'veth', 'peer', 'name', 'side0', 'netns', podName);
   node.run('sysctl', '-qw', 'net.ipv4.ip_forward=1');
-  node.run('bash', '-c', 'ip link set side up; ip addr add 10.1.1.1/24 dev side');
+  node.run('bash', '--norc', '-c', 'ip link set side up; ip addr add 10.1.1.1/24 dev side');
   inPod(
     'bash',
+    '--norc',
     '-c',
     'ip link set pod0 up; ip link set side0 up; ip addr add 10.1.1.2/24 dev side0; ip addr add 192.168.5.9/24 dev pod0',
   );
   await using guard = new HostGuard(node.netns);
   await guard.put(SPEC);
   inPod('ip', 'route', 'add', '10.43.0.0/16', 'via', '10.1.1.1');
-  const probe = `exec 2>&1; timeout 2 bash -c 'echo > /dev/tcp/${SERVICE}/443' || true`;
-  assert.match(inPod('bash', '-c', probe), /Connection refused/);
+  const probe = `exec 2>&1; timeout 2 bash --norc -c 'echo > /dev/tcp/${SERVICE}/443' || true`;
+  assert.match(inPod('bash', '--norc', '-c', probe), /Connection refused/);
   assert.ok((await guard.counters()).forward > 0n);
   assert.equal((await guard.counters()).egress, 0n);
   inPod(
     'bash',
+    '--norc',
     '-c',
     `ip route flush 10.43.0.0/16; ip route add default via 192.168.5.1 dev pod0; ip neigh add 192.168.5.1 lladdr 02:00:00:00:00:01 dev pod0 nud permanent`,
   );
-  inPod('bash', '-c', `echo x > /dev/udp/${SERVICE}/53`);
+  inPod('bash', '--norc', '-c', `echo x > /dev/udp/${SERVICE}/53`);
   await until('it is stopped', async () => (await guard.counters()).egress === 1n);
 });
 

@@ -11,7 +11,9 @@ test('one neighbour is asked for, and all routes of every type are seen', asRoot
   const netns = sandbox.namespace('node');
   const rtnl = sandbox.rtnl(netns);
   const run = (text: string): string =>
-    execFileSync('nsenter', [`--net=${sandbox.path('node')}`, 'bash', '-ec', text], { encoding: 'utf8' });
+    execFileSync('nsenter', [`--net=${sandbox.path('node')}`, 'bash', '--norc', '-ec', text], {
+      encoding: 'utf8',
+    });
   run(`ip link add eth0 type veth peer name lan; ip link set eth0 up; ip link set lan up
     ip addr add 192.168.5.2/24 dev eth0; ip route add default via 192.168.5.1
     ip route add blackhole 192.168.5.77/32; ip route add 192.168.5.78/32 dev eth0 proto static

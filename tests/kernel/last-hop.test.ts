@@ -69,7 +69,7 @@ test(
     assert.match(lan.elements('tcp_closing')[0] ?? '', /expires \ds/);
     // A client that does not close: the server has gone, and said FIN.
     await lan.serve('pod', DEAD_POD_PORT, 'true');
-    lan.start('cli', 'bash', '-c', `exec 3<>/dev/tcp/${NODE}/${DEAD_NODE_PORT}; read`);
+    lan.start('cli', 'bash', '--norc', '-c', `exec 3<>/dev/tcp/${NODE}/${DEAD_NODE_PORT}; read`);
     await until('it is half closed', () =>
       lan.elements('tcp_closing').some((element) => /expires (1m|2m)/.test(element)),
     );
@@ -158,11 +158,11 @@ test('a datagram that nobody answers is forgotten soon; a broadcast teaches noth
   const podMac = lan.macOf('pod', 'eth0');
   lan.ip('cli', `neigh replace ${POD} lladdr ff:ff:ff:ff:ff:ff dev eth0 nud permanent`);
   const before = lan.receivedBy('pod', 'eth0');
-  lan.run('cli', 'bash', '-c', `echo x > /dev/udp/${POD}/9`);
+  lan.run('cli', 'bash', '--norc', '-c', `echo x > /dev/udp/${POD}/9`);
   await until('the broadcast came', () => lan.receivedBy('pod', 'eth0') > before);
   assert.deepEqual(lan.elements('udp_open'), []);
   lan.ip('cli', `neigh replace ${POD} lladdr ${podMac} dev eth0 nud permanent`);
-  lan.run('cli', 'bash', '-c', `echo x > /dev/udp/${POD}/9`);
+  lan.run('cli', 'bash', '--norc', '-c', `echo x > /dev/udp/${POD}/9`);
   await until('the other is learned', () => lan.elements('udp_open').length > 0);
   const entries = lan.elements('udp_open');
   assert.equal(entries.length, 1);

@@ -34,7 +34,7 @@ test(
     const rude = { name: 'rude', logFile: join(folder, 'rude') };
     await place.start([process.execPath, '-e', RUDE], rude, resources);
     const there = async (): Promise<boolean> =>
-      (await place.runToEnd(['bash', '-c', ': </dev/tcp/127.0.0.1/82'])).status === 0;
+      (await place.runToEnd(['bash', '--norc', '-c', ': </dev/tcp/127.0.0.1/82'])).status === 0;
     await waitFor('the rude one', there);
     assert.equal(await ask(place, { address: HOME, port: 82 }), undefined);
     // Nobody routes there: the connection is not even refused.

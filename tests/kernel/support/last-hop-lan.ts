@@ -138,7 +138,7 @@ export class LastHopLan implements AsyncDisposable {
   /** Like `run`, but a failure is an answer too. */
   attempt(name: string, script: string): { readonly ok: boolean; readonly text: string } {
     try {
-      return { ok: true, text: this.run(name, 'bash', '-c', `exec 2>&1; ${script}`) };
+      return { ok: true, text: this.run(name, 'bash', '--norc', '-c', `exec 2>&1; ${script}`) };
     } catch (error) {
       const text = error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
       return { ok: false, text };

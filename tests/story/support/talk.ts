@@ -59,8 +59,9 @@ async function askFor(
   { to, port, by = 'tcp' }: Asked,
 ): Promise<string | undefined> {
   // bash opens the socket, and head waits for one line: ncat costs ten times as much, and for UDP it waits for more.
+  // --norc: a bash whose stdin is a socket, as that of a child of Node is, takes itself for one of rshd and reads ~/.bashrc.
   const script = 'exec 3<>"/dev/$1/$2/$3"; echo who >&3; exec head -n 1 <&3';
-  const command = ['timeout', `${seconds}s`, 'bash', '-c', script, 'ask', by, to, String(port)];
+  const command = ['timeout', `${seconds}s`, 'bash', '--norc', '-c', script, 'ask', by, to, String(port)];
   const outcome = await from.runToEnd(command, { timeoutMs: KILL_AFTER_MS });
   const said = outcome.stdout.trim();
   return outcome.status === 0 && said !== '' ? said : undefined;
