@@ -30,7 +30,7 @@ const PROGRAMS = [
   /^lib\/\w+-linux-gnu\/lib(atomic|c|dl|gcc_s|m|pthread|stdc\+\+)\.so\.\d$/,
   /^usr\/bin\/node$/,
   /^usr\/lib\/leasehold\/app\/(koffi\.node|leasehold\.mjs)$/,
-  /^usr\/lib\/leasehold\/dist\/cni\/leasehold(-probe)?$/,
+  /^usr\/lib\/leasehold\/dist\/cni\/(leasehold(-probe)?|loopback)$/,
 ];
 const LINKS = [
   'usr/bin/leasehold',
