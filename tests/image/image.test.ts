@@ -195,6 +195,7 @@ describe('the image', { skip: NEEDS_ROOT }, () => {
       binDirs: [here('bin')],
       env: { LEASEHOLD_SOCKET: here('run/d.sock') },
     });
+    assert.deepEqual((await readdir(here('bin'))).toSorted(), ['leasehold', 'loopback']);
     const network = parseNetworkList(await readFile(here('conf/05-leasehold.conflist'), 'utf8'));
     const pod = await createPod('pod', lan);
     assert.match(addressIn((await runtime.add(network, pod.attachment)).result), /^192\.168\.2\./);
