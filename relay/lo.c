@@ -40,7 +40,8 @@ bool enter_namespace(const char *path, bool own_too, struct lo_failure *failure)
     if (namespace < 0) {
         /* ESRCH: /proc/PID of a process that has ended. */
         bool gone = errno == ENOENT || errno == ENOTDIR || errno == ESRCH;
-        (void)fail_for_right(failure, gone ? CNI_UNKNOWN_CONTAINER : CNI_NOT_A_NAMESPACE, "the network namespace cannot be opened", errno);
+        enum cni_code code = gone ? CNI_UNKNOWN_CONTAINER : CNI_NOT_A_NAMESPACE;
+        (void)fail_for_right(failure, code, "the network namespace cannot be opened", errno);
         failure->gone = gone;
         return false;
     }
@@ -116,8 +117,10 @@ static void take_address(const struct ifaddrmsg *message, const void *address, s
 
 static void read_message(const struct lo *lo, const struct nlmsghdr *header, struct lo_addresses *addresses) {
     const struct ifaddrmsg *message = NLMSG_DATA(header);
-    if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)) ||
-        message->ifa_index != (unsigned)lo->index || (message->ifa_family != AF_INET && message->ifa_family != AF_INET6))
+    if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
+        return;
+    if (message->ifa_index != (unsigned)lo->index ||
+        (message->ifa_family != AF_INET && message->ifa_family != AF_INET6))
         return;
     size_t size = message->ifa_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
     unsigned left = (unsigned)IFA_PAYLOAD(header);

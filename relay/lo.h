@@ -31,8 +31,8 @@ struct lo_addresses {
 };
 
 /*
- * Moves this process, which has one thread, to the network namespace at the path. Its own one is refused unless `own_too`: that
- * is the node's, whose `lo` nobody wants to be set down.
+ * Moves this process, which has one thread, to the network namespace at the path. Its own one is refused unless
+ * `own_too`: that is the node's, whose `lo` nobody wants to be set down.
  */
 bool enter_namespace(const char *path, bool own_too, struct lo_failure *failure);
 

@@ -1,6 +1,6 @@
 /*
- * The CNI plugin `loopback`: it switches a container's `lo` on. Runtimes call it for each pod beside the pod's network, whoever
- * makes that, so it asks nobody: there need be no daemon.
+ * The CNI plugin `loopback`: it switches a container's `lo` on. Runtimes call it for each pod beside the pod's network,
+ * whoever makes that, so it asks nobody: there need be no daemon.
  */
 #include "io.h"
 #include "json.h"

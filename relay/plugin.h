@@ -22,8 +22,8 @@ int print_refusal(const char *version, enum cni_code code, const char *key, cons
 int64_t shortened_ms(int64_t patience);
 
 /*
- * The verb of CNI_COMMAND. False where the call is over with the exit status: VERSION is answered, and whoever just tries the
- * program is told what it is (`about`). stdin is not read here: a person has a terminal there.
+ * The verb of CNI_COMMAND. False where the call is over with the exit status: VERSION is answered, and whoever just tries
+ * the program is told what it is (`about`). stdin is not read here: a person has a terminal there.
  */
 bool is_to_run(const char *about, const char **command, int *status);
 
