@@ -2,7 +2,7 @@ import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Instant, later, millis, seconds } from '../base/time.ts';
 import { ABSENT, type Fingerprint, fingerprintOf, isReplaceable, lstatOf } from '../install/fingerprint.ts';
-import { hasCode, keep, keptNameOf, put, putBeside, undo } from '../install/place.ts';
+import { hasCode, keep, keptNameOf, put, putIfAbsent, undo } from '../install/place.ts';
 import { Repairs } from '../node/host/repairs.ts';
 import { type AgentRecord, entryOf, type KeptFile, readRecord, withFile, writeRecord } from './record.ts';
 import { type FolderProblem, WatchedFolder } from './watched-folder.ts';
@@ -163,7 +163,7 @@ export class Keeper {
     this.#parts.before?.(`rename ${path}`);
     const content = { kind: 'file', bytes: wish.bytes, mode } as const;
     // False: somebody else's has come in this moment.
-    if (yields && now === ABSENT && !putBeside(path, content)) return undefined;
+    if (yields && now === ABSENT && !putIfAbsent(path, content)) return undefined;
     if (!yields || now !== ABSENT) put(path, content);
     this.#there.add(path);
     this.#say(path, place, { now, isRepair, isForeign, isEdit });

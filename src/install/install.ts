@@ -4,7 +4,7 @@ import { explainOrder, networkFiles } from './conflists.ts';
 import { lstatOf } from './fingerprint.ts';
 import { checkedPath, inside, outside } from './host-path.ts';
 import { type Entry, type Manifest, writeManifest } from './manifest.ts';
-import { keep, keptNameOf, put, putBeside, save } from './place.ts';
+import { keep, keptNameOf, put, putIfAbsent, save } from './place.ts';
 import type { Plan, Stage, Step } from './plan.ts';
 import { startService, type ServiceManager } from './service.ts';
 import { copyTree, isTree } from './tree.ts';
@@ -42,7 +42,7 @@ function describeStep({ path, action, entry, content }: Step, base: string): str
         : `${what} is there`;
     case 'theirs':
       return `${what} is somebody else's: it stays, and is used`;
-    case 'beside':
+    case 'put-if-absent':
     case 'put':
       return entry === undefined ? `write ${what}` : `write ${what} anew`;
     case 'save':
@@ -113,8 +113,8 @@ function doStep({ path, action, content }: Step, say: (line: string) => void): v
     keep(path, keptNameOf(path));
     say(`what was at ${path} is kept as ${keptNameOf(path)}`);
   }
-  if (action === 'beside' && content.kind === 'file') {
-    say(putBeside(path, content) ? `wrote ${path}` : `${path} has come from somebody else: it stays`);
+  if (action === 'put-if-absent' && content.kind === 'file') {
+    say(putIfAbsent(path, content) ? `wrote ${path}` : `${path} has come from somebody else: it stays`);
     return;
   }
   put(path, content);

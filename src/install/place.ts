@@ -51,7 +51,7 @@ export function put(path: string, content: Content): void {
 }
 
 /** `put` where nothing is; false where something is, or has come in this moment: that stays. */
-export function putBeside(path: string, content: Extract<Content, { kind: 'file' }>): boolean {
+export function putIfAbsent(path: string, content: Extract<Content, { kind: 'file' }>): boolean {
   const temporary = temporaryOf(path);
   removeTemporary(path);
   writeNewFile(temporary, content.bytes, content.mode);

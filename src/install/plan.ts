@@ -52,8 +52,11 @@ export type Step = {
   readonly path: string;
   readonly stage: Stage;
   readonly content: Content;
-  /** there: it has this content already. theirs: somebody else's does as well. beside: only if nothing is there. save, keep: what is there is put aside first, by `save` or `keep` of place.ts. */
-  readonly action: 'there' | 'theirs' | 'put' | 'beside' | 'keep' | 'save';
+  /**
+   * there: it has this content already. theirs: what somebody else has there does as well. save, keep: what is there is put
+   * aside first, by `save` or `keep` of place.ts.
+   */
+  readonly action: 'there' | 'theirs' | 'put' | 'put-if-absent' | 'keep' | 'save';
   readonly print: Fingerprint;
   readonly entry: Item | undefined;
 };
@@ -178,8 +181,8 @@ function decide(wish: Wish, manifest: Manifest | undefined, replace: boolean): S
   const { stage } = wish;
   const step = (action: Step['action']): Step => ({ path, stage, content, action, print, entry });
   if (now === print) return step('there');
-  if (yields && now === ABSENT) return step('beside');
-  if (yields && entry?.ours.includes(now) !== true) return step('theirs');
+  if (yields && now === ABSENT) return step('put-if-absent');
+  if (yields && isReplaceable(now) && entry?.ours.includes(now) !== true) return step('theirs');
   if (now === ABSENT || entry?.ours.includes(now) === true) {
     const taken = entry === undefined && lstatOf(keptNameOf(path)) !== undefined;
     return taken ? `${keptNameOf(path)} is there from an earlier install: put it back or away` : step('put');

@@ -115,6 +115,12 @@ describe('install', () => {
     assert.equal(text(host, `${BIN}/loopback`), 'theirs');
   });
 
+  test('a folder of that name is no plugin', async (t) => {
+    const host = new FolderHost(t);
+    mkdirSync(host.path(`${BIN}/loopback`));
+    await assert.rejects(host.install(), /loopback is neither a file nor a link: move it away$/);
+  });
+
   test('a loopback that comes while install runs stays', async (t) => {
     const host = new FolderHost(t);
     const path = host.path(`${BIN}/loopback`);
