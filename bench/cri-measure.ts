@@ -52,7 +52,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-type Parts = { readonly lan: HomeLan; readonly runtime: Runtime };
+type Parts = { readonly lan: HomeLan; readonly runtimes: Each<Runtime> };
 
 class Sandboxes {
   readonly #parts: Parts;
@@ -61,7 +61,7 @@ class Sandboxes {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#cgroup = parts.runtime.space.cgroup.path;
+    this.#cgroup = parts.runtimes.leasehold.space.cgroup.path;
   }
 
   async #timed<T>(count: number, calls: readonly (() => Promise<T>)[]): Promise<Timed & { results: T[] }> {
@@ -85,16 +85,17 @@ class Sandboxes {
 
   /** Runs so many at once, looks whether each has a lease, and stops and removes them. Rejects when one fails. */
   async round(side: SideName, count: number): Promise<CriRound> {
-    const { cri } = this.#parts.runtime;
+    const runtime = this.#parts.runtimes[side];
+    const { cri } = runtime;
     const configs = Array.from({ length: count }, () => {
       this.#made += 1;
-      return sandboxConfig(this.#parts.runtime, `bench-${this.#made}`);
+      return sandboxConfig(runtime, `bench-${this.#made}`);
     });
     const run = await this.#timed(
       count,
       configs.map((config) => async () => await cri.runPodSandbox(config, side)),
     );
-    if (side !== 'nothing') await this.#assertLeased(run.results);
+    if (side !== 'nothing') await this.#assertLeased(runtime, run.results);
     const stop = await this.#timed(
       count,
       run.results.map((id) => async () => await cri.stopPodSandbox(id)),
@@ -103,8 +104,8 @@ class Sandboxes {
     return { run, stop };
   }
 
-  async #assertLeased(ids: readonly string[]): Promise<void> {
-    const { lan, runtime } = this.#parts;
+  async #assertLeased(runtime: Runtime, ids: readonly string[]): Promise<void> {
+    const { lan } = this.#parts;
     const leased = new Set((await lan.server.leases()).map(({ ip }) => String(ip)));
     for (const id of ids) {
       const { ip } = await runtime.cri.podSandboxStatus(id);

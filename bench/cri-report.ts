@@ -77,10 +77,11 @@ ${figure(machine.loadBefore)} before and ${figure(machine.loadAfter)} after.${no
 ${machine.runtime} with runc and overlayfs; \
 Leasehold ${machine.leasehold}; Go plugins ${machine.goPlugins}; dnsmasq.
 
-What a kubelet sees: RunPodSandbox and StopPodSandbox of one containerd, which has a runtime handler for each set of plugins,
+What a kubelet sees: RunPodSandbox and StopPodSandbox of containerd, with a runtime handler for each set of plugins,
 in rounds of all of them in turn (${rounds}; one by one, a round is ${all[0]?.size.perRound ?? 0} sandboxes). Numbers are medians of the rounds, ratios the medians
 of each round's own. A round in which a sandbox has no lease ends the run. *No network* is a plugin that does nothing and says a fixed result: no
-plugin can be faster. What a sandbox waits for, and why the ratios are what they are: [profile.md](profile.md#a-whole-sandbox).
+plugin can be faster. containerd also calls \`loopback\` for each sandbox: the Go plugins' is that of a second containerd with their folder of
+plugins, all others have Leasehold's, as its install puts it. What a sandbox waits for, and why the ratios are what they are: [profile.md](profile.md#a-whole-sandbox).
 
 ${goalTable(all)}
 

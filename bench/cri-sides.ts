@@ -10,12 +10,22 @@ import type { HomeLan } from '../src/lab/home-lan.ts';
 import { UPLINK } from '../src/lab/host.ts';
 import { startLeasehold } from '../tests/support/leasehold.ts';
 
-/** Whose plugins make a sandbox's network; each is a runtime handler of the one containerd, with a configuration of its own. */
+/** Whose plugins make a sandbox's network; each is a runtime handler with a configuration of its own. */
 export const SIDES = ['nothing', 'leasehold', 'dropin', 'go'] as const;
 export type SideName = (typeof SIDES)[number];
 export type Each<T> = Readonly<Record<SideName, T>>;
 
-/** Parts of the node's cgroup, whose processor time is counted: both daemons, and the runtime with all that it starts. */
+/**
+ * A containerd has one plugin folder for all its handlers, and calls the `loopback` in it for each sandbox. So there are two:
+ * one with what an install of Leasehold gives, which has its own, and one with the Go plugins.
+ */
+const INSTALLS = {
+  leasehold: ['nothing', 'leasehold', 'dropin'],
+  go: ['go'],
+} as const satisfies Readonly<Record<string, readonly SideName[]>>;
+type Install = keyof typeof INSTALLS;
+
+/** Parts of the node's cgroup, whose processor time is counted: both daemons, and the runtimes with all that they start. */
 export const PARTS = ['leasehold', 'go', 'runtime', 'pods'] as const;
 
 /** A network of services, as clusters have one. */
@@ -25,30 +35,32 @@ const PLUGINS = (goSocket: string): Each<JsonObject> => ({
   nothing: { type: 'fixed-result' },
   leasehold: { type: 'leasehold', master: UPLINK },
   dropin: { type: 'macvlan', master: UPLINK, ipam: { type: 'dhcp' } },
-  // Under other names, for ours are called as theirs.
-  go: { type: 'go-macvlan', master: UPLINK, ipam: { type: 'go-dhcp', daemonSocketPath: goSocket } },
+  go: { type: 'macvlan', master: UPLINK, ipam: { type: 'dhcp', daemonSocketPath: goSocket } },
 });
 
 function confFolder(conf: string, side: SideName): string {
   return `${conf}-${side}`;
 }
 
-/** containerd 2 with a runtime handler for each side, which differ only in their CNI configuration. */
-const WITH_HANDLERS: ContainerdVersion = {
-  ...CONTAINERD_2,
-  configuration: (place) => {
-    const handlers = SIDES.map((side) => {
-      const table = `plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.${side}`;
-      return `[${table}]
+/** containerd 2 with a runtime handler for each side of an install, which differ only in their CNI configuration. */
+function withHandlers(install: Install): ContainerdVersion {
+  return {
+    ...CONTAINERD_2,
+    name: `${CONTAINERD_2.name} ${install}`,
+    configuration: (place) => {
+      const handlers = INSTALLS[install].map((side) => {
+        const table = `plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.${side}`;
+        return `[${table}]
   runtime_type = "io.containerd.runc.v2"
   cni_conf_dir = "${confFolder(place.conf, side)}"
   [${table}.options]
     BinaryName = "${place.runc}"
 `;
-    });
-    return `${CONTAINERD_2.configuration(place)}${handlers.join('')}`;
-  },
-};
+      });
+      return `${CONTAINERD_2.configuration(place)}${handlers.join('')}`;
+    },
+  };
+}
 
 export type CriPrograms = { readonly root: string; readonly goPlugins: string; readonly fixedResult: string };
 
@@ -56,25 +68,34 @@ function list(name: string, plugin: JsonObject): string {
   return JSON.stringify({ cniVersion: '1.0.0', name, plugins: [plugin] });
 }
 
+/** The plugins of an install by their names in its folder, and where they are. */
+function linksOf(
+  install: Install,
+  { root, goPlugins, fixedResult }: CriPrograms,
+): readonly [string, string][] {
+  const ours = ['leasehold', 'macvlan', 'dhcp', 'loopback'].map((name): [string, string] => [
+    name,
+    join(root, 'dist', 'cni', name),
+  ]);
+  const theirs = ['macvlan', 'dhcp', 'loopback'].map((name): [string, string] => [
+    name,
+    join(goPlugins, name),
+  ]);
+  return [...(install === 'go' ? theirs : ours), ['fixed-result', fixedResult]];
+}
+
 async function makeFolders(
-  folder: string,
+  space: string,
+  install: Install,
   programs: CriPrograms,
   goSocket: string,
 ): Promise<{ readonly bin: string; readonly conf: string }> {
+  const folder = join(space, install);
   const cni = { bin: join(folder, 'cni-bin'), conf: join(folder, 'cni-conf') };
   await mkdir(cni.bin, { recursive: true });
-  const links = {
-    ...Object.fromEntries(
-      ['leasehold', 'macvlan', 'dhcp'].map((name) => [name, join(programs.root, 'dist', 'cni', name)]),
-    ),
-    'go-macvlan': join(programs.goPlugins, 'macvlan'),
-    'go-dhcp': join(programs.goPlugins, 'dhcp'),
-    loopback: join(programs.goPlugins, 'loopback'),
-    'fixed-result': programs.fixedResult,
-  };
-  for (const [name, target] of Object.entries(links)) await symlink(target, join(cni.bin, name));
+  for (const [name, target] of linksOf(install, programs)) await symlink(target, join(cni.bin, name));
   const plugins = PLUGINS(goSocket);
-  for (const side of SIDES) {
+  for (const side of INSTALLS[install]) {
     await mkdir(confFolder(cni.conf, side), { recursive: true });
     await writeFile(join(confFolder(cni.conf, side), '05.conflist'), list(side, plugins[side]));
   }
@@ -84,8 +105,12 @@ async function makeFolders(
   return cni;
 }
 
-/** Both daemons and a containerd on the node; they end with the LAN and the space. */
-export async function startSides(lan: HomeLan, space: NodeSpace, programs: CriPrograms): Promise<Runtime> {
+/** Both daemons and a containerd for each install on the node; they end with the LAN and the space. */
+export async function startSides(
+  lan: HomeLan,
+  space: NodeSpace,
+  programs: CriPrograms,
+): Promise<Each<Runtime>> {
   const goSocket = join(space.folder, 'go-dhcp.sock');
   const within = (part: string): readonly string[] => [...space.cgroup.within(part), ...space.mounts];
   const leasehold = await startLeasehold(lan, {
@@ -100,8 +125,12 @@ export async function startSides(lan: HomeLan, space: NodeSpace, programs: CriPr
     name: 'Go dhcp daemon',
     resources: lan.resources,
   });
-  const cni = await makeFolders(space.folder, programs, goSocket);
   const image = await buildPodImage(join(space.folder, 'image'));
   const env = { LEASEHOLD_SOCKET: leasehold.socket };
-  return await containerd(WITH_HANDLERS)({ lan, space, cni, image, env });
+  const start = async (install: Install): Promise<Runtime> => {
+    const cni = await makeFolders(space.folder, install, programs, goSocket);
+    return await containerd(withHandlers(install))({ lan, space, cni, image, env });
+  };
+  const [ours, go] = [await start('leasehold'), await start('go')];
+  return { nothing: ours, leasehold: ours, dropin: ours, go };
 }

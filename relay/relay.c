@@ -9,22 +9,16 @@
 #include "io.h"
 #include "json.h"
 #include "peer.h"
+#include "plugin.h"
 #include "request.h"
 #include "spool.h"
 #include "start.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
-    CONF_MAX = 1024 * 1024,
     ANSWER_DEPTH_MAX = 64,
-    MESSAGE_SIZE = 2 * 1024,
-    ERROR_SIZE = 2 * 6 * MESSAGE_SIZE + 1024, /* two texts, of which JSON makes at most six bytes of one */
     NOT_READY = 503, /* the daemon is starting or stopping */
     ERROR_CODE_DIGITS = 9, /* fits the runtimes' unsigned int whatever its size */
     /* The daemon's own deadlines end before; these are for a daemon that hangs. */
@@ -37,7 +31,6 @@ enum {
     LONGEST_PAUSE_MS = 160,
 };
 
-static char conf_bytes[CONF_MAX + 1]; /* one more, to see that there is too much */
 static char head_bytes[REQUEST_HEAD_MAX];
 
 /* One call of the plugin. */
@@ -48,38 +41,6 @@ struct call {
     char socket_path[SOCKET_PATH_SIZE];
 };
 
-static int print(struct span text, int status) {
-    return write_all(STDOUT_FILENO, text) ? status : 1;
-}
-
-static int print_error(const char *version, enum cni_code code, struct span message, const char *details) {
-    char buffer[ERROR_SIZE];
-    struct text out = TEXT_IN(buffer);
-    text_string(&out, "{\"cniVersion\":");
-    text_json(&out, span_of(version));
-    text_string(&out, ",\"code\":");
-    text_number(&out, (uint64_t)code, 1);
-    text_string(&out, ",\"msg\":");
-    text_json(&out, message);
-    if (*details != '\0') {
-        text_string(&out, ",\"details\":");
-        text_json(&out, span_of(details));
-    }
-    text_string(&out, "}\n");
-    return print(text_as_span(&out), 1);
-}
-
-/* An error about one named thing. */
-static int print_refusal(const char *version, enum cni_code code, const char *key, const char *reason,
-                         const char *details) {
-    char buffer[MESSAGE_SIZE];
-    struct text message = TEXT_IN(buffer);
-    text_string(&message, key);
-    text_char(&message, ' ');
-    text_string(&message, reason);
-    return print_error(version, code, text_as_span(&message), details);
-}
-
 static bool is_one_of(const char *command, const char *one, const char *other) {
     return strcmp(command, one) == 0 || strcmp(command, other) == 0;
 }
@@ -89,33 +50,7 @@ static bool can_be_kept(const struct call *call) {
 }
 
 static int64_t patience_ms(const struct call *call) {
-    int64_t patience = can_be_kept(call) ? CLEANUP_PATIENCE_MS : PATIENCE_MS;
-    const char *shorter = getenv("LEASEHOLD_RELAY_TIMEOUT_MS");
-    if (shorter == NULL || *shorter == '\0')
-        return patience;
-    int64_t value = 0;
-    for (; *shorter >= '0' && *shorter <= '9' && value < patience; shorter += 1)
-        value = value * 10 + (*shorter - '0');
-    /* It may only shorten: whatever is longer, or no number at all, changes nothing. */
-    return *shorter == '\0' && value < patience ? value : patience;
-}
-
-/* Reads stdin to its end. 0, or an errno; EFBIG when there is more than CONF_MAX. */
-static int read_conf(struct span *conf, int64_t deadline) {
-    size_t used = 0;
-    while (used < sizeof(conf_bytes)) {
-        if (wait_for(STDIN_FILENO, POLLIN, deadline) == 0)
-            return ETIMEDOUT;
-        ssize_t count = read(STDIN_FILENO, conf_bytes + used, sizeof(conf_bytes) - used);
-        if (count == 0)
-            break;
-        if (count < 0 && errno != EINTR && errno != EAGAIN)
-            return errno;
-        used += count > 0 ? (size_t)count : 0;
-    }
-    FENCE(conf_bytes, used);
-    *conf = (struct span){.data = conf_bytes, .len = used};
-    return used <= CONF_MAX ? 0 : EFBIG;
+    return shortened_ms(can_be_kept(call) ? CLEANUP_PATIENCE_MS : PATIENCE_MS);
 }
 
 /* An error object as runtimes can read it: `code` a positive whole number, `msg` a string. */
@@ -268,31 +203,16 @@ static const char *plugin_name(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    /* Without a stdout the socket would get its number, and be written the runtime's answer. */
-    if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
-        return 1;
-    struct call call = {
-        .plugin = plugin_name(argc > 0 ? argv[0] : NULL),
-        .command = getenv("CNI_COMMAND"),
-        .version = CNI_VERSION,
-    };
-    /* stdin is not read here: a person who just tries the program has a terminal there. */
-    if (call.command == NULL || *call.command == '\0')
-        return print_refusal(CNI_VERSION, CNI_BAD_ENVIRONMENT, "CNI_COMMAND", "is not set",
-                             "This is a CNI plugin of Leasehold, which container runtimes execute. The daemon is "
-                             "started as root with `leasehold daemon --socket PATH`.");
-    if (strcmp(call.command, "VERSION") == 0)
-        return print(
-            span_of("{\"cniVersion\":\"" CNI_VERSION "\",\"supportedVersions\":" CNI_VERSIONS "}\n"), 0);
+    struct call call = {.plugin = plugin_name(argc > 0 ? argv[0] : NULL)};
+    int status = 0;
+    if (!is_to_run("This is a CNI plugin of Leasehold, which container runtimes execute. The daemon is started as root "
+                   "with `leasehold daemon --socket PATH`.",
+                   &call.command, &status))
+        return status;
     int64_t deadline = now_ms() + patience_ms(&call);
     struct span conf = {0};
-    int error = read_conf(&conf, deadline);
-    if (error == EFBIG)
-        return print_refusal(CNI_VERSION, CNI_CANNOT_DECODE, "the network configuration on stdin",
-                             "is larger than 1 MiB (1048576 bytes)", "");
-    if (error != 0)
-        return print_refusal(CNI_VERSION, CNI_IO_FAILURE, "the network configuration cannot be read from stdin:",
-                             strerror(error), "");
+    if (!read_conf(deadline, &conf, &status))
+        return status;
     conf_version(conf, call.version);
     return carry(&call, conf, deadline);
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Keeper } from './agent/keeper.ts';
 import { removeAll, removeNetworks, type RemovalParts } from './agent/removal.ts';
 import { networkWish, pluginWish, type Wish } from './agent/wishes.ts';
@@ -16,7 +16,7 @@ import { now } from './kernel/clock.ts';
 import type { FileLock } from './kernel/file-lock.ts';
 import { openTimers } from './kernel/timers.ts';
 import { readManifest } from './install/manifest.ts';
-import { DROP_IN_NAMES } from './install/plan.ts';
+import { DROP_IN_NAMES, LOOPBACK } from './install/plan.ts';
 import { createLog } from './observe/log.ts';
 
 export type AgentOptions = DaemonOptions & {
@@ -27,7 +27,7 @@ export type AgentOptions = DaemonOptions & {
   readonly dropIn: boolean;
   readonly daemonSet: string | undefined;
   readonly probeSocket: string;
-  /** The plugin binary of this program. */
+  /** The plugin binary of this program; `loopback` lies beside it. */
   readonly plugin: string;
 };
 
@@ -163,11 +163,13 @@ function foldersOf({ cniBinDir, cniConfDir }: AgentOptions): RemovalParts['folde
 
 function wishesOf(options: AgentOptions): readonly Wish[] {
   const relay = readFileSync(options.plugin);
+  const loopback = readFileSync(join(dirname(options.plugin), LOOPBACK));
   const { conflist, conflistName, dropIn } = options;
   const text =
     conflist === undefined ? JSON.stringify(CONFLIST, undefined, 2) : readOwn(conflist, '--conflist');
   return [
     ...['leasehold', ...(dropIn ? DROP_IN_NAMES : [])].map((name) => pluginWish(name, relay)),
+    pluginWish(LOOPBACK, loopback),
     networkWish(conflistName, text),
   ];
 }

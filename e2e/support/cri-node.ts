@@ -5,7 +5,6 @@ import { HomeLan, type HomeLanOptions } from '../../src/lab/home-lan.ts';
 import { CNI_BIN, startLeasehold, type RunningLeasehold } from '../../tests/support/leasehold.ts';
 import { buildPodImage } from './images.ts';
 import { NodeSpace } from './node-space.ts';
-import { program } from './programs.ts';
 import type { CniFolders, Runtime, RuntimePlace } from './runtime.ts';
 
 /** The whole network configuration of a node that has Leasehold. */
@@ -38,10 +37,9 @@ async function cniFolders(folder: string, conflist: string): Promise<CniFolders>
   const cni = { bin: join(folder, 'cni-bin'), conf: join(folder, 'cni-conf') };
   await mkdir(cni.bin, { recursive: true });
   await mkdir(cni.conf, { recursive: true });
-  for (const name of ['leasehold', 'dhcp', 'macvlan', 'route-override']) {
+  for (const name of ['leasehold', 'dhcp', 'macvlan', 'route-override', 'loopback']) {
     await symlink(join(CNI_BIN, name), join(cni.bin, name));
   }
-  await symlink(program('go-plugins', 'loopback'), join(cni.bin, 'loopback'));
   await writeFile(join(cni.conf, '05-leasehold.conflist'), conflist);
   return cni;
 }

@@ -2,7 +2,7 @@ import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Instant, later, millis, seconds } from '../base/time.ts';
 import { ABSENT, type Fingerprint, fingerprintOf, isReplaceable, lstatOf } from '../install/fingerprint.ts';
-import { hasCode, keep, keptNameOf, put, undo } from '../install/place.ts';
+import { hasCode, keep, keptNameOf, put, putIfAbsent, undo } from '../install/place.ts';
 import { Repairs } from '../node/host/repairs.ts';
 import { type AgentRecord, entryOf, type KeptFile, readRecord, withFile, writeRecord } from './record.ts';
 import { type FolderProblem, WatchedFolder } from './watched-folder.ts';
@@ -130,7 +130,7 @@ export class Keeper {
   }
 
   #keep(wish: Wish): FolderProblem | undefined {
-    const { place, name, print, mode } = wish;
+    const { place, name, print, mode, yields } = wish;
     const path = join(this.#folders[place].path, name);
     const entry = entryOf(this.#record, place, name);
     const { now, asIs } = this.#printOf(path, mode);
@@ -142,6 +142,8 @@ export class Keeper {
     if (!isReplaceable(now)) {
       return { text: `${path} is neither a file nor a link: move it away`, isStuck: false };
     }
+    const isForeign = now !== ABSENT && now !== print && entry?.ours.includes(now) !== true && !isEmpty(path);
+    if (isForeign && yields) return undefined;
     const isRepair = this.#there.has(path);
     const time = this.#parts.clock.now();
     const notBefore = isRepair ? this.#repairs.notBefore(path, time) : undefined;
@@ -152,7 +154,6 @@ export class Keeper {
         isStuck: false,
       };
     }
-    const isForeign = now !== ABSENT && now !== print && entry?.ours.includes(now) !== true && !isEmpty(path);
     // An edit of our own network configuration is nothing that belongs there when we are gone.
     const isEdit = isForeign && place === 'network' && entry !== undefined && !isStillToKeep(entry, path);
     this.#remember(wish, isForeign && !isEdit);
@@ -160,7 +161,10 @@ export class Keeper {
     if (isEdit) renameSync(path, `${path}.saved`);
     else if (isForeign) keep(path, keptNameOf(path));
     this.#parts.before?.(`rename ${path}`);
-    put(path, { kind: 'file', bytes: wish.bytes, mode });
+    const content = { kind: 'file', bytes: wish.bytes, mode } as const;
+    // False: somebody else's has come in this moment.
+    if (yields && now === ABSENT && !putIfAbsent(path, content)) return undefined;
+    if (!yields || now !== ABSENT) put(path, content);
     this.#there.add(path);
     this.#say(path, place, { now, isRepair, isForeign, isEdit });
     if (isRepair && this.#repairs.note(path, time)) {

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { isJsonObject, parseJson } from '../base/json.ts';
 import { fingerprintOf } from '../install/fingerprint.ts';
 import { hasCode, keptNameOf, save, undo } from '../install/place.ts';
+import { LOOPBACK } from '../install/plan.ts';
 import { CILIUM_ENDING } from './keeper.ts';
 import { type KeptFile, readRecord, removeRecord } from './record.ts';
 import type { Place } from './wishes.ts';
@@ -85,6 +86,10 @@ function removeAt(path: string, { say }: RemovalParts, file: KeptFile): readonly
     case 'changed since':
       if (file.place === 'network') {
         say(`${path} was edited since: out of effect now, kept as ${save(path)}`);
+        return [];
+      }
+      if (file.name === LOOPBACK) {
+        say(`${path} is somebody else's now: left as it is`);
         return [];
       }
       say(`${path} was changed since: left as it is`);

@@ -1,5 +1,6 @@
 import { isJsonObject, parseJson } from '../base/json.ts';
 import { fileFingerprint, type Fingerprint } from '../install/fingerprint.ts';
+import { LOOPBACK } from '../install/plan.ts';
 
 /** Whether a file goes to the plugins or to the network configurations. */
 export type Place = 'plugin' | 'network';
@@ -11,6 +12,8 @@ export type Wish = {
   readonly bytes: Uint8Array;
   readonly mode: number;
   readonly print: Fingerprint;
+  /** Whoever has something there may keep it: it is put only where there is nothing. */
+  readonly yields: boolean;
 };
 
 const EXECUTABLE = 0o755;
@@ -20,7 +23,14 @@ const OWNER_ONLY = 0o600;
 const CONFLIST_NAME = /^[A-Za-z0-9][\w.-]{0,200}\.conflist$/;
 
 export function pluginWish(name: string, bytes: Uint8Array): Wish {
-  return { place: 'plugin', name, bytes, mode: EXECUTABLE, print: fileFingerprint(bytes) };
+  return {
+    place: 'plugin',
+    name,
+    bytes,
+    mode: EXECUTABLE,
+    print: fileFingerprint(bytes),
+    yields: name === LOOPBACK,
+  };
 }
 
 /** Throws an Error for a text that is no list of plugins, or a name that no runtime reads. */
@@ -35,5 +45,5 @@ export function networkWish(name: string, text: string): Wish {
     );
   }
   const bytes = new TextEncoder().encode(text.endsWith('\n') ? text : `${text}\n`);
-  return { place: 'network', name, bytes, mode: OWNER_ONLY, print: fileFingerprint(bytes) };
+  return { place: 'network', name, bytes, mode: OWNER_ONLY, print: fileFingerprint(bytes), yields: false };
 }

@@ -4,7 +4,7 @@ import { explainOrder, networkFiles } from './conflists.ts';
 import { lstatOf } from './fingerprint.ts';
 import { checkedPath, inside, outside } from './host-path.ts';
 import { type Entry, type Manifest, writeManifest } from './manifest.ts';
-import { keep, keptNameOf, put, save } from './place.ts';
+import { keep, keptNameOf, put, putIfAbsent, save } from './place.ts';
 import type { Plan, Stage, Step } from './plan.ts';
 import { startService, type ServiceManager } from './service.ts';
 import { copyTree, isTree } from './tree.ts';
@@ -40,6 +40,9 @@ function describeStep({ path, action, entry, content }: Step, base: string): str
       return entry === undefined
         ? `${what} is there, not by install: uninstall will leave it`
         : `${what} is there`;
+    case 'theirs':
+      return `${what} is somebody else's: it stays, and is used`;
+    case 'put-if-absent':
     case 'put':
       return entry === undefined ? `write ${what}` : `write ${what} anew`;
     case 'save':
@@ -75,7 +78,7 @@ export async function install({
     say(`copied the program to ${tree.path}`);
   }
   const changed = (stage: Stage): readonly Step[] =>
-    steps.filter((step) => step.stage === stage && step.action !== 'there');
+    steps.filter((step) => step.stage === stage && step.action !== 'there' && step.action !== 'theirs');
   const doAll = (list: readonly Step[]): void => {
     for (const step of list) {
       before(step.path);
@@ -110,6 +113,10 @@ function doStep({ path, action, content }: Step, say: (line: string) => void): v
     keep(path, keptNameOf(path));
     say(`what was at ${path} is kept as ${keptNameOf(path)}`);
   }
+  if (action === 'put-if-absent' && content.kind === 'file') {
+    say(putIfAbsent(path, content) ? `wrote ${path}` : `${path} has come from somebody else: it stays`);
+    return;
+  }
   put(path, content);
   say(`wrote ${path}`);
 }
@@ -129,7 +136,7 @@ function entriesOf(plan: Plan, old: readonly Entry[], starts: boolean): readonly
   const items = steps.flatMap((step): readonly Entry[] => {
     const { path, entry, print, action } = step;
     // It has our content and is not of our making: it stays what it is.
-    if (entry === undefined && action === 'there') return [];
+    if (entry === undefined && (action === 'there' || action === 'theirs')) return [];
     const ours = [...new Set([...(entry?.ours ?? []).filter((one) => one !== print), print])];
     const kept = action === 'keep' ? keptNameOf(path) : (entry?.kept ?? null);
     return [{ kind: 'item', path, ours, kept }];

@@ -50,6 +50,25 @@ export function put(path: string, content: Content): void {
   syncFolder(dirname(path));
 }
 
+/** `put` where nothing is; false where something is, or has come in this moment: that stays. */
+export function putIfAbsent(path: string, content: Extract<Content, { kind: 'file' }>): boolean {
+  const temporary = temporaryOf(path);
+  removeTemporary(path);
+  writeNewFile(temporary, content.bytes, content.mode);
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (hasCode(error, ['EEXIST'])) return false;
+    if (!hasCode(error, NO_HARD_LINKS)) throw error;
+    if (lstatOf(path) !== undefined) return false;
+    renameSync(temporary, path);
+  } finally {
+    removeTemporary(path);
+  }
+  syncFolder(dirname(path));
+  return true;
+}
+
 function writeNewFile(path: string, bytes: string | Uint8Array, mode: number): void {
   // wx: O_EXCL follows no link.
   const fd = openSync(path, 'wx', mode);

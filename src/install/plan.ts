@@ -21,6 +21,8 @@ export const STATE_FOLDER = '/var/lib/leasehold';
 const COMMAND_FOLDER = '/usr/local/bin';
 /** The Go plugins whose names the relay answers to with `--drop-in`. */
 export const DROP_IN_NAMES = ['dhcp', 'macvlan', 'route-override'] as const;
+/** What runtimes call for each pod beside its network. It is put where there is none, and gives way to any other. */
+export const LOOPBACK = 'loopback';
 const EXECUTABLE = 0o755;
 const READABLE = 0o644;
 /** As the Go plugins' own documents say: a network configuration may hold keys. */
@@ -50,8 +52,11 @@ export type Step = {
   readonly path: string;
   readonly stage: Stage;
   readonly content: Content;
-  /** there: it has this content already. save, keep: what is there is put aside first, by `save` or `keep` of place.ts. */
-  readonly action: 'there' | 'put' | 'keep' | 'save';
+  /**
+   * there: it has this content already. theirs: what somebody else has there does as well. save, keep: what is there is put
+   * aside first, by `save` or `keep` of place.ts.
+   */
+  readonly action: 'there' | 'theirs' | 'put' | 'put-if-absent' | 'keep' | 'save';
   readonly print: Fingerprint;
   readonly entry: Item | undefined;
 };
@@ -69,7 +74,13 @@ export type Plan = {
   readonly cniConf: string;
 };
 
-type Wish = { readonly path: string; readonly stage: Stage; readonly content: Content };
+type Wish = {
+  readonly path: string;
+  readonly stage: Stage;
+  readonly content: Content;
+  /** Whoever has something there may keep it, whatever the flags say. */
+  readonly yields: boolean;
+};
 
 /** Looks at the host and decides; changes nothing. Throws an Error for a path that cannot be meant. */
 export function planInstall(
@@ -90,19 +101,22 @@ export function planInstall(
   const digest = treeDigest(files);
   const path = join(prefix.path, `${source.version}-${digest}`);
   const program = inside(base, path);
-  const relay = (name: string): Wish => ({
+  const plugin = (name: string, binary: string): Wish => ({
     path: join(bin.path, name),
     stage: 'plugin',
-    content: { kind: 'file', bytes: readFileSync(join(source.tree, 'dist/cni/leasehold')), mode: EXECUTABLE },
+    content: { kind: 'file', bytes: readFileSync(join(source.tree, 'dist/cni', binary)), mode: EXECUTABLE },
+    yields: name === LOOPBACK,
   });
   const wishes: readonly Wish[] = [
     {
       path: join(commands.path, 'leasehold'),
       stage: 'program',
       content: { kind: 'link', target: join(program, 'bin/leasehold') },
+      yields: false,
     },
     ...(options.unit ? unitWishes(options, units.path, wants.path, program) : []),
-    ...['leasehold', ...(options.dropIn ? DROP_IN_NAMES : [])].map(relay),
+    ...['leasehold', ...(options.dropIn ? DROP_IN_NAMES : [])].map((name) => plugin(name, 'leasehold')),
+    plugin(LOOPBACK, LOOPBACK),
     ...(options.conflist === undefined ? [] : [conflistWish(conf.path, options.conflist)]),
   ];
   const decided = wishes.map((wish) => decide(wish, manifest, options.replace));
@@ -130,12 +144,18 @@ function unitWishes(options: InstallOptions, units: string, wants: string, tree:
   const { configPath, serviceCidrs } = options;
   const bytes = unitText({ tree, configPath, serviceCidrs });
   return [
-    { path: join(units, UNIT), stage: 'unit', content: { kind: 'file', bytes, mode: READABLE } },
+    {
+      path: join(units, UNIT),
+      stage: 'unit',
+      content: { kind: 'file', bytes, mode: READABLE },
+      yields: false,
+    },
     // What `systemctl enable` makes.
     {
       path: join(wants, UNIT),
       stage: 'unit',
       content: { kind: 'link', target: join(UNIT_FOLDER, UNIT) },
+      yields: false,
     },
   ];
 }
@@ -146,30 +166,34 @@ function conflistWish(folder: string, text: string): Wish {
     path: join(folder, CONFLIST_NAME),
     stage: 'network',
     content: { kind: 'file', bytes, mode: OWNER_ONLY },
+    yields: false,
   };
 }
 
 /** The step for a path, or why there is none. */
 function decide(wish: Wish, manifest: Manifest | undefined, replace: boolean): Step | string {
-  const { path, content } = wish;
+  const { path, content, yields } = wish;
   const entry = manifest?.entries.find(
     (known): known is Item => known.kind === 'item' && known.path === path,
   );
   const print = content.kind === 'link' ? linkFingerprint(content.target) : fileFingerprint(content.bytes);
   const now = fingerprintOf(path);
-  const step = (action: Step['action']): Step => ({ ...wish, action, print, entry });
+  const { stage } = wish;
+  const step = (action: Step['action']): Step => ({ path, stage, content, action, print, entry });
   if (now === print) return step('there');
+  if (yields && now === ABSENT) return step('put-if-absent');
+  if (yields && isReplaceable(now) && entry?.ours.includes(now) !== true) return step('theirs');
   if (now === ABSENT || entry?.ours.includes(now) === true) {
     const taken = entry === undefined && lstatOf(keptNameOf(path)) !== undefined;
     return taken ? `${keptNameOf(path)} is there from an earlier install: put it back or away` : step('put');
   }
   if (!isReplaceable(now)) return `${path} is neither a file nor a link: move it away`;
-  const text = wish.stage === 'network' || wish.stage === 'unit';
+  const text = stage === 'network' || stage === 'unit';
   // An install that was interrupted: this is what was there before it, not an edit of ours.
   if (manifest?.phase === 'installing' && typeof entry?.kept === 'string' && replace) return step('keep');
   if (entry !== undefined && text) {
     if (replace) return step('save');
-    return `${path} was edited since install wrote it: --replace writes it anew and keeps yours as ${basename(path)}.saved; for the rest of the install leave it and give ${wish.stage === 'network' ? '--no-conflist' : '--no-service'}`;
+    return `${path} was edited since install wrote it: --replace writes it anew and keeps yours as ${basename(path)}.saved; for the rest of the install leave it and give ${stage === 'network' ? '--no-conflist' : '--no-service'}`;
   }
   const whose = now.startsWith('link:') ? `a link to ${now.slice('link:'.length)}` : 'a file';
   if (!replace) {

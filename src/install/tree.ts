@@ -25,6 +25,7 @@ const REQUIRED = [
   'bin/leasehold',
   'src/main.ts',
   'dist/cni/leasehold',
+  'dist/cni/loopback',
   'node_modules/node/bin/node',
   'package.json',
 ] as const;

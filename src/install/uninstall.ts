@@ -5,6 +5,7 @@ import { beneath } from './beneath.ts';
 import { checkedPath, inside } from './host-path.ts';
 import { type Entry, type Item, type Manifest, removeManifest, writeManifest } from './manifest.ts';
 import { hasCode, keptNameOf, save, undo } from './place.ts';
+import { LOOPBACK } from './plan.ts';
 import { forgetService, stopService, type ServiceManager } from './service.ts';
 import { temporaryTreeOf } from './tree.ts';
 import { UNIT } from './unit.ts';
@@ -111,6 +112,10 @@ function removeItem({ path, ours, kept }: Item, complete: boolean, say: (line: s
       const name = basename(path);
       if (name === CONFLIST_NAME || name === UNIT) {
         say(`${path} was edited since: out of effect now, kept as ${save(path)}`);
+        return true;
+      }
+      if (name === LOOPBACK) {
+        say(`${path} is somebody else's now: left as it is`);
         return true;
       }
       say(

@@ -89,14 +89,14 @@ test(
     const detach = await attach(site, 'pod');
     assert.notEqual(await hostSide(site), before);
     assert.equal(await endBy(first.process, 'SIGTERM'), 'exit status 0');
-    assert.deepEqual(namesIn(bin), ['leasehold']);
+    assert.deepEqual(namesIn(bin), ['leasehold', 'loopback']);
 
     const second = await start('second');
     await detach();
     // Whoever takes the role away takes nothing from the node by it.
     await api.become({ ...THERE, hidesDaemonSet: true });
     assert.equal(await endBy(second.process, 'SIGTERM'), 'exit status 0');
-    assert.deepEqual(namesIn(bin), ['leasehold']);
+    assert.deepEqual(namesIn(bin), ['leasehold', 'loopback']);
 
     await api.become(THERE);
     const third = await start('third');

@@ -3,6 +3,7 @@ import {
   chmodSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   readlinkSync,
@@ -13,13 +14,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, test, type TestContext } from 'node:test';
+import type { Keeper } from '../../src/agent/keeper.ts';
 import { networkWish, pluginWish } from '../../src/agent/wishes.ts';
 import { now } from '../../src/kernel/clock.ts';
 import { openTimers } from '../../src/kernel/timers.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { namesIn } from './support/agents.ts';
-import { CONFLIST, NETWORK, Node, RELAY } from './support/node.ts';
+import { CONFLIST, LOOPBACK, NETWORK, Node, RELAY } from './support/node.ts';
 
 const KEPT_DHCP = '.dhcp.before-leasehold';
 
@@ -96,6 +98,83 @@ describe('what others do to it is undone:', () => {
       );
     });
   }
+});
+
+/** A keeper that has begun, of `loopback` and the network configuration alone. */
+function withLoopback(t: TestContext, node: Node, program = LOOPBACK): Keeper {
+  const keeper = node.keeper(t, {
+    wishes: [pluginWish('loopback', Buffer.from(program)), networkWish(CONFLIST, NETWORK)],
+  });
+  keeper.start();
+  return keeper;
+}
+
+describe('loopback', () => {
+  test("is put where there is none, put back when somebody takes it away, and goes with the agent's other files", async (t) => {
+    const node = new Node(t).settled();
+    const before = node.snapshot();
+    const keeper = withLoopback(t, node);
+    assert.equal(readFileSync(node.plugin('loopback'), 'utf8'), LOOPBACK);
+    assert.equal(statSync(node.plugin('loopback')).mode & 0o7777, 0o755);
+    for (const attack of [rmSync, (path: string): void => writeFileSync(path, '')]) {
+      attack(node.plugin('loopback'));
+      keeper.look();
+      assert.equal(readFileSync(node.plugin('loopback'), 'utf8'), LOOPBACK);
+    }
+    keeper.close();
+    withLoopback(t, node, 'of a newer version').close();
+    assert.equal(readFileSync(node.plugin('loopback'), 'utf8'), 'of a newer version');
+    assert.deepEqual(await node.remove(), []);
+    assert.deepEqual(node.snapshot(), before);
+  });
+
+  const theirs: Readonly<Record<string, (path: string) => void>> = {
+    'a file': (path) => writeFileSync(path, 'theirs', { mode: 0o755 }),
+    'a link to one big program': (path) => symlinkSync('cni', path),
+  };
+  for (const [what, put] of Object.entries(theirs)) {
+    test(`of somebody else stays, before and after: ${what}`, async (t) => {
+      const node = new Node(t).settled();
+      put(node.plugin('loopback'));
+      const { ino } = lstatSync(node.plugin('loopback'));
+      const names = namesIn(node.bin);
+      const keeper = withLoopback(t, node);
+      assert.equal(keeper.problem, undefined);
+      assert.equal(lstatSync(node.plugin('loopback')).ino, ino);
+      keeper.close();
+      assert.deepEqual(await node.remove(), []);
+      assert.deepEqual(namesIn(node.bin), names);
+    });
+
+    test(`gives way to ${what} that comes later`, async (t) => {
+      const node = new Node(t).settled();
+      const keeper = withLoopback(t, node);
+      rmSync(node.plugin('loopback'));
+      put(node.plugin('loopback'));
+      const { ino } = lstatSync(node.plugin('loopback'));
+      keeper.look();
+      assert.equal(keeper.problem, undefined);
+      keeper.close();
+      assert.deepEqual(await node.remove(), [], 'it is nothing that was left over');
+      assert.equal(lstatSync(node.plugin('loopback')).ino, ino);
+    });
+  }
+
+  test('that comes in the moment in which ours is put stays', async (t) => {
+    const node = new Node(t).settled();
+    const keeper = node.keeper(t, {
+      wishes: [pluginWish('loopback', Buffer.from(LOOPBACK)), networkWish(CONFLIST, NETWORK)],
+      before: (what) => {
+        if (what === `rename ${node.plugin('loopback')}`) writeFileSync(node.plugin('loopback'), 'theirs');
+      },
+    });
+    keeper.start();
+    assert.equal(readFileSync(node.plugin('loopback'), 'utf8'), 'theirs');
+    assert.deepEqual(namesIn(node.bin), ['dhcp', 'loopback']);
+    keeper.close();
+    assert.deepEqual(await node.remove(), []);
+    assert.equal(readFileSync(node.plugin('loopback'), 'utf8'), 'theirs');
+  });
 });
 
 test('one binary behind many names is never written to: a link at our name is replaced', async (t) => {

@@ -110,7 +110,7 @@ test(
     await mkdir(bin, { recursive: true });
     const wrap = ['unshare', '--mount', 'sh', '-ec', `mount --bind ${onNode} ${bin} && exec "$@"`, 'sh'];
     const agent = await startAgent(site, 'agent', { wrap });
-    assert.deepEqual(namesIn(onNode), ['leasehold']);
+    assert.deepEqual(namesIn(onNode), ['leasehold', 'loopback']);
     await rm(onNode, { recursive: true });
     await waitFor('the probe to fail', async () => (await probe(site, agent, 'live')).status === 1);
     assert.match((await probe(site, agent, 'ready')).stdout, /was removed while it is mounted here/);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -30,7 +30,7 @@ const PROGRAMS = [
   /^lib\/\w+-linux-gnu\/lib(atomic|c|dl|gcc_s|m|pthread|stdc\+\+)\.so\.\d$/,
   /^usr\/bin\/node$/,
   /^usr\/lib\/leasehold\/app\/(koffi\.node|leasehold\.mjs)$/,
-  /^usr\/lib\/leasehold\/dist\/cni\/leasehold(-probe)?$/,
+  /^usr\/lib\/leasehold\/dist\/cni\/(leasehold(-probe)?|loopback)$/,
 ];
 const LINKS = [
   'usr/bin/leasehold',
@@ -195,6 +195,7 @@ describe('the image', { skip: NEEDS_ROOT }, () => {
       binDirs: [here('bin')],
       env: { LEASEHOLD_SOCKET: here('run/d.sock') },
     });
+    assert.deepEqual((await readdir(here('bin'))).toSorted(), ['leasehold', 'loopback']);
     const network = parseNetworkList(await readFile(here('conf/05-leasehold.conflist'), 'utf8'));
     const pod = await createPod('pod', lan);
     assert.match(addressIn((await runtime.add(network, pod.attachment)).result), /^192\.168\.2\./);

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { describe, test, type TestContext } from 'node:test';
-import { fakeTree, RELAY } from './support/fake-tree.ts';
+import { fakeTree, LOOPBACK, RELAY } from './support/fake-tree.ts';
 import { FolderHost } from './support/host.ts';
 import { snapshot } from './support/snapshot.ts';
 
@@ -58,7 +59,7 @@ describe('install', () => {
       UNIT,
       '/etc/systemd/system/multi-user.target.wants/leasehold.service',
       'service',
-      ...['leasehold', 'dhcp', 'macvlan', 'route-override'].map((name) => `${BIN}/${name}`),
+      ...['leasehold', 'dhcp', 'macvlan', 'route-override', 'loopback'].map((name) => `${BIN}/${name}`),
       CONF,
       'end',
     ]);
@@ -66,6 +67,8 @@ describe('install', () => {
       assert.equal(text(host, `${BIN}/${name}`), RELAY);
       assert.equal(statSync(host.path(`${BIN}/${name}`)).mode & 0o7777, 0o755);
     }
+    assert.equal(text(host, `${BIN}/loopback`), LOOPBACK);
+    assert.equal(statSync(host.path(`${BIN}/loopback`)).mode & 0o7777, 0o755);
     assert.equal(statSync(host.path(CONF)).mode & 0o7777, 0o600);
     const [tree] = readdirSync(host.path('/usr/local/lib/leasehold'));
     assert.match(
@@ -77,6 +80,57 @@ describe('install', () => {
     );
     assert.deepEqual(host.calls, ['daemon-reload', 'restart leasehold.service']);
     assert.ok(!all(host).some((line) => /-new |\.new /.test(line)), 'no temporary file is left');
+  });
+
+  test('a loopback of somebody else stays, whatever the flags say', async (t) => {
+    for (const replace of [false, true]) {
+      const host = new FolderHost(t, { replace });
+      symlinkSync('cni', host.path(`${BIN}/loopback`));
+      const before = all(host);
+      assert.ok(
+        host.describe().includes(`${host.path(`${BIN}/loopback`)} is somebody else's: it stays, and is used`),
+      );
+      await host.install();
+      await host.install();
+      assert.equal(readlinkSync(host.path(`${BIN}/loopback`)), 'cni');
+      assert.deepEqual((await host.uninstall()).left, []);
+      assert.deepEqual(all(host), before);
+    }
+  });
+
+  test('ours gives way to a loopback that comes later, and comes back when that has gone', async (t) => {
+    const host = new FolderHost(t);
+    await host.install();
+    writeFileSync(host.path(`${BIN}/loopback`), 'theirs');
+    await host.install({ replace: true });
+    assert.equal(text(host, `${BIN}/loopback`), 'theirs');
+    rmSync(host.path(`${BIN}/loopback`));
+    writeFileSync(`${host.tree}/dist/cni/loopback`, 'a newer one');
+    await host.install();
+    assert.equal(text(host, `${BIN}/loopback`), 'a newer one');
+    writeFileSync(host.path(`${BIN}/loopback`), 'theirs');
+    const { said, left } = await host.uninstall();
+    assert.ok(said.includes(`${host.path(`${BIN}/loopback`)} is somebody else's now: left as it is`));
+    assert.deepEqual(left, []);
+    assert.equal(text(host, `${BIN}/loopback`), 'theirs');
+  });
+
+  test('a folder of that name is no plugin', async (t) => {
+    const host = new FolderHost(t);
+    mkdirSync(host.path(`${BIN}/loopback`));
+    await assert.rejects(host.install(), /loopback is neither a file nor a link: move it away$/);
+  });
+
+  test('a loopback that comes while install runs stays', async (t) => {
+    const host = new FolderHost(t);
+    const path = host.path(`${BIN}/loopback`);
+    const { said } = await host.install({}, (what) => {
+      if (what === path) writeFileSync(path, 'theirs');
+    });
+    assert.ok(said.includes(`${path} has come from somebody else: it stays`));
+    assert.equal(text(host, `${BIN}/loopback`), 'theirs');
+    assert.deepEqual((await host.uninstall()).left, []);
+    assert.equal(text(host, `${BIN}/loopback`), 'theirs');
   });
 
   test('a second time changes nothing and starts nothing anew', async (t) => {

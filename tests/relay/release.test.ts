@@ -7,6 +7,8 @@ import { after, before, test } from 'node:test';
 import { makeFolder, type Folder } from './support/folder.ts';
 import { makeRelay } from './support/relay.ts';
 
+const PROGRAMS = ['leasehold', 'loopback', 'leasehold-probe'];
+
 let folder: Folder;
 before(async () => {
   folder = await makeFolder();
@@ -28,13 +30,15 @@ async function programHeaders(file: string): Promise<number[]> {
 
 test('the release needs no interpreter and no library', async () => {
   const [PT_LOAD, PT_DYNAMIC, PT_INTERP] = [1, 2, 3];
-  const types = await programHeaders(path.join(folder.path, 'leasehold'));
-  assert.ok(types.includes(PT_LOAD));
-  assert.ok(!types.includes(PT_INTERP) && !types.includes(PT_DYNAMIC));
+  for (const name of PROGRAMS) {
+    const types = await programHeaders(path.join(folder.path, name));
+    assert.ok(types.includes(PT_LOAD));
+    assert.ok(!types.includes(PT_INTERP) && !types.includes(PT_DYNAMIC), name);
+  }
 });
 
 test('the release is small', async () => {
-  assert.ok((await stat(path.join(folder.path, 'leasehold'))).size < 1_000_000);
+  for (const name of PROGRAMS) assert.ok((await stat(path.join(folder.path, name))).size < 1_000_000, name);
 });
 
 test('each plugin name is the same program', async () => {
@@ -53,7 +57,9 @@ test("the release's default socket is the daemon's", async () => {
 });
 
 test('a second build has nothing to do', async () => {
-  const first = await stat(path.join(folder.path, 'leasehold'));
+  const times = async (): Promise<readonly number[]> =>
+    await Promise.all(PROGRAMS.map(async (name) => (await stat(path.join(folder.path, name))).mtimeMs));
+  const first = await times();
   await makeRelay(`OUT=${folder.path}`);
-  assert.equal((await stat(path.join(folder.path, 'leasehold'))).mtimeMs, first.mtimeMs);
+  assert.deepEqual(await times(), first);
 });

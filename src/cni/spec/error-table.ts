@@ -124,8 +124,8 @@ export const ERRORS = {
   },
   'not-permitted': {
     code: 111,
-    meaning: 'The daemon lacks the right to do this.',
-    remedy: 'Run the daemon as root, or with CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN.',
+    meaning: 'The daemon, or the plugin loopback, lacks the right to do this.',
+    remedy: 'Run it as root, or with CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN.',
   },
   'host-side-failed': {
     code: 112,

@@ -24,11 +24,13 @@ function programFindings({ facts, places }: LocalView, type: string, file: strin
   if (found.kind === 'there') return [];
   const searched = `searched: ${places.cniBins.join(', ')}`;
   const remedy =
-    RELAY_NAMES.includes(type) && type !== 'macvlan'
-      ? ['leasehold install, which puts the relay there under its names']
-      : [
-          'install the CNI plugins of your distribution or of containernetworking, or name their folder: --cni-bin',
-        ];
+    type === 'loopback'
+      ? ['leasehold install, which puts one there']
+      : RELAY_NAMES.includes(type) && type !== 'macvlan'
+        ? ['leasehold install, which puts the relay there under its names']
+        : [
+            'install the CNI plugins of your distribution or of containernetworking, or name their folder: --cni-bin',
+          ];
   if (found.kind === 'missing') {
     return [
       {

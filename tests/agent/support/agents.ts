@@ -64,7 +64,8 @@ export function namesIn(folder: string): readonly string[] {
 
 export function assertInstalled(site: Site): void {
   const { bin, conf } = foldersIn(site);
-  assert.deepEqual(namesIn(bin), ['leasehold']);
-  assert.deepEqual(readFileSync(join(bin, 'leasehold')), readFileSync(join(CNI_BIN, 'leasehold')));
+  assert.deepEqual(namesIn(bin), ['leasehold', 'loopback']);
+  for (const name of namesIn(bin))
+    assert.deepEqual(readFileSync(join(bin, name)), readFileSync(join(CNI_BIN, name)), name);
   assert.deepEqual(namesIn(conf), ['05-leasehold.conflist']);
 }

@@ -10,6 +10,7 @@ import { SimWorld } from '../../kube/support/world.ts';
 import { namesIn } from './agents.ts';
 
 export const RELAY = 'the relay';
+export const LOOPBACK = 'the plugin loopback';
 export const CONFLIST = '05-leasehold.conflist';
 export const NETWORK = '{"cniVersion":"1.1.0","name":"lan","plugins":[{"type":"leasehold"}]}';
 

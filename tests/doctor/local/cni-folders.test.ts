@@ -80,7 +80,7 @@ test('plugins that are missing, not executable, or a link to nothing', asRoot, a
   const [first = '', second = ''] = node.places.cniBins;
   await conf(node, {
     'lan.conflist':
-      '{"name":"lan","plugins":[{"type":"leasehold"},{"type":"portmap"},{"type":"tuning"},{"type":"sbr"},{"type":"../sbr"}]}',
+      '{"name":"lan","plugins":[{"type":"leasehold"},{"type":"portmap"},{"type":"tuning"},{"type":"sbr"},{"type":"../sbr"},{"type":"loopback"}]}',
   });
   await program(join(second, 'portmap'));
   await program(join(first, 'tuning'), 'x', 0o644);
@@ -91,10 +91,14 @@ test('plugins that are missing, not executable, or a link to nothing', asRoot, a
     [
       'the plugin "leasehold", which lan.conflist names, is in no folder of plugins',
       'the plugin "../sbr", which lan.conflist names, is in no folder of plugins',
+      'the plugin "loopback", which lan.conflist names, is in no folder of plugins',
       `${first}/tuning, which lan.conflist needs, is not executable`,
       `${first}/sbr, which lan.conflist needs, is a link to nothing`,
     ],
   );
+  const remedies = Object.fromEntries(found.map(({ title, remedy }) => [title.split('"')[1], remedy[0]]));
+  assert.match(remedies['leasehold'] ?? '', /^leasehold install, which puts the relay there/);
+  assert.match(remedies['loopback'] ?? '', /^leasehold install, which puts one there$/);
 });
 
 test(

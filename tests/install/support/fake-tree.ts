@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const RELAY = 'the relay';
+export const LOOPBACK = 'the plugin loopback';
 
 /** A program as an unpacked tarball has it, of a few bytes. */
 export function fakeTree(folder: string, main = 'main'): string {
@@ -9,6 +10,7 @@ export function fakeTree(folder: string, main = 'main'): string {
     'bin/leasehold': '#!/bin/sh\n',
     'src/main.ts': main,
     'dist/cni/leasehold': RELAY,
+    'dist/cni/loopback': LOOPBACK,
     'node_modules/node/bin/node': 'node',
     'package.json': '{}',
   };
