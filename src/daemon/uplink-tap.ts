@@ -1,6 +1,6 @@
-import { openTap } from './kernel/packet-tap.ts';
-import type { LeaseLog, OpenTap } from './lease/ports.ts';
-import { dhcpClientFilter } from './wire/bpf.ts';
+import { openTap } from '../kernel/packet-tap.ts';
+import type { LeaseLog, OpenTap } from '../lease/ports.ts';
+import { dhcpClientFilter } from '../wire/bpf.ts';
 
 /** The tap of an uplink, for the answers of DHCP servers and for ARP. What goes wrong with it later is counted and said. */
 export function openUplinkTap(log: Pick<LeaseLog, 'warn'>, count: (event: string) => void): OpenTap {

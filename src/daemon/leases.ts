@@ -1,9 +1,9 @@
-import { isSysError } from './base/sys-error.ts';
-import { type LeaseFiles, recordFileName } from './kernel/lease-files.ts';
-import { Slices } from './kernel/slices.ts';
-import type { LeaseManager } from './lease/manager.ts';
-import { readStored } from './lease/stored.ts';
-import type { createLog } from './observe/log.ts';
+import { isSysError } from '../base/sys-error.ts';
+import { type LeaseFiles, recordFileName } from '../kernel/lease-files.ts';
+import { Slices } from '../kernel/slices.ts';
+import type { LeaseManager } from '../lease/manager.ts';
+import { readStored } from '../lease/stored.ts';
+import type { createLog } from '../observe/log.ts';
 
 type Log = ReturnType<typeof createLog>;
 

@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSysError } from './base/sys-error.ts';
-import type { RunDelegate } from './cni/ports.ts';
-import { runPlugin } from './kernel/exec-plugin.ts';
+import { isSysError } from '../base/sys-error.ts';
+import type { RunDelegate } from '../cni/ports.ts';
+import { runPlugin } from '../kernel/exec-plugin.ts';
 
 /** Another plugin may wait for a network of its own; the runtimes' own patience is about as long. */
 const DELEGATE_LIMIT_MS = 60_000;

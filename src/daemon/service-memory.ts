@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isSysError } from './base/sys-error.ts';
-import { bootId } from './kernel/clock.ts';
-import { readOwnFile, writeOwnFile } from './kernel/own-file.ts';
-import type { FoundServiceNetwork } from './node/services/found.ts';
+import { isSysError } from '../base/sys-error.ts';
+import { bootId } from '../kernel/clock.ts';
+import { readOwnFile, writeOwnFile } from '../kernel/own-file.ts';
+import type { FoundServiceNetwork } from '../node/services/found.ts';
 import {
   formatMemory,
   NOTHING_REMEMBERED,
@@ -11,8 +11,8 @@ import {
   parseOldCluster,
   parseOldNode,
   type ServiceMemory,
-} from './node/services/memory.ts';
-import type { FindingSource } from './node/services/sources.ts';
+} from '../node/services/memory.ts';
+import type { FindingSource } from '../node/services/sources.ts';
 
 /** In the state folder. */
 const FILE = 'service-networks.json';

@@ -1,8 +1,8 @@
-import type { HostNetwork } from './kernel/host-network.ts';
-import type { openTimers } from './kernel/timers.ts';
-import type { LeaseManager } from './lease/manager.ts';
-import type { AddDiagnoses } from './doctor/add-diagnosis.ts';
-import type { PodExtras } from './doctor/extras-probe.ts';
+import type { HostNetwork } from '../kernel/host-network.ts';
+import type { openTimers } from '../kernel/timers.ts';
+import type { LeaseManager } from '../lease/manager.ts';
+import type { AddDiagnoses } from '../doctor/add-diagnosis.ts';
+import type { PodExtras } from '../doctor/extras-probe.ts';
 
 type Lan = { readonly index: number; readonly name: string };
 type Warn = (fields: object, message: string) => void;
@@ -21,8 +21,8 @@ export function diagnosesOf(
   let doctor: Promise<AddDiagnoses> | undefined;
   const open = async (): Promise<AddDiagnoses> => {
     const [{ AddDiagnoses: Doctor }, { probePorts }] = await Promise.all([
-      import('./doctor/add-diagnosis.ts'),
-      import('./kernel/probe-ports.ts'),
+      import('../doctor/add-diagnosis.ts'),
+      import('../kernel/probe-ports.ts'),
     ]);
     return new Doctor(probePorts(host.rtnl, timers), { known, warn });
   };

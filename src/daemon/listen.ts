@@ -2,8 +2,8 @@ import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSy
 import { connect, createServer as createSocket, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { type FileLock, lockFileForAll } from './kernel/file-lock.ts';
-import { foreignFolder } from './kernel/ownership.ts';
+import { type FileLock, lockFileForAll } from '../kernel/file-lock.ts';
+import { foreignFolder } from '../kernel/ownership.ts';
 
 const OWNER_FOLDER = 0o700;
 const OWNER_ONLY = 0o600;

@@ -1,7 +1,7 @@
-import type { SysError } from './base/sys-error.ts';
-import { unkeepable } from './cni/plugins/dhcp-ipam.ts';
-import { missingCapabilities } from './kernel/capabilities.ts';
-import { makeProcSysWritable, procSysProblem } from './kernel/proc-sys.ts';
+import type { SysError } from '../base/sys-error.ts';
+import { unkeepable } from '../cni/plugins/dhcp-ipam.ts';
+import { missingCapabilities } from '../kernel/capabilities.ts';
+import { makeProcSysWritable, procSysProblem } from '../kernel/proc-sys.ts';
 
 type Log = {
   info(fields: object, message: string): void;

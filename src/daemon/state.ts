@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { lockFile, lockNetworkNamespace, type FileLock } from './kernel/file-lock.ts';
-import { LeaseFiles } from './kernel/lease-files.ts';
-import { foreignFolder } from './kernel/ownership.ts';
-import { PastAddresses } from './kernel/past-addresses.ts';
+import { lockFile, lockNetworkNamespace, type FileLock } from '../kernel/file-lock.ts';
+import { LeaseFiles } from '../kernel/lease-files.ts';
+import { foreignFolder } from '../kernel/ownership.ts';
+import { PastAddresses } from '../kernel/past-addresses.ts';
 
 const OWNER_FOLDER = 0o700;
 

@@ -1,26 +1,26 @@
-import { cidrContains, formatCidr } from './base/cidr.ts';
-import { isIpv4, parseIp } from './base/ip.ts';
-import type { Ipv4 } from './base/ipv4.ts';
-import { err, type Result } from './base/result.ts';
-import { isSysError } from './base/sys-error.ts';
-import { type Instant, later, seconds } from './base/time.ts';
-import { openApi } from './kernel/kube-api.ts';
-import { type ClusterAnswer, ClusterNetworks } from './kube/cluster-networks.ts';
-import { Endpoints } from './kube/endpoints.ts';
-import { networkAround } from './node/services/addresses.ts';
-import type { ClusterStatus } from './node/services/cluster-status.ts';
-import { type Kubelet, kubeletOf } from './node/services/distribution.ts';
+import { cidrContains, formatCidr } from '../base/cidr.ts';
+import { isIpv4, parseIp } from '../base/ip.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
+import { err, type Result } from '../base/result.ts';
+import { isSysError } from '../base/sys-error.ts';
+import { type Instant, later, seconds } from '../base/time.ts';
+import { openApi } from '../kernel/kube-api.ts';
+import { type ClusterAnswer, ClusterNetworks } from '../kube/cluster-networks.ts';
+import { Endpoints } from '../kube/endpoints.ts';
+import { networkAround } from '../node/services/addresses.ts';
+import type { ClusterStatus } from '../node/services/cluster-status.ts';
+import { type Kubelet, kubeletOf } from '../node/services/distribution.ts';
 import {
   asGuess,
   type FoundServiceNetwork,
   isGuess,
   MOST_NETWORKS,
   networksIn,
-} from './node/services/found.ts';
-import type { ClusterPlaces } from './node/services/places.ts';
-import type { ApiServer, ClusterFacts } from './node/services/ports.ts';
-import type { ServiceSources } from './node/services/sources.ts';
-import type { KeptNetworks } from './daemon-service-memory.ts';
+} from '../node/services/found.ts';
+import type { ClusterPlaces } from '../node/services/places.ts';
+import type { ApiServer, ClusterFacts } from '../node/services/ports.ts';
+import type { ServiceSources } from '../node/services/sources.ts';
+import type { KeptNetworks } from './service-memory.ts';
 
 /** A start waits so long for a first answer, where none is remembered: pods that run shall not lose their services. */
 const FIRST_PATIENCE = seconds(3);
