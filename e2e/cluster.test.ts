@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as v from 'valibot';
-import { Cluster } from './support/cluster.ts';
-import { SERVICE_CIDR } from './support/kube-programs.ts';
-import type { Pod } from './support/kubectl.ts';
-import { configureNetwork, hostView, LEASEHOLD_NAMESPACE } from './support/leasehold.ts';
-import { installGoPlugin } from './support/node-runtime.ts';
-import { type Asker, askApi, fromMachine, fromPod, get, hostsIn } from './support/who.ts';
-import { deployment, pod, service, statefulSet, WHO_PORT } from './support/workloads.ts';
+import { Cluster } from './support/cluster/cluster.ts';
+import { SERVICE_CIDR } from './support/cluster/kube-programs.ts';
+import type { Pod } from './support/cluster/kubectl.ts';
+import { configureNetwork, hostView, LEASEHOLD_NAMESPACE } from './support/cluster/leasehold.ts';
+import { installGoPlugin } from './support/cluster/containerd.ts';
+import { type Asker, askApi, fromMachine, fromPod, get, hostsIn } from './support/cluster/who.ts';
+import { deployment, pod, service, statefulSet, WHO_PORT } from './support/cluster/workloads.ts';
 
 // One cluster for all of it, in the order of the file.
 

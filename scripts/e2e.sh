@@ -15,6 +15,7 @@ pattern=${1:-e2e/*.test.ts}
 sh scripts/install-debian.sh iproute2 iputils-ping util-linux dnsmasq-base kea-dhcp4-server udhcpc nftables iptables conntrack \
   openssl procps
 sh scripts/e2e-programs.sh
+"$node" e2e/support/sweep.ts
 
 # The image is of this checkout: made again when something that is in it is newer.
 image=dist/leasehold-$("$node" -p 'JSON.parse(fs.readFileSync("package.json")).version')-oci.tar

@@ -1,18 +1,18 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HomeLan } from '../../src/lab/home-lan.ts';
-import type { Host } from '../../src/lab/host.ts';
-import { killProcess, logTail, type LongProcess } from '../../src/lab/long-process.ts';
-import { CommandError, type Outcome, type RunOptions, runToEnd } from '../../src/lab/process.ts';
-import { waitFor } from '../../src/lab/wait.ts';
-import { Cgroup } from './runtime-cgroup.ts';
+import type { HomeLan } from '../../../src/lab/home-lan.ts';
+import type { Host } from '../../../src/lab/host.ts';
+import { killProcess, logTail, type LongProcess } from '../../../src/lab/long-process.ts';
+import { namespaceName } from '../../../src/lab/names.ts';
+import { CommandError, type Outcome, type RunOptions, runToEnd } from '../../../src/lab/process.ts';
+import { waitFor } from '../../../src/lab/wait.ts';
+import { Cgroup, LEAF } from '../cgroup.ts';
+import { childOf } from '../first-process.ts';
 
 const SCRIPT = join(import.meta.dirname, 'machine.sh');
 const NEW_NAMESPACES = ['--mount', '--pid', '--ipc', '--uts'];
 const NAMESPACES = [...NEW_NAMESPACES, '--cgroup', '--net', '--root', '--wd'];
-/** The cgroup of its processes, in the one of the machine: version 2 has processes in leaves only (cgroups(7)). */
-const LEAF = 'init';
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** What a login shell of root has. */
 const ENVIRONMENT = {
@@ -24,6 +24,9 @@ const ENVIRONMENT = {
 /** A service of the machine, by its process as the machine counts. */
 export type Service = { readonly pid: number; readonly logFile: string };
 
+/** A machine that is on. `pid`: its first process, as this one counts. */
+type Running = { readonly outer: LongProcess; readonly pid: number; readonly cgroup: Cgroup };
+
 /**
  * A host of a home with a mount table, processes and a /run of its own: what is installed, started and written in it
  * stays in it, at the paths where it belongs. Its disk (/var/lib, /etc/cni, /etc/containers, /usr/lib/cni, /opt/cni,
@@ -34,19 +37,15 @@ export class Machine implements AsyncDisposable {
   readonly #lan: HomeLan;
   readonly #lower: string;
   readonly #folder: string;
-  #cgroup: Cgroup;
-  /** When the test's process ends early. */
-  readonly #killNow = (): void => this.#cgroup.removeNow();
+  #cgroup: Cgroup | undefined;
   #boots = 0;
-  #running: { readonly outer: LongProcess; readonly pid: number } | undefined;
+  #running: Running | undefined;
 
   private constructor(lan: HomeLan, host: Host, lower: string) {
     this.#lan = lan;
     this.host = host;
     this.#lower = lower;
     this.#folder = join(lan.folder, `machine-${host.name}`);
-    this.#cgroup = Cgroup.create(cgroupName(lan, host));
-    process.prependListener('exit', this.#killNow);
   }
 
   /** `lower`: a folder whose files stand before this machine's own; packages that were unpacked, for example. */
@@ -63,12 +62,12 @@ export class Machine implements AsyncDisposable {
 
   /** Where a file of the machine is for this process, while it is on. */
   path(path: string): string {
-    return `/proc/${this.#pid}/root${path}`;
+    return `/proc/${this.#on.pid}/root${path}`;
   }
 
-  get #pid(): number {
+  get #on(): Running {
     if (this.#running === undefined) throw new Error(`${this.host.name} is off`);
-    return this.#running.pid;
+    return this.#running;
   }
 
   async powerOn(): Promise<void> {
@@ -77,18 +76,17 @@ export class Machine implements AsyncDisposable {
     const disk = join(this.#folder, 'disk');
     await mkdir(work, { recursive: true });
     await mkdir(disk, { recursive: true });
-    this.#cgroup = Cgroup.create(cgroupName(this.#lan, this.host));
-    // The new cgroup namespace shows the cgroup of the machine as the root.
-    const own = [...this.#cgroup.within(''), 'unshare', '--cgroup', ...this.#cgroup.within(LEAF)];
+    const cgroup = Cgroup.create(namespaceName(this.#lan.prefix, this.host.name));
+    this.#cgroup = cgroup;
     const boot = ['sh', SCRIPT, work, disk, this.#lower];
-    const command = [...own, 'unshare', ...NEW_NAMESPACES, '--fork', '--kill-child', ...boot];
+    const command = [...cgroup.asRoot, 'unshare', ...NEW_NAMESPACES, '--fork', '--kill-child', ...boot];
     const logFile = join(this.#folder, 'boot.log');
     const options = { name: `machine ${this.host.name}`, logFile };
     const outer = await this.host.namespace.start(command, options, this.#lan.resources);
-    const pid = await waitFor(`${options.name} to boot`, async () => await bootedChild(outer), {
+    const pid = await waitFor(`${options.name} to boot`, async () => await booted(outer), {
       describe: async () => await logTail(logFile),
     });
-    this.#running = { outer, pid };
+    this.#running = { outer, pid, cgroup };
   }
 
   /** All of its processes end at once, and with them its mounts and the namespaces of its containers. */
@@ -96,7 +94,8 @@ export class Machine implements AsyncDisposable {
     const running = this.#running;
     this.#running = undefined;
     if (running !== undefined) await killProcess(running.outer);
-    await this.#cgroup.remove();
+    await this.#cgroup?.remove();
+    this.#cgroup = undefined;
   }
 
   async runToEnd(command: readonly string[], options: RunOptions = {}): Promise<Outcome> {
@@ -135,26 +134,18 @@ export class Machine implements AsyncDisposable {
   }
 
   #inside(command: readonly string[]): readonly string[] {
+    const { pid, cgroup } = this.#on;
     // The cgroup as well: a process that comes from outside would leave its children there.
-    const enter = ['nsenter', `--target=${this.#pid}`, ...NAMESPACES, '--'];
-    return [...this.#cgroup.within(LEAF), ...enter, ...command];
+    return [...cgroup.within(LEAF), 'nsenter', `--target=${pid}`, ...NAMESPACES, '--', ...command];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.powerOff();
-    process.off('exit', this.#killNow);
   }
 }
 
-function cgroupName(lan: HomeLan, host: Host): string {
-  return `${lan.prefix}-${host.name}`;
-}
-
-/** The first process of the machine, as this one counts, once it is up. */
-async function bootedChild(outer: LongProcess): Promise<number | undefined> {
-  const how = outer.ended();
-  if (how !== undefined) throw new Error(`it ended (${how}): ${await logTail(outer.logFile)}`);
-  const children = await readFile(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8');
-  const pid = Number(children.trim().split(' ')[0]);
-  return pid > 0 && existsSync(`/proc/${pid}/root/run/booted`) ? pid : undefined;
+/** The first process of the machine, once it is up. */
+async function booted(outer: LongProcess): Promise<number | undefined> {
+  const pid = await childOf(outer);
+  return pid !== undefined && existsSync(`/proc/${pid}/root/run/booted`) ? pid : undefined;
 }

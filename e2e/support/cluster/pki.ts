@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { run } from '../../src/lab/process.ts';
+import { run } from '../../../src/lab/process.ts';
 
 /** Keys of an elliptic curve: those of RSA take seconds. */
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];

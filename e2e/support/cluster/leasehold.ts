@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { getOverSocket } from '../../src/lab/daemon.ts';
-import { ROOT } from './cache.ts';
+import { getOverSocket } from '../../../src/lab/daemon.ts';
+import { ROOT } from '../cache.ts';
 import type { Cluster } from './cluster.ts';
 import type { Node } from './node.ts';
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
-import type { Namespace } from '../../src/lab/namespace.ts';
-import { runToEnd } from '../../src/lab/process.ts';
-import { CACHE_BIN } from './cache.ts';
+import type { Namespace } from '../../../src/lab/namespace.ts';
+import { runToEnd } from '../../../src/lab/process.ts';
+import { CACHE_BIN } from '../cache.ts';
 import type { Kubectl, Pod } from './kubectl.ts';
 
 // The test pods' program (e2e/programs/who), called in a pod or on a machine of the LAN.

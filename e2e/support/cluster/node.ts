@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { formatCidr, type Cidr } from '../../src/base/cidr.ts';
-import { invariant } from '../../src/base/invariant.ts';
-import type { Ipv4 } from '../../src/base/ipv4.ts';
-import type { HomeLan } from '../../src/lab/home-lan.ts';
-import { UPLINK, type Host } from '../../src/lab/host.ts';
+import { formatCidr, type Cidr } from '../../../src/base/cidr.ts';
+import { invariant } from '../../../src/base/invariant.ts';
+import type { Ipv4 } from '../../../src/base/ipv4.ts';
+import type { HomeLan } from '../../../src/lab/home-lan.ts';
+import { UPLINK, type Host } from '../../../src/lab/host.ts';
 import {
   isRunning,
   killProcess,
@@ -15,14 +15,15 @@ import {
   waitUntilReady,
   type LongProcess,
   type ProcessId,
-} from '../../src/lab/long-process.ts';
-import { namespaceName } from '../../src/lab/names.ts';
-import { run, runToEnd, type Outcome, type RunOptions } from '../../src/lab/process.ts';
-import { waitFor } from '../../src/lab/wait.ts';
-import { CACHE, ROOT } from './cache.ts';
-import { NodeCgroup } from './cgroup.ts';
+} from '../../../src/lab/long-process.ts';
+import { namespaceName } from '../../../src/lab/names.ts';
+import { run, runToEnd, type Outcome, type RunOptions } from '../../../src/lab/process.ts';
+import { waitFor } from '../../../src/lab/wait.ts';
+import { CACHE, ROOT } from '../cache.ts';
+import { Cgroup, LEAF } from '../cgroup.ts';
+import { childOf } from '../first-process.ts';
 
-/** Folders of a node's disk (node-init.sh). */
+/** Folders of a node's disk (node.sh). */
 const DISK = ['root', 'usr', 'usr-work', 'etc', 'etc-work', 'opt'];
 const VAR = ['lib', 'log', 'tmp', 'cache', 'spool'];
 /** The cache's programs come first: the machine may have others of the same names. */
@@ -34,12 +35,13 @@ const NEW_NAMESPACES = [
   '--propagation=private',
   '--uts',
   '--ipc',
-  '--cgroup',
   '--pid',
   '--fork',
   '--kill-child',
   '--',
 ];
+/** What a kubelet wants of cgroup v2 (its own list). */
+const KUBELET_CONTROLLERS = ['cpu', 'cpuset', 'io', 'memory', 'pids'];
 /** Go programs take as many threads as the machine has processors; two nodes with ten of them are enough for two. */
 const GO_THREADS = '2';
 const START_DEADLINE_MS = 30_000;
@@ -65,7 +67,7 @@ export type NodeService = {
 };
 
 /** What a node that is on has. `init`: its first process. */
-type Up = { readonly host: Host; readonly cgroup: NodeCgroup; readonly init: ProcessId };
+type Up = { readonly host: Host; readonly cgroup: Cgroup; readonly init: ProcessId };
 
 /**
  * A machine made of namespaces: own network with a cable to the LAN (eth0), own processes, host name, cgroups, and an own root
@@ -79,6 +81,7 @@ export class Node {
   readonly #lan: HomeLan;
   readonly #disk: string;
   readonly #services = new Map<string, NodeService>();
+  #cgroup: Cgroup | undefined;
   #up: Up | undefined;
 
   constructor(lan: HomeLan, plan: NodePlan) {
@@ -103,7 +106,9 @@ export class Node {
     invariant(this.#up === undefined, `${this.name} is on`);
     await this.#makeDisk();
     const host = await this.#plugIn();
-    const cgroup = new NodeCgroup(namespaceName(this.#lan.prefix, this.name));
+    const cgroup = Cgroup.create(namespaceName(this.#lan.prefix, this.name));
+    this.#cgroup = cgroup;
+    cgroup.needs(KUBELET_CONTROLLERS);
     const folder = join(this.#lan.folder, this.name);
     const etc = join(folder, 'etc');
     await mkdir(etc, { recursive: true });
@@ -112,38 +117,41 @@ export class Node {
     const ready = join(this.#disk, 'var', '.ready');
     await rm(ready, { force: true });
     const started = await host.namespace.start(
-      cgroup.within([
+      [
+        ...cgroup.asRoot,
         ...NEW_NAMESPACES,
         'sh',
-        join(import.meta.dirname, 'node-init.sh'),
+        join(import.meta.dirname, 'node.sh'),
         this.#disk,
         this.name,
         CACHE,
         join(ROOT, 'dist'),
         etc,
-      ]),
+      ],
       { name: `node ${this.name}`, logFile: join(folder, 'init.log') },
       this.#lan.resources,
     );
     await waitUntilReady(started, () => existsSync(ready));
-    this.#up = { host, cgroup, init: await childOf(started) };
+    this.#up = { host, cgroup, init: await insideOf(started) };
   }
 
   /** A power cut: all processes and namespaces are gone at once, the disk stays. Off already is success. */
   async powerCut(): Promise<void> {
     const up = this.#up;
-    if (up === undefined) return;
     this.#up = undefined;
     this.#services.clear();
-    await killProcess(up.init);
-    // Both ends of the cable, so that the next one finds its name free.
-    await this.#lan.router.ip('link', 'del', up.host.port);
-    const { resources } = this.#lan;
-    const own = resources.made.find(
-      (made) => made.kind === 'namespace' && made.name === up.host.namespace.name,
-    );
-    if (own !== undefined) await resources.remove(own);
-    await up.cgroup.remove();
+    if (up !== undefined) {
+      await killProcess(up.init);
+      // Both ends of the cable, so that the next one finds its name free.
+      await this.#lan.router.ip('link', 'del', up.host.port);
+      const { resources } = this.#lan;
+      const own = resources.made.find(
+        (made) => made.kind === 'namespace' && made.name === up.host.namespace.name,
+      );
+      if (own !== undefined) await resources.remove(own);
+    }
+    await this.#cgroup?.remove();
+    this.#cgroup = undefined;
   }
 
   /** What runs a command on the node, from here. */
@@ -151,7 +159,7 @@ export class Node {
     const { cgroup, init } = this.#on();
     const env = ['env', '-i', `PATH=${PATH}`, 'HOME=/root', 'LC_ALL=C.UTF-8', `GOMAXPROCS=${GO_THREADS}`];
     const enter = ['nsenter', `--target=${init.pid}`, '-m', '-u', '-i', '-n', '-p', '-C'];
-    return cgroup.within([...enter, '--', ...env, ...command]);
+    return [...cgroup.within(LEAF), ...enter, '--', ...env, ...command];
   }
 
   async run(command: readonly string[], options?: RunOptions): Promise<string> {
@@ -170,7 +178,7 @@ export class Node {
     invariant(!this.isServiceRunning(name), `${name} runs on ${this.name}`);
     const options = { name: `${name} on ${this.name}`, logFile: this.logFile(name) };
     const outside = await startProcess(this.command(command), options);
-    const service = { outside, inside: await childOf(outside), command, ready };
+    const service = { outside, inside: await insideOf(outside), command, ready };
     this.#services.set(name, service);
     await waitUntilReady(outside, ready, { deadlineMs: START_DEADLINE_MS });
     return service;
@@ -250,13 +258,6 @@ export class Node {
   }
 }
 
-/** nsenter and unshare fork to enter a PID namespace: what they run is their only child. */
-async function childOf(parent: LongProcess): Promise<ProcessId> {
-  const pid = await waitFor(`${parent.name} to start`, async () => {
-    const ended = parent.ended();
-    if (ended !== undefined) throw new Error(`${parent.name} did not start: ${ended}`);
-    const children = await readFile(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8');
-    return children === '' ? undefined : Number(children.trim().split(' ')[0]);
-  });
-  return processIdOf(pid);
+async function insideOf(outside: LongProcess): Promise<ProcessId> {
+  return processIdOf(await waitFor(`${outside.name} to start`, async () => await childOf(outside)));
 }

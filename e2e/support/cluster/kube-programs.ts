@@ -1,4 +1,4 @@
-import { CONTAINERD_SOCKET } from './node-runtime.ts';
+import { CONTAINERD_SOCKET } from './containerd.ts';
 import type { Node } from './node.ts';
 import type { Pki } from './pki.ts';
 

@@ -1,11 +1,12 @@
 #!/bin/sh
 # The first process of a node, in new namespaces: makes the node's own root file system, then waits (e2e/programs/pause.c).
-#   node-init.sh DISK NAME CACHE DIST ETC
+#   node.sh DISK NAME CACHE DIST ETC
 # DISK has the folders root, usr, etc, opt, var, usr-work and etc-work; ETC, files for the node's /etc. Done when there is
 # DISK/var/.ready.
 set -eu
 disk=$1 name=$2 cache=$3 dist=$4 etc=$5
 root=$disk/root
+. "$(dirname "$0")/../cgroup-mounts.sh"
 mount -t tmpfs -o mode=755 "$name" "$root"
 cd "$root"
 mkdir -p usr etc opt var run tmp proc sys dev root mnt srv home boot media e2e/cache e2e/dist old
@@ -26,19 +27,7 @@ mount -o remount,bind,ro e2e/dist
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount --rbind /dev dev
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-  mount -t cgroup2 cgroup2 sys/fs/cgroup
-else
-  mount -t tmpfs -o mode=755 cgroup sys/fs/cgroup
-  for hierarchy in /sys/fs/cgroup/*/; do
-    controller=$(basename "$hierarchy")
-    [ "$controller" != unified ] || continue
-    mkdir "sys/fs/cgroup/$controller"
-    options=$controller
-    [ "$controller" != systemd ] || options=none,name=systemd
-    mount -t cgroup -o "$options" cgroup "sys/fs/cgroup/$controller"
-  done
-fi
+mount_cgroups "$root/sys/fs/cgroup"
 # The kubelet wants sysctls that are the whole machine's to have these values (kubelet --protect-kernel-defaults), and writes
 # them where they differ. Files over them: it finds what it wants, and the machine keeps what it has.
 mkdir -p run/sysctl

@@ -1,18 +1,18 @@
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import * as v from 'valibot';
-import { getOverSocket } from '../../src/lab/daemon.ts';
-import { HomeLan, type HomeLanOptions } from '../../src/lab/home-lan.ts';
-import type { ServerLease } from '../../src/lab/lease-files.ts';
-import type { Mac } from '../../src/base/mac.ts';
-import type { Ipv4 } from '../../src/base/ipv4.ts';
-import type { Namespace } from '../../src/lab/namespace.ts';
-import type { Outcome } from '../../src/lab/process.ts';
-import { waitFor } from '../../src/lab/wait.ts';
-import { ROOT } from '../../tests/support/leasehold.ts';
+import { getOverSocket } from '../../../src/lab/daemon.ts';
+import { HomeLan, type HomeLanOptions } from '../../../src/lab/home-lan.ts';
+import type { ServerLease } from '../../../src/lab/lease-files.ts';
+import type { Mac } from '../../../src/base/mac.ts';
+import type { Ipv4 } from '../../../src/base/ipv4.ts';
+import type { Namespace } from '../../../src/lab/namespace.ts';
+import type { Outcome } from '../../../src/lab/process.ts';
+import { waitFor } from '../../../src/lab/wait.ts';
+import { ROOT } from '../../../tests/support/leasehold.ts';
 import { Machine, type Service } from './machine.ts';
 import { Podman, PODMAN_FILES, PORT } from './podman.ts';
-import { program } from './programs.ts';
+import { program } from '../cache.ts';
 
 const FIRST_LEASES_DEADLINE_MS = 20_000;
 const leasesSchema = v.array(v.object({ address: v.nullable(v.string()) }));

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { CACHE, CACHE_IMAGES, GO_PLUGINS, LEASEHOLD_ARCHIVE, ROOT } from './cache.ts';
+import { CACHE, CACHE_IMAGES, GO_PLUGINS, LEASEHOLD_ARCHIVE, ROOT } from '../cache.ts';
 import type { Node } from './node.ts';
 
 /** The folders of the specification's and kubeadm's defaults. */

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { invariant } from '../../src/base/invariant.ts';
-import { parseIpv4 } from '../../src/base/ipv4.ts';
-import type { HomeLan, ServerOptions } from '../../src/lab/home-lan.ts';
-import type { Namespace } from '../../src/lab/namespace.ts';
-import { waitFor } from '../../src/lab/wait.ts';
+import { invariant } from '../../../src/base/invariant.ts';
+import { parseIpv4 } from '../../../src/base/ipv4.ts';
+import type { HomeLan, ServerOptions } from '../../../src/lab/home-lan.ts';
+import type { Namespace } from '../../../src/lab/namespace.ts';
+import { waitFor } from '../../../src/lab/wait.ts';
 import { Kubectl } from './kubectl.ts';
 import {
   API_SERVICE,
@@ -19,8 +19,8 @@ import {
 } from './kube-programs.ts';
 import { createLan } from './lan.ts';
 import { installLeasehold } from './leasehold.ts';
-import { leftovers } from './leftovers.ts';
-import { startContainerd } from './node-runtime.ts';
+import { leftovers } from '../leftovers.ts';
+import { startContainerd } from './containerd.ts';
 import { Node } from './node.ts';
 import { type Identity, Pki } from './pki.ts';
 

@@ -1,5 +1,5 @@
-import type { LongProcess } from '../../src/lab/long-process.ts';
-import type { HomeLan } from '../../src/lab/home-lan.ts';
+import type { LongProcess } from '../../../src/lab/long-process.ts';
+import type { HomeLan } from '../../../src/lab/home-lan.ts';
 import type { Cri } from './cri.ts';
 import type { NodeSpace } from './node-space.ts';
 

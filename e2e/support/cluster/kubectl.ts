@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import type { Namespace } from '../../src/lab/namespace.ts';
-import type { Outcome, RunOptions } from '../../src/lab/process.ts';
-import { waitFor, type WaitOptions } from '../../src/lab/wait.ts';
-import { CACHE_BIN } from './cache.ts';
+import type { Namespace } from '../../../src/lab/namespace.ts';
+import type { Outcome, RunOptions } from '../../../src/lab/process.ts';
+import { waitFor, type WaitOptions } from '../../../src/lab/wait.ts';
+import { CACHE_BIN } from '../cache.ts';
 
 /** Nodes that share two processors with everything else take their time. */
 const ROLLOUT_SECONDS = 120;

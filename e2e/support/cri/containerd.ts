@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { killProcess, stopProcess, waitUntilReady, type LongProcess } from '../../src/lab/long-process.ts';
+import { killProcess, stopProcess, waitUntilReady, type LongProcess } from '../../../src/lab/long-process.ts';
 import { Cri, CriError } from './cri.ts';
-import { POD_IMAGE } from './images.ts';
-import { program } from './programs.ts';
+import { POD_IMAGE } from './pod-image.ts';
+import { program } from '../cache.ts';
 import type { CniFolders, Runtime, RuntimePlace } from './runtime.ts';
 
 const START_DEADLINE_MS = 30_000;

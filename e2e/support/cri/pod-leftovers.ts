@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { isErrno } from '../../src/lab/errno.ts';
-import { mapParallel } from '../../src/lab/parallel.ts';
-import { run } from '../../src/lab/process.ts';
-import { DeadlineError, waitFor } from '../../src/lab/wait.ts';
+import { isErrno } from '../../../src/lab/errno.ts';
+import { mapParallel } from '../../../src/lab/parallel.ts';
+import { run } from '../../../src/lab/process.ts';
+import { DeadlineError, waitFor } from '../../../src/lab/wait.ts';
 import type { CriNode } from './cri-node.ts';
 
 /** A busy machine releases a hundred leases in seconds. */

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { ipv4, type Ipv4 } from '../../src/base/ipv4.ts';
-import { mac, type Mac } from '../../src/base/mac.ts';
-import { CACHE } from './cache.ts';
+import { ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
+import { mac, type Mac } from '../../../src/base/mac.ts';
+import { CACHE } from '../cache.ts';
 import type { Machine } from './machine.ts';
 
 /** What scripts/e2e/podman.sh has unpacked. */

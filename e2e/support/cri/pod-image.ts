@@ -1,7 +1,7 @@
 import { copyFile, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OciLayout } from '../../scripts/image/oci-layout.ts';
-import { program } from './programs.ts';
+import { OciLayout } from '../../../scripts/image/oci-layout.ts';
+import { program } from '../cache.ts';
 
 /** A sandbox's image and that of containers too: a program that waits, and busybox. No registry is asked for it. */
 export const POD_IMAGE = 'localhost/leasehold-e2e:1';

@@ -1,5 +1,5 @@
 import type { ContainerConfig, Sandbox, SandboxConfig, SandboxStatus } from './cri.ts';
-import { PAUSE, POD_IMAGE } from './images.ts';
+import { PAUSE, POD_IMAGE } from './pod-image.ts';
 import type { Runtime } from './runtime.ts';
 
 /** `shareProcessNamespace: false`, the default of a pod: each container sees its own processes only. */

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 import * as v from 'valibot';
-import { invariant } from '../../src/base/invariant.ts';
-import { isJsonObject, parseJson, type JsonObject } from '../../src/base/json.ts';
+import { invariant } from '../../../src/base/invariant.ts';
+import { isJsonObject, parseJson, type JsonObject } from '../../../src/base/json.ts';
 
 /** Longer than any call takes; a kubelet gives RunPodSandbox four minutes. */
 const DEADLINE_MS = 120_000;

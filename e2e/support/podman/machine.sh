@@ -7,6 +7,7 @@ set -eu
 work=$1
 disk=$2
 lower=$3
+. "$(dirname "$0")/../cgroup-mounts.sh"
 # The programs of a machine look for what belongs to them in these.
 on_disk='var/lib etc/cni etc/containers usr/lib/cni opt/cni usr/local'
 mount --make-rprivate /
@@ -39,26 +40,7 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mount -t sysfs sysfs "$root/sys"
-# The hierarchies of this machine, of which the cgroup namespace shows its own part: one of version 2, or a folder for
-# each controller of version 1.
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-  mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
-  # What of controllers it has may be had by the cgroups that podman makes.
-  sed 's/[^ ][^ ]*/+&/g' "$root/sys/fs/cgroup/cgroup.controllers" >"$root/sys/fs/cgroup/cgroup.subtree_control"
-else
-  mount -t tmpfs -o mode=0755 tmpfs "$root/sys/fs/cgroup"
-  for folder in /sys/fs/cgroup/*/; do
-    [ ! -h "${folder%/}" ] || continue
-    name=$(basename "$folder")
-    here=$root/sys/fs/cgroup/$name
-    mkdir "$here"
-    case $name in
-    unified) mount -t cgroup2 cgroup2 "$here" ;;
-    systemd) mount -t cgroup -o none,name=systemd cgroup "$here" ;;
-    *) mount -t cgroup -o "$name" cgroup "$here" ;;
-    esac
-  done
-fi
+mount_cgroups "$root/sys/fs/cgroup"
 mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 mkdir "$root/run/lock" "$root/run/netns"
 mkdir -p "$root/tmp/old"

@@ -1,12 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BRIDGE, HomeLan, type ServerOptions } from '../../src/lab/home-lan.ts';
-import { readInterface } from '../../src/lab/host.ts';
-import { uniquePrefix } from '../../src/lab/names.ts';
-import { Resources } from '../../src/lab/resources.ts';
-import { RUNS } from './cache.ts';
+import { BRIDGE, HomeLan, type ServerOptions } from '../../../src/lab/home-lan.ts';
+import { readInterface } from '../../../src/lab/host.ts';
+import { uniquePrefix } from '../../../src/lab/names.ts';
+import { Resources } from '../../../src/lab/resources.ts';
+import { KEPT_RUNS, RUNS } from '../cache.ts';
 
-/** Set to anything: what a run leaves on the disks of its nodes (logs, for the most part) stays, in the cache's `runs`. */
+/** Set to anything: what a run leaves on the disks of its nodes (logs, for the most part) stays, in the cache's `kept`. */
 const KEEP = process.env['LEASEHOLD_E2E_KEEP'] !== undefined;
 
 /**
@@ -15,7 +15,7 @@ const KEEP = process.env['LEASEHOLD_E2E_KEEP'] !== undefined;
  */
 export async function createLan(server: ServerOptions = { kind: 'dnsmasq' }): Promise<HomeLan> {
   const prefix = uniquePrefix();
-  const folder = join(RUNS, prefix);
+  const folder = join(KEEP ? KEPT_RUNS : RUNS, prefix);
   // What a run with the same process number left, after the machine lost its power.
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { ipv4 } from '../../src/base/ipv4.ts';
-import { mapParallel } from '../../src/lab/parallel.ts';
-import { ping } from '../../src/lab/ping.ts';
+import { ipv4 } from '../../../src/base/ipv4.ts';
+import { mapParallel } from '../../../src/lab/parallel.ts';
+import { ping } from '../../../src/lab/ping.ts';
 import type { SandboxStatus } from './cri.ts';
 import type { CriNode } from './cri-node.ts';
 import { podLeases } from './pod-leftovers.ts';

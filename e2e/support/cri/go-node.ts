@@ -1,13 +1,13 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startDaemon } from '../../src/lab/daemon.ts';
-import { HomeLan, type HomeLanOptions } from '../../src/lab/home-lan.ts';
-import { stopProcess, type LongProcess } from '../../src/lab/long-process.ts';
-import { CNI_BIN, ROOT, startLeasehold } from '../../tests/support/leasehold.ts';
+import { startDaemon } from '../../../src/lab/daemon.ts';
+import { HomeLan, type HomeLanOptions } from '../../../src/lab/home-lan.ts';
+import { stopProcess, type LongProcess } from '../../../src/lab/long-process.ts';
+import { CNI_BIN, ROOT, startLeasehold } from '../../../tests/support/leasehold.ts';
 import { containerd, type ContainerdVersion } from './containerd.ts';
-import { buildPodImage } from './images.ts';
+import { buildPodImage } from './pod-image.ts';
 import { NodeSpace } from './node-space.ts';
-import { program } from './programs.ts';
+import { program } from '../cache.ts';
 import type { CniFolders, Runtime } from './runtime.ts';
 
 /** Where the Go daemon listens, and the Go plugin asks, unless told otherwise. */

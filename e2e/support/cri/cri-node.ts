@@ -1,11 +1,11 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { HomeLan, type HomeLanOptions } from '../../src/lab/home-lan.ts';
-import { CNI_BIN, startLeasehold, type RunningLeasehold } from '../../tests/support/leasehold.ts';
-import { buildPodImage } from './images.ts';
+import { HomeLan, type HomeLanOptions } from '../../../src/lab/home-lan.ts';
+import { CNI_BIN, startLeasehold, type RunningLeasehold } from '../../../tests/support/leasehold.ts';
+import { buildPodImage } from './pod-image.ts';
 import { NodeSpace } from './node-space.ts';
-import { program } from './programs.ts';
+import { program } from '../cache.ts';
 import type { CniFolders, Runtime, RuntimePlace } from './runtime.ts';
 
 /** The whole network configuration of a node that has Leasehold. */

@@ -1,16 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HomeLan } from '../../src/lab/home-lan.ts';
-import type { Host } from '../../src/lab/host.ts';
+import type { HomeLan } from '../../../src/lab/home-lan.ts';
+import type { Host } from '../../../src/lab/host.ts';
 import {
   stopProcess,
   waitUntilReady,
   type LongProcess,
   type StartOptions,
-} from '../../src/lab/long-process.ts';
-import { run, runToEnd, type Outcome, type RunOptions } from '../../src/lab/process.ts';
-import type { Resources } from '../../src/lab/resources.ts';
-import { Cgroup } from './runtime-cgroup.ts';
+} from '../../../src/lab/long-process.ts';
+import { namespaceName } from '../../../src/lab/names.ts';
+import { run, runToEnd, type Outcome, type RunOptions } from '../../../src/lab/process.ts';
+import type { Resources } from '../../../src/lab/resources.ts';
+import { Cgroup } from '../cgroup.ts';
 
 /** libcni has it built in; containerd cannot be told another place. */
 const CNI_CACHE = '/var/lib/cni';
@@ -38,18 +39,13 @@ export class NodeSpace implements AsyncDisposable {
   readonly cgroup: Cgroup;
   readonly #resources: Resources;
   readonly #holder: LongProcess;
-  readonly #removeNow: () => void;
 
   private constructor(lan: HomeLan, host: Host, folder: string, holder: LongProcess) {
-    const cgroup = Cgroup.create(`${lan.prefix}-${host.name}`);
     this.host = host;
     this.folder = folder;
-    this.cgroup = cgroup;
+    this.cgroup = Cgroup.create(namespaceName(lan.prefix, host.name));
     this.#resources = lan.resources;
     this.#holder = holder;
-    // When the test's process ends early: before the hook of Resources, which ends the holder.
-    this.#removeNow = () => cgroup.removeNow();
-    process.prependListener('exit', this.#removeNow);
   }
 
   static async create(lan: HomeLan, host: Host = lan.node): Promise<NodeSpace> {
@@ -110,6 +106,5 @@ export class NodeSpace implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cgroup.remove();
     await stopProcess(this.#holder);
-    process.off('exit', this.#removeNow);
   }
 }
