@@ -103,5 +103,5 @@ export async function startSides(lan: HomeLan, space: NodeSpace, programs: CriPr
   const cni = await makeFolders(space.folder, programs, goSocket);
   const image = await buildPodImage(join(space.folder, 'image'));
   const env = { LEASEHOLD_SOCKET: leasehold.socket };
-  return await containerd(WITH_HANDLERS)({ lan, space, cni, image, env });
+  return await containerd(WITH_HANDLERS)({ space, cni, image, env });
 }

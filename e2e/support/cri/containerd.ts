@@ -1,12 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { killProcess, stopProcess, waitUntilReady, type LongProcess } from '../../../src/lab/long-process.ts';
-import { Cri, CriError } from './cri.ts';
+import { dirname, join } from 'node:path';
 import { POD_IMAGE } from './pod-image.ts';
 import { program } from '../cache.ts';
-import type { CniFolders, Runtime, RuntimePlace } from './runtime.ts';
+import { startRuntime, type CniFolders, type Runtime, type RuntimePlace } from './runtime.ts';
 
-const START_DEADLINE_MS = 30_000;
 const IMPORT_TIMEOUT_MS = 60_000;
 /** Containers of the CRI are in it, and so are its images. */
 const CRI_NAMESPACE = 'k8s.io';
@@ -80,17 +77,6 @@ state = "${state}"
 `,
 };
 
-/** Whether the runtime answers. A network that is not there yet is not asked for. */
-async function answers(cri: Cri): Promise<boolean> {
-  try {
-    await cri.version();
-    return true;
-  } catch (error) {
-    if (error instanceof CriError) return false;
-    throw error;
-  }
-}
-
 /** Starts a containerd of this version in a node, imports the image, and resolves when it takes calls. */
 export function containerd(version: ContainerdVersion): (place: RuntimePlace) => Promise<Runtime> {
   return async (place) => await startContainerd(version, place);
@@ -107,36 +93,17 @@ async function startContainerd(version: ContainerdVersion, place: RuntimePlace):
   const folders = { root: join(folder, 'root'), state: join(folder, 'state'), opt: join(folder, 'opt') };
   await writeFile(configFile, version.configuration({ ...cni, ...folders, socket, runc }));
 
-  using untilStarted = new DisposableStack();
-  const cri = untilStarted.use(new Cri(socket));
-  const command = [program(...programs, 'containerd'), '--config', configFile];
-  const started = {
+  const daemon = program(...programs, 'containerd');
+  const runtime = await startRuntime(space, socket, [daemon, '--config', configFile], {
     name: version.name,
     logFile,
     // Its shims are found by the folder of its own program only where that is in PATH.
-    env: { ...env, PATH: `${join(program(...programs, 'containerd'), '..')}:/usr/sbin:/usr/bin:/sbin:/bin` },
-  };
-  const launch = async (): Promise<LongProcess> => {
-    const process = await space.start('runtime', command, started);
-    await waitUntilReady(process, async () => await answers(cri), { deadlineMs: START_DEADLINE_MS });
-    return process;
-  };
-  let running = await launch();
+    env: { ...env, PATH: `${dirname(daemon)}:/usr/sbin:/usr/bin:/sbin:/bin` },
+  });
+  using untilFilled = new DisposableStack();
+  untilFilled.use(runtime);
   const ctr = [program(...programs, 'ctr'), '--address', socket, '--namespace', CRI_NAMESPACE];
   await space.run([...ctr, 'images', 'import', image], { timeoutMs: IMPORT_TIMEOUT_MS });
-  const held = untilStarted.move();
-  return {
-    name: version.name,
-    space,
-    cri,
-    logFile,
-    podsCgroup: `${space.cgroup.path}/pods`,
-    process: () => running,
-    stop: async () => await stopProcess(running),
-    kill: async () => await killProcess(running),
-    start: async () => {
-      running = await launch();
-    },
-    [Symbol.dispose]: () => held.dispose(),
-  };
+  untilFilled.move();
+  return runtime;
 }

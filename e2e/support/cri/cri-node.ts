@@ -60,6 +60,6 @@ export async function criNode(t: TestContext, options: CriNodeOptions): Promise<
   const cni = await cniFolders(space.folder, options.conflist ?? LEASEHOLD_CONFLIST);
   const image = await buildPodImage(join(space.folder, 'image'));
   const env = { LEASEHOLD_SOCKET: leasehold.socket };
-  const runtime = made.use(await options.start({ lan, space, cni, image, env }));
+  const runtime = made.use(await options.start({ space, cni, image, env }));
   return { lan, space, leasehold, runtime, cni };
 }

@@ -1,12 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { killProcess, stopProcess, waitUntilReady, type LongProcess } from '../../../src/lab/long-process.ts';
-import { Cri, CriError } from './cri.ts';
 import { PAUSE, POD_IMAGE } from './pod-image.ts';
 import { program } from '../cache.ts';
-import type { CniFolders, Runtime, RuntimePlace } from './runtime.ts';
+import { startRuntime, type CniFolders, type Runtime, type RuntimePlace } from './runtime.ts';
 
-const START_DEADLINE_MS = 30_000;
 const IMPORT_TIMEOUT_MS = 60_000;
 /** Debian's, installed by scripts/e2e/crio.sh: it has libraries of its own. */
 const CONMON = '/usr/bin/conmon';
@@ -58,19 +55,8 @@ enable_nri = false
 `;
 }
 
-/** Whether the runtime answers. A network that is not there yet is not asked for. */
-async function answers(cri: Cri): Promise<boolean> {
-  try {
-    await cri.version();
-    return true;
-  } catch (error) {
-    if (error instanceof CriError) return false;
-    throw error;
-  }
-}
-
 /** Starts CRI-O in a node with the image in its store, and resolves when it takes calls: `criNode(t, { start: startCrio })`. */
-export async function startCrio({ lan, space, cni, image, env }: RuntimePlace): Promise<Runtime> {
+export async function startCrio({ space, cni, image, env }: RuntimePlace): Promise<Runtime> {
   const folder = join(space.folder, 'crio');
   const [root, runRoot, state] = [join(folder, 'root'), join(folder, 'run'), join(folder, 'state')];
   const [policy, config] = [join(folder, 'policy.json'), join(folder, 'crio.conf')];
@@ -91,27 +77,6 @@ export async function startCrio({ lan, space, cni, image, env }: RuntimePlace): 
   const copy = ['--image-name', POD_IMAGE, '--import-from', `oci-archive:${image}`];
   await space.run([program('bin', 'crio-copyimg'), ...store, ...copy], { timeoutMs: IMPORT_TIMEOUT_MS });
 
-  const cri = new Cri(socket);
   const command = [program('bin', 'crio'), '--config', config, '--config-dir', ''];
-  const launch = async (): Promise<LongProcess> => {
-    const within = [...space.cgroup.within('runtime'), ...space.mounts, ...command];
-    const process = await space.host.namespace.start(within, { name: 'CRI-O', logFile, env }, lan.resources);
-    await waitUntilReady(process, async () => await answers(cri), { deadlineMs: START_DEADLINE_MS });
-    return process;
-  };
-  let running = await launch();
-  return {
-    name: 'CRI-O',
-    space,
-    cri,
-    logFile,
-    podsCgroup: `${space.cgroup.path}/pods`,
-    process: () => running,
-    stop: async () => await stopProcess(running),
-    kill: async () => await killProcess(running),
-    start: async () => {
-      running = await launch();
-    },
-    [Symbol.dispose]: () => cri[Symbol.dispose](),
-  };
+  return await startRuntime(space, socket, command, { name: 'CRI-O', logFile, env });
 }

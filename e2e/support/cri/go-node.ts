@@ -73,7 +73,7 @@ export class GoNode implements AsyncDisposable {
     const image = await buildPodImage(join(space.folder, 'image'));
     // Of no use to the Go plugins; ours find the daemon by it later.
     const socket = join(lan.folder, 'leasehold', 'leasehold.sock');
-    const place = { lan, space, cni, image, env: { LEASEHOLD_SOCKET: socket } };
+    const place = { space, cni, image, env: { LEASEHOLD_SOCKET: socket } };
     const runtime = made.use(await containerd(version)(place));
     return new GoNode({ lan, space, cni, runtime }, go, socket, made.move());
   }
