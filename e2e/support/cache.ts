@@ -35,7 +35,9 @@ export function program(...path: readonly string[]): string {
   try {
     accessSync(file, constants.X_OK);
   } catch {
-    throw new Error(`${file} is not there: run scripts/e2e-programs.sh`);
+    throw new Error(
+      `${file} is not there: run scripts/e2e-programs.sh; remove ${join(CACHE, 'stamps')} first when that has nothing to do`,
+    );
   }
   return file;
 }
