@@ -18,7 +18,7 @@ export function apiServersOf(
   return apiServersFor(facts, places, { kubeconfig, host, port });
 }
 
-/** The Kubernetes API, where there is one for this daemon; elsewhere its client is not even loaded. Rejects with SysError. */
+/** The Kubernetes API, where there is one for this daemon; elsewhere its client is not even loaded. */
 export async function openCluster(
   kubeconfig: string | undefined,
   parts: Omit<ClusterParts, 'servers'>,

@@ -14,16 +14,16 @@ import { makeFit, readiness, unfit } from './fitness.ts';
 import { leaseHere, openHostSide, watchGuard } from './host.ts';
 import { CallsUnderWay } from './calls.ts';
 import { takeUpLeases } from './leases.ts';
-import { lockNode, lockStateDir, openFiles } from './state.ts';
+import { alone } from './life.ts';
+import { openFiles } from './state.ts';
 import { openCluster } from './cluster-access.ts';
 import { ServiceMemoryFile } from './service-memory.ts';
-import { onReload, stopSignal } from './signals.ts';
+import { onReload } from './signals.ts';
 import { linkMaker } from '../cni/plugins/link-maker.ts';
 import { DhcpIpam } from '../cni/plugins/dhcp-ipam.ts';
 import { adoptAll } from '../cni/adopt/adopt.ts';
 import { bootId, now, randomFloat } from '../kernel/clock.ts';
 import { KernelClusterFacts } from '../kernel/cluster-facts.ts';
-import type { FileLock } from '../kernel/file-lock.ts';
 import { HostFrameSender } from '../kernel/frame-sender.ts';
 import { HostNetwork } from '../kernel/host-network.ts';
 import { recordFileName } from '../kernel/lease-files.ts';
@@ -63,51 +63,6 @@ export type DaemonOptions = {
 const LAST_ANSWERS_MS = 2000;
 
 type Log = ReturnType<typeof createLog>;
-
-/** How a daemon takes its place on a node and leaves it. */
-export type DaemonLife = {
-  /** Takes the locks of the state folder and of the node; undefined: it was stopped while it waited for them. */
-  readonly lock: () => Promise<FileLock | undefined>;
-  /** Called before anything of it is visible; settles with the signal. */
-  readonly stopped: () => Promise<string>;
-  /** It takes requests from now on. `fitness`: why no pod can be attached all the same. */
-  readonly ready: (fitness: () => Promise<string | undefined>) => void;
-  /** Nothing is taken any more: what of the end has to wait for nobody begins. */
-  readonly stopping: () => void;
-  /** How long calls that are under way may go on when it stops, before they are broken off. */
-  readonly patienceMs: number;
-  /** The socket stays when it stops: another daemon is to come. */
-  readonly leavesSocket: boolean;
-  /** All is closed, and the locks are still held. */
-  readonly last: () => Promise<void>;
-};
-
-/** The only daemon of a node, which another one refuses to stand beside. */
-function alone(stateDir: string): DaemonLife {
-  return {
-    lock: () => {
-      const state = lockStateDir(stateDir);
-      try {
-        const node = lockNode();
-        return Promise.resolve({
-          release: () => {
-            node.release();
-            state.release();
-          },
-        });
-      } catch (error) {
-        state.release();
-        throw error;
-      }
-    },
-    stopped: () => stopSignal(),
-    ready: () => undefined,
-    stopping: () => undefined,
-    patienceMs: 0,
-    leavesSocket: false,
-    last: () => Promise.resolve(),
-  };
-}
 
 /**
  * Runs the daemon in the foreground until SIGTERM or SIGINT. Leases are not released at the end: pods live on.
