@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { hasCode } from './base/os-error.ts';
 import { tryToLockStateDir } from './daemon/state.ts';
 import { now } from './kernel/clock.ts';
 import { type FileLock, lockNetworkNamespace } from './kernel/file-lock.ts';
@@ -56,7 +57,7 @@ class Stirring implements Disposable {
       });
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error;
+      if (!hasCode(error)) throw error;
     }
   }
 

@@ -1,9 +1,9 @@
-import type { Cluster, ClusterParts } from './cluster.ts';
 import { err, type Result } from '../base/result.ts';
 import { foreignFile } from '../kernel/ownership.ts';
 import { apiServersFor } from '../node/services/access.ts';
 import type { ClusterPlaces } from '../node/services/places.ts';
 import type { ApiServer, ClusterFacts } from '../node/services/ports.ts';
+import type { Cluster, ClusterParts } from './cluster.ts';
 
 /** Whom to ask at this moment, or why nobody can be; undefined where there is no API for this process. */
 export function apiServersOf(

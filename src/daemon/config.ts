@@ -5,6 +5,7 @@ import { type Cidr, networkOf, parseCidr } from '../base/cidr.ts';
 import { isIpv4 } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../base/json.ts';
+import { nearest } from '../base/nearest.ts';
 import { isPlain } from '../base/outside-text.ts';
 import { type Duration, seconds } from '../base/time.ts';
 import type { DhcpSettings } from '../cni/context.ts';
@@ -13,7 +14,6 @@ import { MAC_POLICIES } from '../cni/identity/pod-mac.ts';
 import { CniError, quoted } from '../cni/spec/errors.ts';
 import { readShape } from '../cni/spec/schema.ts';
 import { foreignButRoot, remedyFor } from '../kernel/ownership.ts';
-import { nearest } from '../base/nearest.ts';
 import { SERVICE_PREFIX_MIN } from '../node/host/node-lan.ts';
 
 /** Networks that routes are kept out of: services, nodes, other clusters. Each is compared with every route. */

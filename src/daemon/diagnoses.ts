@@ -1,8 +1,8 @@
+import type { AddDiagnoses } from '../doctor/add-diagnosis.ts';
+import type { PodExtras } from '../doctor/extras-probe.ts';
 import type { HostNetwork } from '../kernel/host-network.ts';
 import type { openTimers } from '../kernel/timers.ts';
 import type { LeaseManager } from '../lease/manager.ts';
-import type { AddDiagnoses } from '../doctor/add-diagnosis.ts';
-import type { PodExtras } from '../doctor/extras-probe.ts';
 
 type Lan = { readonly index: number; readonly name: string };
 type Warn = (fields: object, message: string) => void;

@@ -1,6 +1,6 @@
 import { getRandomValues } from 'node:crypto';
-import { macFromBytes, type Mac } from '../base/mac.ts';
 import { parseJson } from '../base/json.ts';
+import { macFromBytes, type Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { bootId, now } from '../kernel/clock.ts';
 import { HostGuard } from '../kernel/guard.ts';
@@ -12,12 +12,12 @@ import { watchNftables } from '../kernel/nft-watch.ts';
 import { PodNetwork } from '../kernel/pod-network.ts';
 import { openPodSide } from '../kernel/pod-side.ts';
 import { Slices } from '../kernel/slices.ts';
+import type { Debt } from '../lease/debts.ts';
+import type { ManagedLease } from '../lease/manager.ts';
 import { HostSide } from '../node/host/host-side.ts';
 import { NestedLinks, type PodLink, type PodOnUplink } from '../node/host/nested-links.ts';
 import { formatHostRecord, hostRecordKey, parseHostRecord, type HostRecord } from '../node/host/record.ts';
 import { ServiceNetworks } from '../node/host/service-networks.ts';
-import type { Debt } from '../lease/debts.ts';
-import type { ManagedLease } from '../lease/manager.ts';
 import type { HostWorld, LeaseHere } from '../node/host/world.ts';
 
 const LOCAL_BIT = 0x02;

@@ -2,6 +2,7 @@ import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSy
 import { connect, createServer as createSocket, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { hasCode } from '../base/os-error.ts';
 import { type FileLock, lockFileForAll } from '../kernel/file-lock.ts';
 import { foreignFolder } from '../kernel/ownership.ts';
 
@@ -27,9 +28,9 @@ function isAnswered(path: string): Promise<boolean> {
     resolve(true);
   });
   socket.once('error', (error) => {
-    if (hasCode(error, 'ENOENT', 'ECONNREFUSED')) resolve(false);
+    if (hasCode(error, ['ENOENT', 'ECONNREFUSED'])) resolve(false);
     // connect(2) of a UNIX socket: the listener's queue is full, so there is one.
-    else if (hasCode(error, 'EAGAIN')) resolve(true);
+    else if (hasCode(error, ['EAGAIN'])) resolve(true);
     else reject(error);
   });
   return promise;
@@ -158,12 +159,6 @@ function removeStale(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
+    if (!hasCode(error, ['ENOENT'])) throw error;
   }
-}
-
-/** An error of the operating system; with one of the codes, where some are given. */
-function hasCode(error: unknown, ...codes: readonly string[]): error is Error & { readonly code: unknown } {
-  if (!(error instanceof Error) || !('code' in error)) return false;
-  return codes.length === 0 || codes.some((code) => error.code === code);
 }

@@ -1,5 +1,5 @@
-import { type DaemonConfig, loadConfig } from './config.ts';
 import type { createLog } from '../observe/log.ts';
+import { type DaemonConfig, loadConfig } from './config.ts';
 
 /** An orderly end takes well under a second; counted from the signal, a hung one is cut. */
 const STOP_LIMIT_MS = 10_000;

@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync } from 'node:fs';
+import { hasCode } from '../base/os-error.ts';
 import { isJsonObject, type JsonObject, parseJson } from '../base/json.ts';
-import { hasCode } from './place.ts';
 
 /**
  * A JSON object that an earlier run has written; undefined where there is none. Throws what `broken` makes of a file that is no
