@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sandboxConfig } from '../e2e/support/pods.ts';
-import type { Runtime } from '../e2e/support/runtime.ts';
+import { sandboxConfig } from '../e2e/support/cri/pods.ts';
+import type { Runtime } from '../e2e/support/cri/runtime.ts';
 import { isErrno } from '../src/lab/errno.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
 import { DeadlineError, pause, waitFor } from '../src/lab/wait.ts';

@@ -1,9 +1,9 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { containerd, CONTAINERD_2, type ContainerdVersion } from '../e2e/support/containerd.ts';
-import { buildPodImage } from '../e2e/support/images.ts';
-import type { NodeSpace } from '../e2e/support/node-space.ts';
-import type { Runtime } from '../e2e/support/runtime.ts';
+import { containerd, CONTAINERD_2, type ContainerdVersion } from '../e2e/support/cri/containerd.ts';
+import { buildPodImage } from '../e2e/support/cri/pod-image.ts';
+import type { NodeSpace } from '../e2e/support/cri/node-space.ts';
+import type { Runtime } from '../e2e/support/cri/runtime.ts';
 import type { JsonObject } from '../src/base/json.ts';
 import { startDaemon } from '../src/lab/daemon.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
@@ -129,7 +129,7 @@ export async function startSides(
   const env = { LEASEHOLD_SOCKET: leasehold.socket };
   const start = async (install: Install): Promise<Runtime> => {
     const cni = await makeFolders(space.folder, install, programs, goSocket);
-    return await containerd(withHandlers(install))({ lan, space, cni, image, env });
+    return await containerd(withHandlers(install))({ space, cni, image, env });
   };
   const [ours, go] = [await start('leasehold'), await start('go')];
   return { nothing: ours, leasehold: ours, dropin: ours, go };

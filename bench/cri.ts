@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { NodeSpace } from '../e2e/support/node-space.ts';
+import { NodeSpace } from '../e2e/support/cri/node-space.ts';
 import { parseCidr } from '../src/base/cidr.ts';
 import { invariant } from '../src/base/invariant.ts';
 import { HomeLan } from '../src/lab/home-lan.ts';

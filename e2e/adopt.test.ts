@@ -8,11 +8,11 @@ import { ping } from '../src/lab/ping.ts';
 import type { DhcpServer } from '../src/lab/server.ts';
 import { waitFor } from '../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../tests/support/home-lan.ts';
-import { CONTAINERD_1_6, CONTAINERD_2 } from './support/containerd.ts';
-import { copyGoPlugins, GO_SOCKET, GoNode } from './support/go-node.ts';
-import { removePods, runPods } from './support/pods.ts';
-import { usePodmanSite } from './support/podman-site.ts';
-import { program } from './support/programs.ts';
+import { CONTAINERD_1_6, CONTAINERD_2 } from './support/cri/containerd.ts';
+import { copyGoPlugins, GO_SOCKET, GoNode } from './support/cri/go-node.ts';
+import { removePods, runPods } from './support/cri/pods.ts';
+import { usePodmanSite } from './support/podman/podman-site.ts';
+import { program } from './support/cache.ts';
 
 /** Renewed after half of it. */
 const LEASE_SECONDS = 30;

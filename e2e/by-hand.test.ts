@@ -9,12 +9,12 @@ import { ping } from '../src/lab/ping.ts';
 import { waitFor } from '../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../tests/support/home-lan.ts';
 import { kubeProxy } from '../tests/story/support/kube-proxy.ts';
-import { CONTAINERD_2 } from './support/containerd.ts';
-import type { SandboxStatus } from './support/cri.ts';
-import { LEASEHOLD_CONFLIST } from './support/cri-node.ts';
-import { GoNode } from './support/go-node.ts';
-import { removePods, runPod, runPods } from './support/pods.ts';
-import { program } from './support/programs.ts';
+import { CONTAINERD_2 } from './support/cri/containerd.ts';
+import type { SandboxStatus } from './support/cri/cri.ts';
+import { LEASEHOLD_CONFLIST } from './support/cri/cri-node.ts';
+import { GoNode } from './support/cri/go-node.ts';
+import { removePods, runPod, runPods } from './support/cri/pods.ts';
+import { program } from './support/cache.ts';
 
 const NODE = '192.168.2.125';
 const POOL = { first: ipv4('192.168.2.130'), last: ipv4('192.168.2.250') };

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { Cluster } from './support/cluster.ts';
-import { STATIC_PODS } from './support/kube-programs.ts';
-import type { Pod } from './support/kubectl.ts';
-import { LEASEHOLD_DAEMONSET, LEASEHOLD_NAMESPACE, MANIFEST } from './support/leasehold.ts';
-import { CNI_BIN_DIR, CNI_CONF_DIR } from './support/node-runtime.ts';
-import type { Node } from './support/node.ts';
-import { type Asker, fromMachine, fromPodNetwork, get, getDuring } from './support/who.ts';
-import { deployment, pod, service, WHO_PORT } from './support/workloads.ts';
+import { Cluster } from './support/cluster/cluster.ts';
+import { STATIC_PODS } from './support/cluster/kube-programs.ts';
+import type { Pod } from './support/cluster/kubectl.ts';
+import { LEASEHOLD_DAEMONSET, LEASEHOLD_NAMESPACE, MANIFEST } from './support/cluster/leasehold.ts';
+import { CNI_BIN_DIR, CNI_CONF_DIR } from './support/cluster/containerd.ts';
+import type { Node } from './support/cluster/node.ts';
+import { type Asker, fromMachine, fromPodNetwork, get, getDuring } from './support/cluster/who.ts';
+import { deployment, pod, service, WHO_PORT } from './support/cluster/workloads.ts';
 
 // One cluster for all of it, in the order of the file.
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Cluster } from './support/cluster.ts';
-import { fromMachine, fromPod, get, hostsIn } from './support/who.ts';
-import { deployment, pod, service, WHO_PORT } from './support/workloads.ts';
+import { Cluster } from './support/cluster/cluster.ts';
+import { fromMachine, fromPod, get, hostsIn } from './support/cluster/who.ts';
+import { deployment, pod, service, WHO_PORT } from './support/cluster/workloads.ts';
 
 /** With two pods to choose from by chance, one is not seen in forty answers once in 10^12 runs. */
 const QUESTIONS = 40;

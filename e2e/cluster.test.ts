@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
-import { Cluster } from './support/cluster.ts';
-import { SERVICE_CIDR } from './support/kube-programs.ts';
-import type { Pod } from './support/kubectl.ts';
-import { configureNetwork, hostView, LEASEHOLD_NAMESPACE } from './support/leasehold.ts';
-import { installGoPlugin } from './support/node-runtime.ts';
-import { type Asker, askApi, fromMachine, fromPod, get, hostsIn } from './support/who.ts';
-import { deployment, pod, service, statefulSet, WHO_PORT } from './support/workloads.ts';
+import { Cluster } from './support/cluster/cluster.ts';
+import { SERVICE_CIDR } from './support/cluster/kube-programs.ts';
+import type { Pod } from './support/cluster/kubectl.ts';
+import { configureNetwork, hostView, LEASEHOLD_NAMESPACE } from './support/cluster/leasehold.ts';
+import { installGoPlugin } from './support/cluster/containerd.ts';
+import { type Asker, askApi, fromMachine, fromPod, get, hostsIn } from './support/cluster/who.ts';
+import { deployment, pod, service, statefulSet, WHO_PORT } from './support/cluster/workloads.ts';
 
 // One cluster for all of it, in the order of the file.
 
@@ -189,11 +190,12 @@ describe('a cluster of two nodes, installed by deploy/install.yaml', () => {
     );
     await cluster.kubectl.run('scale', 'deployment/web', '--replicas=2');
     await cluster.kubectl.rollout('deployment/web');
-    await untilAnswered('the service to be back', asks(asker), who(address, 80));
-    const answers = await get(asks(asker), who(address, 80), QUESTIONS);
-    assert.equal(answers.failed, 0);
-    const now = (await webPods()).map(({ name }) => name);
-    assert.deepEqual(hostsIn(answers).toSorted(), now.toSorted());
+    const now = (await webPods()).map(({ name }) => name).toSorted();
+    // A pod is ready before kube-proxy of each node knows it.
+    await cluster.kubectl.until('both to be behind the service', async () => {
+      const answers = await get(asks(asker), who(address, 80), QUESTIONS);
+      return answers.failed === 0 && isDeepStrictEqual(hostsIn(answers).toSorted(), now);
+    });
     assert.deepEqual(
       now.filter((name) => former.has(name)),
       [],

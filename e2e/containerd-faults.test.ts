@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { killProcess } from '../src/lab/long-process.ts';
 import { waitFor } from '../src/lab/wait.ts';
-import { containerd, CONTAINERD_1_6, CONTAINERD_2 } from './support/containerd.ts';
-import { criNode, type CriNode } from './support/cri-node.ts';
-import { bringUp, clearAway } from './support/kubelet.ts';
-import { assertOnTheLan } from './support/on-the-lan.ts';
-import { nothingIsLeft, podLeases } from './support/pod-leftovers.ts';
-import { podNames, removePods, runPod, runPods } from './support/pods.ts';
+import { containerd, CONTAINERD_1_6, CONTAINERD_2 } from './support/cri/containerd.ts';
+import { criNode, type CriNode } from './support/cri/cri-node.ts';
+import { bringUp, clearAway } from './support/cri/kubelet.ts';
+import { assertOnTheLan } from './support/cri/on-the-lan.ts';
+import { nothingIsLeft, podLeases } from './support/cri/pod-leftovers.ts';
+import { podNames, removePods, runPod, runPods } from './support/cri/pods.ts';
 
 const FEW = 5;
 /** Pods under way when a process is killed. */

@@ -12,12 +12,12 @@ import {
   uplinkDown,
   uplinkUp,
 } from '../tests/faults/support/cable.ts';
-import { containerd, CONTAINERD_1_6, CONTAINERD_2 } from './support/containerd.ts';
-import { criNode } from './support/cri-node.ts';
-import { assertOnTheLan } from './support/on-the-lan.ts';
-import { nothingIsLeft } from './support/pod-leftovers.ts';
-import { removePods, runPod } from './support/pods.ts';
-import type { Runtime } from './support/runtime.ts';
+import { containerd, CONTAINERD_1_6, CONTAINERD_2 } from './support/cri/containerd.ts';
+import { criNode } from './support/cri/cri-node.ts';
+import { assertOnTheLan } from './support/cri/on-the-lan.ts';
+import { nothingIsLeft } from './support/cri/pod-leftovers.ts';
+import { removePods, runPod } from './support/cri/pods.ts';
+import type { Runtime } from './support/cri/runtime.ts';
 
 /** By hand, so that it is there again as soon as the uplink is. */
 const NODE = { address: { address: ipv4('192.168.2.10'), prefix: 24 } };

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { containerd, CONTAINERD_1_6, CONTAINERD_2 } from './support/containerd.ts';
-import { criNode } from './support/cri-node.ts';
-import { PAUSE, POD_IMAGE } from './support/images.ts';
-import { assertOnTheLan } from './support/on-the-lan.ts';
-import { nothingIsLeft } from './support/pod-leftovers.ts';
-import { podNames, removePods, runPod, runPods, sandboxConfig } from './support/pods.ts';
+import { containerd, CONTAINERD_1_6, CONTAINERD_2 } from './support/cri/containerd.ts';
+import { criNode } from './support/cri/cri-node.ts';
+import { PAUSE, POD_IMAGE } from './support/cri/pod-image.ts';
+import { assertOnTheLan } from './support/cri/on-the-lan.ts';
+import { nothingIsLeft } from './support/cri/pod-leftovers.ts';
+import { podNames, removePods, runPod, runPods, sandboxConfig } from './support/cri/pods.ts';
 
 /** At once; 110 is what a kubelet allows on a node (maxPods). */
 const AT_ONCE = [1, 20, 50, 110];

@@ -6,13 +6,13 @@ import * as v from 'valibot';
 import { killProcess } from '../src/lab/long-process.ts';
 import { waitFor } from '../src/lab/wait.ts';
 import { CNI_BIN } from '../tests/support/leasehold.ts';
-import { criNode, LEASEHOLD_CONFLIST, type CriNode } from './support/cri-node.ts';
-import { startCrio } from './support/crio.ts';
-import type { SandboxStatus } from './support/cri.ts';
-import { bringUp, clearAway } from './support/kubelet.ts';
-import { assertOnTheLan } from './support/on-the-lan.ts';
-import { nothingIsLeft, podLeases } from './support/pod-leftovers.ts';
-import { containerConfig, podNames, removePods, runPod, runPods, sandboxConfig } from './support/pods.ts';
+import { criNode, LEASEHOLD_CONFLIST, type CriNode } from './support/cri/cri-node.ts';
+import { startCrio } from './support/cri/crio.ts';
+import type { SandboxStatus } from './support/cri/cri.ts';
+import { bringUp, clearAway } from './support/cri/kubelet.ts';
+import { assertOnTheLan } from './support/cri/on-the-lan.ts';
+import { nothingIsLeft, podLeases } from './support/cri/pod-leftovers.ts';
+import { containerConfig, podNames, removePods, runPod, runPods, sandboxConfig } from './support/cri/pods.ts';
 
 // What docs/cri-o.md says.
 

@@ -4,11 +4,11 @@ import { after, before, describe, test } from 'node:test';
 import { helmProgram } from '../scripts/deploy/render.ts';
 import type { Outcome } from '../src/lab/process.ts';
 import { DEPLOY } from '../tests/deploy/support/manifest.ts';
-import { Cluster } from './support/cluster.ts';
-import { LEASEHOLD_DAEMONSET, LEASEHOLD_NAMESPACE } from './support/leasehold.ts';
-import type { Node } from './support/node.ts';
-import { installGoPlugin } from './support/node-runtime.ts';
-import { deployment } from './support/workloads.ts';
+import { Cluster } from './support/cluster/cluster.ts';
+import { installGoPlugin } from './support/cluster/containerd.ts';
+import { LEASEHOLD_DAEMONSET, LEASEHOLD_NAMESPACE } from './support/cluster/leasehold.ts';
+import type { Node } from './support/cluster/node.ts';
+import { deployment } from './support/cluster/workloads.ts';
 
 // docs/kubernetes.md with the real Helm: install, look at it, upgrade, roll back, uninstall. In the order of the file.
 

@@ -5,7 +5,7 @@ import { isJsonObject, type Json, type JsonObject, parseJson } from '../src/base
 import { addNamespace, deleteNamespace, NETNS_FOLDER } from '../src/lab/namespace-name.ts';
 import { run, runToEnd } from '../src/lab/process.ts';
 import { CNI_BIN } from '../tests/support/leasehold.ts';
-import { program } from './support/programs.ts';
+import { program } from './support/cache.ts';
 
 const OURS = join(CNI_BIN, 'loopback');
 const GO = program('go-plugins', 'loopback');

@@ -6,9 +6,9 @@ import { mac } from '../src/base/mac.ts';
 import { ping } from '../src/lab/ping.ts';
 import { waitFor } from '../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../tests/support/home-lan.ts';
-import { copyGoPlugins } from './support/go-node.ts';
-import { IMAGE, PAUSE_IMAGE } from './support/podman.ts';
-import { type PodmanSite, usePodmanSite } from './support/podman-site.ts';
+import { copyGoPlugins } from './support/cri/go-node.ts';
+import { IMAGE, PAUSE_IMAGE } from './support/podman/podman.ts';
+import { type PodmanSite, usePodmanSite } from './support/podman/podman-site.ts';
 
 const ROUTER = '192.168.2.1';
 const STABLE_CONFLIST = JSON.stringify({

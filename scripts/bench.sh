@@ -23,7 +23,7 @@ case " $* " in
   shift
   sh scripts/install-debian.sh iproute2 util-linux dnsmasq-base
   sh scripts/e2e-programs.sh containerd debian go-plugins
-  cache=${LEASEHOLD_E2E_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/leasehold-e2e}
+  . scripts/e2e-cache.sh
   mkdir -p "$out"
   # shellcheck disable=SC2086 # a list of options
   gcc -std=c11 $warnings -O2 -static -s -o "$out/fixed-result" bench/fixed-result.c

@@ -14,7 +14,7 @@ import {
   MOST_LAN,
   MOST_PROTECTED,
   MOST_SERVICES,
-} from '../src/daemon-config.ts';
+} from '../src/daemon/config.ts';
 import { DEFINITIONS, described, type Properties, READ_BY_HAND } from './leasehold-schema.ts';
 
 const ANY_NETWORK = `^${IPV4_PATTERN}/(?:[1-9]|[12]\\d|3[0-2])$`;

@@ -77,8 +77,9 @@ for package in $missing; do
 done
 
 install() {
+  # A machine that has just booted may be at its own updates.
   # shellcheck disable=SC2086 # names were checked above and hold no blanks
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=600 $missing </dev/null
 }
 
 echo "install-debian: installing$missing (services are not started)"

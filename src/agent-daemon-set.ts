@@ -5,7 +5,7 @@ import { openApi } from './kernel/kube-api.ts';
 import type { Timers } from './kernel/timers.ts';
 import { DaemonSetWatch } from './kube/daemon-set.ts';
 import { Endpoints } from './kube/endpoints.ts';
-import { apiServersOf } from './daemon-cluster-access.ts';
+import { apiServersOf } from './daemon/cluster-access.ts';
 import { CLUSTER_PLACES } from './node/services/places.ts';
 import type { ApiServer } from './node/services/ports.ts';
 

@@ -1,9 +1,10 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { tryToLockStateDir } from './daemon-state.ts';
+import { hasCode } from './base/os-error.ts';
+import { tryToLockStateDir } from './daemon/state.ts';
 import { now } from './kernel/clock.ts';
 import { type FileLock, lockNetworkNamespace } from './kernel/file-lock.ts';
-import { tryToClaimSocket } from './listen.ts';
+import { tryToClaimSocket } from './daemon/listen.ts';
 
 /** How often a standby tries the locks: one that was killed says nothing. */
 const TRIAL_MS = 200;
@@ -56,7 +57,7 @@ class Stirring implements Disposable {
       });
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error;
+      if (!hasCode(error)) throw error;
     }
   }
 

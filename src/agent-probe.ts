@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { dirname } from 'node:path';
 import { visible } from './base/outside-text.ts';
 import { foreignFolder } from './kernel/ownership.ts';
-import { listenOn } from './listen.ts';
+import { listenOn } from './daemon/listen.ts';
 
 // Not by import: see api/server.ts.
 const { createServer } = process.getBuiltinModule('node:http');

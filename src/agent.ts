@@ -6,11 +6,13 @@ import { networkWish, pluginWish, type Wish } from './agent/wishes.ts';
 import { OwnDaemonSet } from './agent-daemon-set.ts';
 import { tryLocks, waitForLocks } from './agent-locks.ts';
 import { type Health, openProbe } from './agent-probe.ts';
+import type { AgentArguments } from './cli/agent.ts';
 import { LIST_VERSIONS } from './cni/spec/versions.ts';
-import { runDaemon, type DaemonLife, type DaemonOptions } from './daemon.ts';
-import { loadConfig, readOwn } from './daemon-config.ts';
-import { unfit } from './daemon-fitness.ts';
-import { stopSignal } from './daemon-signals.ts';
+import { runDaemon, type DaemonOptions } from './daemon/daemon.ts';
+import type { DaemonLife } from './daemon/life.ts';
+import { loadConfig, readOwn } from './daemon/config.ts';
+import { unfit } from './daemon/fitness.ts';
+import { stopSignal } from './daemon/signals.ts';
 import { undoHostLocked } from './host-undo.ts';
 import { now } from './kernel/clock.ts';
 import type { FileLock } from './kernel/file-lock.ts';
@@ -19,17 +21,11 @@ import { readManifest } from './install/manifest.ts';
 import { DROP_IN_NAMES, LOOPBACK } from './install/plan.ts';
 import { createLog } from './observe/log.ts';
 
-export type AgentOptions = DaemonOptions & {
-  readonly cniBinDir: string;
-  readonly cniConfDir: string;
-  readonly conflist: string | undefined;
-  readonly conflistName: string;
-  readonly dropIn: boolean;
-  readonly daemonSet: string | undefined;
-  readonly probeSocket: string;
-  /** The plugin binary of this program; `loopback` lies beside it. */
-  readonly plugin: string;
-};
+export type AgentOptions = DaemonOptions &
+  Omit<AgentArguments, keyof DaemonOptions> & {
+    /** The plugin binary of this program; `loopback` lies beside it. */
+    readonly plugin: string;
+  };
 
 /** Kubernetes gives 30 s (terminationGracePeriodSeconds), and then kills. */
 const STOP_LIMIT_MS = 25_000;

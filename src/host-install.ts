@@ -18,7 +18,7 @@ export function installParts(tree: string, version: () => string, openDoctor: Op
         ? { conflist: CONFLIST, remarks: [], unknownServices: undefined }
         : await conflistHere(openDoctor, services),
     statesServices: async (configPath) => {
-      const { loadConfig } = await import('./daemon-config.ts');
+      const { loadConfig } = await import('./daemon/config.ts');
       return loadConfig(configPath).services.length > 0;
     },
     service: {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSysError } from './base/sys-error.ts';
-import { openHostRecords, type HostRecords } from './daemon-host.ts';
+import { openHostRecords, type HostRecords } from './daemon/host.ts';
 import { bootId } from './kernel/clock.ts';
 import { lockFile, lockNetworkNamespace } from './kernel/file-lock.ts';
 import { HostGuard } from './kernel/guard.ts';

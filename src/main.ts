@@ -38,10 +38,10 @@ function agentOptions({ logLevel, ...options }: AgentArguments): AgentOptions {
 const COMMANDS: readonly Command[] = [
   daemonCommand(LOG_LEVELS, async ({ logLevel, ...options }) => {
     // Before the rest is read, which takes most of the time of a start: whoever calls meanwhile waits for it.
-    const { claimSocket } = await import('./listen.ts');
+    const { claimSocket } = await import('./daemon/listen.ts');
     const claim = claimSocket(options.socketPath);
     try {
-      const { runDaemon } = await import('./daemon.ts');
+      const { runDaemon } = await import('./daemon/daemon.ts');
       await runDaemon({ ...options, logLevel: isLogLevel(logLevel) ? logLevel : 'info' });
     } finally {
       claim.release();
@@ -51,7 +51,7 @@ const COMMANDS: readonly Command[] = [
     LOG_LEVELS,
     async (options) => {
       // As early as for the daemon; undefined: another one serves this node.
-      const { tryToClaimSocket } = await import('./listen.ts');
+      const { tryToClaimSocket } = await import('./daemon/listen.ts');
       const claim = tryToClaimSocket(options.socketPath);
       try {
         const { runAgent } = await import('./agent.ts');

@@ -65,7 +65,7 @@ describe('the check itself', () => {
       ['lease/x.ts', `export { x } from '../cni/x.ts';`, /lease may not import cni/],
       ['api/x.ts', `import '../kernel/x.ts';`, /api may not import kernel/],
       ['cli/x.ts', `await import('../kernel/x.ts');`, /cli may not import kernel/],
-      ['cli/x.ts', `import {\n  x,\n} from '../daemon.ts';`, /cli may not import \./],
+      ['cli/x.ts', `import {\n  x,\n} from '../agent.ts';`, /cli may not import \./],
       ['base/x.ts', `import x from 'node:fs';`, /does not know the OS/],
       ['api/x.ts', `process.getBuiltinModule('node:child_process')`, /only kernel\/ and lab\//],
       ['kernel/links.ts', `import koffi from 'koffi';`, /koffi: not a package for kernel\/links\.ts/],

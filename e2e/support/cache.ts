@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +18,8 @@ export const GO_PLUGINS = join(CACHE, 'go-plugins');
 export const CACHE_IMAGES = join(CACHE, 'images');
 /** Disks and logs of what runs now; on a real file system, which overlays need. */
 export const RUNS = join(CACHE, 'runs');
+/** The same of those that are kept (LEASEHOLD_E2E_KEEP). */
+export const KEPT_RUNS = join(CACHE, 'kept');
 
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   readonly version: string;
@@ -26,3 +28,16 @@ const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** The product's own image, as `make image` makes it. */
 export const LEASEHOLD_ARCHIVE = join(ROOT, 'dist', `leasehold-${version}-oci.tar`);
 export const LEASEHOLD_IMAGE = `localhost/leasehold:${version}`;
+
+/** A program that scripts/e2e-programs.sh has built or fetched, by its path in the cache; throws when it is not there. */
+export function program(...path: readonly string[]): string {
+  const file = join(CACHE, ...path);
+  try {
+    accessSync(file, constants.X_OK);
+  } catch {
+    throw new Error(
+      `${file} is not there: run scripts/e2e-programs.sh; remove ${join(CACHE, 'stamps')} first when that has nothing to do`,
+    );
+  }
+  return file;
+}

@@ -1,5 +1,5 @@
 # containerd with its shim and ctr, without the snapshotters that nobody here uses.
-# shellcheck shell=sh disable=SC2034,SC2154
+# shellcheck shell=sh disable=SC2034,SC2154,SC2164
 version=v2.4.2
 
 build() {

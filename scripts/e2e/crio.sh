@@ -1,6 +1,6 @@
 # CRI-O with `pinns` (its C program that makes namespaces) and `copyimg` (its tests' program that fills an image store); static,
 # without seccomp, AppArmor and SELinux, which would need libraries. conmon, which holds a pod's containers, is Debian's.
-# shellcheck shell=sh disable=SC2034,SC2154
+# shellcheck shell=sh disable=SC2034,SC2154,SC2164
 version=v1.34.0
 
 build() {

@@ -1,5 +1,5 @@
 # Debian's packages, unpacked in $cache/debian/PACKAGE and not installed: the machine stays as it is.
-# shellcheck shell=sh disable=SC2034,SC2154
+# shellcheck shell=sh disable=SC2034,SC2154,SC2164
 debian_packages='runc containerd busybox-static'
 version="$(. /etc/os-release && echo "$ID $VERSION_ID"): $debian_packages"
 

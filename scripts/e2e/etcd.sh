@@ -1,5 +1,5 @@
 # etcd's server.
-# shellcheck shell=sh disable=SC2034,SC2154
+# shellcheck shell=sh disable=SC2034,SC2154,SC2164
 version=v3.7.3
 
 build() {

@@ -1,5 +1,5 @@
 # Helm, which renders and judges the chart.
-# shellcheck shell=sh disable=SC2034,SC2154
+# shellcheck shell=sh disable=SC2034,SC2154,SC2164
 version=v4.3.2
 
 build() {

@@ -1,5 +1,5 @@
 # Kubernetes, from its Go module.
-# shellcheck shell=sh disable=SC2034,SC2154
+# shellcheck shell=sh disable=SC2034,SC2154,SC2164
 version=v1.37.2
 
 # go.mod of k8s.io/kubernetes points at staging folders, which a published module lacks: here at the modules that

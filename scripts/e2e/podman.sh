@@ -7,7 +7,7 @@ version="$(. /etc/os-release && echo "$ID $VERSION_ID"): $podman_packages"
 # apt downloads as its own user, who may not enter the cache of root. "--reinstall": also those that are installed here.
 fetch_with_libraries() {
   # shellcheck disable=SC2086 # names of packages
-  apt-get install -qq -y --download-only --reinstall --no-install-recommends -o APT::Sandbox::User=root \
+  apt-get install -qq -y --download-only --reinstall --no-install-recommends -o APT::Sandbox::User=root -o DPkg::Lock::Timeout=600 \
     -o Dir::Cache::archives="$1" $podman_packages </dev/null
 }
 

@@ -1,8 +1,9 @@
 import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasCode } from '../base/os-error.ts';
 import { type Instant, later, millis, seconds } from '../base/time.ts';
 import { ABSENT, type Fingerprint, fingerprintOf, isReplaceable, lstatOf } from '../install/fingerprint.ts';
-import { hasCode, keep, keptNameOf, put, putIfAbsent, undo } from '../install/place.ts';
+import { keep, keptNameOf, put, putIfAbsent, undo } from '../install/place.ts';
 import { Repairs } from '../node/host/repairs.ts';
 import { type AgentRecord, entryOf, type KeptFile, readRecord, withFile, writeRecord } from './record.ts';
 import { type FolderProblem, WatchedFolder } from './watched-folder.ts';

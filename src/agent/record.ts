@@ -1,9 +1,10 @@
-import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isJsonObject, type Json, parseJson } from '../base/json.ts';
+import { isJsonObject, type Json } from '../base/json.ts';
 import type { Fingerprint } from '../install/fingerprint.ts';
 import { AGENT_RECORD } from '../install/manifest.ts';
-import { hasCode, put } from '../install/place.ts';
+import { readOwnJson } from '../install/own-json.ts';
+import { put } from '../install/place.ts';
 import type { Place } from './wishes.ts';
 
 /** A file that agents have put on this node, by its name: where its folder is mounted is each agent's own. */
@@ -36,18 +37,9 @@ const NAME = /^[A-Za-z0-9][\w.-]{0,254}$/;
 /** Nothing where no agent has run. Throws an Error that names a file that cannot be understood. */
 export function readRecord(stateDir: string): AgentRecord {
   const path = join(stateDir, AGENT_RECORD);
-  let text: string;
-  try {
-    const stat = lstatSync(path);
-    if (!stat.isFile() || stat.size > MOST_BYTES) throw broken(path, 'is no small file');
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if (hasCode(error, ['ENOENT', 'ENOTDIR'])) return NOTHING;
-    throw error;
-  }
-  const json = parseJson(text);
-  if (!json.ok || !isJsonObject(json.value)) throw broken(path, 'is not a JSON object');
-  const { version, files, folders } = json.value;
+  const json = readOwnJson(path, MOST_BYTES, broken);
+  if (json === undefined) return NOTHING;
+  const { version, files, folders } = json;
   if (version !== VERSION) throw broken(path, 'was written by another version of Leasehold');
   if (!Array.isArray(files) || files.length > MOST_FILES || !Array.isArray(folders)) {
     throw broken(path, 'has no lists of files and folders');

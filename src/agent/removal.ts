@@ -1,8 +1,9 @@
 import { lstatSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { hasCode } from '../base/os-error.ts';
 import { isJsonObject, parseJson } from '../base/json.ts';
 import { fingerprintOf } from '../install/fingerprint.ts';
-import { hasCode, keptNameOf, save, undo } from '../install/place.ts';
+import { keptNameOf, save, undo } from '../install/place.ts';
 import { LOOPBACK } from '../install/plan.ts';
 import { CILIUM_ENDING } from './keeper.ts';
 import { type KeptFile, readRecord, removeRecord } from './record.ts';

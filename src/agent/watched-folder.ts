@@ -1,5 +1,5 @@
 import { accessSync, constants, type FSWatcher, mkdirSync, statSync, watch } from 'node:fs';
-import { hasCode } from '../install/place.ts';
+import { hasCode } from '../base/os-error.ts';
 
 const FOLDER_MODE = 0o755;
 

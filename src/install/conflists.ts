@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasCode } from '../base/os-error.ts';
 import { isJsonObject, type Json, parseJson } from '../base/json.ts';
 import { beneath } from './beneath.ts';
 import { inside } from './host-path.ts';
-import { hasCode } from './place.ts';
 
 /**
  * Runtimes take the first file by name that they can read (libcni's ConfFiles sorts them; containerd, CRI-O and

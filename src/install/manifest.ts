@@ -1,10 +1,11 @@
-import { lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isJsonObject, type Json, type JsonObject, parseJson } from '../base/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts';
 import { beneath } from './beneath.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { inside, outside } from './host-path.ts';
-import { hasCode, keptNameOf, put } from './place.ts';
+import { readOwnJson } from './own-json.ts';
+import { keptNameOf, put } from './place.ts';
 
 /** One thing that install has made or will make; uninstall goes through them from the last to the first. */
 export type Entry =
@@ -49,18 +50,9 @@ export function manifestPath(stateDir: string): string {
  */
 export function readManifest(base: string, stateDir: string): Manifest | undefined {
   const file = manifestPath(stateDir);
-  let text: string;
-  try {
-    const stat = lstatSync(file);
-    if (!stat.isFile() || stat.size > MOST_BYTES) throw broken(file, 'is no small file');
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (hasCode(error, ['ENOENT', 'ENOTDIR'])) return undefined;
-    throw error;
-  }
-  const json = parseJson(text);
-  if (!json.ok || !isJsonObject(json.value)) throw broken(file, 'is not a JSON object');
-  const manifest = manifestFrom(file, json.value);
+  const json = readOwnJson(file, MOST_BYTES, broken);
+  if (json === undefined) return undefined;
+  const manifest = manifestFrom(file, json);
   for (const [at, { path }] of manifest.entries.entries()) {
     const found = beneath(base, path);
     if (!found.ok) throw broken(file, `entries[${at}]: ${path} ${found.error}`);

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { hasCode } from '../base/os-error.ts';
 import { ABSENT, type Fingerprint, fingerprintOf, lstatOf } from './fingerprint.ts';
 
 /** What install puts at a path: a file with its content and mode, or a symbolic link. */
@@ -157,13 +158,4 @@ export function save(path: string): string {
 function sameInode(a: string, b: string): boolean {
   const [one, other] = [lstatOf(a), lstatOf(b)];
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
-}
-
-/** An error of the operating system; with one of the codes, where some are given. */
-export function hasCode(
-  error: unknown,
-  codes?: readonly string[],
-): error is Error & { readonly code: string } {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
-  return codes === undefined || codes.includes(error.code);
 }

@@ -1,10 +1,11 @@
 import { readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { hasCode } from '../base/os-error.ts';
 import { CONFLIST_NAME } from './conflists.ts';
 import { beneath } from './beneath.ts';
 import { checkedPath, inside } from './host-path.ts';
 import { type Entry, type Item, type Manifest, removeManifest, writeManifest } from './manifest.ts';
-import { hasCode, keptNameOf, save, undo } from './place.ts';
+import { keptNameOf, save, undo } from './place.ts';
 import { LOOPBACK } from './plan.ts';
 import { forgetService, stopService, type ServiceManager } from './service.ts';
 import { temporaryTreeOf } from './tree.ts';

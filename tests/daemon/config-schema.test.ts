@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { daemonSchema } from '../../scripts/daemon-schema.ts';
 import type { Json, JsonObject } from '../../src/base/json.ts';
-import { loadConfig } from '../../src/daemon-config.ts';
+import { loadConfig } from '../../src/daemon/config.ts';
 import { problemsOf } from '../support/json-schema.ts';
 import { ROOT } from '../support/leasehold.ts';
 

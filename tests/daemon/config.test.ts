@@ -7,7 +7,7 @@ import { formatCidr } from '../../src/base/cidr.ts';
 import { seconds } from '../../src/base/time.ts';
 import { NO_KEYS, readDhcpKeys } from '../../src/cni/dhcp/keys.ts';
 import type { IdentityScope } from '../../src/cni/identity/subject.ts';
-import { type DaemonConfig, loadConfig } from '../../src/daemon-config.ts';
+import { type DaemonConfig, loadConfig } from '../../src/daemon/config.ts';
 
 function fileWith(t: TestContext, text: string): string {
   const folder = mkdtempSync(join(tmpdir(), `lh${process.pid}-config-`));

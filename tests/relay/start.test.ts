@@ -4,7 +4,7 @@ import { rename, symlink, unlink, writeFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
 
 import { waitFor } from '../../src/lab/wait.ts';
-import { claimSocket } from '../../src/listen.ts';
+import { claimSocket } from '../../src/daemon/listen.ts';
 import { answer, listenFake, listenWith } from './support/fake-daemon.ts';
 import { makeFolder, readSpool, type Folder } from './support/folder.ts';
 import { assertError, buildTestRelay, runRelay, type Call, type Outcome } from './support/relay.ts';

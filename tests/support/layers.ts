@@ -35,8 +35,12 @@ export const LAYERS: Rules = {
   install: { layers: ['base'] },
   agent: { layers: ['install', 'node', 'base'] },
   cli: { layers: ['api', 'doctor', 'install', 'base'] },
+  daemon: {
+    layers: ['api', 'cni', 'doctor', 'kernel', 'kube', 'lease', 'node', 'observe', 'wire', 'base'],
+    packages: { valibot: ['*'] },
+  },
   lab: { layers: ['api', 'base'], node: 'any', packages: { valibot: ['*'] } },
-  [ROOT_LAYER]: { layers: ['*'], packages: { valibot: ['*'] } },
+  [ROOT_LAYER]: { layers: ['*'] },
 };
 
 /** A file by its path in src/, and its text. */

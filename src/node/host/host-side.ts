@@ -9,7 +9,7 @@ import { Begun } from './begun.ts';
 import { confinedOf } from './confine.ts';
 import { type Asker, holderOnNode } from './holders.ts';
 import type { HostStatus } from './host-status.ts';
-import { leftRoutes, lostAttachments } from './lost-attachments.ts';
+import { recoverLost } from './lost-attachments.ts';
 import { PodChecks, type PodsChecked } from './pod-checks.ts';
 import type { HostNotice } from './ports.ts';
 import {
@@ -115,7 +115,11 @@ export class HostSide {
   /** Looks at the node and mends it; from then on pods are swept. Never rejects: what fails is tried again. */
   async start(): Promise<void> {
     for (const record of this.#resumed.splice(0)) await this.#takeUp(record);
-    await this.#recover();
+    await recoverLost(this.#world, {
+      isKnown: (text) => this.#attachments.has(text),
+      isGone: (record) => this.#sweep.isGone(record),
+      takeUp: (record) => this.#takeUp(record),
+    });
     // A shim that is there without pods may lead to some that went while no daemon ran.
     const needed = this.#sides.all.filter((side) => this.#on(side).length > 0 || side.wasMade);
     await Promise.all(needed.map((side) => this.#trySide(side)));
@@ -123,25 +127,6 @@ export class HostSide {
     await this.#barriers.ensure();
     this.#sweep.start();
     void this.#pods.apply([...this.#attachments.values()]);
-  }
-
-  /** Whose records were lost. Never rejects: then they are as lost as before. */
-  async #recover(): Promise<void> {
-    try {
-      const left = await leftRoutes(this.#world.kernel);
-      for (const record of lostAttachments(this.#world, left, (text) => this.#attachments.has(text))) {
-        if (this.#sweep.isGone(record)) continue;
-        this.#world.log.warn(
-          { attachment: attachmentText(record.key) },
-          'the record of what the node does for a running pod was lost, and is made anew with the usual settings',
-        );
-        await this.#takeUp(record);
-        await this.#world.store.put(record);
-      }
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-      this.#world.log.warn({ error: error.message }, 'it cannot be seen which pods the node leads to');
-    }
   }
 
   /** A pod that runs is never forgotten: where the record of its uplink is lost, that begins anew. */

@@ -2,7 +2,7 @@ import { type Cidr, formatCidr, networkOf } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 
 /**
- * Who says which networks the services are in ("node": node/services/finder.ts, "kubernetes": daemon-cluster.ts). Which of them
+ * Who says which networks the services are in ("node": node/services/finder.ts, "kubernetes": daemon/cluster.ts). Which of them
  * has the word, ServiceSources decides (node/services/sources.ts); here the union of all is what counts.
  */
 export type ServiceSource = 'config' | 'flag' | 'node' | 'kubernetes';

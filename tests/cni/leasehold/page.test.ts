@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../../../src/base/json.ts';
-import { loadConfig } from '../../../src/daemon-config.ts';
+import { loadConfig } from '../../../src/daemon/config.ts';
 import { readLeaseholdConf } from '../../../src/cni/leasehold/conf.ts';
 import { DHCP_DESCRIBED, KEYS_DESCRIBED } from '../../../src/cni/leasehold/described.ts';
 import { netConf } from '../dhcp/support.ts';
