@@ -50,7 +50,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'is down',
-    says: /no interface has a default route/,
+    says: /pods run on eth0, which is down: ip link set eth0 up; and no interface has a default route/,
     make: uplinkDown,
     mend: async (lan) => {
       await uplinkUp(lan);
@@ -59,7 +59,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'is gone',
-    says: /no interface has a default route/,
+    says: /pods run on eth0, which is gone; and no interface has a default route/,
     make: removeUplink,
     mend: async (lan) => {
       await makeUplinkAgain(lan, formatCidr(NODE.address));
