@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { formatCidr } from '../src/base/cidr.ts';
 import { ipv4 } from '../src/base/ipv4.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
+import { signalProcess } from '../src/lab/long-process.ts';
 import { waitFor } from '../src/lab/wait.ts';
 import {
   makeUplinkAgain,
@@ -50,7 +51,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'is down',
-    says: /no interface has a default route/,
+    says: /pods run on eth0, which is down: ip link set eth0 up; and no interface has a default route/,
     make: uplinkDown,
     mend: async (lan) => {
       await uplinkUp(lan);
@@ -59,7 +60,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     name: 'is gone',
-    says: /no interface has a default route/,
+    says: /pods run on eth0, which is gone; and no interface has a default route/,
     make: removeUplink,
     mend: async (lan) => {
       await makeUplinkAgain(lan, formatCidr(NODE.address));
@@ -101,6 +102,21 @@ for (const version of [CONTAINERD_2, CONTAINERD_1_6]) {
           await removePods(runtime, [next]);
         },
       );
+    }
+
+    if (asks) {
+      // Longer than 30 s, and a kubelet leaves all its pods alone: also the agent's, which it should start anew.
+      await t.test('the daemon hangs: NetworkReady is false, and the runtime still answers', async () => {
+        signalProcess(leasehold.process(), 'SIGSTOP');
+        try {
+          const { status, message } = await runtime.cri.networkReady();
+          assert.equal(status, false);
+          assert.match(message, /did not answer in time/);
+        } finally {
+          signalProcess(leasehold.process(), 'SIGCONT');
+        }
+        await untilReady(runtime);
+      });
     }
 
     await t.test(`the daemon is away: ${asks ? 'NetworkReady is false' : 'it is not asked'}`, async () => {

@@ -24,6 +24,11 @@ enum {
     /* The daemon's own deadlines end before; these are for a daemon that hangs. */
     PATIENCE_MS = 300 * 1000,
     CLEANUP_PATIENCE_MS = 60 * 1000, /* DEL and GC: what is not done now can be done later */
+    /*
+     * A kubelet that hears nothing of its runtime for 30 s (kubelet.go, maxWaitForContainerRuntime) leaves all pods alone, also
+     * the one of the daemon that hangs, which its liveness probe would have started anew; and the runtime's answer waits for this.
+     */
+    STATUS_PATIENCE_MS = 10 * 1000,
     /* A daemon is ready in some 200 ms, one that was killed is started again after RestartSec=1; with room to spare. */
     START_PATIENCE_MS = 5 * 1000,
     /* Doubled from the one to the other: short beside a start, no load when a hundred relays wait for one daemon. */
@@ -50,7 +55,8 @@ static bool can_be_kept(const struct call *call) {
 }
 
 static int64_t patience_ms(const struct call *call) {
-    return shortened_ms(can_be_kept(call) ? CLEANUP_PATIENCE_MS : PATIENCE_MS);
+    bool is_status = strcmp(call->command, "STATUS") == 0;
+    return shortened_ms(is_status ? STATUS_PATIENCE_MS : can_be_kept(call) ? CLEANUP_PATIENCE_MS : PATIENCE_MS);
 }
 
 /* An error object as runtimes can read it: `code` a positive whole number, `msg` a string. */

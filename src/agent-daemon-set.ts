@@ -29,7 +29,7 @@ export function parseDaemonSet(text: string): { readonly namespace: string; read
 /** The DaemonSet whose deletion takes everything away again. */
 export class OwnDaemonSet {
   readonly #watch: DaemonSetWatch;
-  readonly #deleted = Promise.withResolvers<void>();
+  #told: () => void = () => undefined;
 
   /** Throws an Error where there is no API to ask. */
   constructor(named: string, kubeconfig: string | undefined, timers: Timers, log: Log) {
@@ -52,7 +52,7 @@ export class OwnDaemonSet {
       namespace,
       name,
       changed: (state) => {
-        if (state === 'deleted') this.#deleted.resolve();
+        if (state === 'deleted') this.#told();
         if (state === 'absent') {
           log.warn(
             { daemonSet: named },
@@ -72,14 +72,17 @@ export class OwnDaemonSet {
     this.#watch.start();
   }
 
-  /** Settles after 1.5 s at most. Only what the API says counts: its silence or refusal takes nothing away. */
+  /**
+   * Settles after 1.5 s at most. Only what the API says counts: its silence or refusal takes nothing away. It is asked also where
+   * the watch has told of a deletion, for another DaemonSet may have come in its place.
+   */
   async isDeleted(): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), VERDICT_PATIENCE_MS);
-    void this.#deleted.promise.then(() => resolve(true));
+    const timer = setTimeout(() => resolve(this.#watch.state === 'deleted'), VERDICT_PATIENCE_MS);
     // An answer that helps nobody leaves the watch its time: roles may vanish a moment before its last event comes.
     const cancel = this.#watch.ask((state) => {
       if (state !== 'unknown') resolve(state === 'deleted');
+      this.#told = () => resolve(true);
     });
     const answer = await promise;
     clearTimeout(timer);

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { Keeper } from './agent/keeper.ts';
 import { removeAll, removeNetworks, type RemovalParts } from './agent/removal.ts';
 import { networkWish, pluginWish, type Wish } from './agent/wishes.ts';
+import { refuseUselessConflist } from './agent-conflist.ts';
 import { OwnDaemonSet } from './agent-daemon-set.ts';
 import { tryLocks, waitForLocks } from './agent-locks.ts';
 import { type Health, openProbe } from './agent-probe.ts';
@@ -163,11 +164,10 @@ function wishesOf(options: AgentOptions): readonly Wish[] {
   const { conflist, conflistName, dropIn } = options;
   const text =
     conflist === undefined ? JSON.stringify(CONFLIST, undefined, 2) : readOwn(conflist, '--conflist');
-  return [
-    ...['leasehold', ...(dropIn ? DROP_IN_NAMES : [])].map((name) => pluginWish(name, relay)),
-    pluginWish(LOOPBACK, loopback),
-    networkWish(conflistName, text),
-  ];
+  const names = ['leasehold', ...(dropIn ? DROP_IN_NAMES : [])];
+  const network = networkWish(conflistName, text);
+  refuseUselessConflist(text, names);
+  return [...names.map((name) => pluginWish(name, relay)), pluginWish(LOOPBACK, loopback), network];
 }
 
 /** One of the two would take away what the other put, and both would want to be the node's daemon. */

@@ -1,11 +1,20 @@
-import { readdirSync, renameSync } from 'node:fs';
+import { readdirSync, renameSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../base/os-error.ts';
 import { type Instant, later, millis, seconds } from '../base/time.ts';
 import { ABSENT, type Fingerprint, fingerprintOf, isReplaceable, lstatOf } from '../install/fingerprint.ts';
 import { keep, keptNameOf, put, putIfAbsent, undo } from '../install/place.ts';
 import { Repairs } from '../node/host/repairs.ts';
-import { type AgentRecord, entryOf, type KeptFile, readRecord, withFile, writeRecord } from './record.ts';
+import { AGENT_RECORD } from '../install/manifest.ts';
+import {
+  type AgentRecord,
+  entryOf,
+  type KeptFile,
+  NOTHING,
+  readRecord,
+  withFile,
+  writeRecord,
+} from './record.ts';
 import { type FolderProblem, WatchedFolder } from './watched-folder.ts';
 import type { Place, Wish } from './wishes.ts';
 
@@ -58,11 +67,18 @@ export class Keeper {
   #cancelLook: (() => void) | undefined;
   #lookAt: Instant | undefined;
   #closed = false;
+  #started = false;
+  /** What this keeper makes beside its files is a change of the folder as well: heeded after a refusal, it would never rest. */
+  #isRefused = false;
+  /** Of the record's file, as it was written. */
+  #recordMark: string | undefined;
 
   /** Throws an Error for a record that cannot be read. */
   constructor(parts: KeeperParts) {
     this.#parts = parts;
-    const soon = (): void => this.#lookBy(later(parts.clock.now(), SOON));
+    const soon = (): void => {
+      if (!this.#isRefused) this.#lookBy(later(parts.clock.now(), SOON));
+    };
     this.#folders = {
       plugin: new WatchedFolder(parts.folders.plugin, soon),
       network: new WatchedFolder(parts.folders.network, soon),
@@ -89,11 +105,15 @@ export class Keeper {
   start(): void {
     // Another agent may have gone on while this one stood by.
     this.#record = readRecord(this.#parts.stateDir);
+    this.#recordMark = this.#markOfRecord();
+    this.#started = true;
     this.#try(() => this.#takeAwayUnwanted());
     this.look();
   }
 
   close(): void {
+    // By it the rest is taken away, where that is what comes now.
+    if (this.#started && !this.#closed) this.#try(() => this.#keepRecord());
     this.#closed = true;
     this.#cancelLook?.();
     for (const folder of Object.values(this.#folders)) folder.close();
@@ -115,6 +135,7 @@ export class Keeper {
   }
 
   #lookAtAll(): FolderProblem | undefined {
+    this.#keepRecord();
     for (const place of ['plugin', 'network'] as const) {
       const problem =
         this.#folders[place].ready(() => this.#rememberFolder(place)) ??
@@ -206,7 +227,7 @@ export class Keeper {
   #printOf(path: string, mode: number): { readonly now: Fingerprint; readonly asIs: boolean } {
     const stat = lstatOf(path);
     if (stat === undefined) return { now: ABSENT, asIs: false };
-    const mark = `${stat.dev}:${stat.ino}:${stat.size}:${stat.ctimeMs}`;
+    const mark = markOf(stat);
     const known = this.#seen.get(path);
     const now = known?.mark === mark ? known.print : fingerprintOf(path);
     this.#seen.set(path, { mark, print: now });
@@ -214,7 +235,24 @@ export class Keeper {
   }
 
   #remember(wish: Wish, isKept: boolean): void {
+    const entry = entryOf(this.#record, wish.place, wish.name);
+    if (entry?.ours.at(-1) === wish.print && (entry.isKept || !isKept)) return;
     this.#write(withFile(this.#record, wish, wish.print, isKept));
+  }
+
+  /** A state folder that somebody empties while this runs must not leave the node with files that are nobody's. */
+  #keepRecord(): undefined {
+    const isLost = this.#record !== NOTHING && this.#markOfRecord() !== this.#recordMark;
+    if (!isLost) return;
+    this.#parts.log.warn(
+      { folder: this.#parts.stateDir },
+      'the record of what the agent has put on this node was changed or removed: it is written again',
+    );
+    this.#write(this.#record);
+  }
+
+  #markOfRecord(): string | undefined {
+    return markOf(lstatOf(join(this.#parts.stateDir, AGENT_RECORD)));
   }
 
   #rememberFolder(place: Place): void {
@@ -226,6 +264,7 @@ export class Keeper {
     this.#parts.before?.('record');
     writeRecord(this.#parts.stateDir, record);
     this.#record = record;
+    this.#recordMark = this.#markOfRecord();
   }
 
   /** An older version, or other flags, had more names. Network configurations first. */
@@ -273,13 +312,22 @@ export class Keeper {
 
   /** What the file system refuses is a problem of the node, and not of this program. */
   #try(act: () => FolderProblem | undefined): FolderProblem | undefined {
+    this.#isRefused = false;
     try {
       return act();
     } catch (error) {
       if (!hasCode(error)) throw error;
+      this.#isRefused = true;
       return { text: `the node's files cannot be put: ${error.message}`, isStuck: false };
     }
   }
+}
+
+/** Another one for another file, and for another content. */
+function markOf(stat: Stats): string;
+function markOf(stat: Stats | undefined): string | undefined;
+function markOf(stat: Stats | undefined): string | undefined {
+  return stat && `${stat.dev}:${stat.ino}:${stat.size}:${stat.ctimeMs}`;
 }
 
 /** In one line of the log. */

@@ -45,9 +45,15 @@ export function removeTemporary(path: string): void {
 export function put(path: string, content: Content): void {
   const temporary = temporaryOf(path);
   removeTemporary(path);
-  if (content.kind === 'link') symlinkSync(content.target, temporary);
-  else writeNewFile(temporary, content.bytes, content.mode);
-  renameSync(temporary, path);
+  try {
+    if (content.kind === 'link') symlinkSync(content.target, temporary);
+    else writeNewFile(temporary, content.bytes, content.mode);
+    renameSync(temporary, path);
+  } catch (error) {
+    // Half of it would keep a full file system full.
+    removeTemporary(path);
+    throw error;
+  }
   syncFolder(dirname(path));
 }
 

@@ -8,7 +8,8 @@ const NOT_FOUND = 404;
 
 /**
  * `unknown`: the API has not said. `absent`: there is none of that name, nor was there one before: a mistake rather than a
- * deletion. `deleted`: the one that was there is gone or is being deleted, or another one has its name.
+ * deletion. `deleted`: the one that was there is gone or is being deleted. One that was made anew under its name is `there`:
+ * its pods go on with what the others had (`kubectl replace --force`, pods that were left by `--cascade=orphan`).
  */
 export type DaemonSetState = 'unknown' | 'absent' | 'there' | 'deleted';
 
@@ -16,23 +17,20 @@ export type DaemonSetParts = {
   readonly world: KubeWorld;
   readonly namespace: string;
   readonly name: string;
-  /** It is another than it was; "deleted" is the last that is told. */
+  /** It is another than it was. */
   readonly changed: (state: DaemonSetState) => void;
   /** Why the API does not say; undefined: it does again. */
   readonly problem: (why: string | undefined) => void;
 };
 
-type Seen = { readonly name: string; readonly uid: string; readonly isLeaving: boolean };
+type Seen = { readonly name: string; readonly isLeaving: boolean };
 
-/**
- * Whether the DaemonSet that this pod is one of is there: a watch of that one object. It belongs to the first that is seen; one of
- * another UID was made after that was deleted.
- */
+/** Whether the DaemonSet that this pod is one of is there: a watch of that one object. */
 export class DaemonSetWatch {
   readonly #parts: DaemonSetParts;
   readonly #path: string;
   #reflector: Reflector<Seen> | undefined;
-  #uid: string | undefined;
+  #wasThere = false;
   #state: DaemonSetState = 'unknown';
   #problem: string | undefined;
 
@@ -81,9 +79,9 @@ export class DaemonSetWatch {
   }
 
   #take(found: Seen | undefined): void {
-    if (this.#state === 'deleted') return;
-    this.#uid ??= found?.uid;
-    const state = stateOf(found, this.#uid);
+    this.#wasThere ||= found !== undefined;
+    const gone = this.#wasThere ? 'deleted' : 'absent';
+    const state = found === undefined || found.isLeaving ? gone : 'there';
     if (state === this.#state) return;
     this.#state = state;
     this.#parts.changed(state);
@@ -96,14 +94,9 @@ export class DaemonSetWatch {
   }
 }
 
-function stateOf(found: Seen | undefined, uid: string | undefined): DaemonSetState {
-  if (uid === undefined) return 'absent';
-  return found === undefined || found.isLeaving || found.uid !== uid ? 'deleted' : 'there';
-}
-
 function seen(json: unknown): Seen | undefined {
   const metadata = readDaemonSet(json)?.metadata;
   if (metadata === undefined) return undefined;
-  const { name, uid, deletionTimestamp } = metadata;
-  return { name, uid, isLeaving: (deletionTimestamp ?? undefined) !== undefined };
+  const { name, deletionTimestamp } = metadata;
+  return { name, isLeaving: (deletionTimestamp ?? undefined) !== undefined };
 }

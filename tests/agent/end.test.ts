@@ -118,6 +118,31 @@ test('helm uninstall: the roles go in the same moment, and the watch has told', 
   assertNothingOfUs(site);
 });
 
+test(
+  'deleted and made anew at once: all stays, and the pods of the new one go on with it',
+  options,
+  async (t) => {
+    const { site, api, start } = await clusterSite(t);
+    const before = await hostSide(site);
+    const agent = await start('agent');
+    const detach = await attach(site, 'pod');
+    await api.become(CLUSTER);
+    await waitFor('the deletion to be seen', () => /"state":"deleted"/.test(agent.log()));
+    await api.become({ ...CLUSTER, daemonSet: { uid: 'b' } });
+    const next = await start('next');
+    assert.equal(await endBy(agent.process, 'SIGTERM'), 'exit status 0');
+    assertInstalled(site);
+    assert.doesNotMatch(agent.log(), /"msg":"(removed|put back) /);
+    assert.notEqual(await hostSide(site), before);
+    await waitFor('the next to serve', () => /leasehold is ready/.test(next.log()));
+    await detach();
+    // Then that is the one whose deletion counts.
+    await api.become(CLUSTER);
+    assert.equal(await endBy(next.process, 'SIGTERM'), 'exit status 0');
+    assertNothingOfUs(site);
+  },
+);
+
 test('deleted while pods run: their records stay, and the next agent takes them up', options, async (t) => {
   const { site, api, start } = await clusterSite(t);
   const agent = await start('agent');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -11,14 +12,17 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  watch,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import type { Keeper } from '../../src/agent/keeper.ts';
 import { networkWish, pluginWish } from '../../src/agent/wishes.ts';
+import { AGENT_RECORD } from '../../src/install/manifest.ts';
 import { now } from '../../src/kernel/clock.ts';
 import { openTimers } from '../../src/kernel/timers.ts';
+import { run } from '../../src/lab/process.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { namesIn } from './support/agents.ts';
 import { CONFLIST, LOOPBACK, NETWORK, Node, RELAY } from './support/node.ts';
@@ -254,6 +258,62 @@ test('what cannot be put is a reason, and no network configuration is put withou
   assert.match(keeper.problem ?? '', /cannot be written to/);
   assert.ok(!keeper.isStuck);
 });
+
+test('a full file system is tried now and then, not without a pause, and what is half there goes', async (t) => {
+  const node = new Node(t);
+  mkdirSync(node.bin, { recursive: true });
+  await run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'full', node.bin]);
+  // Before the folder is removed: hooks run in the order of their registration.
+  using mounted = new DisposableStack();
+  mounted.defer(() => execFileSync('umount', [node.bin]));
+  const large = Buffer.alloc(256 * 1024, 'a');
+  let attempts = 0;
+  const keeper = node.keeper(t, {
+    wishes: [pluginWish('leasehold', large)],
+    before: (what) => {
+      if (what.startsWith('put ')) attempts += 1;
+    },
+  });
+  keeper.start();
+  mounted.defer(() => keeper.close());
+  assert.match(keeper.problem ?? '', /ENOSPC/);
+  assert.deepEqual(namesIn(node.bin), [], 'nothing half');
+  // A notice of the keeper's own file beside the plugin has come before that of this one.
+  const { promise: noticed, resolve } = Promise.withResolvers<void>();
+  const watcher = watch(node.bin, (_, name) => {
+    if (name === 'other') resolve();
+  });
+  mounted.defer(() => watcher.close());
+  writeFileSync(node.plugin('other'), '');
+  await noticed;
+  node.world.pass(9000);
+  assert.equal(attempts, 1);
+  await run(['mount', '-o', 'remount,size=1m', node.bin]);
+  node.world.pass(1000);
+  assert.equal(attempts, 2);
+  assert.equal(keeper.problem, undefined);
+  assert.equal(statSync(node.plugin('leasehold')).size, large.length);
+});
+
+for (const [name, lose] of Object.entries({
+  emptied: (state: string) => rmSync(state, { recursive: true }),
+  'written over': (state: string) => writeFileSync(join(state, AGENT_RECORD), 'no record'),
+})) {
+  test(`a state folder that is ${name} while the agent runs leaves no files of nobody`, async (t) => {
+    for (const isSeen of [true, false]) {
+      const node = new Node(t).settled();
+      const before = node.snapshot();
+      const keeper = node.keeper(t);
+      keeper.start();
+      lose(node.state);
+      if (isSeen) keeper.look();
+      keeper.close();
+      assert.ok(node.heard(/it is written again/, 'warn') > 0);
+      assert.deepEqual(await node.remove(), []);
+      assert.deepEqual(node.snapshot(), before);
+    }
+  });
+}
 
 test('a newer agent knows what an older one put, and takes away what it does not want any more', async (t) => {
   const node = new Node(t).settled();

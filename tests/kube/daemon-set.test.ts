@@ -45,11 +45,10 @@ function following(uid = 'a') {
   return { ...all, open: watch };
 }
 
-test('one that is deleted, leaves, or is another of its name, is deleted for good', () => {
+test('one that is deleted or leaves is deleted, until another one has its name', () => {
   const ends: readonly (readonly [string, object])[] = [
     ['DELETED', daemonSet('a')],
     ['MODIFIED', daemonSet('a', { deletionTimestamp: '2026-01-01T00:00:00Z' })],
-    ['ADDED', daemonSet('b')],
   ];
   for (const [type, object] of ends) {
     const { world, states, open } = following();
@@ -57,10 +56,19 @@ test('one that is deleted, leaves, or is another of its name, is deleted for goo
     open.text(event(type, object));
     world.pass(0);
     assert.deepEqual(states, ['there', 'deleted'], type);
-    open.text(event('ADDED', daemonSet('a')));
     world.pass(2000);
-    assert.deepEqual(states, ['there', 'deleted'], 'and stays so');
+    open.text(event('ADDED', daemonSet('b')));
+    world.pass(2000);
+    assert.deepEqual(states, ['there', 'deleted', 'there'], type);
   }
+});
+
+test('one that is another within a moment was never gone', () => {
+  const { world, states, open } = following();
+  world.pass(2000);
+  open.text(event('ADDED', daemonSet('b')));
+  world.pass(2000);
+  assert.deepEqual(states, ['there']);
 });
 
 test('a change of it is none', () => {
@@ -80,11 +88,11 @@ test('one that never was there is no deletion, whoever says so', () => {
   assert.deepEqual([states, answers], [['absent'], ['absent']]);
 });
 
-test('an answer at the end is believed where it says something: 404, the object, another UID', () => {
+test('an answer at the end is believed where it says something: 404, the object, another one', () => {
   for (const [status, body, expected] of [
     [404, {}, 'deleted'],
     [200, daemonSet('a'), 'there'],
-    [200, daemonSet('b'), 'deleted'],
+    [200, daemonSet('b'), 'there'],
     [200, daemonSet('a', { deletionTimestamp: '2026-01-01T00:00:00Z' }), 'deleted'],
   ] as const) {
     const { world, answers, ask } = following();

@@ -60,12 +60,27 @@ for (const server of [{ kind: 'dnsmasq' }, { kind: 'kea' }] as const satisfies r
       await assert.rejects(site().attach(network, pod), (error: Error & { code: number; msg: string }) => {
         assert.ok([121, 122].includes(error.code), error.message);
         assert.match(error.msg, /another address than the one that was asked for|was refused by \d+ NAK/);
+        assert.ok(error.msg.includes(`${ADDRESS_OUTSIDE_POOL} was asked for: `), error.msg);
         return true;
       });
       assert.equal((await linksOf(pod.namespace)).size, 0);
       assert.deepEqual(await site().daemonLeases(), []);
       assert.deepEqual(await site().records(), []);
       assert.deepEqual(await site().lan.server.leases(), []);
+    });
+
+    test('one that another pod has: the error has both that one and what the server gives in its place', async () => {
+      const options = { capabilityArgs: { ips: ['192.168.2.226'] } };
+      const holder = await site().add(network, options);
+      const pod = await site().pod(options);
+      await assert.rejects(site().attach(network, pod), (error: Error & { code: number; msg: string }) => {
+        assert.ok([121, 122].includes(error.code), error.message);
+        assert.match(error.msg, /192\.168\.2\.226 was asked for: /);
+        assert.match(error.msg, /than the one that was asked for \(192\.168\.2\.\d+ of 192\.168\.2\.1[,)]/);
+        return true;
+      });
+      assert.equal((await linksOf(pod.namespace)).size, 0);
+      await site().del(holder);
     });
 
     test('what is no address is refused by its key', async () => {

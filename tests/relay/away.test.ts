@@ -104,6 +104,23 @@ describe('the daemon hangs', () => {
     assert.equal((await readSpool(folder))[0]?.text, daemon.requests[1]?.raw);
   });
 
+  test('never answers: STATUS fails by itself, while an ADD still waits', async () => {
+    await using folder = await makeFolder();
+    await using daemon = await listenFake(folder.socket, {});
+    const ends: string[] = [];
+    const call = async (command: string): Promise<Awaited<ReturnType<typeof runRelay>>> => {
+      const outcome = await runRelay({ command, socket: folder.socket, timeoutMs: 60_000 });
+      ends.push(command);
+      return outcome;
+    };
+    const adding = call('ADD');
+    assertError(await call('STATUS'), 50, /did not answer in time .*timed out/);
+    // Else a runtime, and with it the kubelet, would wait for a daemon that the kubelet has to start anew.
+    assert.deepEqual(ends, ['STATUS']);
+    await daemon[Symbol.asyncDispose]();
+    assertError(await adding, 11, /closed the connection|connection to the daemon broke/);
+  });
+
   test('answers for ever, a byte now and then: the deadline is for the whole', async () => {
     await using folder = await makeFolder();
     folder.own(

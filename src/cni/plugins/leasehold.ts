@@ -19,7 +19,7 @@ import { leaseKey, operationKey, withMac } from './ipam.ts';
 import { attachMacvlan, checkMacvlan, detachMacvlan } from './macvlan.ts';
 import { kernelError } from './failures.ts';
 import { openPod } from './pod.ts';
-import { assertUplink } from './uplink-status.ts';
+import { assertUplink, namingThatOfPods } from './uplink-status.ts';
 
 /**
  * `leasehold`: the one plugin. A macvlan with its address from the LAN's DHCP server, and the node's part: pods, node
@@ -246,7 +246,11 @@ async function status(services: PluginServices, call: NodeCall): Promise<void> {
   const conf = readLeaseholdConf(call.conf);
   const ipam = conf.chained ? undefined : new DhcpIpam(services, true);
   // First: code 51 says more than 50.
-  if (ipam !== undefined) assertUplink(await chooseMaster(services.host, conf.master), ipam);
+  if (ipam !== undefined) {
+    const running = services.hostSide.attachmentsOf(call.conf.name);
+    const uplink = await chooseMaster(services.host, conf.master);
+    assertUplink(await namingThatOfPods(uplink, services.host, running), ipam);
+  }
   const unfit = needsNode(conf) ? services.unfit?.() : undefined;
   if (unfit !== undefined) throw new CniError('not-available', unfit);
   await ipam?.status();

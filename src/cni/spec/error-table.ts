@@ -63,7 +63,8 @@ export const ERRORS = {
     code: 51,
     meaning:
       'STATUS: no container can be attached now, and those that run are cut off: the uplink is gone, switched off or without carrier.',
-    remedy: 'Mend what the message names.',
+    remedy:
+      'See the uplink in ip link: it has to be there, switched on and with a carrier; then all go on with the addresses that they have.',
   },
 
   'uplink-missing': {

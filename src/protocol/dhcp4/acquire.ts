@@ -210,6 +210,7 @@ export function refuse(
     naks: acquisition.naks + 1,
     nakText: text,
     nakServer: server,
+    wanted: config.requestedAddress,
     asked: undefined,
   };
   const refused: Dhcp4Effect = { type: 'refused', text, server };

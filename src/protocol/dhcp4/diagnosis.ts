@@ -37,6 +37,8 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
     naks,
     nakText,
     nakServer,
+    wanted,
+    instead,
     strangers,
     impostors,
     turnedDown,
@@ -46,7 +48,10 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
     ...(requests > 0 ? [times(requests, 'REQUEST')] : []),
     ...(declines > 0 ? [times(declines, 'DECLINE')] : []),
   ];
-  const parts = [`sent ${listed(sent) || 'nothing'} in ${formatDuration(between(acquisition.since, now))}`];
+  const wish = wanted === undefined ? '' : `${wanted} was asked for: `;
+  const parts = [
+    `${wish}sent ${listed(sent) || 'nothing'} in ${formatDuration(between(acquisition.since, now))}`,
+  ];
   if (offers > 0) parts.push(`took ${times(offers, 'OFFER')}`);
   if (naks > 0) {
     const by = nakServer === undefined ? '' : ` of ${nakServer}`;
@@ -57,6 +62,7 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
     parts.push(`did not take ${address} of ${serverId}${often}: ${holder} has it`);
   }
   const named: Readonly<Record<string, readonly string[]>> = {
+    'other-address': instead,
     'server-not-allowed': strangers,
     'source-not-allowed': impostors,
     'forged-source': impostors,

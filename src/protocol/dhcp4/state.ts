@@ -65,6 +65,10 @@ export type Acquisition = {
   /** The server of the last NAK. */
   readonly nakServer: Ipv4 | undefined;
   readonly ignored: Readonly<Partial<Record<IgnoreReason, number>>>;
+  /** The address that is insisted on, once a server has given another one or refused. */
+  readonly wanted: Ipv4 | undefined;
+  /** What servers gave in its place, in words, the first ones: at most MOST_STRANGERS. */
+  readonly instead: readonly string[];
   /** Servers that are not on the allow list, the first ones that were heard: at most MOST_STRANGERS. */
   readonly strangers: readonly Ipv4[];
   /** Addresses that somebody else has, by server, the first ones that were given: at most MOST_TURNED_DOWN. */
@@ -142,6 +146,8 @@ export function newAcquisition(since: Instant, hint: Ipv4 | undefined, habit = N
     nakText: undefined,
     nakServer: undefined,
     ignored: {},
+    wanted: undefined,
+    instead: [],
     strangers: [],
     turnedDown: [],
     impostors: [],
@@ -162,6 +168,12 @@ export function withIgnored(
     strangers: withNamed(before.strangers, reason === 'server-not-allowed' ? server : undefined),
     impostors: withNamed(before.impostors, source === undefined ? undefined : sourceText(source)),
   };
+}
+
+/** One more message that gave another address than the one that is insisted on. */
+export function withInstead(before: Acquisition, wanted: Ipv4 | undefined, given: Held): Acquisition {
+  const text = `${given.address.address} of ${given.serverId}`;
+  return { ...before, wanted, instead: withNamed(before.instead, text) };
 }
 
 function withNamed<T>(named: readonly T[], one: T | undefined): readonly T[] {

@@ -7,13 +7,23 @@ import { type Asking, buildRelease } from './build.ts';
 import { preferIpv6 } from './ipv6-only.ts';
 import type { Lease4 } from './lease.ts';
 import { asSpoken, offeredRapid } from './manner.ts';
-import type { Dhcp4Config, StateOf } from './state.ts';
+import { type Dhcp4Config, type Held, type StateOf, withInstead } from './state.ts';
 import { type Env, ignore, newXid, type Step, tell } from './step.ts';
 import { turnDownOffer } from './turn-down.ts';
 
 /** Who asks for an address by name (a static reservation, a runtime's `ips`) is not served by another one. */
 export function isOtherAddress(config: Dhcp4Config, address: Ipv4): boolean {
   return config.requestedAddress !== undefined && config.requestedAddress !== address;
+}
+
+/** It is not taken, and the diagnosis says what was given in place of what. */
+function ignoreOther(
+  config: Dhcp4Config,
+  state: StateOf<'selecting' | 'requesting' | 'rebooting'>,
+  given: Held,
+): Step {
+  const acquisition = withInstead(state.acquisition, config.requestedAddress, given);
+  return ignore({ ...state, acquisition }, 'other-address');
 }
 
 /** RFC 8925 3.2: an ACK with option 108 grants what is not used, so it MAY be given back; here it is. */
@@ -45,8 +55,9 @@ export function onOffer(config: Dhcp4Config, state: StateOf<'selecting'>, answer
   const wasOffered = offeredRapid(config, state.acquisition, state.tries);
   if (answer.kind === 'ack' && !wasOffered) return ignore(state, 'unexpected-type');
   if (answer.kind === 'ack' && !answer.rapid) return onUnmarkedAck(config, state, env);
-  const address = answer.kind === 'ack' ? answer.lease.address : answer.address;
-  if (isOtherAddress(config, address.address)) return ignore(state, 'other-address');
+  const given = answer.kind === 'ack' ? answer.lease : answer;
+  const { address } = given;
+  if (isOtherAddress(config, address.address)) return ignoreOther(config, state, given);
   if (answer.kind === 'ack') {
     return answer.v6Wait === undefined
       ? bind(config, state, answer.lease, env)
@@ -66,7 +77,7 @@ export function onVerdict(config: Dhcp4Config, state: StateOf<'requesting'>, ans
   if (speaker !== state.serverId) return ignore(state, 'other-server', speaker);
   // A server that offers an address and refuses it would do so again: it is not wished for any longer.
   if (answer.kind === 'nak') return refuse(config, { ...state.acquisition, hint: undefined }, answer, env);
-  if (isOtherAddress(config, answer.lease.address.address)) return ignore(state, 'other-address');
+  if (isOtherAddress(config, answer.lease.address.address)) return ignoreOther(config, state, answer.lease);
   // RFC 8925 3.2: option 108 counts in the OFFER; after one without it, the ACK's changes nothing.
   return bind(config, state, answer.lease, env);
 }
@@ -78,7 +89,7 @@ export function onVerdict(config: Dhcp4Config, state: StateOf<'requesting'>, ans
 export function onReboot(config: Dhcp4Config, state: StateOf<'rebooting'>, answer: Answer, env: Env): Step {
   if (answer.kind === 'offer' || answer.kind === 'ipv6-only') return ignore(state, 'unexpected-type');
   if (answer.kind === 'nak') return refuse(config, state.acquisition, answer, env);
-  if (isOtherAddress(config, answer.lease.address.address)) return ignore(state, 'other-address');
+  if (isOtherAddress(config, answer.lease.address.address)) return ignoreOther(config, state, answer.lease);
   return answer.v6Wait === undefined
     ? bind(config, state, answer.lease, env)
     : declineForIpv6(asSpoken(config, state), answer.lease, answer.v6Wait, env);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { describeAcquisition, outcomeOf } from '../../../src/protocol/dhcp4/diagnosis.ts';
 import { IGNORE_REASONS } from '../../../src/protocol/dhcp4/reasons.ts';
-import { OTHER_ADDRESS, OTHER_SERVER } from './messages.ts';
+import { HELD_ADDRESS, OTHER_ADDRESS, OTHER_SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
 
 function diagnosis(t: Transcript): readonly [string, string] {
@@ -81,7 +81,17 @@ test('an address that was asked for by name', () => {
   const t = new Transcript({ requestedAddress: OTHER_ADDRESS })
     .start('> REQUEST')
     .hears(0, 'DHCPACK', {}, 'ignore other-address');
+  assert.deepEqual(diagnosis(t), [
+    'unusable',
+    `${OTHER_ADDRESS} was asked for: sent 1 REQUEST in 0 ms; ` +
+      `ignored 1 message: ${IGNORE_REASONS['other-address']} (192.168.1.50 of 192.168.1.1)`,
+  ]);
+  // The same for a refusal, and for what is offered after it; what is given twice is named once.
+  t.hears(0, 'DHCPNAK', {}, 'refused', '> DISCOVER')
+    .hears(0, 'DHCPOFFER', {}, 'ignore other-address')
+    .hears(0, 'DHCPOFFER', { yiaddr: HELD_ADDRESS }, 'ignore other-address');
   const [outcome, text] = diagnosis(t);
-  assert.equal(outcome, 'unusable');
-  assert.ok(text.startsWith('sent 1 REQUEST in 0 ms;'), text);
+  assert.equal(outcome, 'refused');
+  assert.ok(text.startsWith(`${OTHER_ADDRESS} was asked for: sent 1 DISCOVER and 1 REQUEST in 0 ms;`), text);
+  assert.ok(text.endsWith(` (192.168.1.50 of 192.168.1.1, ${HELD_ADDRESS} of 192.168.1.1)`), text);
 });
