@@ -1,4 +1,5 @@
 import { err, type Result } from './base/result.ts';
+import { millis } from './base/time.ts';
 import { randomFloat, now } from './kernel/clock.ts';
 import { KernelClusterFacts } from './kernel/cluster-facts.ts';
 import { openApi } from './kernel/kube-api.ts';
@@ -10,7 +11,7 @@ import { CLUSTER_PLACES } from './node/services/places.ts';
 import type { ApiServer } from './node/services/ports.ts';
 
 /** What the end waits for the API's word: while it does, the next agent does not begin, and pods wait. */
-const VERDICT_PATIENCE_MS = 1500;
+const VERDICT_PATIENCE = millis(1500);
 /** RFC 1123: a label, and a subdomain. */
 const NAMED = /^(?<namespace>[a-z0-9][a-z0-9-]{0,62})\/(?<name>[a-z0-9][a-z0-9.-]{0,252})$/;
 
@@ -29,7 +30,6 @@ export function parseDaemonSet(text: string): { readonly namespace: string; read
 /** The DaemonSet whose deletion takes everything away again. */
 export class OwnDaemonSet {
   readonly #watch: DaemonSetWatch;
-  #told: () => void = () => undefined;
 
   /** Throws an Error where there is no API to ask. */
   constructor(named: string, kubeconfig: string | undefined, timers: Timers, log: Log) {
@@ -52,7 +52,6 @@ export class OwnDaemonSet {
       namespace,
       name,
       changed: (state) => {
-        if (state === 'deleted') this.#told();
         if (state === 'absent') {
           log.warn(
             { daemonSet: named },
@@ -72,22 +71,11 @@ export class OwnDaemonSet {
     this.#watch.start();
   }
 
-  /**
-   * Settles after 1.5 s at most. Only what the API says counts: its silence or refusal takes nothing away. It is asked also where
-   * the watch has told of a deletion, for another DaemonSet may have come in its place.
-   */
+  /** Settles after 1.5 s at most. Only what the API says counts: its silence or refusal takes nothing away. */
   async isDeleted(): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(this.#watch.state === 'deleted'), VERDICT_PATIENCE_MS);
-    // An answer that helps nobody leaves the watch its time: roles may vanish a moment before its last event comes.
-    const cancel = this.#watch.ask((state) => {
-      if (state !== 'unknown') resolve(state === 'deleted');
-      this.#told = () => resolve(true);
-    });
-    const answer = await promise;
-    clearTimeout(timer);
-    cancel();
-    return answer;
+    this.#watch.verdict(VERDICT_PATIENCE, resolve);
+    return await promise;
   }
 
   close(): void {

@@ -1,3 +1,4 @@
+import { type Duration, later } from '../base/time.ts';
 import type { KubeWorld } from './ports.ts';
 import { Reflector } from './reflector.ts';
 import { readDaemonSet } from './shapes.ts';
@@ -33,6 +34,8 @@ export class DaemonSetWatch {
   #wasThere = false;
   #state: DaemonSetState = 'unknown';
   #problem: string | undefined;
+  /** Of a verdict that is awaited. */
+  #contradicted: () => void = () => undefined;
 
   constructor(parts: DaemonSetParts) {
     this.#parts = parts;
@@ -78,6 +81,27 @@ export class DaemonSetWatch {
     });
   }
 
+  /**
+   * Whether it was deleted, for who ends. "Deleted" has all of `within` to be contradicted: another one may come in its place in a
+   * moment, and roles vanish a moment before the last event.
+   */
+  verdict(within: Duration, done: (isDeleted: boolean) => void): void {
+    const { clock, timers } = this.#parts.world;
+    const cancels: (() => void)[] = [];
+    const end = (isDeleted: boolean): void => {
+      this.#contradicted = () => undefined;
+      for (const cancel of cancels.splice(0)) cancel();
+      done(isDeleted);
+    };
+    this.#contradicted = () => end(false);
+    cancels.push(timers.at(later(clock.now(), within), () => end(this.#state === 'deleted')));
+    cancels.push(
+      this.ask((state) => {
+        if (state === 'there' || state === 'absent') this.#contradicted();
+      }),
+    );
+  }
+
   #take(found: Seen | undefined): void {
     this.#wasThere ||= found !== undefined;
     const gone = this.#wasThere ? 'deleted' : 'absent';
@@ -85,6 +109,7 @@ export class DaemonSetWatch {
     if (state === this.#state) return;
     this.#state = state;
     this.#parts.changed(state);
+    if (state === 'there') this.#contradicted();
   }
 
   #tell(problem: string | undefined): void {

@@ -46,7 +46,7 @@ async function clusterSite(t: TestContext) {
     await waitFor('the DaemonSet to be seen', () => /"state":"there"/.test(agent.log()));
     return agent;
   };
-  return { site, api, start };
+  return { site, api, flags, start };
 }
 
 /** What carries our marks in the node's namespace, and the sysctl that is changed for a pod. */
@@ -122,20 +122,24 @@ test(
   'deleted and made anew at once: all stays, and the pods of the new one go on with it',
   options,
   async (t) => {
-    const { site, api, start } = await clusterSite(t);
+    const { site, api, flags, start } = await clusterSite(t);
     const before = await hostSide(site);
     const agent = await start('agent');
     const detach = await attach(site, 'pod');
     await api.become(CLUSTER);
     await waitFor('the deletion to be seen', () => /"state":"deleted"/.test(agent.log()));
-    await api.become({ ...CLUSTER, daemonSet: { uid: 'b' } });
-    const next = await start('next');
+    // The service account is another one as well: only the watch that is open tells of it.
+    await api.become({ ...CLUSTER, daemonSet: { uid: 'b' }, hidesDaemonSet: true });
+    await waitFor('the new one to be seen', () => agent.log().split('"state":"there"').length === 3);
+    const next = await startAgent(site, 'next', { args: flags });
     assert.equal(await endBy(agent.process, 'SIGTERM'), 'exit status 0');
     assertInstalled(site);
     assert.doesNotMatch(agent.log(), /"msg":"(removed|put back) /);
     assert.notEqual(await hostSide(site), before);
     await waitFor('the next to serve', () => /leasehold is ready/.test(next.log()));
     await detach();
+    await api.become({ ...CLUSTER, daemonSet: { uid: 'b' } });
+    await waitFor('it to be seen', () => /"state":"there"/.test(next.log()));
     // Then that is the one whose deletion counts.
     await api.become(CLUSTER);
     assert.equal(await endBy(next.process, 'SIGTERM'), 'exit status 0');

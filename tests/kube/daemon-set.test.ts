@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { millis } from '../../src/base/time.ts';
 import { DaemonSetWatch, type DaemonSetState } from '../../src/kube/daemon-set.ts';
 import { event, SimWorld } from './support/world.ts';
 
@@ -102,6 +103,39 @@ test('an answer at the end is believed where it says something: 404, the object,
     asked.json(body, status);
     assert.deepEqual(answers, [expected]);
   }
+});
+
+/** The verdict of one that ends: what the API answers then, what the watch tells before and after, each by its UID. */
+function verdictOf(
+  status: number,
+  body: object,
+  more: { readonly before?: readonly [string, object]; readonly after?: readonly [string, object] } = {},
+): readonly boolean[] {
+  const { world, watch, open } = following();
+  world.pass(2000);
+  if (more.before !== undefined) open.text(event(...more.before));
+  world.pass(0);
+  const verdicts: boolean[] = [];
+  watch.verdict(millis(1500), (isDeleted) => verdicts.push(isDeleted));
+  world.last(3).json(body, status);
+  world.pass(100);
+  if (more.after !== undefined) open.text(event(...more.after));
+  world.pass(1500);
+  return verdicts;
+}
+
+test('one that ends takes its DaemonSet for deleted when nothing contradicts that in time', () => {
+  const gone = ['DELETED', daemonSet('a')] as const;
+  const again = ['ADDED', daemonSet('b')] as const;
+  assert.deepEqual(verdictOf(404, {}), [true]);
+  assert.deepEqual(verdictOf(403, {}), [false]);
+  assert.deepEqual(verdictOf(403, {}, { before: gone }), [true], 'helm uninstall');
+  assert.deepEqual(verdictOf(403, {}, { after: gone }), [true], 'the last event comes late');
+  assert.deepEqual(verdictOf(200, daemonSet('a')), [false]);
+  assert.deepEqual(verdictOf(200, daemonSet('b'), { before: gone }), [false]);
+  // `kubectl replace --force`: the old one's pods are told to end before there is a new one.
+  assert.deepEqual(verdictOf(401, {}, { before: gone, after: again }), [false]);
+  assert.deepEqual(verdictOf(404, {}, { after: again }), [false]);
 });
 
 test('who may not ask, or hears nothing of use, knows nothing', () => {
