@@ -5,6 +5,7 @@ import { removeAll, removeNetworks, type RemovalParts } from './agent/removal.ts
 import { networkWish, pluginWish, type Wish } from './agent/wishes.ts';
 import { OwnDaemonSet } from './agent-daemon-set.ts';
 import { tryLocks, waitForLocks } from './agent-locks.ts';
+import { networkProblem } from './agent-network.ts';
 import { type Health, openProbe } from './agent-probe.ts';
 import { LIST_VERSIONS } from './cni/spec/versions.ts';
 import { runDaemon, type DaemonLife, type DaemonOptions } from './daemon.ts';
@@ -166,6 +167,9 @@ function wishesOf(options: AgentOptions): readonly Wish[] {
   const { conflist, conflistName, dropIn } = options;
   const text =
     conflist === undefined ? JSON.stringify(CONFLIST, undefined, 2) : readOwn(conflist, '--conflist');
+  // Before the first pod fails by it: an update of all nodes stops at this one.
+  const problem = networkProblem(text);
+  if (problem !== undefined) throw new Error(`--conflist ${conflist ?? ''}: ${problem}`);
   return [
     ...['leasehold', ...(dropIn ? DROP_IN_NAMES : [])].map((name) => pluginWish(name, relay)),
     networkWish(conflistName, text),

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { networkProblem } from '../../src/agent-network.ts';
 import { isJsonObject } from '../../src/base/json.ts';
 import { signalProcess } from '../../src/lab/long-process.ts';
 import { waitFor } from '../../src/lab/wait.ts';
@@ -51,16 +52,41 @@ test('configuration and network configuration come from a ConfigMap', options, a
   assert.equal(installed(), `${other}\n`);
 
   // The standby has read it before it says that it is ready.
-  await configMap(folder, '2026_03', { 'daemon.json': '{"servces":[]}', '05-leasehold.conflist': other });
-  const refused = await site.namespace.runToEnd([
-    LEASEHOLD,
-    ...agentArguments(site),
-    ...args,
-    '--probe-socket',
-    join(site.folder, 'third/probe.sock'),
-  ]);
-  assert.equal(refused.status, 1);
-  assert.match(refused.stderr, /^leasehold: --config .*servces: is no key: did you mean "services"\?/m);
+  const misspelled = other.replace('"master"', '"masterr"');
+  const refusals: readonly (readonly [string, string, RegExp])[] = [
+    ['{"servces":[]}', other, /^leasehold: --config .*servces: is no key: did you mean "services"\?/m],
+    ['{}', misspelled, /^leasehold: --conflist .*masterr: is no key: did you mean "master"\?/m],
+  ];
+  for (const [at, [config, conflist, why]] of refusals.entries()) {
+    await configMap(folder, `2026_03_${at}`, { 'daemon.json': config, '05-leasehold.conflist': conflist });
+    const refused = await site.namespace.runToEnd([
+      LEASEHOLD,
+      ...agentArguments(site),
+      ...args,
+      '--probe-socket',
+      join(site.folder, 'third/probe.sock'),
+    ]);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, why);
+  }
+  assert.equal(installed(), `${other}\n`);
+});
+
+const list = (...plugins: readonly object[]): string =>
+  JSON.stringify({ cniVersion: '1.0.0', name: 'lan', plugins });
+
+test('a network configuration by which each pod would fail is named; what others have in theirs is not judged', () => {
+  assert.equal(
+    networkProblem(list({ type: 'leasehold', identity: 'pod' }, { type: 'portmap', any: 1 })),
+    undefined,
+  );
+  assert.equal(networkProblem(list({ type: 'macvlan', ipam: { typ: 'dhcp' } })), undefined);
+  assert.match(networkProblem(list({ type: 'leasehold', identity: 'prod' })) ?? '', /^identity: /);
+  assert.match(
+    networkProblem(list({ type: 'portmap' }, { type: 'leasehold', chained: true, mtu: 1400 })) ?? '',
+    /^mtu: is not for "chained"/,
+  );
+  assert.match(networkProblem('{"plugins":[{"type":"leasehold"}]}') ?? '', /name/);
 });
 
 test('the probe says what is: ready, why not, nobody there', options, async (t) => {
