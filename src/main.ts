@@ -82,6 +82,7 @@ const COMMANDS: readonly Command[] = [
     name: 'lab',
     usage: '[--keep] | shell NAME | attach NAME | detach NAME | status | break [NAME] | heal [NAME] | down',
     summary: 'a home LAN in network namespaces, with pods that get their leases',
+    hasOwnHelp: true,
     run: async (argv) => {
       const { runLab } = await import('./lab/lab.ts');
       return runLab(argv, { root: ROOT });
@@ -113,13 +114,14 @@ async function main(argv: readonly string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   const command = COMMANDS.find((known) => known.name === asked);
-  if (command !== undefined && (isHelp || asksForHelp(rest))) {
+  const asksHow = isHelp || asksForHelp(rest);
+  if (command !== undefined && asksHow && command.hasOwnHelp !== true) {
     process.stdout.write(usageText([command]));
     return 0;
   }
   try {
     if (command === undefined) throw new UsageError(`there is no command "${asked}"`);
-    return await command.run(rest);
+    return await command.run(isHelp ? ['--help'] : rest);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     process.stderr.write(`leasehold: ${oneLine(error.message)}\n`);

@@ -59,7 +59,7 @@ test('each command says how it is used, and does nothing', async () => {
   const names = [...stdout.matchAll(/^ {2}leasehold (\S+)/gm)].map(([, name = '']) => name);
   assert.ok(names.includes('agent'), names.join(' '));
   for (const argv of [
-    ...names.map((name) => [name, '--help']),
+    ...names.filter((name) => name !== 'lab').map((name) => [name, '--help']),
     ['agent', '--socket', '/nowhere', '-h'],
     ['help', 'agent'],
   ]) {
@@ -74,6 +74,15 @@ test('each command says how it is used, and does nothing', async () => {
     [],
   );
   assert.equal((await leasehold(['help', 'lease'])).status, 2);
+  // The lab has more to say.
+  for (const argv of [
+    ['lab', '--help'],
+    ['help', 'lab'],
+  ]) {
+    const asked = await leasehold(argv);
+    assert.equal(asked.status, 0);
+    assert.match(asked.stdout, /^ {2}leasehold lab heal \[NAME\]/m);
+  }
 });
 
 test('version is that of the package', async () => {
