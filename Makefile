@@ -1,4 +1,4 @@
-# Leasehold. `make lab` shows it, `make test` proves it; CONTRIBUTING.md says the rest.
+# Leasehold. `make lab` shows it, `make test` proves it, `make e2e` with the real programs; CONTRIBUTING.md says the rest.
 
 NODE := node_modules/node/bin/node
 TESTS ?= tests/**/*.test.ts

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { readdir, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { killProcess } from '../src/lab/long-process.ts';
 import { waitFor } from '../src/lab/wait.ts';
 import { containerd, CONTAINERD_1_6, CONTAINERD_2 } from './support/cri/containerd.ts';
 import { criNode, type CriNode } from './support/cri/cri-node.ts';
-import { bringUp, clearAway } from './support/cri/kubelet.ts';
+import { bringUp, clearAway, removeTornResults } from './support/cri/kubelet.ts';
 import { assertOnTheLan } from './support/cri/on-the-lan.ts';
 import { nothingIsLeft, podLeases } from './support/cri/pod-leftovers.ts';
 import { podNames, removePods, runPod, runPods } from './support/cri/pods.ts';
@@ -55,6 +57,23 @@ for (const version of [CONTAINERD_2, CONTAINERD_1_6]) {
       await nothingIsLeft(node);
     });
 
+    await t.test('a result that libcni has not written to its end', async () => {
+      const pods = await runPods(runtime, podNames(FEW));
+      const [torn] = pods;
+      assert.ok(torn);
+      const folder = node.space.path('/var/lib/cni/results');
+      const results = (await readdir(folder)).filter((name) => name.startsWith(`lan-${torn.id}`));
+      assert.equal(results.length, 1);
+      for (const name of results) await truncate(join(folder, name));
+      if (version === CONTAINERD_1_6) {
+        const stopped = runtime.cri.stopPodSandbox(torn.id);
+        await assert.rejects(stopped, /cached result: .*unexpected end of JSON input/);
+        assert.deepEqual(await removeTornResults(node.space), results);
+      }
+      await removePods(runtime, pods);
+      await nothingIsLeft(node);
+    });
+
     for (const how of ['stop', 'kill'] as const) {
       await t.test(`the runtime is restarted (${how}) with running pods: they do not notice`, async () => {
         const pods = await runPods(runtime, podNames(FEW));
@@ -81,6 +100,7 @@ for (const version of [CONTAINERD_2, CONTAINERD_1_6]) {
     assert.ok(outcomes.some(({ status }) => status === 'rejected'));
     await runtime.start();
     const known = await runtime.cri.listPodSandbox();
+    for (const name of await removeTornResults(node.space)) t.diagnostic(`not JSON, removed: ${name}`);
     // As a kubelet does: what does not run is stopped and removed, and each pod that is missing is run again.
     const cleared = await clearAway(runtime);
     const running = new Set((await runtime.cri.listPodSandbox()).map(({ metadata }) => metadata.name));

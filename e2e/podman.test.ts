@@ -247,6 +247,8 @@ describe('the network of leasehold install, {"type": "leasehold"}', { skip: NEED
     assert.match(await podman.run('network', 'ls', '--format', '{{.Name}} {{.Driver}}'), /^lan leasehold$/m);
     await podman.serve('web', '--network', 'lan', '--hostname', 'web');
     const { address, mac: containerMac } = await podman.networkOf('web', 'lan');
+    const shown = ['--format', '{{.NetworkSettings.Networks.lan.IPAddress}}'] as const;
+    assert.equal(await podman.run('inspect', 'web', ...shown), address);
     assert.equal((await site().leaseOf(containerMac))?.ip, address);
     const node = machine.host.namespace;
     assert.equal(await site().ask(laptop, address), `web ${await site().lan.laptop.address()}`);

@@ -14,6 +14,7 @@ import type { DoctorParts } from './cli/doctor-parts.ts';
 import { leasesCommand } from './cli/leases.ts';
 import { oneLine } from './cli/one-line.ts';
 import { uninstallCommand } from './cli/uninstall.ts';
+import { asksForHelp, usageText } from './cli/usage.ts';
 import { installParts } from './host-install.ts';
 import { isLogLevel, LOG_LEVELS } from './observe/log.ts';
 
@@ -81,6 +82,7 @@ const COMMANDS: readonly Command[] = [
     name: 'lab',
     usage: '[--keep] | shell NAME | attach NAME | detach NAME | status | break [NAME] | heal [NAME] | down',
     summary: 'a home LAN in network namespaces, with pods that get their leases',
+    hasOwnHelp: true,
     run: async (argv) => {
       const { runLab } = await import('./lab/lab.ts');
       return runLab(argv, { root: ROOT });
@@ -103,28 +105,28 @@ function version(): string {
   return typeof text === 'string' ? text : 'unknown';
 }
 
-function usage(commands: readonly Command[]): string {
-  const lines = commands.map(
-    ({ name, usage: options, summary }) => `  leasehold ${name} ${options}\n      ${summary}`,
-  );
-  return `Usage:\n${lines.join('\n')}\n`;
-}
-
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
-  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    process.stdout.write(usage(COMMANDS));
+  const isHelp = name === 'help' || name === '--help' || name === '-h';
+  const asked = isHelp && rest.length > 0 ? rest[0] : name;
+  if (name === undefined || (isHelp && asked === name)) {
+    process.stdout.write(usageText(COMMANDS));
     return name === undefined ? 2 : 0;
   }
-  const command = COMMANDS.find((known) => known.name === name);
+  const command = COMMANDS.find((known) => known.name === asked);
+  const asksHow = isHelp || asksForHelp(rest);
+  if (command !== undefined && asksHow && command.hasOwnHelp !== true) {
+    process.stdout.write(usageText([command]));
+    return 0;
+  }
   try {
-    if (command === undefined) throw new UsageError(`there is no command "${name}"`);
-    return await command.run(rest);
+    if (command === undefined) throw new UsageError(`there is no command "${asked}"`);
+    return await command.run(isHelp ? ['--help'] : rest);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     process.stderr.write(`leasehold: ${oneLine(error.message)}\n`);
     if (!(error instanceof UsageError)) return 1;
-    process.stderr.write(usage(command === undefined ? COMMANDS : [command]));
+    process.stderr.write(usageText(command === undefined ? COMMANDS : [command]));
     return 2;
   }
 }

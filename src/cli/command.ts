@@ -4,6 +4,8 @@ export interface Command {
   /** What follows the name in the usage line. */
   readonly usage: string;
   readonly summary: string;
+  /** It has more to say to `--help` than the usage, and says it itself. */
+  readonly hasOwnHelp?: boolean;
   readonly run: (argv: readonly string[]) => Promise<number>;
 }
 

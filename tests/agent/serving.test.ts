@@ -51,16 +51,24 @@ test('configuration and network configuration come from a ConfigMap', options, a
   assert.equal(installed(), `${other}\n`);
 
   // The standby has read it before it says that it is ready.
-  await configMap(folder, '2026_03', { 'daemon.json': '{"servces":[]}', '05-leasehold.conflist': other });
-  const refused = await site.namespace.runToEnd([
-    LEASEHOLD,
-    ...agentArguments(site),
-    ...args,
-    '--probe-socket',
-    join(site.folder, 'third/probe.sock'),
-  ]);
-  assert.equal(refused.status, 1);
-  assert.match(refused.stderr, /^leasehold: --config .*servces: is no key: did you mean "services"\?/m);
+  const misspelled = other.replace('"master"', '"masterr"');
+  const refusals: readonly (readonly [string, string, RegExp])[] = [
+    ['{"servces":[]}', other, /^leasehold: --config .*servces: is no key: did you mean "services"\?/m],
+    ['{}', misspelled, /^leasehold: --conflist .*masterr: is no key: did you mean "master"\?/m],
+  ];
+  for (const [at, [config, conflist, why]] of refusals.entries()) {
+    await configMap(folder, `2026_03_${at}`, { 'daemon.json': config, '05-leasehold.conflist': conflist });
+    const refused = await site.namespace.runToEnd([
+      LEASEHOLD,
+      ...agentArguments(site),
+      ...args,
+      '--probe-socket',
+      join(site.folder, 'third/probe.sock'),
+    ]);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, why);
+  }
+  assert.equal(installed(), `${other}\n`);
 });
 
 test('the probe says what is: ready, why not, nobody there', options, async (t) => {

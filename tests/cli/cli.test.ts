@@ -54,6 +54,37 @@ for (const argv of [['help'], ['--help'], ['-h']]) {
   });
 }
 
+test('each command says how it is used, and does nothing', async () => {
+  const { stdout } = await leasehold(['help']);
+  const names = [...stdout.matchAll(/^ {2}leasehold (\S+)/gm)].map(([, name = '']) => name);
+  assert.ok(names.includes('agent'), names.join(' '));
+  for (const argv of [
+    ...names.filter((name) => name !== 'lab').map((name) => [name, '--help']),
+    ['agent', '--socket', '/nowhere', '-h'],
+    ['help', 'agent'],
+  ]) {
+    const name = argv.find((word) => names.includes(word)) ?? '';
+    const asked = await leasehold(argv);
+    assert.deepEqual([asked.status, asked.stderr], [0, ''], argv.join(' '));
+    assert.match(asked.stdout, new RegExp(`^Usage:\\n  leasehold ${name}(?: |\\n)`));
+    assert.equal([...asked.stdout.matchAll(/^ {2}leasehold /gm)].length, 1);
+  }
+  assert.deepEqual(
+    stdout.split('\n').filter((line) => line.length > 100 || line.endsWith(' ')),
+    [],
+  );
+  assert.equal((await leasehold(['help', 'lease'])).status, 2);
+  // The lab has more to say.
+  for (const argv of [
+    ['lab', '--help'],
+    ['help', 'lab'],
+  ]) {
+    const asked = await leasehold(argv);
+    assert.equal(asked.status, 0);
+    assert.match(asked.stdout, /^ {2}leasehold lab heal \[NAME\]/m);
+  }
+});
+
 test('version is that of the package', async () => {
   const { status, stdout } = await leasehold(['version']);
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };

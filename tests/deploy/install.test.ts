@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import type { JsonObject } from '../../src/base/json.ts';
 import { CLUSTER_PLACES } from '../../src/node/services/places.ts';
 import { ROOT } from '../support/leasehold.ts';
+import { grantsOfPage } from './support/granted.ts';
 import {
   at,
   DEPLOY,
@@ -222,17 +223,14 @@ describe('install.yaml', () => {
   });
 
   test('each role is bound to the service account, and grants what docs/kubernetes.md grants', () => {
-    const page = readFileSync(join(ROOT, 'docs/kubernetes.md'), 'utf8');
-    const block = /```yaml\n(apiVersion: v1\nkind: ServiceAccount[^]*?)```/.exec(page)?.[1] ?? '';
-    assert.deepEqual(grantsOf(objects), grantsOf(objectsIn(block)));
+    assert.deepEqual(grantsOf(objects), grantsOfPage());
+    const bindings = objects.filter(({ kind }) => text(kind).endsWith('RoleBinding'));
+    const roles = objects.filter(({ kind }) => text(kind).endsWith('Role'));
     assert.deepEqual(
-      objectsIn(block).map(nameOf).toSorted(),
-      objects
-        .map(nameOf)
-        .filter((name) => !/^(DaemonSet|ConfigMap)/.test(name))
-        .toSorted(),
+      bindings.map((binding) => nameOf(binding).replace('RoleBinding', 'Role')).toSorted(),
+      roles.map(nameOf).toSorted(),
     );
-    for (const binding of objects.filter(({ kind }) => text(kind).endsWith('RoleBinding'))) {
+    for (const binding of bindings) {
       assert.equal(at(binding, 'roleRef', 'name'), at(binding, 'metadata', 'name'));
       assert.deepEqual(binding['subjects'], [
         { kind: 'ServiceAccount', name: 'leasehold', namespace: 'kube-system' },

@@ -34,8 +34,11 @@ export type ClusterOptions = {
   /** The router's DHCP server; by default dnsmasq. */
   readonly server?: ServerOptions;
   readonly proxyMode?: ProxyMode;
-  /** Installs the network on a cluster whose API answers and whose nodes are there, not Ready; by default deploy/install.yaml. */
-  readonly install?: (cluster: Cluster) => Promise<void>;
+  /**
+   * Installs the network on a cluster whose API answers and whose nodes are there, not Ready; by default deploy/install.yaml.
+   * `later`: the test does it, and nodes are not waited for.
+   */
+  readonly install?: ((cluster: Cluster) => Promise<void>) | 'later';
 };
 
 /**
@@ -139,7 +142,7 @@ export class Cluster implements AsyncDisposable {
     for (const node of this.nodes) await changeProxyMode(node, mode);
   }
 
-  async #start(install: (cluster: Cluster) => Promise<void>): Promise<void> {
+  async #start(install: NonNullable<ClusterOptions['install']>): Promise<void> {
     await this.#pki.issue(identities());
     await writeFile(
       this.#pki.path('admin.conf'),
@@ -148,6 +151,7 @@ export class Cluster implements AsyncDisposable {
     );
     await Promise.all(this.nodes.map(async (node) => await this.boot(node)));
     await this.untilApiReady();
+    if (install === 'later') return;
     await install(this);
     await this.untilNodesReady();
   }

@@ -1,4 +1,8 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseJson } from '../../../src/base/json.ts';
 import { CriError, type SandboxStatus } from './cri.ts';
+import type { NodeSpace } from './node-space.ts';
 import { runPod } from './pods.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -30,4 +34,21 @@ export async function clearAway(runtime: Runtime): Promise<number> {
     await runtime.cri.removePodSandbox(id);
   }
   return stale.length;
+}
+
+/**
+ * libcni writes what an ADD answered into its cache without a rename. A runtime that is killed meanwhile leaves an empty file. With
+ * containerd 1.6 each StopPodSandbox of that sandbox fails then ("cached result: ... unexpected end of JSON input") until a
+ * person removes it, as here; 2.4 goes on without it. Resolves with their names.
+ */
+export async function removeTornResults(space: NodeSpace): Promise<readonly string[]> {
+  const folder = space.path('/var/lib/cni/results');
+  const torn: string[] = [];
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    if (parseJson(await readFile(path, 'utf8')).ok) continue;
+    await rm(path);
+    torn.push(name);
+  }
+  return torn;
 }

@@ -1,3 +1,4 @@
+import { commandOf, flagOf } from '../../node/services/argv.ts';
 import { CLUSTER_PLACES, type ClusterPlaces } from '../../node/services/places.ts';
 import type { NodeFacts } from './ports.ts';
 
@@ -32,7 +33,10 @@ export const DEFAULT_PLACES: NodePlaces = {
   k3sBins: ['/var/lib/rancher/k3s/data/cni', '/var/lib/rancher/k3s/data/current/bin'],
 };
 
-/** The folders that count on this node: those that a person named, else those of k3s where it was installed. */
+/**
+ * The folders that count on this node: those that a person named, else those of the agent whose container this is, else those
+ * of k3s where it was installed.
+ */
 export function placesHere(
   facts: NodeFacts,
   places: NodePlaces,
@@ -40,9 +44,21 @@ export function placesHere(
 ): NodePlaces {
   const isK3s = facts.list(places.k3sConf) !== undefined;
   const usual = isK3s ? [...places.k3sBins, ...places.cniBins] : places.cniBins;
+  const { conf, bin } = mountedHere(facts);
   return {
     ...places,
-    cniConf: named.cniConf ?? (isK3s ? places.k3sConf : places.cniConf),
-    cniBins: named.cniBins.length > 0 ? named.cniBins : usual,
+    cniConf: named.cniConf ?? conf ?? (isK3s ? places.k3sConf : places.cniConf),
+    cniBins: named.cniBins.length > 0 ? named.cniBins : bin === undefined ? usual : [bin],
   };
+}
+
+/** Where an agent has the node's folders, by its flags. Its paths are those of its container: from outside nothing is there. */
+function mountedHere(facts: NodeFacts): { readonly conf?: string; readonly bin?: string } {
+  for (const { argv } of facts.processes()) {
+    if (commandOf(argv) !== 'agent') continue;
+    const [conf, bin] = [flagOf(argv, '--cni-conf-dir'), flagOf(argv, '--cni-bin-dir')];
+    if (conf === undefined || bin === undefined) continue;
+    if (facts.list(conf) !== undefined && facts.list(bin) !== undefined) return { conf, bin };
+  }
+  return {};
 }
