@@ -5,48 +5,49 @@ import { CniError } from './cni/spec/errors.ts';
 import { nameProblem } from './cni/spec/names.ts';
 
 /**
- * Throws an Error for a network configuration list that a runtime would not load, by which no plugin of `installed` would be
- * called, or that our plugin would refuse for each pod: an update to it has to stop before it takes a node off its network.
- * What only a node or a pod can tell is not judged.
+ * Why a network configuration list is of no use: a runtime would not load it, no plugin of `installed` would be called by it, or
+ * our plugin would refuse it for each pod. An update to it has to stop before it takes a node off its network. Undefined: nothing
+ * is known against it; what only a node or a pod can tell is not judged.
  */
-export function refuseUselessConflist(text: string, installed: readonly string[]): void {
+export function conflistProblem(text: string, installed: readonly string[]): string | undefined {
   const json = parseJson(text);
   const list = json.ok && isJsonObject(json.value) ? json.value : {};
   const { name, cniVersion } = list;
-  const problem = typeof name === 'string' ? nameProblem(name) : 'is missing';
-  if (problem !== undefined) throw useless(`"name" ${problem}`);
+  const misnamed = typeof name === 'string' ? nameProblem(name) : 'is missing';
+  if (misnamed !== undefined) return `"name" ${misnamed}`;
   const plugins: readonly Json[] = Array.isArray(list['plugins']) ? list['plugins'] : [];
-  const called = plugins.map((plugin, at) => typesOf(plugin, `plugins[${at}]`));
-  if (!called.flat().some((type) => installed.includes(type))) {
-    throw useless(`no plugin in it is one of ${installed.join(', ')}, so nobody would call Leasehold`);
+  for (const [at, plugin] of plugins.entries()) {
+    if (!isJsonObject(plugin)) return `plugins[${at}] is no object`;
+    if (typeof plugin['type'] !== 'string' || plugin['type'] === '') return `plugins[${at}] has no "type"`;
+  }
+  if (!plugins.flatMap(typesOf).some((type) => installed.includes(type))) {
+    return `no plugin in it is one of ${installed.join(', ')}, so nobody would call Leasehold`;
   }
   const head = { name: name ?? '', ...(cniVersion === undefined ? {} : { cniVersion }) };
-  plugins.forEach((plugin, at) => {
-    if (isJsonObject(plugin) && plugin['type'] === 'leasehold')
-      refuseUnread({ ...plugin, ...head }, `plugins[${at}]`);
-  });
+  for (const [at, plugin] of plugins.entries()) {
+    if (!isJsonObject(plugin) || plugin['type'] !== 'leasehold') continue;
+    const problem = unread({ ...plugin, ...head });
+    if (problem !== undefined) return `plugins[${at}]: ${problem}`;
+  }
+  return undefined;
 }
 
 /** What a runtime executes for one entry of the list, and what that executes. */
-function typesOf(plugin: Json, place: string): readonly string[] {
-  if (!isJsonObject(plugin)) throw useless(`${place} is no object`);
+function typesOf(plugin: Json): readonly string[] {
+  if (!isJsonObject(plugin)) return [];
   const { type, ipam } = plugin;
-  if (typeof type !== 'string' || type === '') throw useless(`${place} has no "type"`);
-  const below = isJsonObject(ipam) ? ipam['type'] : undefined;
-  return typeof below === 'string' ? [type, below] : [type];
+  return [type, isJsonObject(ipam) ? ipam['type'] : undefined].filter((one) => typeof one === 'string');
 }
 
-function refuseUnread(conf: JsonObject, place: string): void {
+/** Why our plugin would refuse this configuration. */
+function unread(conf: JsonObject): string | undefined {
+  const read = decodeConf(new TextEncoder().encode(JSON.stringify(conf)));
+  if (!read.ok) return read.error.message;
   try {
-    const read = decodeConf(new TextEncoder().encode(JSON.stringify(conf)));
-    if (!read.ok) throw read.error;
     readLeaseholdConf(read.value);
+    return undefined;
   } catch (error) {
-    if (error instanceof CniError) throw useless(`${place}: ${error.message}`);
+    if (error instanceof CniError) return error.message;
     throw error;
   }
-}
-
-function useless(what: string): Error {
-  return new Error(`--conflist: ${what}`);
 }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { Keeper } from './agent/keeper.ts';
 import { removeAll, removeNetworks, type RemovalParts } from './agent/removal.ts';
 import { networkWish, pluginWish, type Wish } from './agent/wishes.ts';
-import { refuseUselessConflist } from './agent-conflist.ts';
+import { conflistProblem } from './agent-conflist.ts';
 import { OwnDaemonSet } from './agent-daemon-set.ts';
 import { tryLocks, waitForLocks } from './agent-locks.ts';
 import { type Health, openProbe } from './agent-probe.ts';
@@ -166,7 +166,8 @@ function wishesOf(options: AgentOptions): readonly Wish[] {
     conflist === undefined ? JSON.stringify(CONFLIST, undefined, 2) : readOwn(conflist, '--conflist');
   const names = ['leasehold', ...(dropIn ? DROP_IN_NAMES : [])];
   const network = networkWish(conflistName, text);
-  refuseUselessConflist(text, names);
+  const problem = conflistProblem(text, names);
+  if (problem !== undefined) throw new Error(`--conflist ${conflist ?? ''}: ${problem}`);
   return [...names.map((name) => pluginWish(name, relay)), pluginWish(LOOPBACK, loopback), network];
 }
 
