@@ -9,7 +9,7 @@ import { CNI_BIN } from '../tests/support/leasehold.ts';
 import { criNode, LEASEHOLD_CONFLIST, type CriNode } from './support/cri/cri-node.ts';
 import { startCrio } from './support/cri/crio.ts';
 import type { SandboxStatus } from './support/cri/cri.ts';
-import { bringUp, clearAway } from './support/cri/kubelet.ts';
+import { bringUp, clearAway, removeTornResults } from './support/cri/kubelet.ts';
 import { assertOnTheLan } from './support/cri/on-the-lan.ts';
 import { nothingIsLeft, podLeases } from './support/cri/pod-leftovers.ts';
 import { containerConfig, podNames, removePods, runPod, runPods, sandboxConfig } from './support/cri/pods.ts';
@@ -146,11 +146,13 @@ void test('CRI-O: restarts and kills', async (t) => {
     await nothingIsLeft(node, { emptyNamespaces: true });
   });
 
-  await t.test('CRI-O is killed while pods start: what it had begun is taken back', async () => {
+  await t.test('CRI-O is killed while pods start: what it had begun is taken back', async (own) => {
     const names = podNames(MANY);
     const starting = Promise.allSettled(names.map(async (name) => await runPod(runtime, name)));
     await untilSomeHaveBegun(node);
     await runtime.kill();
+    // libcni writes them without a rename, and the next CRI-O's GC does not know what an empty one is.
+    for (const name of await removeTornResults(node.space)) own.diagnostic(`not JSON, removed: ${name}`);
     const outcomes = await starting;
     assert.ok(outcomes.some(({ status }) => status === 'rejected'));
     await runtime.start();
