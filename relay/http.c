@@ -143,6 +143,11 @@ static enum progress receive_some(int fd, struct reply *reply, struct failure *f
         if (error == EAGAIN || error == EINTR)
             return GOING_ON;
         (void)fail(failure, "the connection to the daemon broke", error);
+        /*
+         * net/unix/af_unix.c, unix_release_sock: a UNIX socket's peer hears ECONNRESET where it was not accepted yet, or where
+         * something that it had sent was not read. A request that was read whole ends in an answer, or in an orderly end.
+         */
+        failure->unread = error == ECONNRESET && reply->used == 0;
         return BROKEN;
     }
     if (count == 0) {

@@ -20,6 +20,7 @@ struct failure {
     const char *what;
     int error;      /* errno, 0 when the system has no part in it */
     bool connected; /* somebody answered: the daemon may have the request, or a part of it */
+    bool unread;    /* whoever listened went away and had not read all of the request: nothing was begun */
     bool impostor;  /* the process that listens there is not the daemon's: nothing was sent to it */
     int64_t user;   /* then whose it is, PEER_UNKNOWN where that cannot be told */
 };

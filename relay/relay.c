@@ -162,7 +162,8 @@ static int do_without_daemon(const struct call *call, struct span head, struct s
 
 /*
  * Asks the daemon; one that is starting is asked again, for a while. Once seen it may be away between two looks: it is
- * being restarted. Nothing is sent twice to a daemon that may have begun with it. DEL and GC do not wait: they are kept.
+ * being restarted. Nothing is sent twice to a daemon that may have begun with it; one that goes away without having read
+ * the request has not. DEL and GC do not wait: they are kept.
  */
 static bool ask(const struct call *call, struct span head, struct span conf, int64_t deadline, struct answer *answer,
                 struct failure *failure) {
@@ -176,10 +177,11 @@ static bool ask(const struct call *call, struct span head, struct span conf, int
             is_sound(call, answer, failure))
             return true;
         bool refused = answer->status == NOT_READY;
-        seen = seen || refused || (!failure->connected && is_starting(call->socket_path, failure->error));
+        bool not_begun = refused || failure->unread;
+        seen = seen || not_begun || (!failure->connected && is_starting(call->socket_path, failure->error));
         /* The last look has time for an answer: its failure is what the runtime is told. */
         bool late = left_ms(until) <= pause + LONGEST_PAUSE_MS;
-        if (can_be_kept(call) || !seen || (failure->connected && !refused) || late)
+        if (can_be_kept(call) || !seen || (failure->connected && !not_begun) || late)
             return false;
         pause_ms(pause);
     }

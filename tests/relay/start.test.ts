@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { rename, symlink, unlink, writeFile } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
@@ -69,6 +71,28 @@ describe('a daemon that starts is waited for', () => {
       assert.deepEqual(outcome, { code: 0, stdout: RESULT });
       assert.equal(daemon.requests.length, 4);
       assert.equal(new Set(daemon.requests.map(({ raw }) => raw)).size, 1, 'each time the same request');
+    });
+  }
+
+  for (const command of ['ADD', 'CHECK', 'STATUS']) {
+    test(`${command}: it ends before it has taken the connection`, async () => {
+      await using folder = await makeFolder();
+      const { socket } = folder;
+      // A listener that never calls accept(2); Node has none.
+      const script = 'socket S,1,1,0; bind S,pack_sockaddr_un shift; listen S,9; $|=1; print 1; sleep 60';
+      const listener = spawn('perl', ['-MSocket', '-e', script, socket], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await once(listener.stdout, 'data');
+      const outcome = runRelay({ command, socket, stdin: '{}' });
+      // The listener, and the connection in its queue (proc_net(5), unix).
+      const named = (): number => readFileSync('/proc/net/unix', 'utf8').split(socket).length - 1;
+      await waitFor('the relay to be in its queue', () => named() === 2);
+      listener.kill('SIGKILL');
+      await once(listener, 'close');
+      await unlink(socket);
+      folder.own(await listenWith(socket, DONE));
+      assert.deepEqual(await outcome, { code: 0, stdout: RESULT });
     });
   }
 
