@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isJsonObject } from '../../src/base/json.ts';
 import { signalProcess } from '../../src/lab/long-process.ts';
+import { isErrno } from '../../src/lab/errno.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { addVariables, callRelay, lanSite, newPod } from '../daemon/support/lan.ts';
 import { emptySite, endBy, get, LEASEHOLD } from '../daemon/support/site.ts';
@@ -82,8 +83,17 @@ test('the probe says what is: ready, why not, nobody there', options, async (t) 
   });
 
   const { bin, conf } = foldersIn(site);
-  await rm(join(bin, 'leasehold'));
-  await mkdir(join(bin, 'leasehold'));
+  // The agent puts its plugin back meanwhile.
+  await waitFor('a folder to be in its place', async () => {
+    await rm(join(bin, 'leasehold'), { force: true });
+    return await mkdir(join(bin, 'leasehold')).then(
+      () => true,
+      (error: unknown) => {
+        if (isErrno(error, 'EEXIST')) return false;
+        throw error;
+      },
+    );
+  });
   await waitFor(
     'the folder in the way to be seen',
     async () => (await probe(site, agent, 'ready')).status === 1,
