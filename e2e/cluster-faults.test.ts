@@ -214,7 +214,7 @@ describe('a cluster in which things go wrong', () => {
     const kinds = 'daemonsets,configmaps,serviceaccounts,clusterroles,clusterrolebindings,roles,rolebindings';
     assert.equal(await cluster.kubectl.run('get', kinds, '-A', '--selector', LABEL, '--output=name'), '');
     for (const node of cluster.nodes) {
-      assert.deepEqual(await readdir(node.path(CNI_BIN_DIR)), ['loopback']);
+      assert.deepEqual(await readdir(node.path(CNI_BIN_DIR)), []);
       assert.deepEqual(await readdir(node.path(CNI_CONF_DIR)), []);
       const links = JSON.parse(await node.run(['ip', '-j', 'link', 'show'])) as readonly {
         readonly ifname: string;
