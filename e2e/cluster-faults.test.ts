@@ -12,6 +12,8 @@ import { deployment, pod, service, WHO_PORT } from './support/cluster/workloads.
 
 // One cluster for all of it, in the order of the file.
 
+/** One after another without a failure: then kube-proxy has written the service. */
+const SERVICE_QUESTIONS = 20;
 const MANY = 60;
 const LABEL = 'app.kubernetes.io/name=leasehold';
 /** Something that no other process of a node has on its command line. */
@@ -42,6 +44,11 @@ describe('a cluster in which things go wrong', () => {
     const address = await cluster.kubectl.run('get', 'service', 'web', '--output=jsonpath={.spec.clusterIP}');
     const [{ ip: own } = { ip: '' }] = await cluster.kubectl.pods('app=asker');
     const asker = { from: await fromPodNetwork(cluster.node('n1'), own), url: who(address, 80) };
+    // Pods are ready before kube-proxy of each node knows them.
+    await cluster.kubectl.until(
+      'the service to answer',
+      async () => (await get(asker.from, asker.url, SERVICE_QUESTIONS)).failed === 0,
+    );
     const laptop = fromMachine(cluster.laptop);
     return [asker, ...(await webPods()).map(({ ip }) => ({ from: laptop, url: who(ip) }))];
   };
