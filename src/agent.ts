@@ -8,7 +8,7 @@ import { OwnDaemonSet } from './agent-daemon-set.ts';
 import { tryLocks, waitForLocks } from './agent-locks.ts';
 import { type Health, openProbe } from './agent-probe.ts';
 import type { AgentArguments } from './cli/agent.ts';
-import { LIST_VERSIONS } from './cni/spec/versions.ts';
+import { WHOLE_NETWORK } from './cni/leasehold/whole-network.ts';
 import { runDaemon, type DaemonOptions } from './daemon/daemon.ts';
 import type { DaemonLife } from './daemon/life.ts';
 import { loadConfig, readOwn } from './daemon/config.ts';
@@ -34,9 +34,6 @@ const STOP_LIMIT_MS = 25_000;
 const CALLS_PATIENCE_MS = 3000;
 /** What a standby of a deleted DaemonSet waits for the one before it to be done. */
 const REMOVAL_PATIENCE_MS = 15_000;
-
-/** What needs no configuration: a network of one plugin with all its defaults. */
-const CONFLIST = { ...LIST_VERSIONS, name: 'lan', plugins: [{ type: 'leasehold' }] } as const;
 
 type State = 'starting' | 'standby' | 'serving' | 'stopping';
 
@@ -163,7 +160,7 @@ function wishesOf(options: AgentOptions): readonly Wish[] {
   const loopback = readFileSync(join(dirname(options.plugin), LOOPBACK));
   const { conflist, conflistName, dropIn } = options;
   const text =
-    conflist === undefined ? JSON.stringify(CONFLIST, undefined, 2) : readOwn(conflist, '--conflist');
+    conflist === undefined ? JSON.stringify(WHOLE_NETWORK, undefined, 2) : readOwn(conflist, '--conflist');
   const names = ['leasehold', ...(dropIn ? DROP_IN_NAMES : [])];
   const network = networkWish(conflistName, text);
   const problem = conflistProblem(text, names);

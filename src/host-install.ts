@@ -1,12 +1,9 @@
 import { statSync } from 'node:fs';
 import type { OpenDoctor } from './cli/doctor-parts.ts';
 import type { InstallParts } from './cli/install.ts';
-import { LIST_VERSIONS } from './cni/spec/versions.ts';
+import { WHOLE_NETWORK } from './cni/leasehold/whole-network.ts';
 import type { Cidr } from './base/cidr.ts';
 import type { Ipv4 } from './base/ipv4.ts';
-
-/** For an image, whose node nobody knows yet: a network of one plugin with all its defaults, which are made for a home. */
-const CONFLIST = { ...LIST_VERSIONS, name: 'lan', plugins: [{ type: 'leasehold' }] } as const;
 
 /** What `install` and `uninstall` need of this machine. */
 export function installParts(tree: string, version: () => string, openDoctor: OpenDoctor): InstallParts {
@@ -15,7 +12,8 @@ export function installParts(tree: string, version: () => string, openDoctor: Op
     version,
     conflist: async ({ services, forImage }) =>
       forImage
-        ? { conflist: CONFLIST, remarks: [], unknownServices: undefined }
+        ? // Nobody knows its node yet.
+          { conflist: WHOLE_NETWORK, remarks: [], unknownServices: undefined }
         : await conflistHere(openDoctor, services),
     statesServices: async (configPath) => {
       const { loadConfig } = await import('./daemon/config.ts');

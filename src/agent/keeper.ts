@@ -23,6 +23,8 @@ const SOON = millis(10);
 /** For what no watch tells of: it could not be set up, or a folder above was exchanged. */
 const PERIOD = seconds(10);
 const PERMISSIONS = 0o7777;
+/** Earlier configurations, in one line of the log. */
+const MOST_NAMED = 8;
 /** libcni's endings: a runtime takes the first of these by name. */
 const READ_BY_RUNTIMES = /\.(conflist|conf|json)$/;
 /** What Cilium with `cni.exclusive` gives the configurations of others. */
@@ -329,9 +331,6 @@ function markOf(stat: Stats | undefined): string | undefined;
 function markOf(stat: Stats | undefined): string | undefined {
   return stat && `${stat.dev}:${stat.ino}:${stat.size}:${stat.ctimeMs}`;
 }
-
-/** In one line of the log. */
-const MOST_NAMED = 8;
 
 /** An agent that crashed had come no further: this is what was there before, perhaps under both names already. */
 function isStillToKeep({ isKept }: KeptFile, path: string): boolean {
