@@ -1,3 +1,4 @@
+import { isSysError } from '../base/sys-error.ts';
 import { openTap } from '../kernel/packet-tap.ts';
 import type { LeaseLog, OpenTap } from '../lease/ports.ts';
 import { dhcpClientFilter } from '../wire/bpf.ts';
@@ -8,7 +9,7 @@ export function openUplinkTap(log: Pick<LeaseLog, 'warn'>, count: (event: string
   return (uplinkIndex, onFrame) => {
     const tap = openTap(uplinkIndex, filter);
     tap.onFrame(
-      (frame, { checksumReady, outgoing }) => onFrame(frame, checksumReady, outgoing),
+      (frame, { checksumReady }) => onFrame(frame, checksumReady),
       (error) => {
         count('tap-error');
         log.warn({ uplinkIndex, error: error.message }, 'the uplink can not be listened to for now');
@@ -16,7 +17,16 @@ export function openUplinkTap(log: Pick<LeaseLog, 'warn'>, count: (event: string
     );
     return {
       attached: () => tap.attached(),
-      hearOutgoing: (on) => tap.hearOutgoing(on),
+      letIn: (address) => {
+        try {
+          return tap.letIn(address);
+        } catch (error) {
+          if (!isSysError(error)) throw error;
+          // The interface goes: so does all that would be heard.
+          count('tap-error');
+          return () => undefined;
+        }
+      },
       close: () => void tap.close(),
     };
   };

@@ -77,9 +77,6 @@ const send = libc.func('long send(int, const void *, size_t, int)') as {
 const recvfromAsync = libc.func('long recvfrom(int, void *, size_t, int, void *, void *)') as {
   async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number, from: Bytes, fromLength: Bytes]>;
 };
-const sendtoAsync = libc.func('long sendto(int, const void *, size_t, int, const void *, uint32_t)') as {
-  async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number, to: Bytes, toLength: number]>;
-};
 const close = libc.func('int close(int)') as { async: Async<[fd: Fd]> };
 const getpid = libc.func('int getpid()') as { async: Async<[]> };
 
@@ -117,18 +114,6 @@ function offLoop(
 export function sendOffLoop(fd: number, bytes: Uint8Array, flags: number): Promise<CallResult> {
   return offLoop([bytes], (done) => {
     send.async(fd, bytes, bytes.length, flags, done);
-  });
-}
-
-/** sendto(2) on the thread pool. */
-export function sendtoOffLoop(
-  fd: number,
-  bytes: Uint8Array,
-  flags: number,
-  to: Uint8Array,
-): Promise<CallResult> {
-  return offLoop([bytes, to], (done) => {
-    sendtoAsync.async(fd, bytes, bytes.length, flags, to, to.length, done);
   });
 }
 

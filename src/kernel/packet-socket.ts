@@ -14,6 +14,12 @@ import {
 
 // What packet sockets have in common: linux/socket.h, linux/if_packet.h, linux/if_ether.h, linux/filter.h.
 export const AF_PACKET = 17;
+export const SOL_PACKET = 263;
+export const PACKET_ADD_MEMBERSHIP = 1;
+export const PACKET_DROP_MEMBERSHIP = 2;
+export const PACKET_MR_UNICAST = 3;
+/** struct packet_mreq has eight bytes for the address. */
+const MREQ_ADDRESS_BYTES = 8;
 /** struct sockaddr_ll: family, protocol in network order, interface index; the rest is for cooked sockets. */
 export const SOCKADDR_LL_LENGTH = 20;
 /** struct sock_fprog: u16 count, pointer; and struct sock_filter. */
@@ -27,6 +33,13 @@ export function sockaddrLl(protocol: number, ifindex: number): Uint8Array {
     intBytes(ifindex),
   ]);
   return concat([head, new Uint8Array(SOCKADDR_LL_LENGTH - head.length)]);
+}
+
+/** struct packet_mreq: interface index, type, length of the address, address. */
+export function packetMreq(ifindex: number, type: number, address: Uint8Array): Uint8Array {
+  const rest = new Uint8Array(MREQ_ADDRESS_BYTES - address.length);
+  const kind = new Uint8Array(Uint16Array.of(type, address.length).buffer);
+  return concat([intBytes(ifindex), kind, address, rest]);
 }
 
 /** Puts a classic BPF program, as encodeBpf gives it, in the place of the one before. Throws SysError EINVAL. */

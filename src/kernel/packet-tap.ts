@@ -1,26 +1,37 @@
+import { concat } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
+import { type Mac, macToBytes } from '../base/mac.ts';
 import { SysError } from '../base/sys-error.ts';
-import { check, errnoName } from './errno.ts';
-import { PACKET_OUTGOING } from '../wire/bpf.ts';
-import { closeOffLoop, errno, getsockname, getsockopt, recvfrom } from './ffi.ts';
+import { check, errnoName, lastError } from './errno.ts';
+import { closeOffLoop, errno, getsockname, getsockopt, recv, sendto } from './ffi.ts';
 import { slowLane } from './lanes.ts';
-import { openPacketSocket, SOCKADDR_LL_LENGTH } from './packet-socket.ts';
+import {
+  openPacketSocket,
+  PACKET_ADD_MEMBERSHIP,
+  PACKET_DROP_MEMBERSHIP,
+  PACKET_MR_UNICAST,
+  packetMreq,
+  SOCKADDR_LL_LENGTH,
+  sockaddrLl,
+  SOL_PACKET,
+} from './packet-socket.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
-import { intBytes, MSG_DONTWAIT, MSG_TRUNC, setIntOption } from './socket-options.ts';
+import { intBytes, MSG_DONTWAIT, MSG_TRUNC, setBytesOption, setIntOption } from './socket-options.ts';
 
 // linux/if_packet.h, linux/if_ether.h
-const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
 const PACKET_VNET_HDR = 15;
 const PACKET_IGNORE_OUTGOING = 23;
 const ETH_P_ALL = 0x0003;
 /** Where struct sockaddr_ll has the interface's index. */
 const SLL_IFINDEX_WORD = 1;
-/** And where the kind of packet: a family, a protocol, an index and a hardware type come before it. */
-const SLL_PKTTYPE_AT = 10;
 // linux/virtio_net.h
 const VIRTIO_NET_HDR_LENGTH = 10;
 const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
+
+/** Before a frame that is sent: nothing is left to the device. */
+const NO_OFFLOAD = new Uint8Array(VIRTIO_NET_HDR_LENGTH);
+const ETHERTYPE_AT = 12;
 
 /** A full Ethernet frame with room for VLAN tags; longer ones (GSO) are no DHCP and are dropped. */
 const FRAME_MAX = 2048;
@@ -32,8 +43,6 @@ const RECEIVE_BUFFER = 4 * 1024 * 1024;
 export type FrameInfo = {
   /** False when the sender left the checksum to the device, as on veth: then there is none to verify. */
   readonly checksumReady: boolean;
-  /** It leaves by the interface: what the host, or a macvlan on it, sends. */
-  readonly outgoing: boolean;
 };
 
 /** `frame` is a view that is valid only during the call: whoever keeps it copies it. */
@@ -44,21 +53,21 @@ export type TapErrorHandler = (error: SysError) => void;
 
 // Only for reads that end before the next begins.
 const receiveBytes = new Uint8Array(VIRTIO_NET_HDR_LENGTH + FRAME_MAX);
-const receiveFrom = new Uint8Array(SOCKADDR_LL_LENGTH);
-const receiveFromLength = intBytes(SOCKADDR_LL_LENGTH);
 
 /**
  * Sees what arrives on one interface, macvlan children included, before anybody else does: from the wire, and what one
- * child sends to another by unicast. What a child broadcasts leaves by the interface: see `hearOutgoing`.
+ * child sends to another by unicast; not what leaves by it, such as what a child broadcasts.
  */
 export class PacketTap {
   readonly #fd: number;
+  readonly #ifindex: number;
   #stop: StopPolling | undefined;
   #dropped = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(fd: number) {
+  constructor(fd: number, ifindex: number) {
     this.#fd = fd;
+    this.#ifindex = ifindex;
   }
 
   /** Starts to receive; one handler per tap. */
@@ -71,12 +80,27 @@ export class PacketTap {
   }
 
   /**
-   * Whether what leaves by the interface is heard, too. Off at first: the kernel copies every packet for who hears that.
-   * Throws SysError.
+   * The interface takes frames for this MAC address, too, until what is returned is called or the socket is closed; also if
+   * the process dies nothing is left. Throws SysError: ENODEV, ENOBUFS.
    */
-  hearOutgoing(on: boolean): void {
+  letIn(address: Mac): () => void {
     invariant(this.#closed === undefined, 'the tap is open');
-    setIntOption('hear what leaves', this.#fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, on ? 0 : 1);
+    const mreq = packetMreq(this.#ifindex, PACKET_MR_UNICAST, macToBytes(address));
+    setBytesOption('let in a MAC address', this.#fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, mreq);
+    return () => {
+      if (this.#closed !== undefined) return;
+      setBytesOption('keep out a MAC address', this.#fd, SOL_PACKET, PACKET_DROP_MEMBERSHIP, mreq);
+    };
+  }
+
+  /** Sends a whole frame out of the interface, at once or not at all. Undefined when the kernel took it. */
+  send(frame: Uint8Array): SysError | undefined {
+    invariant(this.#closed === undefined, 'the tap is open');
+    const etherType = ((frame[ETHERTYPE_AT] ?? 0) << 8) | (frame[ETHERTYPE_AT + 1] ?? 0);
+    const to = sockaddrLl(etherType, this.#ifindex);
+    const bytes = concat([NO_OFFLOAD, frame]);
+    const sent = sendto(this.#fd, bytes, bytes.length, MSG_DONTWAIT, to, to.length);
+    return sent < 0 ? lastError(`send a frame out of #${this.#ifindex}`) : undefined;
   }
 
   /** False when the interface was removed, whatever comes later under its name: a new tap is needed. */
@@ -92,24 +116,14 @@ export class PacketTap {
   /** The name of the error that the socket had, which recv(2) gives only once. */
   #drain(handler: FrameHandler): string | undefined {
     for (let count = 0; count < DRAIN_MAX && this.#closed === undefined; count++) {
-      receiveFromLength.set(intBytes(SOCKADDR_LL_LENGTH));
-      const flags = MSG_DONTWAIT | MSG_TRUNC;
-      const length = recvfrom(
-        this.#fd,
-        receiveBytes,
-        receiveBytes.length,
-        flags,
-        receiveFrom,
-        receiveFromLength,
-      );
+      const length = recv(this.#fd, receiveBytes, receiveBytes.length, MSG_DONTWAIT | MSG_TRUNC);
       const code = length < 0 ? errnoName(errno()) : undefined;
       // A frame whose offload the virtio header cannot describe; it is consumed and the next may be good.
       if (code === 'EINVAL') continue;
       if (code !== undefined) return code === 'EAGAIN' ? undefined : code;
       if (length <= VIRTIO_NET_HDR_LENGTH || length > receiveBytes.length) continue;
       const checksumReady = ((receiveBytes[0] ?? 0) & VIRTIO_NET_HDR_F_NEEDS_CSUM) === 0;
-      const outgoing = receiveFrom[SLL_PKTTYPE_AT] === PACKET_OUTGOING;
-      handler(receiveBytes.subarray(VIRTIO_NET_HDR_LENGTH, length), { checksumReady, outgoing });
+      handler(receiveBytes.subarray(VIRTIO_NET_HDR_LENGTH, length), { checksumReady });
     }
     return undefined;
   }
@@ -146,19 +160,24 @@ export class PacketTap {
 
 /**
  * Opens a tap on an interface of the daemon's own namespace (or of that where the thread is). `filterProgram` is a
- * classic BPF program as bytes (struct sock_filter[]), in force before the first frame. Throws SysError.
+ * classic BPF program as bytes (struct sock_filter[]), in force before the first frame; `receiveBuffer` in bytes. Throws
+ * SysError.
  */
-export function openTap(ifindex: number, filterProgram: Uint8Array): PacketTap {
+export function openTap(
+  ifindex: number,
+  filterProgram: Uint8Array,
+  receiveBuffer = RECEIVE_BUFFER,
+): PacketTap {
   const op = `open packet tap on #${ifindex}`;
   const fd = openPacketSocket(op, {
     protocol: ETH_P_ALL,
     ifindex,
     filter: filterProgram,
-    receiveBuffer: RECEIVE_BUFFER,
+    receiveBuffer,
     tune: (socket) => {
       setIntOption(op, socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
       setIntOption(op, socket, SOL_PACKET, PACKET_VNET_HDR, 1);
     },
   });
-  return new PacketTap(fd);
+  return new PacketTap(fd, ifindex);
 }

@@ -1,19 +1,20 @@
 import type { Cidr } from '../base/cidr.ts';
 import type { Ip } from '../base/ip.ts';
-import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { Link, MacvlanMode } from '../wire/netlink/link.ts';
 import { type Route, RT_TABLE_UNSPEC } from '../wire/netlink/route.ts';
 import { addressLookups } from './address-rules.ts';
 import { type ArpSocket, openArp } from './arp-socket.ts';
+import { holdClientPort } from './client-port.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
 import { type LinkSight, readSight } from './link-sight.ts';
-import { readNeighbour } from './neighbour-sight.ts';
 import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import { NetNs } from './netns.ts';
+import { openPodFrames, type PodFrames } from './pod-frames.ts';
 import {
   defaultRoutes,
   deleteRoute,
@@ -24,10 +25,6 @@ import {
 } from './pod-routes.ts';
 import { Rtnl } from './rtnl.ts';
 import { writeSysctls } from './sysctl.ts';
-import { openUdp, type UdpSocket } from './udp-socket.ts';
-
-/** RFC 2131 4.1: what a client listens on. */
-const CLIENT_PORT = 68;
 
 /** Who hears the pod's netlink (nlmon) and fills our receive buffer must do so in each of these anew. */
 const DELETE_TRIES = 3;
@@ -94,11 +91,6 @@ export class PodNetwork {
   /** The same by index, and whether it has an address. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined {
     return readSight(index, address, this.#netns);
-  }
-
-  /** See `readNeighbour`. */
-  neighbour(index: number, address: Ipv4): Mac | undefined {
-    return readNeighbour(this.#netns, index, address);
   }
 
   /** From now on `watchPodLinks` tells of its links, until the namespace is gone. Rejects with SysError. */
@@ -209,14 +201,14 @@ export class PodNetwork {
     return hostLan(this.#rtnl, this.#host, link.index);
   }
 
-  openUdp(options: { readonly ifname: string; readonly localAddress: Ipv4 }): UdpSocket {
-    const { ifname, localAddress } = options;
-    return openUdp(this.#netns, {
-      ifname,
-      localPort: CLIENT_PORT,
-      broadcast: true,
-      ...(localAddress === IPV4_ANY ? {} : { localAddress }),
-    });
+  /** See `openPodFrames`. */
+  openFrames(index: number): PodFrames {
+    return openPodFrames(this.#netns, index);
+  }
+
+  /** See `holdClientPort`. */
+  holdClientPort(index: number, address: Ipv4): () => void {
+    return holdClientPort(this.#netns, index, address);
   }
 
   openArp(index: number): ArpSocket {

@@ -1,4 +1,3 @@
-import { concat } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { macToBytes, type Mac, isMulticastMac } from '../base/mac.ts';
 import type { SysError } from '../base/sys-error.ts';
@@ -8,21 +7,23 @@ import { now } from './clock.ts';
 import { lastError } from './errno.ts';
 import { addressOf, closeOffLoop, recvmsg, sendto } from './ffi.ts';
 import { slowLane } from './lanes.ts';
-import { openPacketSocket, sockaddrLl } from './packet-socket.ts';
+import {
+  openPacketSocket,
+  PACKET_ADD_MEMBERSHIP,
+  PACKET_MR_UNICAST,
+  packetMreq,
+  sockaddrLl,
+  SOL_PACKET,
+} from './packet-socket.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
-import { intBytes, MSG_DONTWAIT, MSG_TRUNC, setBytesOption, setIntOption } from './socket-options.ts';
+import { MSG_DONTWAIT, MSG_TRUNC, setBytesOption, setIntOption } from './socket-options.ts';
 
 // linux/if_packet.h, linux/if_ether.h
-const SOL_PACKET = 263;
-const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_AUXDATA = 8;
 const PACKET_IGNORE_OUTGOING = 23;
 const PACKET_MR_MULTICAST = 0;
 const PACKET_MR_PROMISC = 1;
-const PACKET_MR_UNICAST = 3;
 const ETH_P_ALL = 0x0003;
-/** struct packet_mreq has eight bytes for the address. */
-const MREQ_ADDRESS_BYTES = 8;
 const TP_STATUS_CSUMNOTREADY = 1 << 3;
 const TP_STATUS_VLAN_VALID = 1 << 4;
 const VLAN_ID_MASK = 0x0fff;
@@ -147,13 +148,6 @@ export class ProbeSocket implements AsyncDisposable {
   }
 }
 
-/** struct packet_mreq: interface index, type, length of the address, address. */
-function mreq(ifindex: number, type: number, address: Uint8Array): Uint8Array {
-  const rest = new Uint8Array(MREQ_ADDRESS_BYTES - address.length);
-  const kind = new Uint8Array(Uint16Array.of(type, address.length).buffer);
-  return concat([intBytes(ifindex), kind, address, rest]);
-}
-
 /**
  * Opens it on an interface of the namespace where the thread is. The device lets in what `membership` says until the
  * socket is closed, also if the process dies: nothing is left behind. Throws SysError: EPERM without CAP_NET_RAW,
@@ -162,7 +156,7 @@ function mreq(ifindex: number, type: number, address: Uint8Array): Uint8Array {
 export function openProbeSocket(ifindex: number, membership: Membership): ProbeSocket {
   const op = `listen on #${ifindex}`;
   const join = (fd: number, type: number, address: Uint8Array): void =>
-    setBytesOption(op, fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, mreq(ifindex, type, address));
+    setBytesOption(op, fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, packetMreq(ifindex, type, address));
   const fd = openPacketSocket(op, {
     protocol: ETH_P_ALL,
     ifindex,

@@ -10,6 +10,7 @@ export const SO_RCVBUF = 8;
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;
 export const SO_RCVBUFFORCE = 33;
+export const SO_BINDTOIFINDEX = 62;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0o4000;

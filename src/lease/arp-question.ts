@@ -10,6 +10,11 @@ import type { HostFrames, LeaseWorld } from './ports.ts';
 export const QUESTIONS = 3;
 export const QUESTION_PAUSE = millis(100);
 
+/** What one machine can have (IEEE 802: neither a group's nor none). */
+export function isHostMac(address: Mac): boolean {
+  return !isMulticastMac(address) && !isZeroMac(address);
+}
+
 /** The part of the inbox that is needed here. */
 export interface ArpEars {
   listen(index: number): void;
@@ -48,7 +53,7 @@ export class ArpQuestion {
       const probes = op === 'request' && senderIp === IPV4_ANY && targetIp === address;
       if (senderIp !== address && !(probes && options.probesCount)) return;
       // What we send ourselves comes back from the tap.
-      if (senderMac === asker.mac || isMulticastMac(senderMac) || isZeroMac(senderMac)) return;
+      if (senderMac === asker.mac || !isHostMac(senderMac)) return;
       this.#answer ??= senderMac;
       options.onAnswer?.();
     });

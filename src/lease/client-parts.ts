@@ -4,7 +4,7 @@ import type { Inbox } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
 import type { LeaseKey } from './record.ts';
 import type { ServerNotes } from './server-notes.ts';
-import type { Ways } from './ways.ts';
+import type { Strangers } from './strangers.ts';
 
 /** What all clients of a manager share. */
 export type ClientParts = ExchangeMeans & {
@@ -12,7 +12,7 @@ export type ClientParts = ExchangeMeans & {
   readonly inbox: Inbox;
   readonly notes: ServerNotes;
   readonly claims: Claims;
-  readonly ways: Ways;
+  readonly strangers: Strangers;
   /** Something that was to be done for the pod of this lease failed, as it does when the pod is gone. */
   readonly suspect: (key: LeaseKey) => void;
   /** Does something in its turn, among all that wants to be sent at the same moment. */

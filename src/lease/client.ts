@@ -14,6 +14,7 @@ import { validFor } from './configuration.ts';
 import type { ClientParts } from './client-parts.ts';
 import { Exchange, type Listener } from './exchange.ts';
 import { LeaseHands } from './hands.ts';
+import { nextHop } from './host-release.ts';
 import { Installer } from './installer.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
@@ -58,7 +59,7 @@ export class LeaseClient {
     parts: ClientParts,
     identity: LeaseIdentity,
     state: Dhcp4State,
-    earlier: Pick<LeaseRecord, 'leftovers' | 'adopting'> = {},
+    earlier: Pick<LeaseRecord, 'leftovers' | 'adopting' | 'leasedFrom'> = {},
   ) {
     const { world, inbox } = parts;
     this.#parts = parts;
@@ -70,7 +71,8 @@ export class LeaseClient {
       deliver: (message, source) => this.#hear(message, source),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
-    this.#exchange = new Exchange(world, inbox, identity, recipient, parts);
+    const means = { ...parts, leasedFrom: earlier.leasedFrom };
+    this.#exchange = new Exchange(world, inbox, identity, recipient, means);
     const hands = { record: () => this.record(), placeGone: () => parts.suspect(identity.key) };
     this.#hands = new LeaseHands(world, identity, hands, earlier.leftovers);
     this.#waiter = new Waiter(world);
@@ -85,8 +87,8 @@ export class LeaseClient {
       lives: () => this.#life === 'running',
       conflict: (by: Mac) => this.#conflict(by),
     };
-    const means = { world, inbox, hands: this.#hands, waiter: this.#waiter };
-    this.#installer = new Installer(means, identity, grantee, earlier.adopting);
+    const tools = { ...parts, hands: this.#hands, waiter: this.#waiter };
+    this.#installer = new Installer(tools, identity, grantee, earlier.adopting);
   }
 
   get state(): Dhcp4State {
@@ -116,6 +118,7 @@ export class LeaseClient {
       state: storedState(this.#state),
       leftovers,
       adopting: this.#installer.present,
+      leasedFrom: this.#exchange.server,
     };
   }
 
@@ -359,8 +362,7 @@ export class LeaseClient {
   }
 
   /**
-   * RELEASE from the address that is given back, which is put on the interface for the moment if it is not there.
-   * What is under way is finished first. Gives the reason when the server may not have heard of it. `linkGoes`: the
+   * RELEASE from the address that is given back, whether the pod has it or not. What is under way is finished first. Gives the reason when the server may not have heard of it. `linkGoes`: the
    * caller removes the link next, and the address with it. Rejects with a SysError when the address cannot be removed.
    */
   async giveBack(pod: PodNamespace, linkGoes = false): Promise<string | undefined> {
@@ -371,8 +373,8 @@ export class LeaseClient {
     if (held === undefined) return undefined;
     const { index } = this.identity.link;
     if (beside !== undefined && !linkGoes) await pod.removeAddress(index, beside);
-    const way = this.#parts.ways.lastWayOf(pod, { ...this.identity, state }, held);
-    const lost = await partFrom(pod, this.#exchange, { index, address: held.address }, this.#parting, way);
+    const hop = nextHop({ record: { ...this.identity, state }, held });
+    const lost = await partFrom(this.#exchange, this.#parting, hop);
     if (lost === undefined) this.#world.count('message-sent');
     if (!linkGoes) await pod.removeAddress(index, held.address);
     return lost;
@@ -390,7 +392,7 @@ export class LeaseClient {
     this.#armAt(undefined);
     this.#waiter.settle(err({ kind: 'cancelled' }));
     const beside = this.#installer.end();
-    this.#exchange.end();
+    this.#exchange.close();
     this.#hands.seal();
     await this.#hands.idle();
     return beside;

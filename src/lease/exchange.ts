@@ -1,39 +1,35 @@
-import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
+import { IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
-import { isSysError, type SysError } from '../base/sys-error.ts';
-import { between, type Duration, later, millis } from '../base/time.ts';
+import type { SysError } from '../base/sys-error.ts';
+import { probe } from '../protocol/acd4/packets.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
-import { DHCP_SERVER_PORT, dhcpFrame } from './dhcp-frame.ts';
+import { emitArpFrame } from '../wire/arp.ts';
+import type { Allowance } from './allowance.ts';
+import { dhcpFrame } from './dhcp-frame.ts';
 import type { Inbox, Origin, Recipient } from './inbox.ts';
-import { isPodGone, openPodOf } from './pod-of-lease.ts';
-import type { LeaseWorld, PodNamespace, UdpPort } from './ports.ts';
+import { PodPort } from './pod-port.ts';
+import type { LeaseWorld } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
 import { Vetting } from './vetting.ts';
-
-/** While a datagram waits for ARP, it is looked at again after 1, 2, 4 ... ms. */
-const LONGEST_DRAIN_PAUSE = millis(20);
-
-/**
- * How answers to a message are heard. `tap`: at the uplink, where the wire and what siblings send by unicast arrive;
- * `siblings`: what they broadcast, too; `socket`: by the pod's own, where there is no tap.
- */
-export type Hearing = 'tap' | 'siblings' | 'socket';
+import type { Ways } from './ways.ts';
 
 export type Asking = {
-  readonly hearing: Hearing;
-  /** A socket of the pod has a source address whether it wants it or not. */
-  readonly hasAddress: boolean;
-  /** What could leave by the uplink or by the pod leaves by the uplink. */
-  readonly byUplink: boolean;
+  /** How often this was asked, this time included. */
+  readonly tries: number;
+  /** What the pod has while it asks for more of it; undefined: nothing. */
+  readonly address: Ipv4 | undefined;
+  /** Who takes what is for the server: the server itself, or the router to it; undefined: nobody can say. */
+  readonly hop: Ipv4 | undefined;
 };
 
 export type ExchangeMeans = {
-  /** So many pods that a message costs the kernel more than a hop to another thread costs us. */
-  readonly isCrowded: () => boolean;
   /** Whether another pod of this node has this MAC address on the same uplink. */
   readonly isSibling: (address: Mac, but: LeaseIdentity) => boolean;
+  readonly ways: Ways;
+  /** What leaves by a pod's interface is copied to all its siblings: so not much of that. */
+  readonly beside: Allowance;
 };
 
 /** The client whose exchange it is. */
@@ -41,20 +37,27 @@ export type Listener = Omit<Recipient, 'chaddr' | 'deliver'> & {
   readonly deliver: (message: Dhcp4Message, source: Source) => void;
 };
 
-/** The socket and the place in the inbox of one client, there only while an exchange is under way. */
+/**
+ * How the messages of one client leave and how their answers are heard; there only while an exchange is under way.
+ *
+ * Where the pod has an uplink, that is the wire: messages leave by it as whole frames with the pod's MAC address, which is
+ * what a macvlan does with them after its siblings have had their copies, and its tap hears the answers. Nothing in the
+ * pod has a say in that. What a server beside the pod, in another pod of the node, would have to hear leaves by the pod's
+ * interface as well: from the second try on, and in REBINDING. Without an uplink (a veth, a link inside a container) all
+ * of it goes by a packet socket in the pod.
+ */
 export class Exchange {
   readonly #world: LeaseWorld;
   readonly #inbox: Inbox;
   readonly #identity: LeaseIdentity;
   readonly #recipient: Recipient;
   readonly #vetting: Vetting;
-  readonly #isCrowded: () => boolean;
-  readonly #isSibling: (address: Mac) => boolean;
-  #lent: PodNamespace | undefined;
-  #udp: UdpPort | undefined;
-  #listening = false;
+  readonly #means: ExchangeMeans;
+  readonly #pod: PodPort;
   #unregister: (() => void) | undefined;
-  #deafen: (() => void) | undefined;
+  #shutOut: (() => void) | undefined;
+  /** What waited for ARP is not sent any more when the next message is, or nothing is to be said. */
+  #turn = 0;
   /** Where the last lease came from, by its Ethernet source: the server, a relay agent, the router. */
   #server: Mac | undefined;
 
@@ -63,163 +66,191 @@ export class Exchange {
     inbox: Inbox,
     identity: LeaseIdentity,
     listener: Listener,
-    means: ExchangeMeans,
+    means: ExchangeMeans & { readonly leasedFrom: Mac | undefined },
   ) {
-    this.#isCrowded = means.isCrowded;
-    this.#isSibling = (address) => means.isSibling(address, identity);
     this.#world = world;
     this.#inbox = inbox;
     this.#identity = identity;
+    this.#means = means;
+    this.#server = means.leasedFrom;
     this.#vetting = new Vetting(world, inbox, identity, listener);
     this.#recipient = {
       ...listener,
       chaddr: identity.config.chaddr,
       deliver: (message, origin) => {
         if (this.#isBelieved(origin)) this.#vetting.hear(message, origin);
-        else world.count('message-ignored:from-the-pod-itself');
+        else if (origin.beside !== true || origin.mac === identity.config.chaddr)
+          world.count('message-ignored:from-the-pod-itself');
       },
     };
+    this.#pod = new PodPort(world, identity, (payload, address, mac) => {
+      const origin = { address, mac, beside: this.#uplink !== undefined };
+      this.#inbox.payloadFor(this.#recipient, payload, origin);
+    });
+  }
+
+  /** The uplink, while its tap hears something. */
+  get #uplink(): number | undefined {
+    const { uplinkIndex } = this.#identity;
+    return uplinkIndex !== undefined && this.#inbox.hears(uplinkIndex) ? uplinkIndex : undefined;
   }
 
   /**
    * Whoever is root in a pod can send to its own interface what looks like a server's answer, by that interface or by a
-   * macvlan beside it on the uplink. What leaves by the uplink is believed from another pod of this node alone.
+   * macvlan beside it on the uplink. What is heard in the pod, and not at the uplink, is believed from another pod of this
+   * node alone.
    */
-  #isBelieved({ mac, outgoing = false }: Origin): boolean {
+  #isBelieved({ mac, beside = false }: Origin): boolean {
     if (mac === undefined) return true;
-    return mac !== this.#identity.config.chaddr && (!outgoing || this.#isSibling(mac));
+    return mac !== this.#identity.config.chaddr && (!beside || this.#isSibling(mac));
+  }
+
+  #isSibling(address: Mac): boolean {
+    return this.#means.isSibling(address, this.#identity);
   }
 
   /** A lease came from there. */
   leasedFrom({ mac }: Pick<Origin, 'mac'>): void {
-    this.#server = mac;
+    if (mac !== undefined) this.#server = mac;
+  }
+
+  get server(): Mac | undefined {
+    return this.#server;
   }
 
   /** Sends what has an answer, and listens for it. `failed` is told, now or soon, when it cannot be sent. */
   ask(bytes: Uint8Array, via: Via, how: Asking, failed: (error: SysError) => void): void {
-    // A socket that waits for answers is bound to no address: a NAK comes as a broadcast (RFC 2131 4.3.2).
-    const udp = this.#openOr(IPV4_ANY, failed);
-    if (udp === undefined) return;
-    this.#hear(udp, how.hearing);
-    if (this.#sendFromHost(bytes, via, how)) return;
-    if (via.kind === 'broadcast' && this.#isCrowded()) {
-      void udp.sendOffLoop(bytes, destination(via), DHCP_SERVER_PORT).then((error) => {
-        if (error !== undefined && this.#udp === udp) failed(error);
-      });
+    this.#turn += 1;
+    this.#unregister ??= this.#inbox.register(this.#recipient);
+    const gone = this.#goneFrom(how);
+    if (gone !== undefined) {
+      failed(gone);
       return;
     }
-    const error = udp.send(bytes, destination(via), DHCP_SERVER_PORT);
+    if (how.address !== undefined && isLate(via, how)) this.#standIn(how.address, how.hop);
+    const to = this.#addressee(via, how.tries);
+    if (to !== undefined) {
+      const error = this.tell(bytes, via, to);
+      if (error !== undefined) failed(error);
+    } else if (how.hop !== undefined) {
+      void this.#askWhenFound(bytes, via, how.hop, failed);
+    }
+    if (this.#isAskedBeside(via, how)) this.#tellBeside(bytes, via, how.hop);
+  }
+
+  /** Why nothing is sent for the pod any more. What it has is kept from refusing the answer. */
+  #goneFrom({ address }: Asking): SysError | undefined {
+    return address === undefined ? this.#pod.gone() : this.#pod.hold(address);
+  }
+
+  /** At once, if it is known who takes the message. The way of before may be the reason why nobody has answered. */
+  #addressee(via: Via, tries: number): Mac | undefined {
+    if (via.kind === 'broadcast') return BROADCAST_MAC;
+    const isKnown = this.#server !== undefined && (tries === 1 || this.#isSibling(this.#server));
+    return isKnown ? this.#server : undefined;
+  }
+
+  async #askWhenFound(
+    bytes: Uint8Array,
+    via: Via,
+    hop: Ipv4,
+    failed: (error: SysError) => void,
+  ): Promise<void> {
+    const turn = this.#turn;
+    const to = (await this.find(hop)) ?? this.#server;
+    if (turn !== this.#turn) return;
+    if (to === undefined) {
+      this.#world.count('server-not-found');
+      return;
+    }
+    const error = this.tell(bytes, via, to);
     if (error !== undefined) failed(error);
   }
 
   /**
-   * By the uplink, with the pod's MAC address. False where that does not do: there is no uplink, or the server is on
-   * another macvlan of it, which hears nothing from there. What has no source address is sent in no other way. What asks
-   * for more of a lease is best sent so: no pod sees it, and whoever does not know its xid cannot answer it.
+   * The answer may not find the pod. A macvlan that is down gets nothing from a network card that filters by address; and
+   * the server's kernel may have to ask by ARP where the pod is, which a pod without its address or with filters of its
+   * own does not say. So the server is told, by a question for its own address (RFC 826).
    */
-  #sendFromHost(bytes: Uint8Array, via: Via, { hasAddress, byUplink }: Asking): boolean {
-    const { lan, uplinkIndex, config } = this.#identity;
-    if (lan === undefined || !hasAddress) return false;
-    const isBeside = this.#server !== undefined && this.#isSibling(this.#server);
-    const mayGo = byUplink && uplinkIndex !== undefined && !isBeside;
-    const to = via.kind === 'unicast' ? this.#server : BROADCAST_MAC;
-    if (to === undefined || (via.from !== IPV4_ANY && !mayGo)) return false;
-    const from = { mac: config.chaddr, address: via.from };
-    const frame = dhcpFrame(from, { mac: to, address: destination(via) }, bytes);
-    return this.#world.frames.send(lan.index, frame) === undefined;
+  #standIn(address: Ipv4, hop: Ipv4 | undefined): void {
+    const uplink = this.#uplink;
+    if (uplink === undefined) return;
+    const { mac } = this.#identity.link;
+    this.#shutOut ??= this.#inbox.letIn(uplink, mac);
+    if (hop === undefined) return;
+    const question = { ...probe(hop, mac), senderIp: address };
+    this.#world.frames.send(uplink, emitArpFrame(mac, BROADCAST_MAC, question));
   }
 
-  /** Sends what nobody answers. Undefined when the kernel took it. */
-  tell(bytes: Uint8Array, via: Via): SysError | undefined {
-    let refused: SysError | undefined;
-    const udp = this.#openOr(via.from, (error) => {
-      refused = error;
+  /** Who has answered at the uplink need not be looked for elsewhere at once. */
+  #isAskedBeside(via: Via, how: Asking): boolean {
+    return isLate(via, how) && this.#uplink !== undefined && this.#means.beside.take();
+  }
+
+  /** By the pod's interface, for its siblings. What goes wrong there is no news: it has left by the uplink. */
+  #tellBeside(bytes: Uint8Array, via: Via, hop: Ipv4 | undefined): void {
+    if (via.kind === 'broadcast') {
+      this.#pod.send(this.#frame(bytes, via, BROADCAST_MAC));
+      return;
+    }
+    if (hop === undefined) return;
+    const turn = this.#turn;
+    void this.#pod.ask(hop).then((mac) => {
+      if (turn !== this.#turn || mac === undefined || !this.#isSibling(mac)) return;
+      this.#pod.send(this.#frame(bytes, via, mac));
     });
-    return udp === undefined ? refused : udp.send(bytes, destination(via), DHCP_SERVER_PORT);
   }
 
-  #openOr(localAddress: Ipv4, failed: (error: SysError) => void): UdpPort | undefined {
-    try {
-      return this.#open(localAddress);
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-      failed(error);
-      return undefined;
-    }
+  /** Where the machine is that has this address on the pod's LAN; undefined when nobody answers within 300 ms. */
+  async find(hop: Ipv4): Promise<Mac | undefined> {
+    if (this.#uplink === undefined) return this.#pod.ask(hop);
+    // It lives, and hears no question from the uplink.
+    if (this.#server !== undefined && this.#isSibling(this.#server)) return this.#server;
+    return this.#means.ways.find(this.#identity, hop, this.#server);
   }
 
-  /** While somebody has the pod's namespace open anyway, it need not be opened again; undefined when he closes it. */
-  lend(pod: PodNamespace | undefined): void {
-    this.#lent = pod;
+  /** Sends a message to an Ethernet address. Undefined when the kernel took it. */
+  tell(bytes: Uint8Array, via: Via, to: Mac): SysError | undefined {
+    const frame = this.#frame(bytes, via, to);
+    const uplink = this.#uplink;
+    // What goes to a sibling is not for the wire.
+    if (uplink === undefined || this.#isSibling(to)) return this.#pod.send(frame);
+    return this.#world.frames.send(uplink, frame);
   }
 
-  #open(localAddress: Ipv4): UdpPort {
-    // An open socket keeps a namespace alive, with its links, that has no name and no process any more.
-    const kept = localAddress === IPV4_ANY ? this.#udp : undefined;
-    if (kept !== undefined && !isPodGone(this.#world, this.#identity)) return kept;
-    this.#closeSocket();
-    const pod = this.#lent ?? openPodOf(this.#world, this.#identity);
-    try {
-      this.#udp = this.#openIn(pod, localAddress);
-      return this.#udp;
-    } finally {
-      if (pod !== this.#lent) pod.close();
-    }
+  /** A message to all that nobody answers: a DECLINE. A server beside the pod has to hear it, too. */
+  tellAll(bytes: Uint8Array, via: Via): SysError | undefined {
+    const failed = this.tell(bytes, via, BROADCAST_MAC);
+    const isBeside = this.#server !== undefined && this.#isSibling(this.#server);
+    if (isBeside && this.#uplink !== undefined) this.#tellBeside(bytes, via, undefined);
+    return failed;
   }
 
-  /** Sockets are bound to interfaces by name, and somebody may have given ours another one. */
-  #openIn(pod: PodNamespace, localAddress: Ipv4): UdpPort {
-    const { key, link } = this.#identity;
-    try {
-      return pod.openUdp({ ifname: key.ifname, localAddress });
-    } catch (error) {
-      const now = isSysError(error, 'ENODEV') ? pod.sight(link.index, undefined)?.name : undefined;
-      if (now === undefined || now === key.ifname) throw error;
-      return pod.openUdp({ ifname: now, localAddress });
-    }
-  }
-
-  #hear(udp: UdpPort, hearing: Hearing): void {
-    this.#unregister ??= this.#inbox.register(this.#recipient);
-    const { uplinkIndex } = this.#identity;
-    if (hearing === 'siblings' && uplinkIndex !== undefined) {
-      this.#deafen ??= this.#inbox.hearOutgoing(uplinkIndex);
-    }
-    if (this.#listening || hearing !== 'socket') return;
-    this.#listening = true;
-    udp.onMessage((bytes, from) => this.#inbox.payloadFor(this.#recipient, bytes, from));
-  }
-
-  /** Waits until the kernel has sent what was given to it (a RELEASE may wait for ARP). False after `limit`. */
-  async drain(limit: Duration): Promise<boolean> {
-    const { clock, timers } = this.#world;
-    const from = clock.now();
-    for (let pause = millis(1); this.#udp !== undefined && this.#udp.pendingBytes() > 0;) {
-      if (between(from, clock.now()) > limit) return false;
-      const at = later(clock.now(), pause);
-      await new Promise<void>((resolve) => timers.at(at, resolve));
-      pause = millis(Math.min(pause * 2, LONGEST_DRAIN_PAUSE));
-    }
-    return true;
+  #frame(bytes: Uint8Array, via: Via, to: Mac): Uint8Array {
+    const { chaddr } = this.#identity.config;
+    const address = via.kind === 'unicast' ? via.to : IPV4_BROADCAST;
+    return dhcpFrame({ mac: chaddr, address: via.from }, { mac: to, address }, bytes);
   }
 
   /** Nothing is expected any more: no socket, no place in the inbox. A lease that only waits costs a timer. */
   end(): void {
+    this.#turn += 1;
     this.#unregister?.();
     this.#unregister = undefined;
-    this.#deafen?.();
-    this.#deafen = undefined;
+    this.#shutOut?.();
+    this.#shutOut = undefined;
     this.#vetting.end();
-    this.#closeSocket();
+    this.#pod.rest();
   }
 
-  #closeSocket(): void {
-    this.#udp?.close();
-    this.#udp = undefined;
-    this.#listening = false;
+  /** The same, and nothing of it is left in the pod's namespace. */
+  close(): void {
+    this.end();
+    this.#pod.close();
   }
 }
 
-function destination(via: Via): Ipv4 {
-  return via.kind === 'unicast' ? via.to : IPV4_BROADCAST;
+/** Nobody has answered so far, or all are asked by who has a lease: REBINDING, and a lease that is verified. */
+function isLate(via: Via, { tries, address }: Asking): boolean {
+  return tries > 1 || (address !== undefined && via.kind === 'broadcast');
 }

@@ -1,18 +1,24 @@
-import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
-import type { Mac } from '../base/mac.ts';
+import type { Ipv4 } from '../base/ipv4.ts';
+import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { type Acd4Effect, type Acd4Event, type Acd4State, step, wakeAt } from '../protocol/acd4/machine.ts';
-import type { ArpPacket } from '../wire/arp.ts';
+import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
 import type { Inbox } from './inbox.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { ArpPort, LeaseWorld, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
-import { probeFromUplink, uplinkBelow } from './uplink-probe.ts';
+import type { Strangers } from './strangers.ts';
 
 /** What a check found. */
 export type Checked = 'free' | { readonly conflict: Mac };
 
 type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' | 'frames' | 'count'>;
+
+export type GuardParts = {
+  readonly world: World;
+  readonly inbox: Pick<Inbox, 'watchArp'>;
+  readonly strangers: Pick<Strangers, 'areOn'>;
+};
 
 /** One address that is looked after: from `check` or `watch` to the next of them, a conflict or the end. */
 type Watch = {
@@ -28,14 +34,15 @@ type Watch = {
 };
 
 /**
- * Looks after the address of one lease (RFC 5227). A packet socket in the pod's namespace and a timer exist only while
- * there are probes under way; an address that is watched costs an entry in the inbox.
+ * Looks after the address of one lease (RFC 5227): asks, announces and defends out of the uplink with the pod's MAC
+ * address, and hears what the uplink's tap hears. What a pod does to its own packets changes nothing of that.
  *
- * A check before an address is used asks from both ends: from the pod, which its siblings hear, and from the uplink. What
- * a pod does to its own packets, and what it answers itself, changes nothing of the second.
+ * What leaves by the uplink never reaches the macvlans on it. Those of this daemon are known without asking (`Claims`),
+ * and so is the node. Others are asked, too, by a packet socket in the pod that is there only while there are probes under
+ * way; and what is announced in defence is said to all of them.
  *
- * Watching hears what the uplink's tap hears. A lease whose LAN has no tap (`uplinkIndex` undefined: a veth, a link
- * inside a container) and its siblings on the same parent are heard while probing only.
+ * A lease whose LAN has no tap (`uplinkIndex` undefined: a veth, a link inside a container) asks from the pod alone, and
+ * hears its LAN while probing only.
  *
  * Nothing here throws because of the pod or the network. What cannot be sent is counted, and whoever cannot look for a
  * conflict finds none: a lease does not fail for that.
@@ -43,19 +50,20 @@ type Watch = {
 export class AddressGuard {
   readonly #world: World;
   readonly #inbox: Pick<Inbox, 'watchArp'>;
+  readonly #strangers: Pick<Strangers, 'areOn'>;
   readonly #identity: LeaseIdentity;
   readonly #onConflict: (by: Mac) => void;
   #watch: Watch | undefined;
 
   /** `onConflict` is told of what `watch` finds, once; the address is not looked after any more then. */
   constructor(
-    world: World,
-    inbox: Pick<Inbox, 'watchArp'>,
+    { world, inbox, strangers }: GuardParts,
     identity: LeaseIdentity,
     onConflict: (by: Mac) => void,
   ) {
     this.#world = world;
     this.#inbox = inbox;
+    this.#strangers = strangers;
     this.#identity = identity;
     this.#onConflict = onConflict;
   }
@@ -146,10 +154,7 @@ export class AddressGuard {
     this.#arm(watch);
   }
 
-  /** What the uplink asks on our behalf comes back where something below it repeats it. */
   #hear(watch: Watch, packet: ArpPacket): void {
-    if (packet.senderIp === IPV4_ANY && packet.senderMac === uplinkBelow(this.#world, this.#identity)?.mac)
-      return;
     this.#dispatch(watch, { type: 'packet', packet });
   }
 
@@ -187,15 +192,33 @@ export class AddressGuard {
     }
   }
 
-  #askFromUplink(address: Ipv4): void {
-    const failed = probeFromUplink(this.#world, this.#identity, address);
+  #send(watch: Watch, packet: ArpPacket): void {
+    const { uplinkIndex, link } = this.#identity;
+    if (uplinkIndex === undefined) {
+      this.#sendInPod(watch, packet);
+      return;
+    }
+    const frame = emitArpFrame(link.mac, BROADCAST_MAC, packet);
+    const failed = this.#world.frames.send(uplinkIndex, frame);
     if (failed !== undefined) this.#failed(failed);
+    void this.#sendBeside(watch, packet);
+  }
+
+  /**
+   * A probe is for the wire alone where all on the uplink are known; a defence is for the siblings, too, who have heard
+   * the other claim as well.
+   */
+  async #sendBeside(watch: Watch, packet: ArpPacket): Promise<void> {
+    const { state } = watch;
+    const { lan } = this.#identity;
+    const defends = state.kind === 'watching' && state.defendedAt !== undefined;
+    if (!defends && lan !== undefined && !(await this.#strangers.areOn(lan))) return;
+    if (this.#watch === watch) this.#sendInPod(watch, packet);
   }
 
   /** Only who probes listens on the port: what is defended is heard by the tap, and once is enough. */
-  #send(watch: Watch, packet: ArpPacket): void {
+  #sendInPod(watch: Watch, packet: ArpPacket): void {
     const probing = watch.state.kind === 'probing';
-    if (watch.state.kind === 'probing' && watch.state.mode === 'before') this.#askFromUplink(watch.address);
     let failed: unknown;
     try {
       failed = (watch.port ?? this.#open(watch, probing)).send(packet);

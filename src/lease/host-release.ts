@@ -68,7 +68,7 @@ export function lookAt(frames: HostFrames, name: string): Result<Link, string> {
  */
 export function lanOf(
   world: Pick<LeaseWorld, 'clock' | 'frames'>,
-  { record, lan }: Pick<Owed, 'record' | 'lan'>,
+  { record, lan }: { readonly record: Pick<LeaseRecord, 'bootId'>; readonly lan: Owed['lan'] },
 ): Result<Lan, string> {
   const seen = lookAt(world.frames, lan.name);
   if (!seen.ok) return seen;

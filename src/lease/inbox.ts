@@ -6,10 +6,10 @@ import type { Source } from '../protocol/dhcp4/source.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import type { FrameTap, OpenTap } from './ports.ts';
 
-/** The headers around a message; the Ethernet source is undefined where a UDP socket heard it. */
+/** The headers around a message. */
 export type Origin = Pick<Source, 'address' | 'mac'> & {
-  /** It was heard as it left by the uplink: a macvlan of this machine broadcast it. */
-  readonly outgoing?: boolean;
+  /** It was heard at an interface of the pod that has an uplink, and not at that: something beside the pod said it. */
+  readonly beside?: boolean;
 };
 
 /** A client that waits for messages. */
@@ -33,9 +33,6 @@ export class Inbox {
   readonly #openTap: OpenTap;
   readonly #count: (event: string) => void;
   readonly #taps = new Map<number, FrameTap>();
-  /** By uplink, who wants to hear what leaves by it, and the taps that do. */
-  readonly #hearsOutgoing = new WeakSet<FrameTap>();
-  readonly #ofOutgoing = new Map<number, Set<object>>();
   readonly #byMac = new Map<Mac, Set<Recipient>>();
   readonly #arpWatchers = new Map<Ipv4, Set<ArpWatcher>>();
 
@@ -48,30 +45,15 @@ export class Inbox {
   listen(uplinkIndex: number): void {
     this.#dropDetached();
     if (this.#taps.has(uplinkIndex)) return;
-    const tap = this.#openTap(uplinkIndex, (frame, checksumReady, outgoing = false) =>
-      this.frame(frame, checksumReady, uplinkIndex, outgoing),
+    const tap = this.#openTap(uplinkIndex, (frame, checksumReady) =>
+      this.frame(frame, checksumReady, uplinkIndex),
     );
     this.#taps.set(uplinkIndex, tap);
-    this.#turnOutgoing(uplinkIndex);
   }
 
-  /** From now on messages that leave by an uplink are heard, too. Returns what ends that. */
-  hearOutgoing(uplinkIndex: number): () => void {
-    const leave = addTo(this.#ofOutgoing, uplinkIndex, {});
-    this.#turnOutgoing(uplinkIndex);
-    return () => {
-      leave();
-      this.#turnOutgoing(uplinkIndex);
-    };
-  }
-
-  #turnOutgoing(uplinkIndex: number): void {
-    const tap = this.#taps.get(uplinkIndex);
-    const on = this.#ofOutgoing.has(uplinkIndex);
-    if (tap === undefined || on === this.#hearsOutgoing.has(tap)) return;
-    tap.hearOutgoing(on);
-    if (on) this.#hearsOutgoing.add(tap);
-    else this.#hearsOutgoing.delete(tap);
+  /** See `FrameTap.letIn`. */
+  letIn(uplinkIndex: number, address: Mac): () => void {
+    return this.#taps.get(uplinkIndex)?.letIn(address) ?? (() => undefined);
   }
 
   /** Whether what arrives at this uplink is heard. */
@@ -102,12 +84,12 @@ export class Inbox {
     return addTo(this.#arpWatchers, address, (packet, uplinkIndex) => watcher(packet, uplinkIndex));
   }
 
-  /** An Ethernet frame from the tap of this uplink. `outgoing`: it left by it. */
-  frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number, outgoing = false): void {
+  /** An Ethernet frame from the tap of this uplink. */
+  frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number): void {
     const datagram = parseUdp4Frame(frame, { checksumReady });
     if (datagram.ok) {
       const { payload, src, srcMac } = datagram.value;
-      this.payload(payload, { address: src, mac: srcMac, ...(outgoing ? { outgoing } : {}) });
+      this.payload(payload, { address: src, mac: srcMac });
     } else if (datagram.error === 'not-ipv4') this.#arp(frame, uplinkIndex);
     else this.#count(`frame-dropped:${datagram.error}`);
   }
@@ -137,16 +119,16 @@ export class Inbox {
   }
 
   /**
-   * The payload that a pod's own socket heard from an address: for that pod alone. A broadcast reaches every socket that listens, and
+   * The payload that a pod's own interface heard: for that pod alone. A broadcast reaches every interface that listens, and
    * each of them would hand the answers to all others on once more.
    */
-  payloadFor(recipient: Recipient, bytes: Uint8Array, from: Ipv4): void {
+  payloadFor(recipient: Recipient, bytes: Uint8Array, origin: Origin): void {
     const message = this.#parse(bytes);
     const addressee = message ?? addresseeOf(bytes);
     if (addressee === undefined) return;
     if (addressee.chaddr !== recipient.chaddr && addressee.xid !== recipient.xid()) return;
     if (message === undefined) recipient.deliverGarbled();
-    else recipient.deliver(message, { address: from, mac: undefined });
+    else recipient.deliver(message, origin);
   }
 
   #parse(bytes: Uint8Array): Dhcp4Message | undefined {

@@ -9,6 +9,7 @@ import type { LeaseHands } from './hands.ts';
 import type { Inbox } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
+import type { Strangers } from './strangers.ts';
 import type { Waiter } from './waiter.ts';
 
 /** A lease time that many servers give, and the Go client where one gives none. */
@@ -21,6 +22,7 @@ export type InstallerParts = {
   readonly inbox: Inbox;
   readonly hands: LeaseHands;
   readonly waiter: Waiter;
+  readonly strangers: Strangers;
 };
 
 /** What it needs to know of the client whose leases it installs. */
@@ -52,7 +54,7 @@ export class Installer {
 
   /** `present`: what a record of an earlier run says of it. */
   constructor(
-    { world, inbox, hands, waiter }: InstallerParts,
+    { world, inbox, hands, waiter, strangers }: InstallerParts,
     identity: LeaseIdentity,
     grantee: Grantee,
     present: Cidr<Ipv4> | undefined,
@@ -63,7 +65,7 @@ export class Installer {
     this.#waiter = waiter;
     this.#grantee = grantee;
     this.#present = present;
-    this.#guard = new AddressGuard(world, inbox, identity, (by) => grantee.conflict(by));
+    this.#guard = new AddressGuard({ world, inbox, strangers }, identity, (by) => grantee.conflict(by));
   }
 
   get present(): Cidr<Ipv4> | undefined {

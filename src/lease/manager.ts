@@ -6,6 +6,7 @@ import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
+import { Allowance } from './allowance.ts';
 import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { validFor } from './configuration.ts';
@@ -22,12 +23,16 @@ import { keyText, type LeaseIdentity, type LeaseKey, type LeaseRecord } from './
 import { type AcquireRequest, identityOf, isSamePlace } from './request.ts';
 import { ServerNotes } from './server-notes.ts';
 import type { LanSightings } from './server-sightings.ts';
+import { Strangers } from './strangers.ts';
 import { hasMac, twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 import { Ways } from './ways.ts';
 
-/** Measured: with more pods on a node, a broadcast among them takes the kernel longer than a hop between threads. */
-const FEW_PODS = 16;
+/**
+ * Messages that leave by the pods' own interfaces beside the uplink. Each is copied to all siblings by the kernel, 0.25 ms
+ * with 250 of them: so a burst stays off that way, and a server in a pod is found all the same, one after another.
+ */
+const BESIDE_PER_SECOND = 20;
 
 export type Failure =
   | AcquireFailure
@@ -44,6 +49,8 @@ export class LeaseManager {
   readonly #clients = new Map<string, LeaseClient>();
   readonly #notes: ServerNotes;
   readonly #ways: Ways;
+  readonly #beside: Allowance;
+  readonly #strangers: Strangers;
   readonly #claims: Claims;
   readonly #debts: Debts;
   readonly #keeper: Keeper;
@@ -58,6 +65,9 @@ export class LeaseManager {
     );
     this.#notes = new ServerNotes(world);
     this.#ways = new Ways(world, this.#inbox);
+    this.#beside = new Allowance(world.clock, BESIDE_PER_SECOND);
+    const identities = () => this.#clients.values().map(({ identity }) => identity);
+    this.#strangers = new Strangers(world, identities);
     this.#claims = new Claims(world, () => this.#clients.values());
     this.#debts = new Debts(world, this.#inbox, {
       isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
@@ -194,7 +204,7 @@ export class LeaseManager {
   #newClient(
     identity: LeaseIdentity,
     state: Dhcp4State,
-    earlier: Pick<LeaseRecord, 'leftovers' | 'adopting'> = {},
+    earlier: Pick<LeaseRecord, 'leftovers' | 'adopting' | 'leasedFrom'> = {},
   ): LeaseClient {
     const parts = {
       world: this.#world,
@@ -203,7 +213,8 @@ export class LeaseManager {
       ways: this.#ways,
       suspect: (key: LeaseKey) => this.#keeper.suspect(this.#clients.get(keyText(key))),
       claims: this.#claims,
-      isCrowded: () => this.#clients.size > FEW_PODS,
+      beside: this.#beside,
+      strangers: this.#strangers,
       isSibling: (address: Mac, but: LeaseIdentity) => this.#claims.isSibling(address, but),
       pace: (work: () => void) => this.#keeper.pace(work),
     };
@@ -217,7 +228,7 @@ export class LeaseManager {
     await client.close();
     const record = client.record();
     // On the new interface there is nothing of an earlier time.
-    return this.#newClient(identity, record.state);
+    return this.#newClient(identity, record.state, { leasedFrom: record.leasedFrom });
   }
 
   /** The lease is on disk before anybody is told of it. */

@@ -65,16 +65,16 @@ export interface InterfaceConfiguration {
   readonly announce?: Mac | undefined;
 }
 
-/** A UDP socket in the pod's namespace, bound to one interface and port 68. */
-export interface UdpPort {
-  /** Undefined when the kernel took the datagram. */
-  send(bytes: Uint8Array, to: Ipv4, port: number): SysError | undefined;
-  /** The same on another thread, for a message that the kernel hands to many siblings. */
-  sendOffLoop(bytes: Uint8Array, to: Ipv4, port: number): Promise<SysError | undefined>;
-  /** Begins to listen; the bytes are valid during the call only. `from`: the source of the IP packet. */
-  onMessage(callback: (bytes: Uint8Array, from: Ipv4) => void): void;
-  /** Bytes that the kernel still holds, such as a datagram that waits for ARP (SIOCOUTQ). */
-  pendingBytes(): number;
+/**
+ * A packet socket on one interface of a pod. Neither the pod's filters (but for netdev egress) nor its sockets, routes
+ * and addresses have a say in what is sent and heard here.
+ */
+export interface FramePort {
+  /** A whole Ethernet frame. Undefined when the kernel took it. */
+  send(frame: Uint8Array): SysError | undefined;
+  /** Begins to listen, as an uplink's tap does: UDP to port 68 and ARP. The bytes are valid during the call only. */
+  onFrame(callback: OnFrame): void;
+  /** At once for the caller; the kernel takes its 16 ms on another thread. */
   close(): void;
 }
 
@@ -117,11 +117,6 @@ export interface PodNamespace {
   link(name: string): Promise<LinkState | undefined>;
   /** The interface of this index, whatever its name, and whether it has `address`; undefined when it is gone. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined;
-  /**
-   * The Ethernet address to which the kernel sends what is for `address` on this interface, however long ago it
-   * learned that; undefined when it would ask by ARP first. At once, without waiting for the kernel's lock.
-   */
-  neighbour(index: number, address: Ipv4): Mac | undefined;
   /** From now on changes of its links come as `PodLinkChange`, until the namespace is gone. */
   follow(): Promise<void>;
   setUp(index: number): Promise<void>;
@@ -134,7 +129,14 @@ export interface PodNamespace {
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */
   removeAddress(index: number, address: Cidr): Promise<void>;
-  openUdp(options: { readonly ifname: string; readonly localAddress: Ipv4 }): UdpPort;
+  /** Throws SysError ENODEV without the interface. */
+  openFrames(index: number): FramePort;
+  /**
+   * Binds UDP port 68 of an address of the interface, and reads nothing: the pod's kernel would answer a server that
+   * writes there with ICMP port unreachable (RFC 1122 4.1.3.1). Returns what ends it. Throws SysError EADDRINUSE where a
+   * process of the pod has the port, which then keeps it for itself; EADDRNOTAVAIL without the address; ENODEV.
+   */
+  holdClientPort(index: number, address: Ipv4): () => void;
   /** Throws SysError ENODEV without the interface. */
   openArp(index: number): ArpPort;
   close(): void;
@@ -159,15 +161,15 @@ export interface FrameTap {
   /** False when the interface was removed: nothing will come from it any more. */
   attached(): boolean;
   /**
-   * Whether messages that leave by the uplink are heard too: what a macvlan broadcasts, which its siblings hear and the
-   * uplink itself never receives. Costs the kernel a copy of each packet that leaves.
+   * The uplink takes frames for this MAC address, too, until that is ended: those of a macvlan that is down it would not
+   * (macvlan_stop takes the address out of its filter). Rejects nothing; what the kernel refuses is as if never asked.
    */
-  hearOutgoing(on: boolean): void;
+  letIn(address: Mac): () => void;
   close(): void;
 }
 
-/** `outgoing`: the frame left by the uplink. */
-export type OnFrame = (frame: Uint8Array, checksumReady: boolean, outgoing?: boolean) => void;
+/** `checksumReady`: false where the sender left the checksum of UDP to the device. */
+export type OnFrame = (frame: Uint8Array, checksumReady: boolean) => void;
 
 export type OpenTap = (uplinkIndex: number, onFrame: OnFrame) => FrameTap;
 
@@ -215,6 +217,8 @@ export interface LeaseWorld {
   holderOnNode(address: Ipv4, asker: Pick<LeaseIdentity, 'key' | 'lan'>): string | undefined;
   /** Whether a pod that this daemon attached to an uplink has this MAC address there, with a lease or without one. */
   isPodMac(address: Mac, uplink: string): boolean;
+  /** Whether it is that of a shim, the node's own macvlan on an uplink. */
+  isShimMac(address: Mac): boolean;
   /** Networks that no route of a lease may lead into. */
   readonly protect: readonly Cidr<Ipv4>[];
   /** Adds one to a counter: why something was dropped, or what was done. */

@@ -92,10 +92,12 @@ export type LeaseRecord = {
   readonly leftovers?: readonly Cidr<Ipv4>[] | undefined;
   /** An address that another DHCP client got, and that no server has confirmed to us yet. */
   readonly adopting?: Cidr<Ipv4> | undefined;
+  /** The Ethernet address that the lease came from: the server's, a relay agent's, or that of the router on the way. */
+  readonly leasedFrom?: Mac | undefined;
 };
 
 /** All of a record that does not change while the lease lives. */
-export type LeaseIdentity = Omit<LeaseRecord, 'state' | 'leftovers' | 'adopting'>;
+export type LeaseIdentity = Omit<LeaseRecord, 'state' | 'leftovers' | 'adopting' | 'leasedFrom'>;
 
 const Ipv4Text = v.custom<Ipv4>(
   (value) => typeof value === 'string' && parseIpv4(value) !== undefined,
@@ -216,6 +218,7 @@ const Record = v.object({
   state: State,
   leftovers: v.optional(v.pipe(v.array(Net4), v.maxLength(MOST_LEFTOVERS))),
   adopting: v.optional(Net4),
+  leasedFrom: v.optional(MacText),
 });
 
 /** A record as it was stored, or where it is not one: "state.lease.address: Invalid type ...". */

@@ -1,11 +1,10 @@
-import { IPV4_ANY } from '../base/ipv4.ts';
+import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
-import { type Dhcp4State, leaseOf } from '../protocol/dhcp4/state.ts';
+import { type Dhcp4State, heldBy, leaseOf } from '../protocol/dhcp4/state.ts';
 import { emitDhcp4 } from '../wire/dhcp4/message.ts';
-import type { Exchange, Hearing } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import type { LeaseHands } from './hands.ts';
-import type { Inbox } from './inbox.ts';
-import { openPodOf } from './pod-of-lease.ts';
+import { nextHop } from './host-release.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
@@ -26,13 +25,12 @@ export interface Speaker {
 
 export type SenderParts = {
   readonly world: LeaseWorld;
-  readonly inbox: Inbox;
   readonly notes: ServerNotes;
   readonly exchange: Exchange;
   readonly hands: LeaseHands;
 };
 
-/** Sends what the machine of one lease has to say, each message in the way that it needs. */
+/** Sends what the machine of one lease has to say. */
 export class Sender {
   readonly #parts: SenderParts;
   readonly #identity: LeaseIdentity;
@@ -64,11 +62,9 @@ export class Sender {
     world.count('message-sent');
     if (reply) {
       const state = this.#speaker.state();
-      const hasAddress = leaseOf(state) !== undefined;
-      const tries = 'tries' in state ? state.tries : 0;
-      notes.asked(this.#identity.lan?.name, hasAddress);
-      // Each try of a renewal has an xid of its own. The server may have moved to a sibling: so by turns.
-      const how = { hearing: this.#hearing(tries === 1), hasAddress, byUplink: tries % 2 === 1 };
+      const address = leaseOf(state)?.address.address;
+      notes.asked(this.#identity.lan?.name, address !== undefined);
+      const how = { tries: 'tries' in state ? state.tries : 1, address, hop: this.#hopOf(state) };
       exchange.ask(emitDhcp4(message), via, how, (error) => this.#failed(error));
       return;
     }
@@ -76,23 +72,22 @@ export class Sender {
       this.#release(effect);
       return;
     }
-    const error = exchange.tell(emitDhcp4(message), via);
+    const error = exchange.tellAll(emitDhcp4(message), via);
     if (error !== undefined) this.#failed(error);
   }
 
-  /** A RELEASE of a client that lives on (RFC 8925): from an address that the pod may not have, for the moment. */
+  #hopOf(state: Dhcp4State): Ipv4 | undefined {
+    const held = heldBy(state);
+    return held === undefined ? undefined : nextHop({ record: { ...this.#identity, state }, held });
+  }
+
+  /** A RELEASE of a client that lives on (RFC 8925): its lease was given, and nobody uses it. */
   #release(effect: Send): void {
-    const { world, exchange, hands } = this.#parts;
-    const { index } = this.#identity.link;
-    const address = { address: effect.via.from, prefix: 32 };
+    const { exchange, hands } = this.#parts;
     hands.later('release the lease', async () => {
-      const pod = openPodOf(world, this.#identity);
-      try {
-        await partFrom(pod, exchange, { index, address }, [effect]);
-        await pod.removeAddress(index, address);
-      } finally {
-        pod.close();
-      }
+      const { via } = effect;
+      const lost = await partFrom(exchange, [effect], via.kind === 'unicast' ? via.to : undefined);
+      if (lost !== undefined) this.#parts.world.count('release-lost');
     });
   }
 
@@ -102,26 +97,13 @@ export class Sender {
     // A namespace or an interface that is gone ends an acquisition; anything else is what the resends are for.
     const gone = isSysError(error, 'ENODEV', 'ENXIO', 'ENOENT', 'ENOTNS');
     // Where a pod runs, its keeper tells of that, and once: an uplink that is away is so for hundreds of pods.
-    const level = gone && !this.#speaker.isWaitedFor() ? 'debug' : 'warn';
+    const isTold = gone || isSysError(error, 'ENETDOWN');
+    const level = isTold && !this.#speaker.isWaitedFor() ? 'debug' : 'warn';
     world.log[level](
       { lease: keyText(this.#identity.key), error: error.message },
       'a DHCP message was not sent',
     );
     if (!this.#speaker.isWaitedFor()) this.#speaker.unsent();
     else if (gone) this.#speaker.placeGone(error);
-  }
-
-  /**
-   * The uplink's tap hears the answers: it is the one place where a pod cannot say what only it hears itself. A server on
-   * a sibling may answer by broadcast, which never arrives there, from the second try on (the broadcast bit is set then)
-   * and to an interface that has an address. (The pod's socket is bound all the time, so that the kernel does not refuse
-   * an answer with ICMP port unreachable; it is listened to where there is no tap.)
-   */
-  #hearing(isFirstTry: boolean): Hearing {
-    const state = this.#speaker.state();
-    const { uplinkIndex } = this.#identity;
-    if (uplinkIndex === undefined || !this.#parts.inbox.hears(uplinkIndex)) return 'socket';
-    const unicast = leaseOf(state) === undefined || state.kind === 'renewing';
-    return isFirstTry && unicast ? 'tap' : 'siblings';
   }
 }

@@ -1,11 +1,11 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { isMulticastMac, isZeroMac, type Mac } from '../base/mac.ts';
+import type { Mac } from '../base/mac.ts';
 import { between, type Instant, later, seconds } from '../base/time.ts';
 import { isAllowedSource } from '../protocol/dhcp4/allowed-source.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import type { ArpPacket } from '../wire/arp.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
-import { askWho, QUESTION_PAUSE, QUESTIONS } from './arp-question.ts';
+import { askWho, isHostMac, QUESTION_PAUSE, QUESTIONS } from './arp-question.ts';
 import type { Inbox, Origin } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
@@ -55,9 +55,11 @@ export class Vetting {
     const { uplinkIndex, config } = this.#identity;
     const isForUs = message.chaddr === config.chaddr;
     const isOfInterest = isForUs && config.servers.length > 0 && isAllowedSource(config, origin.address);
-    // What is not of interest is not taken whatever ARP says; without a tap there is nobody to ask.
-    if (!isOfInterest || uplinkIndex === undefined || !this.#ears.hears(uplinkIndex)) {
-      this.#listener.deliver(message, { ...origin, holder: undefined });
+    // Without a tap there is nobody to ask.
+    const isHeard = uplinkIndex !== undefined && this.#ears.hears(uplinkIndex);
+    // What is not of interest is not taken whatever ARP says.
+    if (!isOfInterest || !isHeard) {
+      this.#listener.deliver(message, sourceOf(origin, isHeard ? undefined : 'unasked'));
       return;
     }
     let question = this.#questions.get(origin.address);
@@ -79,6 +81,10 @@ export class Vetting {
   }
 }
 
+function sourceOf({ address, mac }: Origin, holder: Source['holder']): Source {
+  return { address, mac, holder };
+}
+
 type About = {
   readonly address: Ipv4;
   readonly uplinkIndex: number;
@@ -94,7 +100,6 @@ class Question {
   readonly #endWatch: () => void;
   readonly #holders = new Set<Mac>();
   #held: Held[] = [];
-  #heardByTap = false;
   #askedAt: Instant | undefined;
   /** There while the question is open. */
   #cancelRound: (() => void) | undefined;
@@ -107,7 +112,6 @@ class Question {
 
   hear(held: Held): void {
     const { clock } = this.#world;
-    if (held.origin.mac !== undefined) this.#heardByTap = true;
     if (this.#isOfHolder(held)) this.#settle([held]);
     else if (this.#cancelRound !== undefined) {
       if (this.#held.length < MOST_HELD) this.#held.push(held);
@@ -129,14 +133,9 @@ class Question {
     return origin.mac !== undefined && this.#holders.has(origin.mac);
   }
 
-  /**
-   * What the pod's own socket heard is a copy of what the tap heard; else it came from beside the pod, where ARP of the
-   * uplink does not reach and nothing confirms it.
-   */
   #deliver(held: Held): void {
-    if (held.origin.mac === undefined && this.#heardByTap) return;
     const holder = this.#isOfHolder(held) ? 'sender' : this.#holders.size > 0 ? 'other' : 'nobody';
-    this.#about.deliver(held.message, { ...held.origin, holder });
+    this.#about.deliver(held.message, sourceOf(held.origin, holder));
   }
 
   /** Nothing more is asked; what waits is judged by what is known. */
@@ -161,7 +160,7 @@ class Question {
   #onArp({ senderIp, senderMac }: ArpPacket, heardOn: number): void {
     const { address, own, uplinkIndex } = this.#about;
     if (heardOn !== uplinkIndex || senderIp !== address || senderMac === own) return;
-    if (isMulticastMac(senderMac) || isZeroMac(senderMac) || this.#holders.has(senderMac)) return;
+    if (!isHostMac(senderMac) || this.#holders.has(senderMac)) return;
     if (this.#holders.size >= MOST_HOLDERS) return;
     if (this.#holders.size > 0) this.#world.count('server-address-shared');
     this.#holders.add(senderMac);

@@ -1,6 +1,5 @@
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
-import type { Held } from '../protocol/dhcp4/state.ts';
 import { between, type Instant, seconds } from '../base/time.ts';
 import {
   type ArpEars,
@@ -10,9 +9,8 @@ import {
   questionPause,
   QUESTIONS,
 } from './arp-question.ts';
-import { lanOf, nextHop } from './host-release.ts';
-import type { LastWay } from './parting.ts';
-import type { LeaseWorld, PodNamespace } from './ports.ts';
+import { lanOf } from './host-release.ts';
+import type { LeaseWorld } from './ports.ts';
 import type { LeaseRecord } from './record.ts';
 
 /** An answer, and silence, count so long: pods that are deleted together ask once for all. */
@@ -23,8 +21,8 @@ const MOST_WAYS = 64;
 type Way = { readonly mac: Promise<Mac | undefined>; readonly since: Instant };
 
 /**
- * At which Ethernet address the servers are now. A pod's kernel does not know: it sends to the address that it learned
- * once (NUD_STALE), and asks anew only while nothing comes back, when a RELEASE has long been lost.
+ * At which Ethernet address the servers, or the routers to them, are now. A router may be replaced, or another one take
+ * its part over (VRRP, RFC 5798), and what is sent to the address of before is lost in silence.
  */
 export class Ways {
   readonly #world: Pick<LeaseWorld, 'clock' | 'timers' | 'frames'>;
@@ -57,22 +55,19 @@ export class Ways {
     return mac;
   }
 
-  /** By which machine a pod's RELEASE goes, for `partFrom`; undefined where the LAN is not reached from the host. */
-  lastWayOf(pod: PodNamespace, record: LeaseRecord, held: Held): LastWay | undefined {
-    const { lan, link } = record;
-    if (lan === undefined) return undefined;
-    const hop = nextHop({ record, held });
-    const reached = lanOf(this.#world, { record, lan });
-    return {
-      // Without a router nobody can say by which way the pod reaches a server outside its network.
-      hop: hop ?? held.serverId,
-      known: () => (hop === undefined ? undefined : pod.neighbour(link.index, hop)),
-      ask: async (known) => {
-        if (hop === undefined || !reached.ok) return undefined;
-        // The server is this node, and nobody answers his own question.
-        return known === reached.value.mac ? known : await this.macOf(reached.value, hop);
-      },
-    };
+  /**
+   * The same out of the interface through which a lease's LAN is reached now. `known`: where it was, which is not asked
+   * for where that is this node itself (a switch that reflects, IEEE 802.1Qbg): nobody answers his own question.
+   */
+  async find(
+    record: Pick<LeaseRecord, 'bootId' | 'lan'>,
+    address: Ipv4,
+    known: Mac | undefined,
+  ): Promise<Mac | undefined> {
+    const { lan } = record;
+    const reached = lan === undefined ? undefined : lanOf(this.#world, { record, lan });
+    if (reached?.ok !== true) return undefined;
+    return known === reached.value.mac ? known : this.macOf(reached.value, address);
   }
 
   async #ask(asker: Asker, address: Ipv4): Promise<Mac | undefined> {

@@ -35,11 +35,6 @@ export const BPF = {
 /** A load from here gives the tag that the device or the kernel took off the frame, 0 without one (linux/filter.h). */
 export const BPF_VLAN_TAG = 0xffff_f02c;
 
-/** A load from here gives what kind of packet it is to the socket's interface (SKF_AD_PKTTYPE, linux/filter.h). */
-export const BPF_PACKET_TYPE = 0xffff_f004;
-/** What leaves by the interface (linux/if_packet.h). */
-export const PACKET_OUTGOING = 4;
-
 /** One struct sock_filter (linux/filter.h): code, jumps when true and when false, operand. */
 export type BpfInstruction = {
   readonly code: number;
@@ -177,9 +172,6 @@ const ARP_THAT_MATTERS: readonly Line[] = [
 
 const ETHERTYPE: Line = load(BPF.H | BPF.ABS, ETHERTYPE_AT);
 
-/** Of what leaves by the uplink, ARP is what the node and its pods say themselves. */
-const NO_ARP_FROM_HERE: readonly Line[] = [ETHERTYPE, ifEqual(ETHERTYPE_IPV4, 'next', 'refuse')];
-
 /**
  * What an uplink's tap hears: Ethernet frames with UDP to port 68, and the ARP that tells of who has an address. The
  * ordinary questions of a LAN, which are most of its broadcasts, wake nobody. A load beyond the end of a packet ends
@@ -188,9 +180,6 @@ const NO_ARP_FROM_HERE: readonly Line[] = [ETHERTYPE, ifEqual(ETHERTYPE_IPV4, 'n
 export function dhcpClientProgram(): readonly BpfInstruction[] {
   return assemble([
     ...UNTAGGED,
-    load(BPF.W | BPF.ABS, BPF_PACKET_TYPE),
-    ifEqual(PACKET_OUTGOING, 'next', NO_ARP_FROM_HERE.length),
-    ...NO_ARP_FROM_HERE,
     ETHERTYPE,
     ifEqual(ETHERTYPE_IPV4, 'next', UDP_TO_CLIENT.length),
     ...UDP_TO_CLIENT,
@@ -256,6 +245,11 @@ export function probeProgram(): readonly BpfInstruction[] {
     load(BPF.H | BPF.ABS, 4),
     ifEqual(BRIDGE_GROUP_END, 'accept', 'refuse'),
   ]);
+}
+
+/** For a socket that is there and hears nothing. */
+export function nothingProgram(): readonly BpfInstruction[] {
+  return [{ code: BPF.RET | BPF.K, jt: 0, jf: 0, k: NOTHING }];
 }
 
 /** nlmsg_seq in struct nlmsghdr (linux/netlink.h); its upper half as the machine orders bytes. */

@@ -26,13 +26,13 @@ function podOf(netns: NetNs): PodNamespace {
     close: () => undefined,
     link: unused,
     sight: unused,
-    neighbour: unused,
     follow: unused,
     setUp: unused,
     configure: unused,
     ensureAddress: unused,
     removeAddress: unused,
-    openUdp: unused,
+    openFrames: unused,
+    holdClientPort: unused,
   };
 }
 
@@ -68,7 +68,9 @@ function guardOf(netns: NetNs, link: Link, inbox: Inbox, uplinkIndex?: number): 
     link: { index: link.index, mac: link.mac, owned: true },
     uplinkIndex,
   } as LeaseIdentity;
-  const guard = new AddressGuard(world, inbox, identity, (by) => conflicts.push(by));
+  const guard = new AddressGuard({ world, inbox, strangers: { areOn: async () => true } }, identity, (by) =>
+    conflicts.push(by),
+  );
   return { guard, pod, conflicts, counted };
 }
 
@@ -142,7 +144,7 @@ test('an address in use is defended on the LAN, and given up to who insists', as
     (index, onFrame) => {
       const tap = pair.right.run(() => openTap(index, dhcpClientFilter()));
       tap.onFrame((frame, { checksumReady }) => onFrame(frame, checksumReady));
-      return { attached: () => true, hearOutgoing: () => undefined, close: () => void tap.close() };
+      return { attached: () => true, letIn: () => () => undefined, close: () => void tap.close() };
     },
     () => undefined,
   );

@@ -11,7 +11,7 @@ import { openTap } from '../../src/kernel/packet-tap.ts';
 import { Rtnl } from '../../src/kernel/rtnl.ts';
 import { sdNotify } from '../../src/kernel/sd-notify.ts';
 import { openTimers } from '../../src/kernel/timers.ts';
-import { openUdp } from '../../src/kernel/udp-socket.ts';
+import { openUdp } from './support/udp-socket.ts';
 import { asRoot, makePair, openFds, Sandbox, until } from './support/sandbox.ts';
 
 const CYCLES = 200;

@@ -3,10 +3,12 @@ import { describe, test } from 'node:test';
 import { cidr, formatCidr } from '../../src/base/cidr.ts';
 import { IPV4_ANY, IPV4_BROADCAST, ipv4 } from '../../src/base/ipv4.ts';
 import { ipv6 } from '../../src/base/ipv6.ts';
+import { BROADCAST_MAC, mac } from '../../src/base/mac.ts';
 import type { NetNs } from '../../src/kernel/netns.ts';
 import { PodNetwork } from '../../src/kernel/pod-network.ts';
 import type { Rtnl } from '../../src/kernel/rtnl.ts';
 import { readSysctl, writeSysctl } from '../../src/kernel/sysctl.ts';
+import { emitUdp4Frame, parseUdp4Frame } from '../../src/wire/ip/udp4.ts';
 import { asRoot, linkOf, makePair, openFds, Sandbox, until } from './support/sandbox.ts';
 
 const NOWHERE = 4711;
@@ -233,16 +235,21 @@ describe('the namespace', () => {
 
   test('links are looked at, sent from, and gone without an error', asRoot, async () => {
     await using sandbox = new Sandbox('pod');
-    const { pod, netns, second } = await makeSite(sandbox);
+    const { pod, netns, first, second } = await makeSite(sandbox);
     assert.equal(pod.inode, netns.inode);
     assert.equal(pod.peek('w0')?.index, (await pod.link('w0'))?.index);
     assert.deepEqual([pod.peek('none'), await pod.link('none')], [undefined, undefined]);
     assert.equal((await pod.linkByIndex(second))?.name, 'w0');
-    using server = pod.openUdp({ ifname: 'w1', localAddress: IPV4_ANY });
+    await using server = pod.openFrames(first);
     const heard = Promise.withResolvers<string>();
-    server.onMessage((_, from, port) => heard.resolve(`${from}:${port}`));
-    using client = pod.openUdp({ ifname: 'w0', localAddress: IPV4_ANY });
-    assert.equal(client.send(new Uint8Array(1), IPV4_BROADCAST, 68), undefined);
+    server.onFrame((frame) => {
+      const datagram = parseUdp4Frame(frame, { checksumReady: true });
+      if (datagram.ok) heard.resolve(`${datagram.value.src}:${datagram.value.srcPort}`);
+    });
+    await using client = pod.openFrames(second);
+    const ports = { srcPort: 68, dstPort: 68, src: IPV4_ANY, dst: IPV4_BROADCAST };
+    const macs = { srcMac: mac('02:00:5e:10:00:01'), dstMac: BROADCAST_MAC };
+    assert.equal(client.send(emitUdp4Frame({ ...ports, ...macs, payload: new Uint8Array(1) })), undefined);
     assert.equal(await heard.promise, '0.0.0.0:68');
     await pod.deleteLink(second);
     await pod.deleteLink(second);

@@ -71,14 +71,15 @@ describe('acquire', () => {
     assert.equal(manager.get(keyOf(pod))?.record.config.broadcast, 'always');
   });
 
-  test('a server that the tap does not see is heard by broadcast from the second try on', async () => {
+  test('while the uplink’s tap hears nothing, the pod’s own interface does', async () => {
     const world = new FakeWorld();
     const manager = managerOf(world);
     const pod = world.addPod('a');
     world.gone.add(UPLINK);
     const lease = await attached(world, manager, pod);
     assert.equal(lease.address.address, FIRST);
-    assert.deepEqual(world.journal.slice(0, 2), ['DISCOVER', 'DISCOVER']);
+    assert.deepEqual(world.journal.slice(0, 2), ['DISCOVER', 'REQUEST']);
+    assert.equal(world.fromPods.length, 2);
   });
 
   test('what is heard twice, by tap and socket, is no fault in the diagnosis', async () => {
@@ -126,7 +127,7 @@ describe('an acquisition that fails leaves nothing behind', () => {
     assert.ok(!lease.ok && lease.error.kind === 'no-lease');
     await world.time.run(10);
     assert.deepEqual(world.server.released, [FIRST]);
-    assert.deepEqual(pod.history, [`+${FIRST}/16`, `-${FIRST}/16`], 'for the moment of the RELEASE');
+    assert.deepEqual(pod.history, [], 'the pod never had it');
     assertNothingHeld(world, manager);
   });
 

@@ -65,7 +65,7 @@ describe('an address of the node that a server offers', () => {
     const manager = managerOf(world);
     const pod = world.addPod('a');
     await attached(world, manager, pod, { remember: true });
-    await manager.release(keyOf(pod));
+    await world.time.until(manager.release(keyOf(pod)));
     world.onNode.set(FIRST, 'the node itself');
     world.server.avoidDeclined = true;
     const wishes: unknown[] = [];

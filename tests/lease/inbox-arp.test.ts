@@ -18,7 +18,7 @@ function setUp() {
   const inbox = new Inbox(
     (index, onFrame) => {
       taps.set(index, onFrame);
-      return { attached: () => true, hearOutgoing: () => undefined, close: () => undefined };
+      return { attached: () => true, letIn: () => () => undefined, close: () => undefined };
     },
     (event) => counted.push(event),
   );

@@ -160,7 +160,7 @@ describe('an adopted address', () => {
     world.files.clear();
     const manager = managerOf(world);
     await adopt(world, manager, pod, FIRST);
-    await manager.release(keyOf(pod));
+    await world.time.until(manager.release(keyOf(pod)));
     await world.time.run(5000);
     assert.deepEqual([manager.size, world.files.size], [0, 0]);
     await manager.close();
@@ -182,10 +182,10 @@ test('two pods of one identity: the second one waits for the address, and takes 
   assert.equal(world.counts.get('identity-shared'), 1);
   assert.deepEqual([world.journal.filter((what) => what === 'DECLINE'), world.server.released], [[], []]);
   assert.deepEqual([addressesOf(first), world.server.held], [[FIRST], [FIRST]]);
-  await manager.release(keyOf(first));
+  await world.time.until(manager.release(keyOf(first)));
   assert.equal((await attached(world, manager, second, { client })).address.address, FIRST);
   world.server.released.length = 0;
-  await manager.release(keyOf(second));
+  await world.time.until(manager.release(keyOf(second)));
   await world.time.run(60_000);
   assert.deepEqual(world.server.released, [FIRST]);
   await manager.close();

@@ -129,7 +129,7 @@ describe('an uplink that is plugged in again', () => {
     );
     assert.deepEqual(plain(stored(world)), plain([after]));
     assert.equal(world.counts.get('link-remade'), 1);
-    await manager.release(keyOf(pod));
+    await world.time.until(manager.release(keyOf(pod)));
     await world.time.run(1000);
     assert.deepEqual([world.server.released, world.files.size], [[FIRST], 0]);
     await manager.close();

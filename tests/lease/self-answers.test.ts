@@ -7,14 +7,19 @@ import type { Dhcp4Message } from '../../src/wire/dhcp4/message.ts';
 import { parseUdp4Frame } from '../../src/wire/ip/udp4.ts';
 import type { PodModel } from './support/pods.ts';
 import { SERVER } from './support/server.ts';
-import { attached, FakeWorld, managerOf, SERVER_MAC } from './support/world.ts';
+import { attach, attached, FakeWorld, managerOf, SERVER_MAC, stored } from './support/world.ts';
 
 const FIRST = ipv4('192.168.1.100');
 const FREE = ipv4('192.168.1.199');
 const NESTED = mac('02:00:5e:66:00:01');
 const PI_HOLE = mac('02:00:5e:66:00:02');
+const MOVED = mac('02:00:5e:66:00:03');
+const BURST_MS = 5500;
+/** Twenty a second, and twenty more that were saved up. */
+const MOST_BESIDE = 20 * 6.5;
 /** T1 and T2 of a lease of an hour, with the spread of a client and some tries after it. */
 const PAST_T1_MS = 2000 * 1000;
+const PAST_SECOND_TRY_MS = 2800 * 1000;
 const PAST_T2_MS = 3300 * 1000;
 
 type Scene = { readonly world: FakeWorld; readonly manager: LeaseManager; readonly pod: PodModel };
@@ -79,34 +84,43 @@ describe('who answers a running pod', () => {
       await world.time.run(PAST_T2_MS);
       assert.deepEqual(addressOf(all), [believed ? FREE : FIRST]);
       const ignored = world.counts.get('message-ignored:from-the-pod-itself') ?? 0;
-      if (!believed) assert.ok(ignored > 0);
+      // What only the pod's interface hears may be the wire's: it is not counted.
+      if (from === pod.link.mac) assert.ok(ignored > 0);
       await manager.close();
-      assert.deepEqual([...world.ofOutgoing], [], 'what leaves is heard during an exchange only');
+      assert.equal(pod.sockets.size, 0, 'the pod listens during an exchange only');
     });
   }
 });
 
 describe('what asks for more of a lease', () => {
-  test('leaves by the uplink by turns, where no pod sees its xid', async () => {
+  test('leaves by the uplink, where no pod sees its xid, and from the second try on by the pod as well', async () => {
     const all = await scene();
+    const { world } = all;
+    await world.time.run(PAST_T1_MS);
+    assert.deepEqual(world.sentTo.slice(-1), [`REQUEST to ${SERVER_MAC}`]);
+    assert.deepEqual(world.fromPods, []);
+    assert.equal(world.letIn.size, 0);
+    world.server.mood = 'silent';
     const frames = framesOf(all);
-    await all.world.time.run(PAST_T1_MS);
-    assert.deepEqual(frames, [`${SERVER_MAC} from ${FIRST}`]);
-    all.world.server.mood = 'silent';
-    await all.world.time.run(PAST_T2_MS);
-    // Each second one leaves by the pod's interface: the server may be beside it now.
-    const again = all.world.sentFrom.filter((one) => one === `REQUEST from ${FIRST}`).length - 1;
-    assert.equal(frames.length - 1, Math.ceil(again / 2));
+    await world.time.run(PAST_T2_MS);
     assert.deepEqual(
       [...new Set(frames)],
       [`${SERVER_MAC} from ${FIRST}`, `ff:ff:ff:ff:ff:ff from ${FIRST}`],
     );
+    const broadcasts = frames.filter((frame) => frame.startsWith('ff:'));
+    assert.equal(
+      world.fromPods.length,
+      broadcasts.length,
+      'to a server that is known to be none of the pods: once',
+    );
+    assert.deepEqual([...world.letIn], [all.pod.link.mac], 'also while the link of the pod is down');
     await all.manager.close();
+    assert.equal(world.letIn.size, 0);
   });
 
-  test('leaves by the pod, where a sibling gave the lease: it hears nothing of the uplink', async () => {
+  test('leaves by the pod alone, where a sibling gave the lease: it hears nothing of the uplink', async () => {
     const all = await scene();
-    const { world, manager } = all;
+    const { world, manager, pod } = all;
     world.podMacs.add(PI_HOLE);
     world.loses = (direction, message) => {
       const answer = direction === 'up' ? world.server.answer(message) : undefined;
@@ -118,7 +132,81 @@ describe('what asks for more of a lease', () => {
     const frames = framesOf(all);
     await world.time.run(PAST_T1_MS);
     assert.deepEqual([frames, addressOf(all)], [[], [FIRST]]);
+    assert.deepEqual(world.fromPods, [pod.path]);
+    assert.equal(world.sentTo.at(-1), `REQUEST to ${PI_HOLE}`);
     assert.equal(world.counts.get('lease-extended'), 2);
     await manager.close();
+  });
+
+  test('in a burst only a few leave by the pods’ own interfaces', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    world.server.mood = 'silent';
+    const pods = Array.from({ length: 100 }, (_, i) => world.addPod(`pod-${i}`));
+    const adds = pods.map((pod) => attach(world, manager, pod));
+    await world.time.run(BURST_MS);
+    assert.ok(world.journal.length >= 3 * pods.length, 'each has asked a third time');
+    assert.ok(world.fromPods.length > 0 && world.fromPods.length <= MOST_BESIDE, `${world.fromPods.length}`);
+    world.server.mood = 'sane';
+    await world.time.until(Promise.all(adds));
+    await manager.close();
+  });
+});
+
+describe('the pod’s kernel', () => {
+  test('refuses no answer to a renewal with ICMP port unreachable', async () => {
+    const { world, manager, pod } = await scene();
+    await world.time.run(PAST_T1_MS);
+    assert.equal(world.counts.get('lease-extended'), 1);
+    assert.deepEqual([world.refused, pod.held.size], [[], 0], 'and the port is held for that only');
+    await manager.close();
+  });
+
+  test('a process that has port 68 hinders no renewal', async () => {
+    const { world, manager, pod } = await scene();
+    pod.portTaken = true;
+    await world.time.run(PAST_T1_MS);
+    assert.equal(world.counts.get('lease-extended'), 1);
+    await manager.close();
+  });
+
+  test('neither does a link that is down, or an address and routes that were taken away', async () => {
+    const { world, manager, pod } = await scene();
+    pod.link.up = false;
+    pod.addresses = [];
+    pod.routes = [];
+    await world.time.run(PAST_T1_MS);
+    assert.equal(world.counts.get('lease-extended'), 1);
+    assert.equal(world.sentFrom.at(-1), `REQUEST from ${FIRST}`);
+    await manager.close();
+  });
+});
+
+describe('a renewal knows its way', () => {
+  test('by what the record says, also after a restart; the second try asks where the server is now', async () => {
+    const { world, manager } = await scene();
+    await manager.close();
+    const next = managerOf(world);
+    for (const record of stored(world)) await next.resume(record);
+    world.questions.length = 0;
+    world.hosts.set(SERVER, MOVED);
+    await world.time.run(PAST_SECOND_TRY_MS);
+    const renewals = world.sentTo.filter((one) => one.startsWith('REQUEST')).slice(1);
+    assert.deepEqual(renewals, [`REQUEST to ${SERVER_MAC}`, `REQUEST to ${MOVED}`]);
+    assert.deepEqual([...new Set(world.questions.map(({ targetIp }) => targetIp))], [SERVER]);
+    assert.equal(world.counts.get('lease-extended'), 1);
+    await next.close();
+  });
+
+  test('a record of before says nothing: ARP is asked first', async () => {
+    const { world, manager } = await scene();
+    await manager.close();
+    const next = managerOf(world);
+    for (const record of stored(world)) await next.resume({ ...record, leasedFrom: undefined });
+    await world.time.run(PAST_T1_MS);
+    assert.ok(world.questions.some(({ targetIp }) => targetIp === SERVER));
+    assert.equal(world.sentTo.at(-1), `REQUEST to ${SERVER_MAC}`);
+    assert.equal(world.counts.get('lease-extended'), 1);
+    await next.close();
   });
 });

@@ -1,11 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  BPF,
-  BPF_INSTRUCTION_BYTES,
-  BPF_PACKET_TYPE,
-  BPF_VLAN_TAG,
-  type BpfInstruction,
-} from '../../src/wire/bpf.ts';
+import { BPF, BPF_INSTRUCTION_BYTES, BPF_VLAN_TAG, type BpfInstruction } from '../../src/wire/bpf.ts';
 
 /** The inverse of encodeBpf, for this machine's byte order. */
 export function decodeBpf(bytes: Uint8Array): readonly BpfInstruction[] {
@@ -31,14 +25,9 @@ const SIZE_BITS = 0x18;
 /**
  * Runs a program over a packet as the kernel does: the number of bytes to keep, 0 when a load goes beyond the packet.
  * Knows only the instructions that our filters use and fails on any other, and on a jump out of the program. `vlanTag`
- * is what the device took off the frame, `packetType` what kind of packet it is to the interface (0: for the host).
+ * is what the device took off the frame.
  */
-export function runBpf(
-  program: readonly BpfInstruction[],
-  packet: Uint8Array,
-  vlanTag = 0,
-  packetType = 0,
-): number {
+export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array, vlanTag = 0): number {
   let a = 0;
   let x = 0;
   for (let pc = 0; ; pc++) {
@@ -49,8 +38,8 @@ export function runBpf(
     switch (code & ~SIZE_BITS) {
       case BPF.LD | BPF.ABS:
       case BPF.LD | BPF.IND: {
-        if ((k === BPF_VLAN_TAG || k === BPF_PACKET_TYPE) && (code & BPF.IND) === 0) {
-          a = k === BPF_VLAN_TAG ? vlanTag : packetType;
+        if (k === BPF_VLAN_TAG && (code & BPF.IND) === 0) {
+          a = vlanTag;
           break;
         }
         const at = (code & BPF.IND) === 0 ? k : k + x;

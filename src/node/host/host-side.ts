@@ -265,6 +265,11 @@ export class HostSide {
     return holderOnNode(view, address, asker);
   }
 
+  /** Whether a shim has this MAC address. */
+  isShimMac(address: Mac): boolean {
+    return this.#sides.all.some(({ shimMac }) => shimMac === address);
+  }
+
   get #records(): readonly AttachmentRecord[] {
     return [...this.#attachments.values()].map(({ record }) => record);
   }

@@ -31,6 +31,7 @@ export function refuseSource(
   if (renewed !== undefined && !cidrContains(renewed.address, source.address)) return undefined;
   switch (source.holder) {
     case 'sender':
+    case 'unasked':
       return undefined;
     case 'other':
       return 'forged-source';

@@ -8,15 +8,17 @@ export type Holder =
   /** Another one. */
   | 'other'
   /** None. */
-  | 'nobody';
+  | 'nobody'
+  /** There is no uplink to ask from. */
+  | 'unasked';
 
 /** Where a message came from, by the headers around it. Whoever can forge option 54 can forge each of them, too. */
 export type Source = {
   /** The source of the IP packet. */
   readonly address: Ipv4;
-  /** The source of the Ethernet frame; undefined where a UDP socket heard it, which does not tell. */
+  /** The source of the Ethernet frame; undefined where nobody knows. */
   readonly mac: Mac | undefined;
-  /** Undefined where ARP was not asked. */
+  /** Undefined where ARP was not asked, though it could have been. */
   readonly holder: Holder | undefined;
 };
 

@@ -4,7 +4,10 @@ import { mac } from '../../../src/base/mac.ts';
 import { ipv4ToBytes } from '../../../src/base/ipv4.ts';
 import { HostFrameSender } from '../../../src/kernel/frame-sender.ts';
 import { readLink } from '../../../src/kernel/link-ioctl.ts';
-import { openTap } from '../../../src/kernel/packet-tap.ts';
+import { recv } from '../../../src/kernel/ffi.ts';
+import { openPacketSocket } from '../../../src/kernel/packet-socket.ts';
+import { pollReadable } from '../../../src/kernel/poll.ts';
+import { MSG_DONTWAIT } from '../../../src/kernel/socket-options.ts';
 import { encodeBpf } from '../../../src/wire/bpf.ts';
 import { emitDhcp4, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
 import { emitUdp4Frame, parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
@@ -29,11 +32,22 @@ const own = indexOf('eth0');
 const nested = indexOf('nested0');
 const nestedMac = mac(readLink('nested0')?.mac ?? '');
 const sender = new HostFrameSender();
-const tap = openTap(own, EVERYTHING);
-tap.hearOutgoing(true);
-tap.onFrame((frame, { outgoing }) => {
-  const datagram = outgoing ? parseUdp4Frame(frame, { checksumReady: false }) : undefined;
-  if (datagram?.ok !== true || datagram.value.dstPort !== 67) return;
+/** linux/if_ether.h: also what leaves. */
+const ETH_P_ALL = 3;
+const fd = openPacketSocket('hear all', {
+  protocol: ETH_P_ALL,
+  ifindex: own,
+  filter: EVERYTHING,
+  receiveBuffer: 1 << 20,
+});
+const bytes = new Uint8Array(2048);
+pollReadable(fd, () => {
+  for (let length = 0; (length = recv(fd, bytes, bytes.length, MSG_DONTWAIT)) > 0;)
+    answer(bytes.subarray(0, length));
+});
+const answer = (frame: Uint8Array): void => {
+  const datagram = parseUdp4Frame(frame, { checksumReady: false });
+  if (!datagram.ok || datagram.value.dstPort !== 67) return;
   const request = parseDhcp4(datagram.value.payload);
   if (!request.ok) return;
   const payload = emitDhcp4({
@@ -59,5 +73,5 @@ tap.onFrame((frame, { outgoing }) => {
   say(own, chaddr, chaddr);
   say(own, mac(serverMac), chaddr);
   process.stdout.write('answered\n');
-});
+};
 process.stdout.write('ready\n');

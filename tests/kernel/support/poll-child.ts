@@ -1,7 +1,7 @@
 import { utf8 } from '../../../src/base/bytes.ts';
 import { ipv4 } from '../../../src/base/ipv4.ts';
 import { NetNs } from '../../../src/kernel/netns.ts';
-import { openUdp } from '../../../src/kernel/udp-socket.ts';
+import { openUdp } from './udp-socket.ts';
 
 // A process of its own with nothing else on its loop: the test runner's wakes up by itself and hides a lost wake-up.
 const QUIET_MS = 100;

@@ -157,7 +157,7 @@ export class SimLan {
     }
   }
 
-  /** As the kernel does: the tap hears everything, a socket what is broadcast or sent to its pod's address. */
+  /** As the kernel does: the tap hears everything, a pod's packet socket what is broadcast or sent to it. */
   #toClients(server: SimServer, answer: Dhcp4Message): void {
     if (!this.uplink.lowerUp) return;
     const payload = emitDhcp4(answer);
@@ -174,8 +174,8 @@ export class SimLan {
     for (const tap of this.taps.values()) tap(frame, true);
     for (const pod of this.pods.values()) {
       if (pod.sockets.size === 0 || !pod.link.lowerUp) continue;
-      const reached = answer.broadcast || (pod.link.mac === answer.chaddr && pod.has(dst));
-      if (reached) for (const socket of Array.from(pod.sockets)) socket.hear(payload, server.ip);
+      const reached = answer.broadcast || pod.link.mac === answer.chaddr;
+      if (reached) for (const socket of Array.from(pod.sockets)) socket.hear(frame);
     }
   }
 

@@ -57,6 +57,8 @@ export class Life implements LeaseWorld {
     },
   };
 
+  #lastFromHost = '';
+
   readonly log: LeaseWorld['log'] = {
     debug: () => undefined,
     info: () => undefined,
@@ -64,6 +66,10 @@ export class Life implements LeaseWorld {
   };
 
   isPodMac(): boolean {
+    return false;
+  }
+
+  isShimMac(): boolean {
     return false;
   }
 
@@ -98,13 +104,15 @@ export class Life implements LeaseWorld {
     const model = this.#lan.pods.get(path);
     if (model === undefined || !this.alive) throw new SysError(`open ${path}`, 'ENOENT');
     return new FakePod(model, {
-      datagram: ({ bytes, to, pod }) => {
-        if (this.alive) this.#lan.fromClient(bytes, to, pod);
+      frame: (frame, pod) => {
+        // A server takes the second of two equal messages for the first.
+        if (!this.alive || this.#lastFromHost === Buffer.from(frame).toString('hex')) return;
+        const datagram = parseUdp4Frame(frame, { checksumReady: true });
+        if (datagram.ok) this.#lan.fromClient(datagram.value.payload, datagram.value.dst, pod);
       },
       arp: (packet, from) => {
         if (this.alive) this.#lan.arpFromPod(packet, from);
       },
-      answers: (address) => this.#lan.hostOf(address),
     });
   }
 
@@ -120,7 +128,7 @@ export class Life implements LeaseWorld {
     });
     return {
       attached: () => true,
-      hearOutgoing: () => undefined,
+      letIn: () => () => undefined,
       close: () => void this.#lan.taps.delete(uplinkIndex),
     };
   };
@@ -133,6 +141,7 @@ export class Life implements LeaseWorld {
         this.#lan.arpFromHost(arp.value);
         return undefined;
       }
+      this.#lastFromHost = Buffer.from(frame).toString('hex');
       const datagram = parseUdp4Frame(frame, { checksumReady: true });
       if (!datagram.ok) throw new Error('what the host sends can be read');
       this.#lan.fromClient(datagram.value.payload, datagram.value.dst, undefined);

@@ -69,6 +69,8 @@ export class ArpLan {
   openError: Error | undefined;
   sendError: SysError | undefined;
   deafPort = false;
+  /** Macvlans of others on the uplink. */
+  strangers = true;
   onConflict: () => void = () => undefined;
   readonly inbox: Inbox;
   #tap: ((frame: Uint8Array, checksumReady: boolean) => void) | undefined;
@@ -78,7 +80,7 @@ export class ArpLan {
     this.inbox = new Inbox(
       (_index, onFrame) => {
         this.#tap = onFrame;
-        return { attached: () => true, hearOutgoing: () => undefined, close: () => undefined };
+        return { attached: () => true, letIn: () => () => undefined, close: () => undefined };
       },
       (event) => this.counted.push(event),
     );
@@ -114,7 +116,8 @@ export class ArpLan {
       },
       count: (event: string): void => void this.counted.push(event),
     };
-    return new AddressGuard(world, this.inbox, identity, (by) => {
+    const parts = { world, inbox: this.inbox, strangers: { areOn: async () => this.strangers } };
+    return new AddressGuard(parts, identity, (by) => {
       this.conflicts.push(by);
       this.onConflict();
     });
@@ -134,13 +137,13 @@ export class ArpLan {
       },
       link: UNUSED,
       sight: UNUSED,
-      neighbour: UNUSED,
       follow: UNUSED,
       setUp: UNUSED,
       configure: UNUSED,
       ensureAddress: UNUSED,
       removeAddress: UNUSED,
-      openUdp: UNUSED,
+      openFrames: UNUSED,
+      holdClientPort: UNUSED,
     };
   }
 

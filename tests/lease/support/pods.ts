@@ -1,18 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Cidr } from '../../../src/base/cidr.ts';
-import { IPV4_ANY, type Ipv4 } from '../../../src/base/ipv4.ts';
+import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import type { Duration } from '../../../src/base/time.ts';
 import type { ArpPacket } from '../../../src/wire/arp.ts';
 import type {
   ArpPort,
+  FramePort,
   InterfaceConfiguration,
   LinkSight,
   LinkState,
+  OnFrame,
   PodNamespace,
   RouteSpec,
-  UdpPort,
 } from '../../../src/lease/ports.ts';
 
 function samePlace(a: RouteSpec, b: RouteSpec): boolean {
@@ -21,29 +22,21 @@ function samePlace(a: RouteSpec, b: RouteSpec): boolean {
 
 const PARENT_MTU = 1500;
 
-export type Datagram = {
-  readonly bytes: Uint8Array;
-  readonly from: Ipv4;
-  readonly to: Ipv4;
-  readonly pod: PodModel;
-};
-
 /** One interface of one pod, and what the kernel knows of it. */
 export class PodModel {
   readonly path: string;
   readonly inode: string;
   readonly link: { index: number; name: string; mac: Mac; mtu: number; up: boolean; lowerUp: boolean };
   addresses: Cidr[] = [];
-  /** Whom its kernel takes to be where on the LAN, once it has asked. */
-  readonly neighbours = new Map<Ipv4, Mac>();
   /** How long they are valid, as it was said last, and how often it was. */
   validFor: Duration | undefined;
   saidValid = 0;
   routes: RouteSpec[] = [];
-  /** Datagrams stay with the kernel, as when nobody answers ARP. */
-  stuck = false;
   readonly history: string[] = [];
-  readonly sockets = new Set<SocketModel>();
+  readonly sockets = new Set<FrameModel>();
+  /** Of its own addresses those whose UDP port 68 is held, and whether a process has the port. */
+  readonly held = new Set<Ipv4>();
+  portTaken = false;
   readonly arpPorts = new Set<ArpModel>();
   openHandles = 0;
   /** Somebody wants to know of its links. */
@@ -71,48 +64,35 @@ export function childMacs(pods: Iterable<PodModel>): readonly Mac[] {
   return [...pods].flatMap(({ link, linkGone }) => (link.up && !linkGone ? [link.mac] : []));
 }
 
-export class SocketModel implements UdpPort {
+/** A packet socket in a pod. */
+export class FrameModel implements FramePort {
   readonly #pod: PodModel;
-  readonly #transmit: (datagram: Datagram) => void;
-  readonly local: Ipv4;
-  #callback: ((bytes: Uint8Array, from: Ipv4) => void) | undefined;
-  #open = true;
+  readonly #transmit: (frame: Uint8Array) => void;
+  #callback: OnFrame | undefined;
 
-  constructor(pod: PodModel, local: Ipv4, transmit: (datagram: Datagram) => void) {
+  constructor(pod: PodModel, transmit: (frame: Uint8Array) => void) {
     this.#pod = pod;
-    this.local = local;
     this.#transmit = transmit;
     pod.sockets.add(this);
   }
 
-  sendOffLoop(bytes: Uint8Array, to: Ipv4): Promise<SysError | undefined> {
-    return Promise.resolve(this.send(bytes, to));
-  }
-
-  send(bytes: Uint8Array, to: Ipv4): SysError | undefined {
-    if (!this.#open) throw new Error('sent on a closed socket');
-    // Linux takes an address of the interface when the socket has none.
-    const first = this.#pod.addresses[0]?.address as Ipv4 | undefined;
-    const from = this.local === IPV4_ANY ? (first ?? IPV4_ANY) : this.local;
-    this.#transmit({ bytes, from, to, pod: this.#pod });
+  send(frame: Uint8Array): SysError | undefined {
+    if (!this.#pod.sockets.has(this)) throw new Error('sent on a closed socket');
+    if (!this.#pod.link.up) return new SysError('send a frame', 'ENETDOWN');
+    this.#transmit(frame);
     return undefined;
   }
 
-  onMessage(callback: (bytes: Uint8Array, from: Ipv4) => void): void {
+  onFrame(callback: OnFrame): void {
     if (this.#callback !== undefined) throw new Error('a second listener');
     this.#callback = callback;
   }
 
-  hear(bytes: Uint8Array, from: Ipv4): void {
-    if (this.#open) this.#callback?.(bytes, from);
-  }
-
-  pendingBytes(): number {
-    return this.#pod.stuck ? 300 : 0;
+  hear(frame: Uint8Array): void {
+    if (this.#pod.sockets.has(this)) this.#callback?.(frame, true);
   }
 
   close(): void {
-    this.#open = false;
     this.#pod.sockets.delete(this);
   }
 }
@@ -147,10 +127,8 @@ export class ArpModel implements ArpPort {
 }
 
 export type Wire = {
-  readonly datagram: (datagram: Datagram) => void;
+  readonly frame: (frame: Uint8Array, from: PodModel) => void;
   readonly arp: (packet: ArpPacket, from: PodModel) => void;
-  /** Who answers the kernel's own question for an address. */
-  readonly answers: (address: Ipv4) => Mac | undefined;
 };
 
 /** A pod's namespace as kernel/ gives it, with the kernel's refusals. */
@@ -177,11 +155,6 @@ export class FakePod implements PodNamespace {
     const { link, linkGone } = this.#model;
     if (linkGone || index !== link.index) return undefined;
     return { ...link, hasAddress: address !== undefined && this.#model.has(address) };
-  }
-
-  neighbour(index: number, address: Ipv4): Mac | undefined {
-    this.#check('look for a neighbour', index);
-    return this.#model.neighbours.get(address);
   }
 
   openArp(index: number): ArpPort {
@@ -247,18 +220,17 @@ export class FakePod implements PodNamespace {
     });
   }
 
-  openUdp({ ifname, localAddress }: { readonly ifname: string; readonly localAddress: Ipv4 }): UdpPort {
-    if (this.#model.linkGone || ifname !== this.#model.link.name)
-      throw new SysError(`open UDP on ${ifname}`, 'ENODEV');
-    if (localAddress !== IPV4_ANY && !this.#model.has(localAddress)) {
-      throw new SysError(`open UDP on ${ifname}`, 'EADDRNOTAVAIL');
-    }
-    return new SocketModel(this.#model, localAddress, (datagram) => {
-      const { to } = datagram;
-      const owner = this.#model.neighbours.get(to) ?? this.#wire.answers(to);
-      if (owner !== undefined) this.#model.neighbours.set(to, owner);
-      this.#wire.datagram(datagram);
-    });
+  openFrames(index: number): FramePort {
+    this.#check('open frames', index);
+    return new FrameModel(this.#model, (frame) => this.#wire.frame(frame, this.#model));
+  }
+
+  holdClientPort(index: number, address: Ipv4): () => void {
+    this.#check('hold port 68', index);
+    if (this.#model.portTaken) throw new SysError('hold port 68', 'EADDRINUSE');
+    if (!this.#model.has(address)) throw new SysError('hold port 68', 'EADDRNOTAVAIL');
+    this.#model.held.add(address);
+    return () => void this.#model.held.delete(address);
   }
 
   close(): void {

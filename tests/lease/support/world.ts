@@ -1,32 +1,28 @@
 import assert from 'node:assert/strict';
 import { IPV4_BROADCAST, type Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
-import { BROADCAST_MAC, mac, type Mac } from '../../../src/base/mac.ts';
-import type { Result } from '../../../src/base/result.ts';
+import { BROADCAST_MAC, mac, type Mac, macFromBytes } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
-import { instant, seconds } from '../../../src/base/time.ts';
-import { type Failure, LeaseManager } from '../../../src/lease/manager.ts';
+import { instant } from '../../../src/base/time.ts';
 import type {
   HostFrames,
   LeaseWorld,
   PastAddresses,
-  LinkMaker,
   LinkState,
   NamespaceAt,
   OnFrame,
 } from '../../../src/lease/ports.ts';
-import type { LeaseKey, LeaseRecord } from '../../../src/lease/record.ts';
-import type { AcquireRequest } from '../../../src/lease/request.ts';
-import { readStored, recordStore } from '../../../src/lease/stored.ts';
-import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
+import { recordStore } from '../../../src/lease/stored.ts';
 import { emitDhcp4, parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
 import { type ArpPacket, emitArpFrame, parseArpFrame } from '../../../src/wire/arp.ts';
 import { emitUdp4Frame, parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
-import { childMacs, type Datagram, FakePod, PodModel } from './pods.ts';
+import { childMacs, FakePod, PodModel } from './pods.ts';
 import { DhcpServer, SERVER } from './server.ts';
 import { VirtualTime } from './time.ts';
+
+export * from './attaching.ts';
 
 export const UPLINK = 2;
 export const SERVER_MAC = mac('02:00:5e:00:00:fe');
@@ -40,8 +36,8 @@ export class FakeWorld implements LeaseWorld {
   readonly server: DhcpServer;
   readonly pods = new Map<string, PodModel>();
   readonly taps = new Map<number, OnFrame>();
-  /** The taps that hear what leaves by the uplink. */
-  readonly ofOutgoing = new Set<number>();
+  /** MAC addresses that the uplink lets in for a tap. */
+  readonly letIn = new Set<Mac>();
   /** Pods without a lease, by MAC address. */
   readonly podMacs = new Set<Mac>();
   /** Uplinks that were removed: their taps stay and hear nothing. */
@@ -54,7 +50,14 @@ export class FakeWorld implements LeaseWorld {
   /** What went over the wire and to the disk, in order. */
   readonly journal: string[] = [];
   readonly sentFrom: string[] = [];
+  /** The same by Ethernet address. */
+  readonly sentTo: string[] = [];
+  /** Whose interfaces messages have left by, beside the uplink. */
+  readonly fromPods: string[] = [];
+  /** Addresses of pods whose kernel has answered a server with ICMP port unreachable. */
+  readonly refused: Ipv4[] = [];
   storeError: SysError | undefined;
+  #lastFromHost = '';
   /** What the node itself asked by ARP. */
   readonly questions: ArpPacket[] = [];
   /** Hosts of the LAN that are no pods, by the address that they use. */
@@ -137,6 +140,10 @@ export class FakeWorld implements LeaseWorld {
     return pod;
   }
 
+  isShimMac(): boolean {
+    return false;
+  }
+
   isPodMac(address: Mac): boolean {
     return this.podMacs.has(address);
   }
@@ -149,11 +156,10 @@ export class FakeWorld implements LeaseWorld {
     const model = this.pods.get(path);
     if (model === undefined) throw new SysError(`open ${path}`, 'ENOENT');
     return new FakePod(model, {
-      datagram: (datagram) => this.#upstream(datagram),
+      frame: (frame, from) => this.#fromPod(frame, from),
       arp: (packet, from) => {
         if (!this.podsAreDeaf) this.#arp(packet, from);
       },
-      answers: (address) => this.hosts.get(address),
     });
   }
 
@@ -184,10 +190,21 @@ export class FakeWorld implements LeaseWorld {
       this.#arp(arp.value, undefined);
       return;
     }
-    const datagram = parseUdp4Frame(frame, { checksumReady: true });
-    assert.ok(datagram.ok, 'what the host sends can be read');
-    const { payload, src, dst } = datagram.value;
-    this.#toServer(payload, src, dst);
+    this.#lastFromHost = Buffer.from(frame).toString('hex');
+    this.#toServer(frame, !this.uplink.lowerUp);
+  }
+
+  /** Out of a pod's own interface: what it broadcasts leaves by the uplink as well. */
+  #fromPod(frame: Uint8Array, from: PodModel): void {
+    const arp = parseArpFrame(frame);
+    if (arp.ok) {
+      if (!this.podsAreDeaf) this.#arp(arp.value, from);
+      return;
+    }
+    this.fromPods.push(from.path);
+    // A server takes the second of two equal messages for the first.
+    if (this.#lastFromHost === Buffer.from(frame).toString('hex')) return;
+    this.#toServer(frame, !from.link.lowerUp);
   }
 
   /** Everybody on the LAN hears it, and who has the address answers. */
@@ -222,29 +239,30 @@ export class FakeWorld implements LeaseWorld {
     this.taps.set(uplinkIndex, onFrame);
     return {
       attached: () => !this.gone.has(uplinkIndex),
-      hearOutgoing: (on) => {
-        if (on) this.ofOutgoing.add(uplinkIndex);
-        else this.ofOutgoing.delete(uplinkIndex);
+      letIn: (address) => {
+        this.letIn.add(address);
+        return () => void this.letIn.delete(address);
       },
       close: () => void this.taps.delete(uplinkIndex),
     };
   }
 
-  #upstream({ bytes, from, to, pod }: Datagram): void {
-    const arrives = to === IPV4_BROADCAST || pod.neighbours.get(to) === this.hosts.get(to);
-    this.#toServer(bytes, from, to, pod.stuck || !pod.link.lowerUp || !arrives);
-  }
-
-  #toServer(bytes: Uint8Array, from: Ipv4, to: Ipv4, lost = false): void {
-    const message = parseDhcp4(bytes);
+  #toServer(frame: Uint8Array, lost: boolean): void {
+    const datagram = parseUdp4Frame(frame, { checksumReady: true });
+    assert.ok(datagram.ok, 'what is sent can be read');
+    const { payload, src, dst } = datagram.value;
+    const message = parseDhcp4(payload);
     assert.ok(message.ok, 'what is sent can be read');
     const type = readOption(message.value.options, 'dhcp-message-type');
     assert.ok(type.kind === 'value');
     const name = messageTypeName(type.value).replace('DHCP', '');
     this.journal.push(name);
-    this.sentFrom.push(`${name} from ${from}`);
-    if (lost || !this.uplink.lowerUp || this.loses('up', message.value)) return;
-    assert.ok(to === IPV4_BROADCAST || to === SERVER);
+    this.sentFrom.push(`${name} from ${src}`);
+    const to = addresseeOf(frame);
+    this.sentTo.push(`${name} to ${to}`);
+    const arrives = to === BROADCAST_MAC || to === this.hosts.get(SERVER) || this.podMacs.has(to);
+    if (lost || !arrives || this.loses('up', message.value)) return;
+    assert.ok(dst === IPV4_BROADCAST || dst === SERVER);
     this.time.at(instant(this.time.now() + LATENCY_MS), () => {
       const answer = this.server.answer(message.value);
       if (answer !== undefined && !this.loses('down', answer)) this.#downstream(answer);
@@ -256,10 +274,13 @@ export class FakeWorld implements LeaseWorld {
   }
 
   /**
-   * As the kernel does: the tap hears everything, a socket what is broadcast or sent to its pod's address. `beside`: from
-   * a macvlan beside the pod, whose broadcasts leave by the uplink.
+   * As the kernel does: the tap hears everything, a pod's packet socket what is broadcast or sent to its MAC address.
+   * `beside`: from a macvlan beside the pod, whose broadcasts leave by the uplink and are heard by macvlans alone.
    */
-  deliver(answer: Dhcp4Message, { address = SERVER, mac: srcMac = SERVER_MAC, beside = false } = {}): void {
+  deliver(
+    answer: Dhcp4Message,
+    { address = SERVER, mac: srcMac = this.hosts.get(SERVER) ?? SERVER_MAC, beside = false } = {},
+  ): void {
     const payload = emitDhcp4(answer);
     const dst = answer.broadcast ? IPV4_BROADCAST : answer.yiaddr;
     const frame = emitUdp4Frame({
@@ -271,121 +292,21 @@ export class FakeWorld implements LeaseWorld {
       dstPort: 68,
       payload,
     });
-    const outgoing = beside && answer.broadcast;
-    for (const [index, tap] of this.taps) {
-      if (!this.gone.has(index) && (!outgoing || this.ofOutgoing.has(index))) tap(frame, true, outgoing);
-    }
+    const isOutgoing = beside && answer.broadcast;
     for (const pod of this.pods.values()) {
-      const reached = answer.broadcast || (pod.link.mac === answer.chaddr && pod.has(dst));
-      if (reached) for (const socket of pod.sockets) socket.hear(payload, address);
+      // In the kernel, before anybody reads what the tap has.
+      const isForIt = !answer.broadcast && pod.link.mac === answer.chaddr && pod.has(dst);
+      if (isForIt && !pod.held.has(dst) && !pod.portTaken) this.refused.push(dst);
+    }
+    for (const [index, tap] of this.taps) if (!this.gone.has(index) && !isOutgoing) tap(frame, true);
+    for (const pod of this.pods.values()) {
+      const reached = answer.broadcast || pod.link.mac === answer.chaddr;
+      if (reached) for (const socket of Array.from(pod.sockets)) socket.hear(frame);
     }
   }
 }
 
-export function keyOf(pod: PodModel): LeaseKey {
-  return { containerId: pod.path.slice('/run/netns/'.length), network: 'lan', ifname: 'eth0' };
-}
-
-export type Overrides = Partial<Omit<AcquireRequest, 'client'>> & {
-  readonly client?: Partial<AcquireRequest['client']>;
-};
-
-/** What an ADD asks for. The name of the pod is its identity, so that a server knows it again. */
-export function requestFor(world: FakeWorld, pod: PodModel, overrides: Overrides = {}): AcquireRequest {
-  const client: AcquireRequest['client'] = {
-    clientId: Buffer.from(`\0${pod.path}`).toString('hex'),
-    requestedAddress: undefined,
-    parameterRequest: [1, 3, 6],
-    send: {},
-    servers: [],
-    relays: [],
-    ipv6Only: false,
-    rapidCommit: false,
-    broadcast: 'auto',
-    ...overrides.client,
-  };
-  return {
-    key: keyOf(pod),
-    netnsPath: pod.path,
-    pod: world.openPod(pod.path),
-    link: { ...pod.link },
-    owned: true,
-    uplinkIndex: UPLINK,
-    lan: { index: UPLINK, name: 'uplink0' },
-    apply: { metric: undefined, routes: 'all', table: undefined, mtu: true },
-    conflictCheck: 'off',
-    ...overrides,
-    client,
-  };
-}
-
-export function managerOf(world: FakeWorld, maker?: LinkMaker): LeaseManager {
-  return new LeaseManager(world, { deadline: seconds(60), carrierWait: seconds(10) }, maker);
-}
-
-/** Acquires, runs until it is settled, and does what the caller of a lease does then: configures the pod. */
-export async function attach(
-  world: FakeWorld,
-  manager: LeaseManager,
-  pod: PodModel,
-  overrides: Overrides = {},
-  signal = new AbortController().signal,
-): Promise<Result<Lease4 | undefined, Failure>> {
-  const request = requestFor(world, pod, overrides);
-  const lease = await world.time.until(manager.acquire(request, signal));
-  if (lease.ok && lease.value !== undefined) {
-    const routes = lease.value.routes.map(({ dst, router }) => ({ dst, gateway: router, metric: undefined }));
-    await request.pod.configure(request.link.index, { addresses: [lease.value.address], routes });
-  }
-  request.pod.close();
-  return lease;
-}
-
-export async function attached(
-  world: FakeWorld,
-  manager: LeaseManager,
-  pod: PodModel,
-  overrides: Overrides = {},
-): Promise<Lease4> {
-  const lease = await attach(world, manager, pod, overrides);
-  assert.ok(lease.ok && lease.value !== undefined, lease.ok ? 'no address' : JSON.stringify(lease.error));
-  return lease.value;
-}
-
-export type Running = { readonly world: FakeWorld; readonly manager: LeaseManager; readonly pod: PodModel };
-
-/** A pod with a lease under a manager that looks after it; what happened until then is forgotten. */
-export async function running(): Promise<Running> {
-  const world = new FakeWorld();
-  const manager = managerOf(world);
-  manager.watch();
-  const pod = world.addPod('a');
-  await attached(world, manager, pod);
-  world.journal.length = 0;
-  pod.history.length = 0;
-  return { world, manager, pod };
-}
-
-/** What is on disk, as a daemon that starts finds it. */
-export function stored(world: FakeWorld): readonly LeaseRecord[] {
-  return [...world.files].map(([name, text]) => {
-    const record = readStored(name, text, (key) => key);
-    assert.ok(record.ok, record.ok ? '' : record.error);
-    return record.value;
-  });
-}
-
-/** Nothing is left of a pod's attachment: not here, not on disk, not at the server, not in the kernel. */
-export function assertNothingHeld(world: FakeWorld, manager: LeaseManager): void {
-  assert.deepEqual(
-    {
-      leases: manager.size,
-      files: [...world.files.keys()],
-      server: world.server.held,
-      addresses: [...world.pods.values()].flatMap(({ addresses }) => addresses),
-      sockets: [...world.pods.values()].flatMap(({ sockets, arpPorts }) => [...sockets, ...arpPorts]),
-      handles: [...world.pods.values()].filter(({ openHandles }) => openHandles !== 0),
-    },
-    { leases: 0, files: [], server: [], addresses: [], sockets: [], handles: [] },
-  );
+/** Of an Ethernet frame: where it goes. */
+function addresseeOf(frame: Uint8Array): Mac {
+  return macFromBytes(frame, 0);
 }

@@ -1,13 +1,12 @@
-import { concat, utf8 } from '../base/bytes.ts';
-import { invariant } from '../base/invariant.ts';
-import { IPV4_ANY, ipv4FromBytes, ipv4ToBytes, type Ipv4 } from '../base/ipv4.ts';
-import { SysError } from '../base/sys-error.ts';
-import { AF_INET } from '../wire/netlink/rtnetlink.ts';
-import { check, errnoName, lastError, orClose } from './errno.ts';
-import { bind, closeFd, ioctl, recvfrom, sendto, sendtoOffLoop } from './ffi.ts';
-import { quickLane } from './lanes.ts';
-import type { NetNs } from './netns.ts';
-import { pollReadable, type StopPolling } from './poll.ts';
+import { concat, utf8 } from '../../../src/base/bytes.ts';
+import { invariant } from '../../../src/base/invariant.ts';
+import { IPV4_ANY, ipv4FromBytes, ipv4ToBytes, type Ipv4 } from '../../../src/base/ipv4.ts';
+import type { SysError } from '../../../src/base/sys-error.ts';
+import { AF_INET } from '../../../src/wire/netlink/rtnetlink.ts';
+import { check, lastError, orClose } from '../../../src/kernel/errno.ts';
+import { bind, closeFd, ioctl, recvfrom, sendto } from '../../../src/kernel/ffi.ts';
+import type { NetNs } from '../../../src/kernel/netns.ts';
+import { pollReadable, type StopPolling } from '../../../src/kernel/poll.ts';
 import {
   intBytes,
   MSG_DONTWAIT,
@@ -21,7 +20,7 @@ import {
   SO_REUSEADDR,
   SOCK_DGRAM,
   SOL_SOCKET,
-} from './socket-options.ts';
+} from '../../../src/kernel/socket-options.ts';
 
 // linux/sockios.h: bytes that were sent and have not left the host yet.
 const SIOCOUTQ = 0x5411;
@@ -63,8 +62,6 @@ export class UdpSocket implements Disposable {
   readonly #fd: number;
   #stop: StopPolling | undefined;
   #open = true;
-  /** Sends that a thread is busy with: the descriptor must outlive them. */
-  #underWay = 0;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -76,24 +73,6 @@ export class UdpSocket implements Disposable {
     const to = sockaddrIn(address, port);
     const sent = sendto(this.#fd, bytes, bytes.length, MSG_DONTWAIT, to, to.length);
     return sent < 0 ? lastError(`send to ${address}:${port}`) : undefined;
-  }
-
-  /**
-   * The same on another thread. Inside the call the kernel hands a broadcast (or the ARP question before a unicast)
-   * to every sibling of the interface: with hundreds of pods that takes a millisecond.
-   */
-  async sendOffLoop(bytes: Uint8Array, address: Ipv4, port: number): Promise<SysError | undefined> {
-    invariant(this.#open, 'the socket is open');
-    this.#underWay++;
-    try {
-      const { result, errno } = await quickLane.run(() =>
-        sendtoOffLoop(this.#fd, bytes, MSG_DONTWAIT, sockaddrIn(address, port)),
-      );
-      return result < 0 ? new SysError(`send to ${address}:${port}`, errnoName(errno)) : undefined;
-    } finally {
-      this.#underWay--;
-      if (!this.#open) this.#closeWhenIdle();
-    }
   }
 
   /** Starts to receive; one handler per socket. */
@@ -132,11 +111,7 @@ export class UdpSocket implements Disposable {
     this.#open = false;
     // libuv must not watch a number that the next socket may get.
     this.#stop?.();
-    this.#closeWhenIdle();
-  }
-
-  #closeWhenIdle(): void {
-    if (this.#underWay === 0) closeFd(this.#fd);
+    closeFd(this.#fd);
   }
 
   [Symbol.dispose](): void {

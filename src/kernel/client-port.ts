@@ -1,0 +1,52 @@
+import { concat } from '../base/bytes.ts';
+import { type Ipv4, ipv4ToBytes } from '../base/ipv4.ts';
+import { DHCP_CLIENT_PORT, encodeBpf, nothingProgram } from '../wire/bpf.ts';
+import { AF_INET } from '../wire/netlink/rtnetlink.ts';
+import { check, orClose } from './errno.ts';
+import { bind, closeFd } from './ffi.ts';
+import type { NetNs } from './netns.ts';
+import { attachFilter } from './packet-socket.ts';
+import {
+  openSocket,
+  setIntOption,
+  SO_BINDTOIFINDEX,
+  SO_REUSEADDR,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+} from './socket-options.ts';
+
+/** struct sockaddr_in: family in host order, port and address in network order, padding. */
+const SOCKADDR_IN_LENGTH = 16;
+
+function sockaddrIn(address: Ipv4, port: number): Uint8Array {
+  const bytes = new Uint8Array(SOCKADDR_IN_LENGTH);
+  bytes.set(new Uint8Array(Uint16Array.of(AF_INET).buffer), 0);
+  bytes.set(concat([Uint8Array.of(port >> 8, port & 0xff), ipv4ToBytes(address)]), 2);
+  return bytes;
+}
+
+/**
+ * Binds UDP port 68 of an address of one interface in `netns` and reads nothing from it: what comes there is dropped in
+ * silence, where the kernel would answer with ICMP port unreachable (RFC 1122 4.1.3.1). A process that has the port stays
+ * the only one, and one that comes with SO_REUSEADDR finds it free. Returns what closes it. Throws SysError: EADDRINUSE where a process has
+ * the port, EADDRNOTAVAIL without the address, ENODEV without the interface.
+ */
+export function holdClientPort(netns: NetNs, ifindex: number, address: Ipv4): () => void {
+  const op = `hold UDP port ${DHCP_CLIENT_PORT} of ${address}`;
+  return netns.run(() => {
+    const fd = openSocket(op, AF_INET, SOCK_DGRAM, 0);
+    return orClose(fd, () => {
+      attachFilter(op, fd, encodeBpf(nothingProgram()));
+      setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, ifindex);
+      const local = sockaddrIn(address, DHCP_CLIENT_PORT);
+      check(op, bind(fd, local, local.length));
+      // Not before: then it would share the port with who has it. From now on a process that shares may come.
+      setIntOption(op, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+      let open = true;
+      return () => {
+        if (open) closeFd(fd);
+        open = false;
+      };
+    });
+  });
+}

@@ -1,0 +1,30 @@
+import { between, type Instant } from '../base/time.ts';
+import type { Clock } from './ports.ts';
+
+/** How much one second gives back. */
+const SECOND_MS = 1000;
+
+/** A bounded number of something in each second, and not more than that at once; who asks in vain does without. */
+export class Allowance {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #perSecond: number;
+  #left: number;
+  #since: Instant;
+
+  constructor(clock: Pick<Clock, 'now'>, perSecond: number) {
+    this.#clock = clock;
+    this.#perSecond = perSecond;
+    this.#left = perSecond;
+    this.#since = clock.now();
+  }
+
+  take(): boolean {
+    const now = this.#clock.now();
+    const earned = (between(this.#since, now) * this.#perSecond) / SECOND_MS;
+    this.#left = Math.min(this.#perSecond, this.#left + earned);
+    this.#since = now;
+    if (this.#left < 1) return false;
+    this.#left -= 1;
+    return true;
+  }
+}
