@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { JsonObject } from '../../src/base/json.ts';
+import { mac, type Mac } from '../../src/base/mac.ts';
+import { Namespace } from '../../src/lab/namespace.ts';
+import { namespaceName } from '../../src/lab/names.ts';
+import { ping } from '../../src/lab/ping.ts';
+import { waitFor } from '../../src/lab/wait.ts';
+import { linkOf } from '../plugins/support/kernel-view.ts';
+import { addressIn, macIn, macvlan, networkOf, useSite, type Attached } from '../plugins/support/site.ts';
+import { NEEDS_ROOT } from '../support/home-lan.ts';
+import { addPod, daemonLog, keaOf } from './support/fault-site.ts';
+
+/** Kea gives each of these MAC addresses its own address, outside of the pool. */
+const RESERVED = {
+  foreign: mac('02:5e:00:53:00:53'),
+  byHand: mac('02:5e:00:53:00:54'),
+} as const;
+const ADDRESS = { foreign: '192.168.2.53', byHand: '192.168.2.54' } as const;
+const RESERVATIONS = {
+  'reservations-global': true,
+  reservations: [
+    { 'hw-address': RESERVED.foreign, 'ip-address': ADDRESS.foreign },
+    { 'hw-address': RESERVED.byHand, 'ip-address': ADDRESS.byHand },
+  ],
+};
+
+/** The kernel hands what one macvlan broadcasts to the others; what a socket of their uplink sends it does not. */
+describe('macvlans of one uplink', { skip: NEEDS_ROOT, concurrency: 8 }, () => {
+  const site = useSite({ server: keaOf(600, 300, 500, RESERVATIONS) });
+
+  async function add(conf: JsonObject, ipam: JsonObject = {}): Promise<Attached> {
+    return await site().add(networkOf([macvlan(conf, ipam)]));
+  }
+
+  async function addWanting(address: string): Promise<Attached> {
+    const network = networkOf([macvlan({ capabilities: { ips: true } })]);
+    return await site().add(network, { capabilityArgs: { ips: [`${address}/24`] } });
+  }
+
+  /** The pod with that MAC address is offered what somebody beside it has, and answers with another address. */
+  async function assertDeclined(client: Mac, taken: string, holder: string): Promise<void> {
+    const pod = await add({ mac: client }, { conflictCheck: 'before' });
+    assert.notEqual(addressIn(pod.result), taken);
+    const log = (await daemonLog(site())).split('\n');
+    const line = log.find((one) => one.includes('another host uses the address') && one.includes(taken));
+    assert.match(line ?? '', new RegExp(holder));
+  }
+
+  test('address-with-another-mac: a sibling that spoke with the pod before finds the next one at once', async () => {
+    const address = '192.168.2.240';
+    const sibling = (await addPod(site())).pod.namespace;
+    const known = async (): Promise<string> => await sibling.ip('neigh', 'show', 'to', address);
+    const first = await addWanting(address);
+    assert.ok(await ping(sibling, addressIn(first.result), { tries: 3 }));
+    assert.match(await known(), new RegExp(macIn(first.result)));
+    await site().del(first);
+    await site().waitForNoLease(macIn(first.result));
+    const second = await addWanting(address);
+    assert.notEqual(macIn(second.result), macIn(first.result));
+    // The sibling sends nothing meanwhile: its kernel would find out by itself, after seconds of sending to nobody.
+    await waitFor(
+      'the sibling to forget the old MAC address',
+      async () => !(await known()).includes(macIn(first.result)),
+      { describe: known },
+    );
+    assert.ok(await ping(sibling, addressIn(second.result)));
+    assert.match(await known(), new RegExp(macIn(second.result)));
+  });
+
+  test('address-of-a-foreign-macvlan: one that somebody made by hand on the uplink is asked, too', async () => {
+    const { prefix, resources } = site().lan;
+    const foreign = await Namespace.create(namespaceName(prefix, 'foreign'), resources);
+    const link = ['link', 'eth0', 'name', 'eth0', 'netns', foreign.name, 'type', 'macvlan', 'mode', 'bridge'];
+    await site().node.ip('link', 'add', ...link);
+    await foreign.ip('addr', 'add', `${ADDRESS.foreign}/24`, 'dev', 'eth0');
+    await foreign.ip('link', 'set', 'eth0', 'up');
+    await assertDeclined(RESERVED.foreign, ADDRESS.foreign, (await linkOf(foreign)).address);
+  });
+
+  test('address-of-a-foreign-macvlan: the same of an address that somebody put on in a pod by hand', async () => {
+    const { namespace } = (await addPod(site())).pod;
+    await namespace.ip('addr', 'add', `${ADDRESS.byHand}/24`, 'dev', 'eth0');
+    await assertDeclined(RESERVED.byHand, ADDRESS.byHand, (await linkOf(namespace)).address);
+  });
+});
