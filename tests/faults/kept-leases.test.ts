@@ -26,7 +26,6 @@ const THIRD = { address: cidr('192.168.2.60/24') };
 const FIREWALLS = [
   ['iptables', dropByIptables],
   ['nftables', dropByNftables],
-  ['nftables at the interface', dropAtInterface],
 ] as const;
 /** In REBINDING the server has not heard the pod, for what is sent to it alone is lost. */
 const STATES = [
@@ -49,7 +48,7 @@ async function assertKept(pod: ShortLived, extending: readonly string[]): Promis
   );
 }
 
-describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 2 }, () => {
+describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 4 }, () => {
   for (const server of SHORT_LEASES) {
     describe(`at ${server.kind}`, { concurrency: 32 }, () => {
       const leases = useShortLeases(server);
@@ -71,10 +70,17 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 2 }, () 
           test(`firewall-in-pod: ${by} drops everything, in ${state}`, async () => {
             const pod = await add();
             await drop(pod.pod.namespace);
-            await pod.forgetAtServer();
             await assertKept(pod, extending);
           });
         }
+
+        test(`firewall-in-pod: at its interface, which ARP does not pass either, in ${state}`, async () => {
+          const pod = await add();
+          await pod.untilChecked();
+          await dropAtInterface(pod.pod.namespace);
+          await pod.forgetAtServer();
+          await assertKept(pod, extending);
+        });
 
         test(`port-68-taken: without SO_REUSEADDR, in ${state}`, async () => {
           const pod = await add();
@@ -87,6 +93,7 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 2 }, () 
           const pod = await add();
           const { namespace } = pod.pod;
           const routes = (await routesOf(namespace)).join('\n');
+          await pod.untilChecked();
           await namespace.ip('link', 'set', 'eth0', 'down');
           await pod.forgetAtServer();
           await pod.outlive();
@@ -102,6 +109,7 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 2 }, () 
 
         test(`address-removed-at-t1: with all its routes, in ${state}`, async () => {
           const pod = await add();
+          await pod.untilChecked();
           await removeAddressAndRoutes(pod.pod.namespace);
           await pod.forgetAtServer();
           await assertKept(pod, extending);
@@ -120,7 +128,7 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 2 }, () 
         });
       }
 
-      for (const [by, drop] of FIREWALLS.filter(([, one]) => one !== dropAtInterface)) {
+      for (const [by, drop] of FIREWALLS) {
         test(`firewall-in-pod: ${by} drops everything, on a veth of another main plugin`, async () => {
           const pod = await leases().addVeth();
           await drop(pod.pod.namespace);
@@ -160,6 +168,15 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 2 }, () 
         });
       }
 
+      test('port-68-shared: opened while the server does not answer', async () => {
+        const pod = await leases().add();
+        await pod.loseUnicast();
+        await pod.untilState('renewing');
+        const holder = await holdPort68(leases().site, pod.pod, 'shared');
+        await assertKept(pod, [WAY.rebinding]);
+        assert.equal(holder.process.ended(), undefined);
+      });
+
       test('address-of-another-interface: not in a DECLINE either', async () => {
         const { lan } = leases().site;
         await addSquatter(lan, RESERVED.address);
@@ -173,6 +190,18 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 2 }, () 
           return seen.has(WAY.decline) && seen;
         });
         assert.ok(ways.has(WAY.discover) && ways.has(WAY.request));
+      });
+    });
+
+    describe(`at ${server.kind}, with a daemon that was restarted`, { concurrency: 4 }, () => {
+      const leases = useShortLeases(server);
+
+      test('firewall-in-pod: the next daemon keeps the leases, too', async () => {
+        const drops = [dropByIptables, dropByNftables, dropAtInterface];
+        const pods = await Promise.all(drops.map(async () => await leases().add()));
+        await Promise.all(pods.map(async ({ pod }, at) => await drops[at]?.(pod.namespace)));
+        await leases().site.daemon.restart();
+        await Promise.all(pods.map(async (pod) => await assertKept(pod, [WAY.renewing])));
       });
     });
   }

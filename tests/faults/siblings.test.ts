@@ -9,7 +9,7 @@ import { waitFor } from '../../src/lab/wait.ts';
 import { linkOf } from '../plugins/support/kernel-view.ts';
 import { addressIn, macIn, macvlan, networkOf, useSite, type Attached } from '../plugins/support/site.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
-import { addPod, daemonLog, keaOf } from './support/fault-site.ts';
+import { addPod, daemonLog, keaOf, PATIENCE } from './support/fault-site.ts';
 
 /** Kea gives each of these MAC addresses its own address, outside of the pool. */
 const RESERVED = {
@@ -42,9 +42,14 @@ describe('macvlans of one uplink', { skip: NEEDS_ROOT, concurrency: 8 }, () => {
   async function assertDeclined(client: Mac, taken: string, holder: string): Promise<void> {
     const pod = await add({ mac: client }, { conflictCheck: 'before' });
     assert.notEqual(addressIn(pod.result), taken);
+    assert.match(await conflictLine(taken), new RegExp(holder));
+  }
+
+  /** What the daemon said when it saw another host with that address. */
+  async function conflictLine(address: string): Promise<string> {
     const log = (await daemonLog(site())).split('\n');
-    const line = log.find((one) => one.includes('another host uses the address') && one.includes(taken));
-    assert.match(line ?? '', new RegExp(holder));
+    const said = `"address":"${address}"`;
+    return log.find((line) => line.includes('another host uses the address') && line.includes(said)) ?? '';
   }
 
   test('address-with-another-mac: a sibling that spoke with the pod before finds the next one at once', async () => {
@@ -68,14 +73,39 @@ describe('macvlans of one uplink', { skip: NEEDS_ROOT, concurrency: 8 }, () => {
     assert.match(await known(), new RegExp(macIn(second.result)));
   });
 
-  test('address-of-a-foreign-macvlan: one that somebody made by hand on the uplink is asked, too', async () => {
+  /** A namespace of nobody's pod, with a macvlan that somebody made by hand on the node's uplink. It is down. */
+  async function foreignMacvlan(name: string): Promise<Namespace> {
     const { prefix, resources } = site().lan;
-    const foreign = await Namespace.create(namespaceName(prefix, 'foreign'), resources);
+    const foreign = await Namespace.create(namespaceName(prefix, name), resources);
     const link = ['link', 'eth0', 'name', 'eth0', 'netns', foreign.name, 'type', 'macvlan', 'mode', 'bridge'];
     await site().node.ip('link', 'add', ...link);
+    return foreign;
+  }
+
+  test('address-of-a-foreign-macvlan: it is asked, too', async () => {
+    const foreign = await foreignMacvlan('foreign');
     await foreign.ip('addr', 'add', `${ADDRESS.foreign}/24`, 'dev', 'eth0');
     await foreign.ip('link', 'set', 'eth0', 'up');
     await assertDeclined(RESERVED.foreign, ADDRESS.foreign, (await linkOf(foreign)).address);
+  });
+
+  test('address-of-a-foreign-macvlan: one that takes the address later is heard, too', async () => {
+    const pod = await add({}, { conflictCheck: 'background' });
+    const address = addressIn(pod.result);
+    const foreign = await foreignMacvlan('late');
+    await foreign.ip('addr', 'add', `${address}/24`, 'dev', 'eth0');
+    // The kernel announces its addresses when the link comes up.
+    await foreign.run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/conf/eth0/arp_notify']);
+    const { address: holder } = await linkOf(foreign);
+    await waitFor(
+      'the address to be given up',
+      async () => {
+        await foreign.ip('link', 'set', 'eth0', 'down');
+        await foreign.ip('link', 'set', 'eth0', 'up');
+        return (await conflictLine(address)).includes(holder);
+      },
+      { ...PATIENCE, everyMs: 1000 },
+    );
   });
 
   test('address-of-a-foreign-macvlan: the same of an address that somebody put on in a pod by hand', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { IPV4_ANY } from '../../../src/base/ipv4.ts';
 import type { JsonObject } from '../../../src/base/json.ts';
 import { nowSeconds, type DhcpServer } from '../../../src/lab/server.ts';
 import { waitFor } from '../../../src/lab/wait.ts';
@@ -26,6 +27,9 @@ export type ShortLivedParts = {
   readonly del: () => Promise<void>;
 };
 
+/** RFC 5227 1.1. */
+const PROBE_NUM = 3;
+
 /** When a lease ends, Unix time in seconds: as the server has it in its file, and as the pod has been told. */
 type Ends = { readonly atServer: number; readonly atPod: number };
 
@@ -34,7 +38,7 @@ export class ShortLived {
   readonly pod: Pod;
   readonly exchange: Exchange;
   readonly #parts: ShortLivedParts;
-  readonly #first: Ends | undefined;
+  #first: Ends | undefined;
   #undo: Undo | undefined;
 
   private constructor(parts: ShortLivedParts, first: Ends | undefined) {
@@ -49,7 +53,7 @@ export class ShortLived {
   }
 
   /**
-   * Waits until the lease has been extended so long after the ADD that the first one is over: by the server's own file,
+   * Waits until the lease has been extended so long after the ADD that the one of then is over: by the server's own file,
    * and by what the pod was told. It must not have been lost in between.
    */
   async outlive(): Promise<void> {
@@ -74,13 +78,38 @@ export class ShortLived {
     return (await addressesOf(this.pod.namespace)).includes(`${this.exchange.address}/24`);
   }
 
+  /** The check of its address (RFC 5227) is over: it says nothing more by ARP without a reason. */
+  async untilChecked(): Promise<void> {
+    const { client, address } = this.exchange;
+    const [wire] = this.#parts.captures;
+    await waitFor('an announcement after the probes', async () => {
+      const asked = ((await wire?.frames()) ?? []).flatMap((frame) =>
+        frame.kind === 'arp' && frame.senderMac === client && frame.targetIp === address
+          ? [frame.senderIp]
+          : [],
+      );
+      const probes = asked.filter((sender) => sender === IPV4_ANY).length;
+      return probes >= PROBE_NUM && asked.at(-1) === address;
+    });
+  }
+
   /**
    * The server's machine no longer knows at which MAC address the pod is, as after a minute in which they did not speak:
-   * it asks by ARP before it answers.
+   * it asks by ARP before it sends something there. `outlive` counts from now on.
    */
   async forgetAtServer(): Promise<void> {
     const { router } = this.#parts.site.lan;
     await router.ip('neigh', 'flush', 'to', this.exchange.address);
+    this.#first = await endsOf(this.#parts);
+  }
+
+  /** What the daemon says of the lease: `bound`, `renewing`. */
+  async untilState(state: string): Promise<void> {
+    await waitFor(
+      `the lease to be ${state}`,
+      async () => (await viewOf(this.#parts))?.['state'] === state,
+      WAIT,
+    );
   }
 
   /**
