@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Host } from '../../src/lab/host.ts';
 import { cidr } from '../../src/base/cidr.ts';
+import type { Host } from '../../src/lab/host.ts';
 import { ping } from '../../src/lab/ping.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { routesOf } from '../plugins/support/kernel-view.ts';
@@ -23,6 +23,8 @@ import type { ShortLived } from './support/short-lived.ts';
 import { addSquatter } from './support/squatter.ts';
 
 const THIRD = { address: cidr('192.168.2.60/24') };
+/** Each look is a process; twenty seconds pass until an address is put back. */
+const RARELY = { ...PATIENCE, everyMs: 500 };
 const FIREWALLS = [
   ['iptables', dropByIptables],
   ['nftables', dropByNftables],
@@ -34,7 +36,7 @@ const STATES = [
 ] as const;
 
 async function untilAddress(pod: ShortLived): Promise<void> {
-  await waitFor('the pod to have its address', async () => await pod.hasAddress(), PATIENCE);
+  await waitFor('the pod to have its address', async () => await pod.hasAddress(), RARELY);
 }
 
 /** The lease lives on, and is given back, in these ways. */
@@ -83,8 +85,9 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 4 }, () 
         });
 
         test(`port-68-taken: without SO_REUSEADDR, in ${state}`, async () => {
-          const pod = await add();
+          const pod = await leases().add();
           const holder = await holdPort68(leases().site, pod.pod, 'alone');
+          if (state === 'REBINDING') await pod.loseUnicast();
           await assertKept(pod, extending);
           assert.equal(holder.process.ended(), undefined);
         });
@@ -101,7 +104,7 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 4 }, () 
           await waitFor(
             'the routes to be back',
             async () => (await routesOf(namespace)).join('\n') === routes,
-            PATIENCE,
+            RARELY,
           );
           assert.ok(await ping(namespace, pod.exchange.server, { tries: 5 }));
           await assertKept(pod, extending);
@@ -144,6 +147,14 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 4 }, () 
         await pod.outlive();
         await untilAddress(pod);
         assert.ok((await pod.ways()).has(WAY.renewing));
+        assert.equal(holder.process.ended(), undefined);
+      });
+
+      test('port-68-taken: without SO_REUSEADDR, before the ADD', async () => {
+        const { site } = leases();
+        const there = await site.pod();
+        const holder = await holdPort68(site, there, 'alone');
+        await assertKept(await leases().add({ pod: there }), [WAY.renewing]);
         assert.equal(holder.process.ended(), undefined);
       });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { JsonObject } from '../../src/base/json.ts';
 import { mac, type Mac } from '../../src/base/mac.ts';
+import { UPLINK } from '../../src/lab/host.ts';
 import { Namespace } from '../../src/lab/namespace.ts';
 import { namespaceName } from '../../src/lab/names.ts';
 import { ping } from '../../src/lab/ping.ts';
@@ -9,6 +10,7 @@ import { waitFor } from '../../src/lab/wait.ts';
 import { linkOf } from '../plugins/support/kernel-view.ts';
 import { addressIn, macIn, macvlan, networkOf, useSite, type Attached } from '../plugins/support/site.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
+import { capture, type Capture, type Captured } from './support/capture.ts';
 import { addPod, daemonLog, keaOf, PATIENCE } from './support/fault-site.ts';
 
 /** Kea gives each of these MAC addresses its own address, outside of the pool. */
@@ -16,6 +18,8 @@ const RESERVED = {
   foreign: mac('02:5e:00:53:00:53'),
   byHand: mac('02:5e:00:53:00:54'),
 } as const;
+/** DISCOVER and REQUEST. */
+const ASKED_ONCE = 2;
 const ADDRESS = { foreign: '192.168.2.53', byHand: '192.168.2.54' } as const;
 const RESERVATIONS = {
   'reservations-global': true,
@@ -24,6 +28,12 @@ const RESERVATIONS = {
     { 'hw-address': RESERVED.byHand, 'ip-address': ADDRESS.byHand },
   ],
 };
+
+async function requestsOf(client: Mac, { frames }: Capture): Promise<number> {
+  const isRequest = (frame: Captured): boolean =>
+    frame.kind === 'dhcp' && frame.message.op === 'request' && frame.message.chaddr === client;
+  return (await frames()).filter(isRequest).length;
+}
 
 /** The kernel hands what one macvlan broadcasts to the others; what a socket of their uplink sends it does not. */
 describe('macvlans of one uplink', { skip: NEEDS_ROOT, concurrency: 8 }, () => {
@@ -51,6 +61,28 @@ describe('macvlans of one uplink', { skip: NEEDS_ROOT, concurrency: 8 }, () => {
     const said = `"address":"${address}"`;
     return log.find((line) => line.includes('another host uses the address') && line.includes(said)) ?? '';
   }
+
+  test('what a pod asks a server of the wire is not copied to its siblings', async () => {
+    const sibling = (await addPod(site())).pod.namespace;
+    const wire = await capture(site().node, UPLINK, site().lan);
+    const beside = await capture(sibling, 'eth0', site().lan);
+    // A server that is slow to answer is asked again, and that is for a server beside the pod, too.
+    const client = await waitFor(
+      'a pod whose server answers at once',
+      async () => {
+        const pod = await addPod(site());
+        return (await requestsOf(macIn(pod.result), wire)) === ASKED_ONCE && macIn(pod.result);
+      },
+      PATIENCE,
+    );
+    // Behind what there might be of it, the sibling's own ping is captured.
+    const pings = async (): Promise<number> =>
+      (await beside.frames()).filter(({ kind }) => kind === 'icmp').length;
+    const before = await pings();
+    await ping(sibling, site().lan.routerAddress.address, { tries: 3 });
+    await waitFor('a ping to be captured', async () => (await pings()) > before);
+    assert.equal(await requestsOf(client, beside), 0);
+  });
 
   test('address-with-another-mac: a sibling that spoke with the pod before finds the next one at once', async () => {
     const address = '192.168.2.240';
