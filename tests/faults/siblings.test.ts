@@ -70,8 +70,12 @@ describe('macvlans of one uplink', { skip: NEEDS_ROOT, concurrency: 8 }, () => {
     const client = await waitFor(
       'a pod whose server answers at once',
       async () => {
-        const pod = await addPod(site());
-        return (await requestsOf(macIn(pod.result), wire)) === ASKED_ONCE && macIn(pod.result);
+        const asking = macIn((await addPod(site())).result);
+        const seen = await waitFor('its messages to be captured', async () => {
+          const requests = await requestsOf(asking, wire);
+          return requests >= ASKED_ONCE && requests;
+        });
+        return seen === ASKED_ONCE && asking;
       },
       PATIENCE,
     );

@@ -30,7 +30,7 @@ export type ShortLivedParts = {
 /** RFC 5227 1.1. */
 const PROBE_NUM = 3;
 
-/** When a lease ends, Unix time in seconds: as the server has it in its file, and as the pod has been told. */
+/** When a lease ends, Unix time in seconds: as the server has it in its file, and as the daemon has heard it. */
 type Ends = { readonly atServer: number; readonly atPod: number };
 
 /** A pod that has a lease of seconds. */
@@ -53,8 +53,8 @@ export class ShortLived {
   }
 
   /**
-   * Waits until the lease has been extended so long after the ADD that the one of then is over: by the server's own file,
-   * and by what the pod was told. It must not have been lost in between.
+   * Waits until the lease has been extended when the one of the ADD would have been over: by the server's own file, and by
+   * what the daemon has heard of it. It must not have been lost in between.
    */
   async outlive(): Promise<void> {
     const { server, seconds } = this.#parts;
@@ -82,7 +82,7 @@ export class ShortLived {
   async untilChecked(): Promise<void> {
     const { client, address } = this.exchange;
     const [wire] = this.#parts.captures;
-    await waitFor('an announcement after the probes', async () => {
+    const isOver = async (): Promise<boolean> => {
       const asked = ((await wire?.frames()) ?? []).flatMap((frame) =>
         frame.kind === 'arp' && frame.senderMac === client && frame.targetIp === address
           ? [frame.senderIp]
@@ -90,7 +90,8 @@ export class ShortLived {
       );
       const probes = asked.filter((sender) => sender === IPV4_ANY).length;
       return probes >= PROBE_NUM && asked.at(-1) === address;
-    });
+    };
+    await waitFor('an announcement after the probes', isOver, WAIT);
   }
 
   /**
