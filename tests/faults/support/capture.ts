@@ -9,10 +9,11 @@ import { readIfThere } from '../../../src/lab/server.ts';
 import { parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
 
-/** A frame of a capture, as far as a test asks about it. */
+/** A frame of a capture, as far as a test asks about it. `fromMac`: the Ethernet source. */
 export type Captured =
   | {
       readonly kind: 'dhcp';
+      readonly fromMac: Mac;
       readonly from: Ipv4;
       readonly to: Ipv4;
       readonly toMac: Mac;
@@ -20,6 +21,7 @@ export type Captured =
     }
   | {
       readonly kind: 'icmp';
+      readonly fromMac: Mac;
       readonly from: Ipv4;
       readonly to: Ipv4;
       readonly type: number;
@@ -27,6 +29,7 @@ export type Captured =
     }
   | {
       readonly kind: 'arp';
+      readonly fromMac: Mac;
       readonly op: number;
       readonly senderMac: Mac;
       readonly senderIp: Ipv4;
@@ -38,6 +41,7 @@ export type Captured =
 export const PORT_UNREACHABLE = { type: 3, code: 3 } as const;
 
 const ETHERNET_BYTES = 14;
+const SOURCE_MAC_AT = 6;
 const ETHERTYPE_AT = 12;
 const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806 };
 /** Where fields lie behind the Ethernet header (RFC 791, RFC 826). */
@@ -47,6 +51,8 @@ const ARP = { op: 6, senderMac: 8, senderIp: 14, targetIp: 24, bytes: 28 };
 const FILE_HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
 const CAPTURED_LENGTH_AT = 8;
+/** Bytes; more than an Ethernet frame has. */
+const LONGEST = '2048';
 const DHCP_PORTS: ReadonlySet<number> = new Set([67, 68]);
 
 function readIcmp(frame: Uint8Array): Captured {
@@ -54,6 +60,7 @@ function readIcmp(frame: Uint8Array): Captured {
   const at = ((ip[0] ?? 0) & 0x0f) * 4;
   return {
     kind: 'icmp',
+    fromMac: macFromBytes(frame, SOURCE_MAC_AT),
     from: ipv4FromBytes(ip, IP.source),
     to: ipv4FromBytes(ip, IP.destination),
     type: ip[at] ?? 0,
@@ -67,6 +74,7 @@ function readFrame(frame: Uint8Array): Captured {
   if (etherType === ETHERTYPE.arp && body.length >= ARP.bytes) {
     return {
       kind: 'arp',
+      fromMac: macFromBytes(frame, SOURCE_MAC_AT),
       op: body[ARP.op + 1] ?? 0,
       senderMac: macFromBytes(body, ARP.senderMac),
       senderIp: ipv4FromBytes(body, ARP.senderIp),
@@ -78,10 +86,10 @@ function readFrame(frame: Uint8Array): Captured {
   // Inside one machine checksums are left to hardware that never comes.
   const datagram = parseUdp4Frame(frame, { checksumReady: false });
   if (!datagram.ok || !DHCP_PORTS.has(datagram.value.dstPort)) return { kind: 'other' };
-  const { src, dst, dstMac, payload } = datagram.value;
+  const { srcMac, src, dst, dstMac, payload } = datagram.value;
   const message = parseDhcp4(payload);
   return message.ok
-    ? { kind: 'dhcp', from: src, to: dst, toMac: dstMac, message: message.value }
+    ? { kind: 'dhcp', fromMac: srcMac, from: src, to: dst, toMac: dstMac, message: message.value }
     : { kind: 'other' };
 }
 
@@ -117,8 +125,9 @@ export async function capture(
   captures += 1;
   const file = join(folder, `capture${captures}.pcap`);
   const logFile = join(folder, `capture${captures}.log`);
-  // As root to the end: the folder is root's alone. Every frame is written when it is seen.
-  const options = ['-Z', 'root', '-n', '-U', '--immediate-mode', '-i', dev, '-w', file];
+  // As root to the end: the folder is root's alone. Every frame is written when it is seen. In immediate mode a frame of
+  // the longest kind has its place in the kernel's buffer, whatever comes: with tcpdump's own 256 KiB there are but eight.
+  const options = ['-Z', 'root', '-n', '-U', '--immediate-mode', '-s', LONGEST, '-i', dev, '-w', file];
   const filter = 'arp or icmp or (udp and (port 67 or port 68))';
   const started = await namespace.start(
     ['tcpdump', ...options, filter],

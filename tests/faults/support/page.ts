@@ -5,7 +5,7 @@ import { ROOT } from '../../support/leasehold.ts';
 const FOLDER = join(ROOT, 'tests', 'faults');
 const ROW = /^\| `([a-z0-9-]+)`\s*\|/gm;
 /** A test that is named by a row: `test('server-down-through-t1: ...'`. */
-const NAMED_TEST = /\btest\(\s*'([a-z0-9-]+): /g;
+const NAMED_TEST = /\btest\(\s*['`]([a-z0-9-]+): /g;
 
 function firstGroups(text: string, pattern: RegExp): readonly string[] {
   return [...text.matchAll(pattern)].map((match) => match[1] ?? '');

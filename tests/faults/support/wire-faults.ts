@@ -1,3 +1,4 @@
+import type { Mac } from '../../../src/base/mac.ts';
 import type { Namespace } from '../../../src/lab/namespace.ts';
 
 /** Takes the fault away again. */
@@ -34,4 +35,12 @@ export async function lose(router: Namespace, port: string, percent: number): Pr
 export async function duplicate(namespace: Namespace, dev: string): Promise<Undo> {
   const rule = `meta mark != ${COPIED_MARK} meta mark set ${COPIED_MARK} dup to "${dev}"`;
   return await rules(namespace, 'twice', [chain('leaving', 'egress', dev, rule)]);
+}
+
+/** Unicast requests of one client do not reach the server; broadcasts do. On the router's port, as above. */
+export async function dropUnicastRequests(router: Namespace, port: string, client: Mac): Promise<Undo> {
+  const rule = `ether saddr ${client} ether daddr != ff:ff:ff:ff:ff:ff udp dport 67 drop`;
+  return await rules(router, `deaf-${client.replaceAll(':', '')}`, [
+    chain('arriving', 'ingress', port, rule),
+  ]);
 }
