@@ -90,6 +90,11 @@ export class LeaseManager {
     return this.#debts.list();
   }
 
+  /** Whether an interface of the network namespace with this inode has a lease, or is getting one. */
+  isIn(inode: string): boolean {
+    return this.#clients.values().some(({ identity }) => identity.netns.inode === inode);
+  }
+
   get(key: LeaseKey): ManagedLease | undefined {
     const client = this.#clients.get(keyText(key));
     return client === undefined ? undefined : { record: client.record(), lease: client.lease };
