@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { LoopCalls, rtnlCalls } from '../../src/kernel/loop-calls.ts';
+import { threadSwitches } from '../../src/kernel/thread-switches.ts';
+import { asRoot, makePair, Sandbox, until } from './support/sandbox.ts';
+
+/** A loop whose calls take as long as the test says, and wait or lose the processor meanwhile. */
+class Loop {
+  now = 0;
+  #switches = { waited: 0n, preempted: 0n };
+  #turns: (() => void)[] = [];
+  readonly calls = new LoopCalls({
+    now: () => this.now,
+    switches: () => this.#switches,
+    nextTurn: (callback) => void this.#turns.push(callback),
+  });
+
+  call(ms: number, how: 'runs' | 'waits' | 'preempted' = 'runs'): void {
+    assert.ok(this.calls.mayCall);
+    const { waited, preempted } = this.#switches;
+    const text = this.calls.here(() => {
+      this.now += ms;
+      if (how === 'waits') this.#switches = { waited: waited + 1n, preempted: preempted + 1n };
+      if (how === 'preempted') this.#switches = { waited, preempted: preempted + 1n };
+      return 'done';
+    });
+    assert.equal(text, 'done');
+  }
+
+  turn(): void {
+    for (const callback of this.#turns.splice(0)) callback();
+  }
+}
+
+describe('where a call is made', () => {
+  test('on the loop, until the turn has spent its millisecond', () => {
+    const loop = new Loop();
+    loop.call(0.4);
+    loop.call(0.4);
+    loop.call(0.4);
+    assert.equal(loop.calls.mayCall, false);
+    loop.turn();
+    loop.call(1.9);
+    assert.equal(loop.calls.mayCall, false);
+    loop.turn();
+    assert.ok(loop.calls.mayCall);
+  });
+
+  test('elsewhere while another is on a thread, one that fails too', async () => {
+    const { calls } = new Loop();
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const under = gates.map(({ promise }) => calls.elsewhere(() => promise));
+    const settled = Promise.allSettled(under);
+    assert.equal(calls.mayCall, false);
+    gates[0]?.reject(new Error('refused'));
+    await assert.rejects(under[0] ?? Promise.resolve(), { message: 'refused' });
+    assert.equal(calls.mayCall, false);
+    gates[1]?.resolve();
+    await settled;
+    assert.ok(calls.mayCall);
+  });
+
+  test('elsewhere for a second after one that waited, and twice as long when the next one waits again', () => {
+    const loop = new Loop();
+    const awayFor = (): number => {
+      const begun = loop.now;
+      while (!loop.calls.mayCall) {
+        loop.now += 100;
+        loop.turn();
+      }
+      return loop.now - begun;
+    };
+    loop.call(30, 'waits');
+    assert.equal(awayFor(), 1000);
+    for (const ms of [2000, 4000, 8000, 16_000, 32_000, 64_000, 64_000]) {
+      loop.call(3, 'waits');
+      assert.equal(awayFor(), ms);
+    }
+    // Nobody else has wanted the lock for a while.
+    loop.now += 64_000;
+    loop.call(3, 'waits');
+    assert.equal(awayFor(), 1000);
+  });
+
+  test('one that only lost the processor has not waited for the lock', () => {
+    const loop = new Loop();
+    loop.call(30, 'preempted');
+    loop.turn();
+    assert.ok(loop.calls.mayCall);
+    // Long without either: it spun for the lock.
+    loop.call(30, 'runs');
+    loop.turn();
+    assert.equal(loop.calls.mayCall, false);
+  });
+});
+
+test('a thread that sleeps is seen to have waited', () => {
+  const before = threadSwitches();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+  assert.ok(threadSwitches().waited > before.waited);
+});
+
+test(
+  'netlink: an answer without a turn of the loop, and beside a deletion from a thread',
+  asRoot,
+  async () => {
+    await using sandbox = new Sandbox('loop');
+    const { leftRtnl, leftLink } = await makePair(sandbox);
+    const turnsUntilAnswer = async (): Promise<number> => {
+      let turns = 0;
+      const count = (): void => {
+        turns += 1;
+        counting = setImmediate(count);
+      };
+      let counting = setImmediate(count);
+      const link = await leftRtnl.links.get('lo');
+      clearImmediate(counting);
+      assert.equal(link?.name, 'lo');
+      return turns;
+    };
+    await until('nobody else has the lock', () => rtnlCalls.mayCall);
+    assert.equal(await turnsUntilAnswer(), 0);
+    const deleted = leftRtnl.links.delete(leftLink.index);
+    assert.equal(rtnlCalls.mayCall, false);
+    assert.ok((await turnsUntilAnswer()) > 0);
+    await deleted;
+  },
+);
