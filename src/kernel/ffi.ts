@@ -19,6 +19,9 @@ export const socket: Sync<[family: number, type: number, protocol: number]> =
 export const bind: Sync<[fd: Fd, address: Bytes, length: number]> = libc.func(
   'int bind(int, const void *, uint32_t)',
 );
+export const connect: Sync<[fd: Fd, address: Bytes, length: number]> = libc.func(
+  'int connect(int, const void *, uint32_t)',
+);
 export const getsockname: Sync<[fd: Fd, address: Bytes, length: Bytes]> = libc.func(
   'int getsockname(int, void *, void *)',
 );
