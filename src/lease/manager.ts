@@ -152,7 +152,7 @@ export class LeaseManager {
       const acquired = await client.acquire(left, signal, hintFor(this.#world, client.identity));
       failure = acquired.ok ? await this.#store(client, signal) : acquired.error;
       if (failure === undefined && acquired.ok) {
-        void this.#keeper.follow(client);
+        void this.#keeper.follow(client, request.pod);
         return acquired;
       }
     } catch (error) {
