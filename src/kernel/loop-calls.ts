@@ -5,27 +5,24 @@ const PATIENCE_MS = 2;
 /** Threads make the calls for so long after that; for twice as long when it happens again soon. */
 const AWAY_MS = 1000;
 const MOST_AWAY_MS = 64_000;
-/** No further call in this turn of the loop after so many milliseconds of them: others want their turn. */
-const TURN_MS = 1;
+/** In so many milliseconds no further call after two milliseconds of them. ADDs one after another need one or less. */
+const WINDOW_MS = 5;
+const SHARE_MS = 2;
 
-type Means = {
-  readonly now: () => number;
-  readonly switches: () => ThreadSwitches;
-  readonly nextTurn: (callback: () => void) => void;
-};
+type Means = { readonly now: () => number; readonly switches: () => ThreadSwitches };
 
-const MEANS: Means = { now: () => performance.now(), switches: threadSwitches, nextTurn: setImmediate };
+const MEANS: Means = { now: () => performance.now(), switches: threadSwitches };
 
 /**
  * Short system calls that may wait for a lock, of which the kernel does not say whether it is free: where they are made. A
  * hop to a thread and back costs more than most of them take, and a call that waits costs all others their turn. So one
- * is made on the loop if no other is under way, which has or wants the lock, if this turn of the loop has time left, and
- * if none has waited lately: then somebody else needs the lock, such as a runtime that takes down its own pods.
+ * is made on the loop if no other is under way, which has or wants the lock, if they have not had their share of the
+ * loop's time, and if none has waited lately: then somebody else needs the lock, such as a runtime that takes down its own pods.
  */
 export class LoopCalls {
   readonly #means: Means;
   #elsewhere = 0;
-  #thisTurnMs = 0;
+  #window = { begun: Number.NEGATIVE_INFINITY, spentMs: 0 };
   #away = { ms: AWAY_MS, until: Number.NEGATIVE_INFINITY };
 
   constructor(means: Means = MEANS) {
@@ -34,7 +31,10 @@ export class LoopCalls {
 
   /** Whether the next call may be made on the loop. */
   get mayCall(): boolean {
-    return this.#elsewhere === 0 && this.#thisTurnMs < TURN_MS && this.#means.now() >= this.#away.until;
+    if (this.#elsewhere > 0) return false;
+    const now = this.#means.now();
+    if (now >= this.#window.begun + WINDOW_MS) this.#window = { begun: now, spentMs: 0 };
+    return this.#window.spentMs < SHARE_MS && now >= this.#away.until;
   }
 
   /** Makes it now, on the loop. */
@@ -44,7 +44,7 @@ export class LoopCalls {
     const begun = now();
     const result = call();
     const ended = now();
-    this.#spend(ended - begun);
+    this.#window.spentMs += ended - begun;
     if (ended - begun > PATIENCE_MS && !isOnlyPreempted(before, switches())) this.#goAway(ended);
     return result;
   }
@@ -57,15 +57,6 @@ export class LoopCalls {
     } finally {
       this.#elsewhere--;
     }
-  }
-
-  #spend(ms: number): void {
-    if (this.#thisTurnMs === 0) {
-      this.#means.nextTurn(() => {
-        this.#thisTurnMs = 0;
-      });
-    }
-    this.#thisTurnMs += ms;
   }
 
   #goAway(now: number): void {

@@ -8,11 +8,9 @@ import { asRoot, makePair, Sandbox, until } from './support/sandbox.ts';
 class Loop {
   now = 0;
   #switches = { waited: 0n, preempted: 0n };
-  #turns: (() => void)[] = [];
   readonly calls = new LoopCalls({
     now: () => this.now,
     switches: () => this.#switches,
-    nextTurn: (callback) => void this.#turns.push(callback),
   });
 
   call(ms: number, how: 'runs' | 'waits' | 'preempted' = 'runs'): void {
@@ -26,23 +24,23 @@ class Loop {
     });
     assert.equal(text, 'done');
   }
-
-  turn(): void {
-    for (const callback of this.#turns.splice(0)) callback();
-  }
 }
 
 describe('where a call is made', () => {
-  test('on the loop, until the turn has spent its millisecond', () => {
+  test('on the loop, for two milliseconds of each five', () => {
     const loop = new Loop();
-    loop.call(0.4);
-    loop.call(0.4);
-    loop.call(0.4);
+    loop.call(0.7);
+    loop.now = 3;
+    loop.call(0.7);
+    loop.call(0.7);
     assert.equal(loop.calls.mayCall, false);
-    loop.turn();
+    loop.now = 4.9;
+    assert.equal(loop.calls.mayCall, false);
+    loop.now = 5;
     loop.call(1.9);
+    loop.call(0.2);
     assert.equal(loop.calls.mayCall, false);
-    loop.turn();
+    loop.now = 10;
     assert.ok(loop.calls.mayCall);
   });
 
@@ -66,7 +64,6 @@ describe('where a call is made', () => {
       const begun = loop.now;
       while (!loop.calls.mayCall) {
         loop.now += 100;
-        loop.turn();
       }
       return loop.now - begun;
     };
@@ -85,11 +82,9 @@ describe('where a call is made', () => {
   test('one that only lost the processor has not waited for the lock', () => {
     const loop = new Loop();
     loop.call(30, 'preempted');
-    loop.turn();
     assert.ok(loop.calls.mayCall);
     // Long without either: it spun for the lock.
     loop.call(30, 'runs');
-    loop.turn();
     assert.equal(loop.calls.mayCall, false);
   });
 });
