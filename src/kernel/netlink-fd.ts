@@ -91,14 +91,19 @@ export type Received =
   | { readonly kind: 'overflow' }
   | { readonly kind: 'empty' };
 
-type Buffers = { readonly bytes: Uint8Array; readonly from: Uint32Array; readonly length: Uint8Array };
+type Buffers = {
+  readonly bytes: Uint8Array;
+  readonly from: Uint32Array;
+  readonly fromBytes: Uint8Array;
+  readonly length: Uint8Array;
+};
+
+const FROM_LENGTH = intBytes(SOCKADDR_NL_LENGTH);
 
 function makeBuffers(): Buffers {
-  return {
-    bytes: new Uint8Array(DATAGRAM_MAX),
-    from: new Uint32Array(SOCKADDR_NL_LENGTH / Uint32Array.BYTES_PER_ELEMENT),
-    length: intBytes(SOCKADDR_NL_LENGTH),
-  };
+  const from = new Uint32Array(SOCKADDR_NL_LENGTH / Uint32Array.BYTES_PER_ELEMENT);
+  const fromBytes = new Uint8Array(from.buffer);
+  return { bytes: new Uint8Array(DATAGRAM_MAX), from, fromBytes, length: FROM_LENGTH.slice() };
 }
 
 function take(buffers: Buffers, result: number, code: number): Received {
@@ -118,18 +123,17 @@ const shared = makeBuffers();
 
 /** Reads without waiting, on the loop. The bytes are the caller's own. */
 export function receive(fd: number): Received {
-  const from = new Uint8Array(shared.from.buffer);
-  shared.length.set(intBytes(SOCKADDR_NL_LENGTH));
-  const flags = MSG_DONTWAIT | MSG_TRUNC;
-  const result = recvfrom(fd, shared.bytes, shared.bytes.length, flags, from, shared.length);
+  const { bytes, fromBytes, length } = shared;
+  length.set(FROM_LENGTH);
+  const result = recvfrom(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_TRUNC, fromBytes, length);
   return take(shared, result, errno());
 }
 
 /** The same on the thread pool: reading one part of a dump makes the kernel fill the next, under its locks. */
 export async function receiveOffLoop(fd: number): Promise<Received> {
   const own = makeBuffers();
-  const from = new Uint8Array(own.from.buffer);
-  const answer = await recvfromOffLoop(fd, own.bytes, MSG_DONTWAIT | MSG_TRUNC, from, own.length);
+  const { bytes, fromBytes, length } = own;
+  const answer = await recvfromOffLoop(fd, bytes, MSG_DONTWAIT | MSG_TRUNC, fromBytes, length);
   return take(own, answer.result, answer.errno);
 }
 

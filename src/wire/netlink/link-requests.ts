@@ -2,7 +2,7 @@ import { concat, utf8 } from '../../base/bytes.ts';
 import { MAX_IFNAME_BYTES } from '../../base/ifname.ts';
 import { unreachable } from '../../base/invariant.ts';
 import { macToBytes, type Mac } from '../../base/mac.ts';
-import { attr, nestedAttr, optional, textAttr, u32Attr } from './attributes.ts';
+import { attr, nestedAttr, optional, textAttr, u32Attr, u32Bytes } from './attributes.ts';
 import { type InetConf, inetConfAttr } from './inet-conf.ts';
 import {
   IFF_UP,
@@ -71,12 +71,15 @@ export type LinkChange = {
   readonly alias?: string | undefined;
 };
 
+/** In struct ifinfomsg: index, flags and the change mask follow each other. */
+const IFI_INDEX_AT = 4;
+
 /** struct ifinfomsg. The change mask holds just IFF_UP: no other flag is ever set from here. */
 function ifinfomsg(index: number, up: boolean | undefined): Uint8Array {
   const flags = up === true ? IFF_UP : 0;
   const change = up === undefined ? 0 : IFF_UP;
   const bytes = new Uint8Array(IFINFOMSG_LENGTH);
-  bytes.set(new Uint8Array(Uint32Array.of(index, flags, change).buffer), 4);
+  bytes.set(concat([u32Bytes(index), u32Bytes(flags), u32Bytes(change)]), IFI_INDEX_AT);
   return bytes;
 }
 
