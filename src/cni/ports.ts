@@ -1,7 +1,7 @@
 import type { Cidr } from '../base/cidr.ts';
 import type { Ip } from '../base/ip.ts';
 import type { Mac } from '../base/mac.ts';
-import type { LinkState, PodNamespace, RouteSpec } from '../lease/ports.ts';
+import type { InterfaceConfiguration, LinkState, PodNamespace, RouteSpec } from '../lease/ports.ts';
 import type { InterfaceRoute } from './route-override/routes.ts';
 
 /** What the plugins need of the kernel beyond what leases need. kernel/ implements it; errors are SysErrors. */
@@ -25,12 +25,10 @@ export interface PodLink extends LinkState {
   readonly masterIndex?: number | undefined;
 }
 
-/** `net.<family>.conf.<ifname>.<key>` in the pod; one that the kernel does not have is passed over. */
-export interface InterfaceSysctl {
-  readonly family: 'ipv4' | 'ipv6';
-  readonly ifname: string;
-  readonly key: string;
-  readonly value: string;
+/** With what only an interface that this daemon makes is given. */
+export interface OwnInterfaceConfiguration extends InterfaceConfiguration {
+  /** It answers ARP for its own addresses alone (arp_ignore), not for those of the pod's other interfaces. */
+  readonly arpIgnore?: boolean | undefined;
 }
 
 /** How a pod's interface reaches the LAN, as far as the daemon's own namespace has a part in it. */
@@ -61,7 +59,8 @@ export interface Pod extends PodNamespace {
   deleteRoute(index: number, route: InterfaceRoute): Promise<void>;
   /** What can be told at once, without waiting for the kernel's lock: not the kind. */
   peek(name: string): LinkState | undefined;
-  setSysctls(settings: readonly InterfaceSysctl[]): void;
+  /** An IPv6 address among them switches IPv6 on for the interface, and its announcement (ndisc_notify). */
+  configure(index: number, wanted: OwnInterfaceConfiguration): Promise<void>;
   /** Never an index that counts elsewhere: what is in a namespace other than the daemon's is undefined. */
   hostLan(link: PodLink): Promise<HostLan>;
 }

@@ -192,7 +192,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
   );
   ends.defer(() => diagnoses.close());
   const operations = new KeyedOperations();
-  const maker = linkMaker({ operations, host, openPod: world.openPod, log });
+  const maker = linkMaker({ operations, host, openPod: world.openPod });
   const { deadline, carrierWait } = config;
   const leases = new LeaseManager(world, { deadline, carrierWait }, maker);
   ends.defer(() => leases.close());

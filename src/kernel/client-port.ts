@@ -1,15 +1,15 @@
 import { concat } from '../base/bytes.ts';
 import { type Ipv4, ipv4ToBytes } from '../base/ipv4.ts';
-import { DHCP_CLIENT_PORT, encodeBpf, nothingProgram } from '../wire/bpf.ts';
+import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import { check, orClose } from './errno.ts';
 import { bind, closeFd } from './ffi.ts';
 import type { NetNs } from './netns.ts';
-import { attachFilter } from './packet-socket.ts';
 import {
   openSocket,
   setIntOption,
   SO_BINDTOIFINDEX,
+  SO_RCVBUF,
   SO_REUSEADDR,
   SOCK_DGRAM,
   SOL_SOCKET,
@@ -26,8 +26,8 @@ function sockaddrIn(address: Ipv4, port: number): Uint8Array {
 }
 
 /**
- * Binds UDP port 68 of an address of one interface in `netns` and reads nothing from it: what comes there is dropped in
- * silence, where the kernel would answer with ICMP port unreachable (RFC 1122 4.1.3.1). A process that has the port stays
+ * Binds UDP port 68 of an address of one interface in `netns` and reads nothing from it. What comes there waits, a
+ * datagram or two (the kernel's least buffer), or is dropped in silence, where the kernel would answer with ICMP port unreachable (RFC 1122 4.1.3.1). A process that has the port stays
  * the only one, and one that comes with SO_REUSEADDR finds it free. Returns what closes it. Throws SysError: EADDRINUSE where a process has
  * the port, EADDRNOTAVAIL without the address, ENODEV without the interface.
  */
@@ -36,7 +36,7 @@ export function holdClientPort(netns: NetNs, ifindex: number, address: Ipv4): ()
   return netns.run(() => {
     const fd = openSocket(op, AF_INET, SOCK_DGRAM, 0);
     return orClose(fd, () => {
-      attachFilter(op, fd, encodeBpf(nothingProgram()));
+      setIntOption(op, fd, SOL_SOCKET, SO_RCVBUF, 0);
       setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, ifindex);
       const local = sockaddrIn(address, DHCP_CLIENT_PORT);
       check(op, bind(fd, local, local.length));

@@ -19,6 +19,9 @@ export const socket: Sync<[family: number, type: number, protocol: number]> =
 export const bind: Sync<[fd: Fd, address: Bytes, length: number]> = libc.func(
   'int bind(int, const void *, uint32_t)',
 );
+export const connect: Sync<[fd: Fd, address: Bytes, length: number]> = libc.func(
+  'int connect(int, const void *, uint32_t)',
+);
 export const getsockname: Sync<[fd: Fd, address: Bytes, length: Bytes]> = libc.func(
   'int getsockname(int, void *, void *)',
 );
@@ -50,6 +53,8 @@ export const closeFd: Sync<[fd: Fd]> = libc.func('int close(int)');
 export const ioctl: Sync<[fd: Fd, request: number, argument: Bytes]> = libc.func(
   'int ioctl(int, unsigned long, void *)',
 );
+/** `who`: RUSAGE_THREAD is the calling thread. */
+export const getrusage: Sync<[who: number, usage: Bytes]> = libc.func('int getrusage(int, void *)');
 export const fstatfs: Sync<[fd: Fd, buffer: Bytes]> = libc.func('int fstatfs(int, void *)');
 export const flock: Sync<[fd: Fd, operation: number]> = libc.func('int flock(int, int)');
 /** Variadic in C, as ioctl is. The argument is a struct flock. */
@@ -71,9 +76,9 @@ export const timerfdSettime: Sync<[fd: Fd, flags: number, value: Bytes, old: nul
 export const renameat2: Sync<[fromFolder: Fd, from: Bytes, toFolder: Fd, to: Bytes, flags: number]> =
   libc.func('int renameat2(int, const void *, int, const void *, uint32_t)');
 
-const send = libc.func('long send(int, const void *, size_t, int)') as {
+export const send: Sync<[fd: Fd, bytes: Bytes, length: number, flags: number]> & {
   async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number]>;
-};
+} = libc.func('long send(int, const void *, size_t, int)');
 const recvfromAsync = libc.func('long recvfrom(int, void *, size_t, int, void *, void *)') as {
   async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number, from: Bytes, fromLength: Bytes]>;
 };

@@ -12,7 +12,7 @@ import {
   type NewAddress,
   replaceAddressRequest,
 } from '../wire/netlink/address.ts';
-import { promoteSecondariesRequest } from '../wire/netlink/inet-conf.ts';
+import type { InetConf } from '../wire/netlink/inet-conf.ts';
 import { setLinkRequest } from '../wire/netlink/link-requests.ts';
 import type { NetlinkRequest } from '../wire/netlink/message.ts';
 import { addRouteRequest } from '../wire/netlink/route-requests.ts';
@@ -29,7 +29,7 @@ const GRACE_SECONDS = 1;
 /** What is gone already; EOPNOTSUPP is a kernel without rules (CONFIG_IP_MULTIPLE_TABLES), which has none of ours. */
 const GONE = ['ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'ENOENT', 'EOPNOTSUPP'];
 
-/** As lease/ports.ts has it. */
+/** As lease/ports.ts and cni/ports.ts have it. */
 export type InterfaceConfiguration = {
   readonly addresses: readonly Cidr[];
   readonly validFor?: Duration | undefined;
@@ -40,6 +40,8 @@ export type InterfaceConfiguration = {
   readonly removeRoutes?: readonly RouteThrough[] | undefined;
   readonly removeAddresses?: readonly Cidr[] | undefined;
   readonly announce?: Mac | undefined;
+  readonly arpNotify?: boolean | undefined;
+  readonly arpIgnore?: boolean | undefined;
 };
 
 /** What the setup needs of the namespace around it. */
@@ -97,9 +99,16 @@ export async function ensureAddress(rtnl: Rtnl, index: number, address: Cidr): P
   }
 }
 
-function basics(index: number, { mtu, announce: mac }: InterfaceConfiguration): readonly NetlinkRequest[] {
-  if (mtu === undefined && mac === undefined) return [];
-  return [setLinkRequest({ index, mtu, arpNotify: mac === undefined ? undefined : true })];
+function basics(index: number, wanted: InterfaceConfiguration): readonly NetlinkRequest[] {
+  const { mtu } = wanted;
+  const inetConf = inetConfOf(wanted);
+  if (mtu === undefined && inetConf === undefined) return [];
+  return [setLinkRequest({ index, mtu, inetConf })];
+}
+
+function inetConfOf({ announce: mac, arpNotify, arpIgnore }: InterfaceConfiguration): InetConf | undefined {
+  const notify = mac === undefined ? arpNotify : true;
+  return notify === undefined && arpIgnore === undefined ? undefined : { arpNotify: notify, arpIgnore };
 }
 
 /** With arp_notify the kernel announces when a MAC is set, even to what it was (RFC 2131 4.4.1, RFC 5227 3). */
@@ -139,7 +148,7 @@ async function clear(rtnl: Rtnl, index: number, wanted: InterfaceConfiguration):
     oldAddresses.length === 0
       ? []
       : [
-          promoteSecondariesRequest(index),
+          setLinkRequest({ index, inetConf: { promoteSecondaries: true } }),
           ...oldAddresses.map((cidr) => deleteAddressRequest({ index, cidr })),
           ...oldRules(oldAddresses, wanted),
         ];

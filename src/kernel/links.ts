@@ -83,6 +83,6 @@ export class Links {
 
   /** ENODEV when it is gone already. Takes 20 ms and more, off the loop and in the slow lane. */
   async delete(index: number): Promise<void> {
-    await this.#socket.request(deleteLinkRequest(index), 'slow');
+    await this.#socket.request(deleteLinkRequest(index), 'rcu');
   }
 }

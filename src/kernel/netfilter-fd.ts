@@ -1,4 +1,4 @@
-import { netlinkAddress, type NetlinkFd } from './netlink-fd.ts';
+import { hearKernelOnly, netlinkAddress, type NetlinkFd } from './netlink-fd.ts';
 import { check, orClose } from './errno.ts';
 import { bind, getsockname } from './ffi.ts';
 import { SequenceNumbers } from './netlink-sequence.ts';
@@ -47,7 +47,10 @@ export function openNetfilter(netns: NetNs | undefined): NetfilterFd {
 
 function openForRequests(): NetfilterFd {
   const { fd, portId } = openHere(0);
-  return orClose(fd, () => ({ fd, portId, sequence: SequenceNumbers.guarding(OPEN, fd) }));
+  return orClose(fd, () => {
+    hearKernelOnly(OPEN, fd);
+    return { fd, portId, sequence: new SequenceNumbers() };
+  });
 }
 
 /** The same for notices; `groups` are bits of multicast groups. */

@@ -11,6 +11,7 @@ import {
 import { errnoName } from './errno.ts';
 import { closeFd, sendOffLoop } from './ffi.ts';
 import { Lane, quickLane } from './lanes.ts';
+import { rtnlCalls } from './loop-calls.ts';
 import { type NetlinkFd, outcomeError, receiveOffLoop } from './netlink-fd.ts';
 
 /** How often a table that changes while it is read is read again. */
@@ -51,7 +52,8 @@ export class NetlinkDumper {
   }
 
   dump(request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
-    return this.#turns.run(() => quickLane.run(() => this.#untilConsistent(request)));
+    const dump = (): Promise<readonly NetlinkMessage[]> => this.#untilConsistent(request);
+    return this.#turns.run(() => rtnlCalls.elsewhere(() => quickLane.run(dump)));
   }
 
   /** Only when no dump is under way. */

@@ -2,8 +2,8 @@ import type { Result } from '../base/result.ts';
 import { SysError } from '../base/sys-error.ts';
 import type { NetlinkProblem } from '../wire/netlink/attributes.ts';
 import { decodeOutcome, type NetlinkMessage } from '../wire/netlink/message.ts';
-import { errnoName, orClose } from './errno.ts';
-import { errno, recvfrom, recvfromOffLoop } from './ffi.ts';
+import { check, errnoName, orClose } from './errno.ts';
+import { connect, errno, recvfrom, recvfromOffLoop } from './ffi.ts';
 import { SequenceNumbers } from './netlink-sequence.ts';
 import {
   intBytes,
@@ -51,7 +51,20 @@ export type NetlinkFd = { readonly fd: number; readonly sequence: SequenceNumber
 /** The same for requests alone. */
 export function openRequests(): NetlinkFd {
   const fd = openNetlink();
-  return orClose(fd, () => ({ fd, sequence: SequenceNumbers.guarding('open netlink socket', fd) }));
+  return orClose(fd, () => {
+    hearKernelOnly('open netlink socket', fd);
+    return { fd, sequence: new SequenceNumbers() };
+  });
+}
+
+/**
+ * Who may administer the network of a container may send messages to any netlink socket in it, and so fill its receive
+ * buffer until the kernel's answers are lost. One that is connected to the kernel is sent nothing by anybody else
+ * (netlink_getsockbyportid). A socket filter would do as well, but the kernel compiles each anew: 14 us.
+ */
+export function hearKernelOnly(op: string, fd: number): void {
+  const kernel = netlinkAddress(0);
+  check(op, connect(fd, kernel, kernel.length));
 }
 
 /** From now on the socket also hears the notices of other namespaces, those that have an id in its own. */
@@ -59,7 +72,10 @@ export function listenToAllNamespaces(op: string, fd: number): void {
   setIntOption(op, fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, 1);
 }
 
-/** struct sockaddr_nl for bind(2): the kernel chooses the port id; `groups` are bits (RTMGRP_*). */
+/**
+ * struct sockaddr_nl of port id 0: in bind(2) the kernel chooses one, in connect(2) it is the kernel's own. `groups` are
+ * bits (RTMGRP_*).
+ */
 export function netlinkAddress(groups: number): Uint8Array {
   const words = new Uint32Array(SOCKADDR_NL_LENGTH / Uint32Array.BYTES_PER_ELEMENT);
   words[GROUPS_WORD] = groups;
@@ -75,14 +91,19 @@ export type Received =
   | { readonly kind: 'overflow' }
   | { readonly kind: 'empty' };
 
-type Buffers = { readonly bytes: Uint8Array; readonly from: Uint32Array; readonly length: Uint8Array };
+type Buffers = {
+  readonly bytes: Uint8Array;
+  readonly from: Uint32Array;
+  readonly fromBytes: Uint8Array;
+  readonly length: Uint8Array;
+};
+
+const FROM_LENGTH = intBytes(SOCKADDR_NL_LENGTH);
 
 function makeBuffers(): Buffers {
-  return {
-    bytes: new Uint8Array(DATAGRAM_MAX),
-    from: new Uint32Array(SOCKADDR_NL_LENGTH / Uint32Array.BYTES_PER_ELEMENT),
-    length: intBytes(SOCKADDR_NL_LENGTH),
-  };
+  const from = new Uint32Array(SOCKADDR_NL_LENGTH / Uint32Array.BYTES_PER_ELEMENT);
+  const fromBytes = new Uint8Array(from.buffer);
+  return { bytes: new Uint8Array(DATAGRAM_MAX), from, fromBytes, length: FROM_LENGTH.slice() };
 }
 
 function take(buffers: Buffers, result: number, code: number): Received {
@@ -102,18 +123,17 @@ const shared = makeBuffers();
 
 /** Reads without waiting, on the loop. The bytes are the caller's own. */
 export function receive(fd: number): Received {
-  const from = new Uint8Array(shared.from.buffer);
-  shared.length.set(intBytes(SOCKADDR_NL_LENGTH));
-  const flags = MSG_DONTWAIT | MSG_TRUNC;
-  const result = recvfrom(fd, shared.bytes, shared.bytes.length, flags, from, shared.length);
+  const { bytes, fromBytes, length } = shared;
+  length.set(FROM_LENGTH);
+  const result = recvfrom(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_TRUNC, fromBytes, length);
   return take(shared, result, errno());
 }
 
 /** The same on the thread pool: reading one part of a dump makes the kernel fill the next, under its locks. */
 export async function receiveOffLoop(fd: number): Promise<Received> {
   const own = makeBuffers();
-  const from = new Uint8Array(own.from.buffer);
-  const answer = await recvfromOffLoop(fd, own.bytes, MSG_DONTWAIT | MSG_TRUNC, from, own.length);
+  const { bytes, fromBytes, length } = own;
+  const answer = await recvfromOffLoop(fd, bytes, MSG_DONTWAIT | MSG_TRUNC, fromBytes, length);
   return take(own, answer.result, answer.errno);
 }
 

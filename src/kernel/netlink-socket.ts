@@ -10,8 +10,10 @@ import {
   type NetlinkRequest,
 } from '../wire/netlink/message.ts';
 import { errnoName } from './errno.ts';
-import { closeFd, sendOffLoop } from './ffi.ts';
-import { quickLane, slowLane, type Lane } from './lanes.ts';
+import { type CallResult, closeFd, errno, send, sendOffLoop } from './ffi.ts';
+import { JoinedCalls } from './joined-calls.ts';
+import { type Lane, quickLane, slowLane } from './lanes.ts';
+import { rtnlCalls } from './loop-calls.ts';
 import { type DumpLimit, NetlinkDumper, NODE_DUMP_LIMIT } from './netlink-dump.ts';
 import { type NetlinkFd, openRequests, outcomeError, receive } from './netlink-fd.ts';
 import type { SequenceNumbers } from './netlink-sequence.ts';
@@ -21,6 +23,16 @@ import type { NetNs } from './netns.ts';
 const DRAIN_MAX = 1024;
 /** Requests in one send: their acknowledgements fit into the receive buffer with room to spare. */
 const BATCH_MAX = 64;
+/** More requests than these are never sent on the loop. */
+const ON_LOOP_MAX = 16;
+/** Requests of several callers that one thread sends together. None hears its answer before all are done: 0.3 ms each. */
+const JOINED_MAX = 8;
+
+/**
+ * What a request waits for: the RTNL lock, which is free most of the time; RCU grace periods under that lock; or nothing
+ * at all, as those about ids of namespaces (rtnl_register with RTNL_FLAG_DOIT_UNLOCKED).
+ */
+export type NetlinkWait = 'lock' | 'rcu' | 'nothing';
 
 type Answer = {
   readonly op: string;
@@ -30,9 +42,10 @@ type Answer = {
 };
 
 /**
- * rtnetlink in one namespace. Every request is sent from the thread pool, because most wait for the kernel's RTNL
- * lock; the kernel answers inside send(2), so that the answers are there when it returns. Any number of requests may
- * be under way at once: their sequence numbers tell the answers apart. Dumps have a descriptor of their own.
+ * rtnetlink in one namespace. Most requests wait for the kernel's RTNL lock: they are sent from the loop where it seems
+ * to be free (`LoopCalls`), else from the thread pool. The kernel answers inside send(2), so that the answers are there
+ * when it returns. Any number of requests may be under way at once: their sequence numbers tell the answers apart. Dumps
+ * have a descriptor of their own.
  */
 export class NetlinkSocket implements AsyncDisposable {
   readonly #fd: number;
@@ -40,6 +53,9 @@ export class NetlinkSocket implements AsyncDisposable {
   readonly #netns: NetNs | undefined;
   readonly #limit: DumpLimit;
   #dumper: NetlinkDumper | undefined;
+  readonly #joined = new JoinedCalls(JOINED_MAX, (requests: readonly NetlinkRequest[]) =>
+    this.#onThread(requests, quickLane),
+  );
   readonly #answers = new Map<number, Answer>();
   #underWay = 0;
   #idle: PromiseWithResolvers<void> | undefined;
@@ -60,24 +76,24 @@ export class NetlinkSocket implements AsyncDisposable {
     return new NetlinkSocket(inside(netns), netns, limit);
   }
 
-  /** One change. Rejects with SysError, whose detail is the kernel's own sentence. `slow`: waits for RCU. */
-  async request(request: NetlinkRequest, lane: 'quick' | 'slow' = 'quick'): Promise<void> {
-    const [answer] = await this.#exchange([request], lane === 'slow' ? slowLane : quickLane);
+  /** One change. Rejects with SysError, whose detail is the kernel's own sentence. */
+  async request(request: NetlinkRequest, wait: NetlinkWait = 'lock'): Promise<void> {
+    const [answer] = await this.#exchange([request], wait);
     if (answer?.error !== undefined) throw answer.error;
   }
 
   /** A question that has one answer, or some; the acknowledgement is not among them. */
-  async get(request: NetlinkRequest): Promise<readonly NetlinkMessage[]> {
-    const [answer] = await this.#exchange([request], quickLane);
+  async get(request: NetlinkRequest, wait: NetlinkWait = 'lock'): Promise<readonly NetlinkMessage[]> {
+    const [answer] = await this.#exchange([request], wait);
     if (answer?.error !== undefined) throw answer.error;
     return answer?.messages ?? [];
   }
 
-  /** Several changes with one hop to the thread pool, made in order, all of them even if one fails: one outcome each. */
+  /** Several changes by one system call, made in order, all of them even if one fails: one outcome each. */
   async batch(requests: readonly NetlinkRequest[]): Promise<readonly (SysError | undefined)[]> {
     const outcomes: (SysError | undefined)[] = [];
     for (let at = 0; at < requests.length; at += BATCH_MAX) {
-      const answers = await this.#exchange(requests.slice(at, at + BATCH_MAX), quickLane);
+      const answers = await this.#exchange(requests.slice(at, at + BATCH_MAX), 'lock');
       outcomes.push(...answers.map((answer) => answer.error));
     }
     return outcomes;
@@ -136,12 +152,31 @@ export class NetlinkSocket implements AsyncDisposable {
     return inside(this.#netns);
   }
 
-  #exchange(requests: readonly NetlinkRequest[], lane: Lane): Promise<readonly Answer[]> {
+  #exchange(requests: readonly NetlinkRequest[], wait: NetlinkWait): Promise<readonly Answer[]> {
     const op = requests[0]?.op ?? 'netlink';
-    return this.#whileOpen(op, () => lane.run(() => this.#sendAndCollect(requests)));
+    return this.#whileOpen(op, () => {
+      if (wait === 'nothing') return this.#sendAndCollect(requests, (bytes) => this.#sendNow(bytes));
+      if (wait === 'lock' && requests.length <= ON_LOOP_MAX && rtnlCalls.mayCall) {
+        return this.#sendAndCollect(requests, (bytes) => rtnlCalls.here(() => this.#sendNow(bytes)));
+      }
+      return wait === 'rcu' ? this.#onThread(requests, slowLane) : this.#joined.add(requests);
+    });
   }
 
-  async #sendAndCollect(requests: readonly NetlinkRequest[]): Promise<readonly Answer[]> {
+  #onThread(requests: readonly NetlinkRequest[], lane: Lane): Promise<readonly Answer[]> {
+    const sendOff = (bytes: Uint8Array): Promise<CallResult> => sendOffLoop(this.#fd, bytes, 0);
+    return rtnlCalls.elsewhere(() => lane.run(() => this.#sendAndCollect(requests, sendOff)));
+  }
+
+  #sendNow(bytes: Uint8Array): CallResult {
+    const result = send(this.#fd, bytes, bytes.length, 0);
+    return { result, errno: result < 0 ? errno() : 0 };
+  }
+
+  async #sendAndCollect(
+    requests: readonly NetlinkRequest[],
+    sendBytes: (bytes: Uint8Array) => CallResult | Promise<CallResult>,
+  ): Promise<readonly Answer[]> {
     const sent = requests.map((request) => {
       const seq = this.#sequence.next();
       const answer: Answer = { op: request.op, messages: [], error: undefined, done: false };
@@ -149,7 +184,7 @@ export class NetlinkSocket implements AsyncDisposable {
       return { request, seq, answer };
     });
     const bytes = concat(sent.map(({ request, seq }) => encodeRequest(request, seq, NLM_F_ACK)));
-    const { result, errno } = await sendOffLoop(this.#fd, bytes, 0);
+    const { result, errno: code } = await sendBytes(bytes);
     if (result >= 0) this.#drain();
     for (const { seq, answer } of sent) {
       this.#answers.delete(seq);
@@ -157,14 +192,14 @@ export class NetlinkSocket implements AsyncDisposable {
       // An answer that is not there now never comes: the receive buffer was full.
       answer.error =
         result < 0
-          ? new SysError(answer.op, errnoName(errno))
+          ? new SysError(answer.op, errnoName(code))
           : new SysError(answer.op, 'ENOBUFS', 'the answer was lost');
     }
     return sent.map(({ answer }) => answer);
   }
 
   #drain(): void {
-    for (let count = 0; count < DRAIN_MAX; count++) {
+    for (let count = 0; count < DRAIN_MAX && this.#isWaitedFor(); count++) {
       const received = receive(this.#fd);
       if (received.kind === 'empty') return;
       if (received.kind !== 'datagram') continue;
@@ -173,6 +208,10 @@ export class NetlinkSocket implements AsyncDisposable {
       if (!messages.ok) continue;
       for (const message of messages.value) this.#file(message);
     }
+  }
+
+  #isWaitedFor(): boolean {
+    return this.#answers.values().some(({ done }) => !done);
   }
 
   #file(message: NetlinkMessage): void {

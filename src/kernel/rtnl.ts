@@ -42,13 +42,13 @@ export class Rtnl implements AsyncDisposable {
   /** The id that this socket's namespace has for another (ip-netns, "nsid"); undefined or -1 when it has none. */
   async namespaceId(other: NetNs): Promise<number | undefined> {
     const request = getNsidRequest(other.fd);
-    return decodeAll(request.op, await this.#socket.get(request), RTM_NEWNSID, decodeNsid)[0];
+    return decodeAll(request.op, await this.#socket.get(request, 'nothing'), RTM_NEWNSID, decodeNsid)[0];
   }
 
   /** Sees to it that this socket's namespace has an id for another one. Rejects with SysError. */
   async nameNamespace(other: NetNs): Promise<void> {
     try {
-      await this.#socket.request(newNsidRequest(other.fd));
+      await this.#socket.request(newNsidRequest(other.fd), 'nothing');
     } catch (error) {
       if (!isSysError(error, 'EEXIST')) throw error;
     }

@@ -5,7 +5,7 @@ import { type LanChange, Lans } from './lans.ts';
 import { Pacer } from './pacer.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import { PodLinks } from './pod-links.ts';
-import type { LeaseWorld, LinkMaker, PodLinkChange } from './ports.ts';
+import type { LeaseWorld, LinkMaker, PodLinkChange, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
 import { Relinks } from './relink.ts';
 import { Rounds } from './rounds.ts';
@@ -145,9 +145,13 @@ export class Keeper {
     else this.#podLinks.changed(change);
   }
 
-  /** From now on changes of this pod's links are told. Never rejects. */
-  async follow(client: LeaseClient): Promise<void> {
+  /** From now on changes of this pod's links are told, in its namespace if that is open. Never rejects. */
+  async follow(client: LeaseClient, open?: PodNamespace): Promise<void> {
     try {
+      if (open !== undefined) {
+        await open.follow();
+        return;
+      }
       const pod = openPodOf(this.#world, client.identity);
       try {
         await pod.follow();

@@ -100,6 +100,11 @@ export class LeaseManager {
     return this.#debts.list();
   }
 
+  /** Whether an interface of the network namespace with this inode has a lease, or is getting one. */
+  isIn(inode: string): boolean {
+    return this.#clients.values().some(({ identity }) => identity.netns.inode === inode);
+  }
+
   get(key: LeaseKey): ManagedLease | undefined {
     const client = this.#clients.get(keyText(key));
     return client === undefined ? undefined : { record: client.record(), lease: client.lease };
@@ -157,7 +162,7 @@ export class LeaseManager {
       const acquired = await client.acquire(left, signal, hintFor(this.#world, client.identity));
       failure = acquired.ok ? await this.#store(client, signal) : acquired.error;
       if (failure === undefined && acquired.ok) {
-        void this.#keeper.follow(client);
+        void this.#keeper.follow(client, request.pod);
         return acquired;
       }
     } catch (error) {

@@ -63,6 +63,8 @@ export interface InterfaceConfiguration {
   readonly removeAddresses?: readonly Cidr[] | undefined;
   /** The interface's own MAC: its addresses are announced by gratuitous ARP, now and when it comes up again. */
   readonly announce?: Mac | undefined;
+  /** Addresses are announced whenever the interface comes up from now on (arp_notify), and not now. `announce` does both. */
+  readonly arpNotify?: boolean | undefined;
 }
 
 /**

@@ -246,26 +246,3 @@ export function probeProgram(): readonly BpfInstruction[] {
     ifEqual(BRIDGE_GROUP_END, 'accept', 'refuse'),
   ]);
 }
-
-/** For a socket that is there and hears nothing. */
-export function nothingProgram(): readonly BpfInstruction[] {
-  return [{ code: BPF.RET | BPF.K, jt: 0, jf: 0, k: NOTHING }];
-}
-
-/** nlmsg_seq in struct nlmsghdr (linux/netlink.h); its upper half as the machine orders bytes. */
-const NLMSG_SEQ_AT = 8;
-const HALF = 2;
-
-/**
- * Netlink datagrams whose first message has this upper half of a sequence number. A load takes the bytes in network order,
- * and the header is in the machine's.
- */
-export function netlinkAnswersProgram(upperHalf: number): readonly BpfInstruction[] {
-  const sequence = new DataView(Uint32Array.of(upperHalf << 16).buffer);
-  const isLittleEndian = sequence.getUint16(0) === 0 && sequence.getUint16(HALF) !== 0;
-  const at = isLittleEndian ? HALF : 0;
-  return assemble([
-    load(BPF.H | BPF.ABS, NLMSG_SEQ_AT + at),
-    ifEqual(sequence.getUint16(at), 'accept', 'refuse'),
-  ]);
-}

@@ -57,7 +57,7 @@ class Room {
   /** As the kernel does in mode passthru. */
   imposedMac: typeof OWN | undefined;
   readonly asked: MacvlanSpec[] = [];
-  readonly sysctls: string[] = [];
+  readonly configured: object[] = [];
   deleted: number[] = [];
   open = 0;
   readonly operations = new KeyedOperations();
@@ -67,7 +67,6 @@ class Room {
       operations: this.operations,
       host: { sight: (index) => (index === UPLINK.index ? {} : undefined) },
       openPod: () => this.#pod(),
-      log: { warn: () => undefined },
     });
   }
 
@@ -89,8 +88,10 @@ class Room {
         this.deleted.push(index);
         return Promise.resolve();
       },
-      setSysctls: (settings) =>
-        void this.sysctls.push(...settings.map(({ ifname, key }) => `${ifname} ${key}`)),
+      configure: (index, wanted) => {
+        this.configured.push({ index, ...wanted });
+        return Promise.resolve();
+      },
       close: () => {
         this.open -= 1;
       },
@@ -104,7 +105,6 @@ class Room {
       sight: unused,
       follow: unused,
       setUp: unused,
-      configure: unused,
       ensureAddress: unused,
       removeAddress: unused,
       openFrames: unused,
@@ -121,7 +121,7 @@ function existing(change: Partial<PodLink> = {}): PodLink {
   return { ...link, kind: 'macvlan', ...change };
 }
 
-test('made as it was, with the same sysctls', async () => {
+test('made as it was, and it answers ARP for itself alone', async () => {
   const room = new Room();
   const of = identity({ mode: 'private', mtu: 1400, bcQueueLen: 5 });
   assert.deepEqual(await room.maker.makeAgain(of, UPLINK), { kind: 'made', index: 5 });
@@ -136,7 +136,8 @@ test('made as it was, with the same sysctls', async () => {
       bcQueueLen: 5,
     },
   ]);
-  assert.deepEqual([room.sysctls, room.open], [['eth0 ndisc_notify', 'eth0 arp_ignore'], 0]);
+  assert.deepEqual(room.configured, [{ index: 5, addresses: [], routes: [], arpIgnore: true }]);
+  assert.equal(room.open, 0);
 });
 
 test('an uplink that carries less than the one before', async () => {

@@ -204,8 +204,11 @@ describe('configure', () => {
     writeSysctl(netns, ['ipv6', 'conf', 'all', 'disable_ipv6'], '1');
     await pod.configure(first, { addresses: [cidr('10.9.0.2/24')], routes: [] });
     assert.deepEqual([disabled('lo'), disabled('v0')], ['1', '1']);
+    const announced = (ifname: string): string => readSysctl(netns, ['ipv6', 'conf', ifname, 'ndisc_notify']);
+    assert.equal(announced('v0'), '0');
     await pod.configure(first, { addresses: [cidr('fd00::2/64')], routes: [] });
     assert.deepEqual([disabled('lo'), disabled('v0'), disabled('w0')], ['0', '0', '1']);
+    assert.deepEqual([announced('v0'), announced('w0')], ['1', '0']);
     assert.ok((await pod.addresses(first)).map(formatCidr).includes('fd00::2/64'));
     pod.close();
   });

@@ -7,7 +7,7 @@ import { fakePlugins } from '../support/fake-plugins.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { CNI_BIN } from '../support/leasehold.ts';
 import { CniRuntime } from '../../src/lab/cni-runtime.ts';
-import { addressesOf, linkOf, linksOf, routesOf } from './support/kernel-view.ts';
+import { addressesOf, linkOf, linksOf, routesOf, sysctlOf } from './support/kernel-view.ts';
 import { addressIn, macIn, macvlan, networkOf, ROUTER, useSite } from './support/site.ts';
 
 describe('addresses by others, and none', { skip: NEEDS_ROOT }, () => {
@@ -63,6 +63,7 @@ describe('addresses by others, and none', { skip: NEEDS_ROOT }, () => {
       'fd00:2::31/64',
     ]);
     assert.match(await added.pod.namespace.ip('-6', 'route'), /fd00:9::\/64 via fd00:2::1 dev eth0/);
+    assert.equal(await sysctlOf(added.pod.namespace, 'ipv6/conf/eth0/ndisc_notify'), '1');
     await site().daemon.runtime.check(added.network, added.attachment);
     await site().del(added);
   });

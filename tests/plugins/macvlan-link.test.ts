@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { signalProcess } from '../../src/lab/long-process.ts';
+import { waitFor } from '../../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { addressesOf, linkOf, linksOf, sysctlOf } from './support/kernel-view.ts';
 import { macIn, macvlan, networkOf, useSite } from './support/site.ts';
@@ -30,15 +32,40 @@ describe('the keys of macvlan', { skip: NEEDS_ROOT }, () => {
     await site().del(added);
   });
 
-  test('the link is there under its final name, up, with ARP and ND announcements on', async () => {
+  test('the link is there under its final name, up, announces itself and answers ARP for itself alone', async () => {
     const added = await site().add(networkOf([macvlan({ ipam: {} })]), { ifName: 'lan-0123456789a' });
     const links = await linksOf(added.pod.namespace);
     assert.deepEqual([...links.keys()], ['lan-0123456789a']);
     assert.ok(links.get('lan-0123456789a')?.flags.includes('LOWER_UP'));
     const { namespace } = added.pod;
     assert.equal(await sysctlOf(namespace, 'ipv4/conf/lan-0123456789a/arp_notify'), '1');
-    assert.equal(await sysctlOf(namespace, 'ipv6/conf/lan-0123456789a/ndisc_notify'), '1');
+    assert.equal(await sysctlOf(namespace, 'ipv4/conf/lan-0123456789a/arp_ignore'), '1');
+    // It has no IPv6 address that could be announced.
+    assert.equal(await sysctlOf(namespace, 'ipv6/conf/lan-0123456789a/ndisc_notify'), '0');
     await site().del(added);
+  });
+
+  test('beside an interface that has a lease it answers for itself before it has one too', async () => {
+    const first = await site().add(networkOf([macvlan({ ipam: { type: 'dhcp' } })]));
+    const { namespace } = first.pod;
+    const attachment = { ...first.pod.attachment, ifName: 'net1' };
+    const network = networkOf([macvlan({ ipam: { type: 'dhcp' } })], { name: 'second' });
+    const { process: server } = site().lan.server;
+    signalProcess(server, 'SIGSTOP');
+    const adding = site().attach(network, { ...first.pod, attachment });
+    try {
+      await waitFor('the new link to keep silent for the other', async () =>
+        (await linksOf(namespace)).has('net1')
+          ? (await sysctlOf(namespace, 'ipv4/conf/net1/arp_ignore')) === '1'
+          : false,
+      );
+      assert.deepEqual(await addressesOf(namespace, 'net1'), []);
+    } finally {
+      signalProcess(server, 'SIGCONT');
+    }
+    const second = await adding;
+    await site().del(second);
+    await site().del(first);
   });
 
   test('mtu: below the master, equal to it, 0 for its own', async () => {

@@ -5,14 +5,14 @@ import type { PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { operationKey } from './ipam.ts';
-import { setLinkSysctls } from './link-sysctls.ts';
+import { answerForItself } from './macvlan-link.ts';
 
-type Parts = Pick<PluginServices, 'operations' | 'openPod' | 'log'> & {
+type Parts = Pick<PluginServices, 'operations' | 'openPod'> & {
   readonly host: { sight(index: number): unknown };
 };
 
 /** Makes links of `macvlan` again, as an ADD would, whose uplink was removed and has come back. */
-export function linkMaker({ operations, openPod, log, host }: Parts): LinkMaker {
+export function linkMaker({ operations, openPod, host }: Parts): LinkMaker {
   return {
     alone: async (key, work) => {
       try {
@@ -30,7 +30,7 @@ export function linkMaker({ operations, openPod, log, host }: Parts): LinkMaker 
         if (pod.inode !== netns.inode) {
           throw new SysError(`open ${netns.path}`, 'ENOENT', 'the pod is gone, another namespace is there');
         }
-        return await makeIn(pod, identity, uplink, log);
+        return await makeIn(pod, identity, uplink);
       } finally {
         pod.close();
       }
@@ -42,7 +42,6 @@ async function makeIn(
   pod: Pod,
   identity: LeaseIdentity,
   uplink: { readonly index: number; readonly mtu: number },
-  log: PluginServices['log'],
 ): Promise<Remade> {
   const { key, link } = identity;
   const { ifname } = key;
@@ -65,11 +64,11 @@ async function makeIn(
     mtu: mtu === undefined ? undefined : Math.min(mtu, uplink.mtu),
     bcQueueLen,
   });
-  return await checked(pod, identity, log);
+  return await checked(pod, identity);
 }
 
 /** A link of mode passthru has the MAC address of its uplink, whatever is asked for: another one is another client. */
-async function checked(pod: Pod, { key, link }: LeaseIdentity, log: PluginServices['log']): Promise<Remade> {
+async function checked(pod: Pod, { key, link }: LeaseIdentity): Promise<Remade> {
   const { ifname } = key;
   const made: Pick<PodLink, 'index' | 'mac'> | undefined = pod.peek(ifname);
   if (made === undefined) throw new SysError(`look at ${ifname}`, 'ENODEV', 'it was made and is gone again');
@@ -77,6 +76,6 @@ async function checked(pod: Pod, { key, link }: LeaseIdentity, log: PluginServic
     await pod.deleteLink(made.index);
     return { kind: 'taken', why: `${ifname} would have the MAC address ${made.mac ?? 'of nobody'}` };
   }
-  setLinkSysctls(pod, ifname, log);
+  await answerForItself(pod, made);
   return { kind: 'made', index: made.index };
 }

@@ -8,7 +8,6 @@ import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { kernelError } from './failures.ts';
 import type { Ipam } from './ipam.ts';
-import { setLinkSysctls } from './link-sysctls.ts';
 import { macInUse } from './mac-in-use.ts';
 import type { MacvlanConf } from './macvlan-conf.ts';
 
@@ -91,14 +90,20 @@ export async function makeLink(
   }
 }
 
-/** The new link as it is, told to announce itself. */
-export function announcing(services: PluginServices, call: AddCall, pod: Pod, uplink: UplinkState): PodLink {
-  const { ifname } = call.env;
-  setLinkSysctls(pod, ifname, services.log);
+/** The new link as it is. Throws CniError 107 when it is gone again. */
+export function madeLink(pod: Pod, ifname: string, uplink: UplinkState): PodLink {
   const link = pod.peek(ifname);
   if (link === undefined) throw new CniError('link-failed', `${ifname} was made and is gone again`);
   // The kernel needs a moment to see that the carrier of a new link is that of its master.
   return { ...link, kind: 'macvlan', lowerUp: uplink.lowerUp };
+}
+
+/**
+ * Of two interfaces on one LAN each would answer ARP for the other's address, and the probes of the other would find a
+ * conflict. That a link answers for itself alone comes with its addresses; beside one that has a lease, at once.
+ */
+export async function answerForItself(pod: Pod, { index }: { readonly index: number }): Promise<void> {
+  await pod.configure(index, { addresses: [], routes: [], arpIgnore: true });
 }
 
 function linkError(error: unknown, call: AddCall, uplink: UplinkState): CniError {

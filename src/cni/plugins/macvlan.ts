@@ -15,7 +15,7 @@ import { assertUplink } from './uplink-status.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
 import { checkAttachment } from './macvlan-check.ts';
 import { type MacvlanConf, readMacvlanConf } from './macvlan-conf.ts';
-import { announcing, makeLink, uplinkFor } from './macvlan-link.ts';
+import { answerForItself, madeLink, makeLink, uplinkFor } from './macvlan-link.ts';
 import { podMacSource } from './pod-mac-source.ts';
 import { openPod } from './pod.ts';
 
@@ -106,12 +106,21 @@ async function add(
   await makeLink(services, call, parts, uplink, signal);
   let made: PodLink | undefined;
   try {
-    made = announcing(services, call, pod, uplink);
+    made = madeLink(pod, call.env.ifname, uplink);
+    if (services.leases.isIn(pod.inode)) await besideAnother(pod, made);
     parts.linkMade?.(pod, made);
     return await attach(made);
   } catch (error) {
     await undo(services, call, parts, made);
     throw error;
+  }
+}
+
+async function besideAnother(pod: Pod, link: PodLink): Promise<void> {
+  try {
+    await answerForItself(pod, link);
+  } catch (error) {
+    throw kernelError('link-failed', `${link.name} cannot be kept from answering for others`, error);
   }
 }
 
@@ -143,6 +152,7 @@ async function configure(
       validFor,
       mtu,
       announce: link.mac,
+      arpIgnore: true,
     });
   } catch (error) {
     const kind = isSysError(error) && error.op.startsWith('RTM_NEWROUTE') ? 'route-failed' : 'address-failed';

@@ -1,22 +1,34 @@
-import { concat } from '../../base/bytes.ts';
 import { nestedAttr, u32Attr } from './attributes.ts';
-import { setLinkRequest } from './link-requests.ts';
-import type { NetlinkRequest } from './message.ts';
 import { AF_INET } from './rtnetlink.ts';
 
 // linux/if_link.h
 const IFLA_AF_SPEC = 26;
 const IFLA_INET_CONF = 1;
-// linux/ip.h
-const IPV4_DEVCONF_PROMOTE_SECONDARIES = 20;
+/** linux/ip.h, IPV4_DEVCONF_*. */
+const IPV4_DEVCONF = { arpIgnore: 19, promoteSecondaries: 20, arpNotify: 22 } as const;
 
 /**
- * Sets net.ipv4.conf.NAME.promote_secondaries, whatever /proc/sys allows: when the first address of a network is
- * deleted, the second takes its place. Without it the kernel deletes them all (net/ipv4/devinet.c, __inet_del_ifa).
+ * Sysctls net.ipv4.conf.NAME of one interface. Netlink sets them whatever /proc/sys allows, and without opening a file
+ * there, whose name the kernel compares with those of all namespaces. What is left out stays as it is.
  */
-export function promoteSecondariesRequest(index: number): NetlinkRequest {
-  const { op, type, flags, payload } = setLinkRequest({ index });
-  const conf = nestedAttr(IFLA_INET_CONF, [u32Attr(IPV4_DEVCONF_PROMOTE_SECONDARIES, 1)]);
-  const inet = nestedAttr(IFLA_AF_SPEC, [nestedAttr(AF_INET, [conf])]);
-  return { op: `${op} promote_secondaries`, type, flags, payload: concat([payload, inet]) };
+export type InetConf = {
+  /** arp_ignore=1: ARP for another interface's address is not answered. */
+  readonly arpIgnore?: boolean | undefined;
+  /** arp_notify: the addresses are announced when the interface comes up and when its MAC is set. */
+  readonly arpNotify?: boolean | undefined;
+  /**
+   * promote_secondaries: when the first address of a network is deleted, the second takes its place. Without it the
+   * kernel deletes them all (net/ipv4/devinet.c, __inet_del_ifa).
+   */
+  readonly promoteSecondaries?: boolean | undefined;
+};
+
+/** IFLA_AF_SPEC { AF_INET { IFLA_INET_CONF { the values by their numbers } } }: net/ipv4/devinet.c, inet_set_link_af. */
+export function inetConfAttr(conf: InetConf): Uint8Array {
+  const keys = Object.keys(IPV4_DEVCONF) as (keyof typeof IPV4_DEVCONF)[];
+  const values = keys.flatMap((key) => {
+    const on = conf[key];
+    return on === undefined ? [] : [u32Attr(IPV4_DEVCONF[key], on ? 1 : 0)];
+  });
+  return nestedAttr(IFLA_AF_SPEC, [nestedAttr(AF_INET, [nestedAttr(IFLA_INET_CONF, values)])]);
 }

@@ -2,7 +2,8 @@ import { concat, utf8 } from '../../base/bytes.ts';
 import { MAX_IFNAME_BYTES } from '../../base/ifname.ts';
 import { unreachable } from '../../base/invariant.ts';
 import { macToBytes, type Mac } from '../../base/mac.ts';
-import { attr, nestedAttr, optional, textAttr, u32Attr } from './attributes.ts';
+import { attr, nestedAttr, optional, textAttr, u32Attr, u32Bytes } from './attributes.ts';
+import { type InetConf, inetConfAttr } from './inet-conf.ts';
 import {
   IFF_UP,
   IFINFOMSG_LENGTH,
@@ -28,13 +29,6 @@ import {
   type MacvlanMode,
 } from './link.ts';
 import { NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, type NetlinkRequest } from './message.ts';
-import { AF_INET } from './rtnetlink.ts';
-
-// linux/if_link.h
-const IFLA_AF_SPEC = 26;
-const IFLA_INET_CONF = 1;
-// linux/ip.h
-const IPV4_DEVCONF_ARP_NOTIFY = 22;
 
 /** linux/rtnetlink.h: leaves the counters out, which are most of a link message. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
@@ -72,18 +66,20 @@ export type LinkChange = {
   readonly netnsFd?: number | undefined;
   /** The bridge to become a port of; 0 leaves it. */
   readonly controllerIndex?: number | undefined;
-  /** The sysctl net.ipv4.conf.NAME.arp_notify, which netlink sets without a look-up among all namespaces' names. */
-  readonly arpNotify?: boolean | undefined;
+  readonly inetConf?: InetConf | undefined;
   /** A remark for people, of at most 255 bytes (IFALIASZ); empty takes it away. A link cannot be born with one. */
   readonly alias?: string | undefined;
 };
+
+/** In struct ifinfomsg: index, flags and the change mask follow each other. */
+const IFI_INDEX_AT = 4;
 
 /** struct ifinfomsg. The change mask holds just IFF_UP: no other flag is ever set from here. */
 function ifinfomsg(index: number, up: boolean | undefined): Uint8Array {
   const flags = up === true ? IFF_UP : 0;
   const change = up === undefined ? 0 : IFF_UP;
   const bytes = new Uint8Array(IFINFOMSG_LENGTH);
-  bytes.set(new Uint8Array(Uint32Array.of(index, flags, change).buffer), 4);
+  bytes.set(concat([u32Bytes(index), u32Bytes(flags), u32Bytes(change)]), IFI_INDEX_AT);
   return bytes;
 }
 
@@ -140,16 +136,10 @@ export function setLinkRequest(change: LinkChange): NetlinkRequest {
       ifinfomsg(change.index, change.up),
       ...basicAttributes(change),
       ...optional(change.controllerIndex, (index) => u32Attr(IFLA_MASTER, index)),
-      ...optional(change.arpNotify, arpNotifyAttr),
+      ...optional(change.inetConf, (conf) => inetConfAttr(conf)),
       ...optional(change.alias, (alias) => attr(IFLA_IFALIAS, utf8(alias))),
     ]),
   };
-}
-
-/** IFLA_AF_SPEC { AF_INET { IFLA_INET_CONF { the value by its number } } }: net/ipv4/devinet.c, inet_set_link_af. */
-function arpNotifyAttr(on: boolean): Uint8Array {
-  const conf = nestedAttr(IFLA_INET_CONF, [u32Attr(IPV4_DEVCONF_ARP_NOTIFY, on ? 1 : 0)]);
-  return nestedAttr(IFLA_AF_SPEC, [nestedAttr(AF_INET, [conf])]);
 }
 
 export function deleteLinkRequest(index: number): NetlinkRequest {
