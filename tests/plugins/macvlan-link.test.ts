@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { mac as macOf } from '../../src/base/mac.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { addressesOf, linkOf, linksOf, sysctlOf } from './support/kernel-view.ts';
-import { macIn, macvlan, networkOf, useSite } from './support/site.ts';
+import { addressIn, macIn, macvlan, networkOf, useSite } from './support/site.ts';
 
 describe('the keys of macvlan', { skip: NEEDS_ROOT }, () => {
   const site = useSite();
@@ -79,6 +80,23 @@ describe('the keys of macvlan', { skip: NEEDS_ROOT }, () => {
     const data = (await linkOf(added.pod.namespace)).linkinfo?.info_data;
     assert.equal(data?.['bcqueuelen'], 5000, JSON.stringify(data));
     await site().del(added);
+  });
+
+  test('the same container with the same MAC address, fifty times in a row', async () => {
+    const network = networkOf([macvlan({ mac: '02:5e:00:53:01:10' })]);
+    const pod = await site().pod();
+    const addresses = new Set<string>();
+    for (let turn = 0; turn < 50; turn++) {
+      const added = await site().attach(network, pod);
+      assert.equal((await linkOf(pod.namespace)).address, '02:5e:00:53:01:10');
+      addresses.add(addressIn(added.result));
+      await site().del(added);
+      assert.equal((await linksOf(pod.namespace)).size, 0);
+    }
+    // The server knows the client again each time.
+    assert.equal(addresses.size, 1);
+    await site().waitForNoLease(macOf('02:5e:00:53:01:10'));
+    assert.deepEqual(await site().records(), []);
   });
 
   test('linkInContainer: the master is an interface of the pod', async () => {
