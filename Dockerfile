@@ -13,7 +13,7 @@ FROM scratch
 ARG TARGETARCH
 COPY --from=build /image/$TARGETARCH/ /
 ENV PATH=/usr/bin
-ENV UV_THREADPOOL_SIZE=9
+ENV UV_THREADPOOL_SIZE=25
 ENV NODE_OPTIONS="--v8-pool-size=1 --max-semi-space-size=2 --disable-sigusr1"
 ENTRYPOINT ["/usr/bin/leasehold"]
 CMD ["daemon"]

@@ -19,7 +19,7 @@ const layout = new OciLayout(join(value('work'), 'layout'), Number(value('epoch'
 const CONFIG: RunConfig = {
   Env: [
     'PATH=/usr/bin',
-    'UV_THREADPOOL_SIZE=9',
+    'UV_THREADPOOL_SIZE=25',
     'NODE_OPTIONS=--v8-pool-size=1 --max-semi-space-size=2 --disable-sigusr1',
   ],
   Entrypoint: ['/usr/bin/leasehold'],

@@ -40,7 +40,8 @@ const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? THREADS_DEFAULT) || 
 export const quickLane = new Lane(QUICK_AT_ONCE);
 
 /**
- * Calls that wait for RCU grace periods, 16 ms and more each (RTM_DELLINK, close of a packet socket). In a lane of
- * their own, so that a hundred containers that go do not hold up one that comes or a lease that is stored.
+ * Calls that wait for RCU grace periods, 16 ms and more each (RTM_DELLINK, close of a packet socket): there are as
+ * many of them a second as threads for them. In a lane of their own, so that a hundred containers that go do not hold up
+ * one that comes or a lease that is stored.
  */
 export const slowLane = new Lane(threads - THREADS_KEPT_FREE);

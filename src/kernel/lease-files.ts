@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
-import { chmod, mkdir, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSysError, SysError } from '../base/sys-error.ts';
 import { AsideFolder } from './aside-folder.ts';
@@ -42,8 +42,6 @@ export class LeaseFiles {
   readonly #asideTurns = new Lane(1);
   readonly #spareFolder: string;
   readonly #spares: string[] = [];
-  /** Files on their way to be a spare: removals side by side keep the bound too. */
-  #sparesToCome = 0;
   #counter = 0;
 
   private constructor(stateDir: string, folder: string, spares: string) {
@@ -112,7 +110,7 @@ export class LeaseFiles {
 
   /** What was the record until now is what the next one is written into. */
   #keepOld(path: string): void {
-    if (this.#spares.length + this.#sparesToCome < MOST_SPARES) this.#spares.push(path);
+    if (this.#spares.length < MOST_SPARES) this.#spares.push(path);
     else unlinkSync(path);
   }
 
@@ -137,30 +135,27 @@ export class LeaseFiles {
 
   /**
    * The file is kept for the next record, up to a bound: ext4 looks long for a fresh inode where many were
-   * freed a moment ago, as when a node's pods are replaced.
+   * freed a moment ago, as when a node's pods are replaced. Without leaving the loop, as in `put`.
    */
   async remove(name: string): Promise<void> {
     const path = join(this.#folder, name);
     await attempt(`remove ${name}`, async () => {
-      if (!(await this.#keepAsSpare(path))) await removeIfThere(path);
+      if (!this.#keepAsSpare(path)) await removeIfThere(path);
     });
   }
 
-  async #keepAsSpare(path: string): Promise<boolean> {
-    if (this.#spares.length + this.#sparesToCome >= MOST_SPARES) return false;
-    this.#sparesToCome += 1;
+  #keepAsSpare(path: string): boolean {
+    if (this.#spares.length >= MOST_SPARES) return false;
     this.#counter += 1;
     const spare = join(this.#spareFolder, String(this.#counter));
     try {
-      await rename(path, spare);
+      renameSync(path, spare);
       this.#spares.push(spare);
       return true;
     } catch (error) {
       // Another file system, or a folder that somebody removed: it is only a convenience.
       if (error instanceof Error && 'code' in error) return false;
       throw error;
-    } finally {
-      this.#sparesToCome -= 1;
     }
   }
 

@@ -11,6 +11,7 @@ import { holdClientPort } from './client-port.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
+import { watchRemoval } from './link-removal.ts';
 import { type LinkSight, readSight } from './link-sight.ts';
 import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import { NetNs } from './netns.ts';
@@ -112,8 +113,21 @@ export class PodNetwork {
     });
   }
 
-  /** No error when it is gone already. Whose answer was lost is looked for, and deleted again if need be. */
+  /**
+   * Resolves when the link has left the namespace, and its name and MAC address are free: a thread may wait for the
+   * kernel's answer for some time yet. No error when it is gone already.
+   */
   async deleteLink(index: number): Promise<void> {
+    const removal = watchRemoval(index, this.#netns);
+    try {
+      await Promise.race([removal.gone, this.#deleteLink(index)]);
+    } finally {
+      removal.close();
+    }
+  }
+
+  /** Whose answer was lost is looked for, and deleted again if need be. */
+  async #deleteLink(index: number): Promise<void> {
     for (let left = DELETE_TRIES; left > 0; left--) {
       try {
         await this.#rtnl.links.delete(index);

@@ -4,7 +4,7 @@ import { signalProcess } from '../../src/lab/long-process.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { addressesOf, linkOf, linksOf, sysctlOf } from './support/kernel-view.ts';
-import { macIn, macvlan, networkOf, useSite } from './support/site.ts';
+import { addressIn, type Attached, macIn, macvlan, networkOf, useSite } from './support/site.ts';
 
 describe('the keys of macvlan', { skip: NEEDS_ROOT }, () => {
   const site = useSite();
@@ -106,6 +106,24 @@ describe('the keys of macvlan', { skip: NEEDS_ROOT }, () => {
     const data = (await linkOf(added.pod.namespace)).linkinfo?.info_data;
     assert.equal(data?.['bcqueuelen'], 5000, JSON.stringify(data));
     await site().del(added);
+  });
+
+  test('the same container with the same MAC address, fifty times in a row', async () => {
+    const network = networkOf([macvlan({ mac: '02:5e:00:53:01:10' })]);
+    const pod = await site().pod();
+    const all: Attached[] = [];
+    for (let turn = 0; turn < 50; turn++) {
+      const added = await site().attach(network, pod);
+      assert.equal(macIn(added.result), '02:5e:00:53:01:10');
+      assert.equal((await linkOf(pod.namespace)).address, '02:5e:00:53:01:10');
+      all.push(added);
+      await site().del(added);
+      assert.equal((await linksOf(pod.namespace)).size, 0);
+    }
+    // The server knows the client again each time.
+    assert.equal(new Set(all.map(({ result }) => addressIn(result))).size, 1);
+    for (const { result } of all.slice(-1)) await site().waitForNoLease(macIn(result));
+    assert.deepEqual(await site().records(), []);
   });
 
   test('linkInContainer: the master is an interface of the pod', async () => {

@@ -239,7 +239,8 @@ export async function detachMacvlan(services: PluginServices, call: DelCall): Pr
     if (known !== undefined && known.netns.inode !== pod.inode) return;
     const own = await ownLinkIn(pod, known);
     if (own !== undefined) await pod.deleteLink(own.index);
-    const link = pod.peek(ifname);
+    // No other can have had its name.
+    const link = own?.name === ifname ? undefined : pod.peek(ifname);
     if (link !== undefined && (await isStray(services, call, pod, link))) await pod.deleteLink(link.index);
   } catch (error) {
     throw kernelError('link-failed', `${ifname} cannot be removed`, error);

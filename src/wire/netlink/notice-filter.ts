@@ -1,18 +1,21 @@
 import { BPF, type BpfInstruction } from '../bpf.ts';
-import { u16Bytes } from './attributes.ts';
+import { u16Bytes, u32Bytes } from './attributes.ts';
+import { RTM_DELLINK } from './link.ts';
 import { NLMSG_HEADER_LENGTH } from './message.ts';
 import { RTM_DELNEIGH, RTM_NEWNEIGH } from './neighbour.ts';
-import { AF_INET } from './rtnetlink.ts';
+import { AF_INET, AF_UNSPEC } from './rtnetlink.ts';
 
 /** struct nlmsghdr: the type follows the length. */
 const NLMSG_TYPE_AT = 4;
+/** struct ifinfomsg: family, padding, type of device, index. */
+const IFI_FAMILY_AT = NLMSG_HEADER_LENGTH;
+const IFI_INDEX_AT = NLMSG_HEADER_LENGTH + 4;
 const WHOLE_DATAGRAM = 0xffff_ffff;
 const NOTHING = 0;
 
 /** Netlink has the host's byte order, and BPF loads in that of the network. */
-function asLoaded(value: number): number {
-  const [first = 0, second = 0] = u16Bytes(value);
-  return first * 256 + second;
+function asLoaded(bytes: Uint8Array): number {
+  return bytes.reduce((value, byte) => value * 256 + byte, 0);
 }
 
 function line(code: number, k: number, jt = 0, jf = 0): BpfInstruction {
@@ -28,11 +31,25 @@ const IF_EQUAL = BPF.JMP | BPF.JEQ | BPF.K;
 export function ipv4NeighboursProgram(): readonly BpfInstruction[] {
   return [
     line(BPF.LD | BPF.H | BPF.ABS, NLMSG_TYPE_AT),
-    line(IF_EQUAL, asLoaded(RTM_NEWNEIGH), 1, 0),
-    line(IF_EQUAL, asLoaded(RTM_DELNEIGH), 0, 2),
+    line(IF_EQUAL, asLoaded(u16Bytes(RTM_NEWNEIGH)), 1, 0),
+    line(IF_EQUAL, asLoaded(u16Bytes(RTM_DELNEIGH)), 0, 2),
     // ndm_family is the first byte behind the header.
     line(BPF.LD | BPF.B | BPF.ABS, NLMSG_HEADER_LENGTH),
     line(IF_EQUAL, AF_INET, 0, 1),
+    line(BPF.RET | BPF.K, WHOLE_DATAGRAM),
+    line(BPF.RET | BPF.K, NOTHING),
+  ];
+}
+
+/** Lets in nothing but that this link has left its namespace: not that it has left a bridge (AF_BRIDGE). */
+export function linkRemovedProgram(index: number): readonly BpfInstruction[] {
+  return [
+    line(BPF.LD | BPF.H | BPF.ABS, NLMSG_TYPE_AT),
+    line(IF_EQUAL, asLoaded(u16Bytes(RTM_DELLINK)), 0, 5),
+    line(BPF.LD | BPF.B | BPF.ABS, IFI_FAMILY_AT),
+    line(IF_EQUAL, AF_UNSPEC, 0, 3),
+    line(BPF.LD | BPF.W | BPF.ABS, IFI_INDEX_AT),
+    line(IF_EQUAL, asLoaded(u32Bytes(index)), 0, 1),
     line(BPF.RET | BPF.K, WHOLE_DATAGRAM),
     line(BPF.RET | BPF.K, NOTHING),
   ];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeBpf } from '../../../src/wire/bpf.ts';
-import { ipv4NeighboursProgram } from '../../../src/wire/netlink/notice-filter.ts';
+import { ipv4NeighboursProgram, linkRemovedProgram } from '../../../src/wire/netlink/notice-filter.ts';
 import { decodeBpf, runBpf } from '../bpf-machine.ts';
 
 /** RTM_NEWNEIGH and RTM_DELNEIGH of 10.9.0.77 as Linux 6.18 sent them, header included. */
@@ -18,6 +18,14 @@ const [AF_UNSPEC, AF_INET6, AF_BRIDGE] = [0, 10, 7];
 
 function isHeard(bytes: Uint8Array): boolean {
   return runBpf(decodeBpf(encodeBpf(ipv4NeighboursProgram())), bytes) >= bytes.length;
+}
+
+/** RTM_DELLINK of the interface 2, "eth0", as far as it matters: header, struct ifinfomsg, name. */
+const LINK_GONE = '2c00000011000000000000000000000000000100020000000210000000000000090003006574683000000000';
+const INDEX_AT = 20;
+
+function hearsEndOf(index: number, bytes: Uint8Array): boolean {
+  return runBpf(decodeBpf(encodeBpf(linkRemovedProgram(index))), bytes) > 0;
 }
 
 test('neighbours of IPv4 are heard, those of IPv6 and of bridges are not', () => {
@@ -38,4 +46,15 @@ test('all else is heard, whatever its family', () => {
     assert.equal(isHeard(other), true, `type ${type}`);
     assert.equal(isHeard(other.with(FAMILY_AT, AF_BRIDGE)), true, `type ${type}`);
   }
+});
+
+test('the end of one link is heard, not that of another, not that it leaves a bridge, and nothing else', () => {
+  const notice = Uint8Array.fromHex(LINK_GONE);
+  assert.equal(hearsEndOf(2, notice), true);
+  assert.equal(hearsEndOf(3, notice), false);
+  assert.equal(hearsEndOf(2 ** 24 + 2, notice), false);
+  assert.equal(hearsEndOf(2 ** 24 + 2, notice.with(INDEX_AT + 3, 1)), true);
+  for (const family of [AF_INET6, AF_BRIDGE])
+    assert.equal(hearsEndOf(2, notice.with(FAMILY_AT, family)), false);
+  for (const type of [16, 18, 28, 29]) assert.equal(hearsEndOf(2, notice.with(TYPE_AT, type)), false);
 });
