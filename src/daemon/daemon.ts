@@ -107,6 +107,8 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     () => kubeletServerAddress(facts, CLUSTER_PLACES),
     () => networks.judge(),
   );
+  // Nobody listens yet.
+  const hearing = { now: (): boolean => false };
   const {
     side: hostSide,
     services: networks,
@@ -115,6 +117,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     stateDir,
     host,
     timers,
+    hearNow: () => hearing.now(),
     log,
     count,
     debts: () => leases.debts(),
@@ -259,6 +262,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
       void lookAtLinks(host, leases, log);
     },
   });
+  hearing.now = watch.hearNow;
   ends.defer(() => watch.close());
   const podLinks = followPodLinks(leases, log);
   ends.defer(() => podLinks?.close());

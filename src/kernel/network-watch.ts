@@ -6,16 +6,23 @@ import type { NetlinkMessage } from '../wire/netlink/message.ts';
 import { decodeNeighbour, neighbourHeader, RTM_DELNEIGH, RTM_NEWNEIGH } from '../wire/netlink/neighbour.ts';
 import { decodeNetconf, NETCONFA_IFINDEX_DEFAULT, RTM_NEWNETCONF } from '../wire/netlink/netconf.ts';
 import { ipv4NeighboursProgram } from '../wire/netlink/notice-filter.ts';
-import { decodeRoute, RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE } from '../wire/netlink/route.ts';
+import {
+  decodeRoute,
+  type Route,
+  RT_TABLE_MAIN,
+  RTM_DELROUTE,
+  RTM_NEWROUTE,
+  RTN_UNICAST,
+} from '../wire/netlink/route.ts';
 import { decodeRule, RTM_DELRULE, RTM_NEWRULE } from '../wire/netlink/rule.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import {
+  anyRoutes,
   type HostAddress,
   hostAddress,
   type HostNeighbour,
   hostNeighbour,
   type HostRoute,
-  hostRoutes,
   type HostRule,
   hostRule,
 } from './host-side-network.ts';
@@ -54,6 +61,12 @@ export type NetworkNotice =
       readonly cidr: HostAddress['cidr'];
     }
   | ({ readonly kind: 'route'; readonly gone: boolean } & HostRoute)
+  | {
+      readonly kind: 'dead-end';
+      readonly gone: boolean;
+      readonly index: 0;
+      readonly dst: HostRoute['dst'];
+    }
   | ({ readonly kind: 'neighbour'; readonly gone: boolean } & HostNeighbour)
   | ({ readonly kind: 'rule'; readonly gone: boolean } & HostRule)
   | { readonly kind: 'sysctl'; readonly index: number };
@@ -68,8 +81,14 @@ export type NetworkWatchers = {
   readonly onLost: () => void;
 };
 
+export type NetworkWatch = {
+  /** Tells at once of all that the kernel has told until now. False: there may be more of it, or some is lost. */
+  readonly hearNow: () => boolean;
+  readonly close: () => void;
+};
+
 /**
- * Tells of every change of a link, an IPv4 address, an IPv4 unicast route of the main table, an IPv4 neighbour, an
+ * Tells of every change of a link, an IPv4 address, an IPv4 route of the main table, an IPv4 neighbour, an
  * IPv4 rule that prohibits a network to what comes in by one interface, and of the sysctls that the kernel tells of, in the order in which they were made, in the daemon's own namespace (or that
  * where the thread is). Throws SysError.
  *
@@ -77,7 +96,7 @@ export type NetworkWatchers = {
  * address of their interface, because another one replaced them (NLM_F_REPLACE: there is a notice of that one), or,
  * on older kernels than Linux 6.18, with the address that is their source. And no sysctl but those of `decodeNetconf`.
  */
-export function watchNetwork(watchers: NetworkWatchers): { readonly close: () => void } {
+export function watchNetwork(watchers: NetworkWatchers): NetworkWatch {
   let open = true;
   const notices = openNotices(
     'watch the network',
@@ -89,6 +108,7 @@ export function watchNetwork(watchers: NetworkWatchers): { readonly close: () =>
     { filter: encodeBpf(ipv4NeighboursProgram()) },
   );
   return {
+    hearNow: () => notices.hearNow(),
     close: () => {
       open = false;
       notices.close();
@@ -108,9 +128,14 @@ function tell(message: NetlinkMessage, watchers: NetworkWatchers, isOpen: () => 
       );
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
-      return each(decodeRoute(payload), mainRoute, (route) =>
-        onNotice({ kind: 'route', gone: type === RTM_DELROUTE, ...route }),
-      );
+      return each(decodeRoute(payload), mainRoute, ({ isDeadEnd, ...route }) => {
+        const gone = type === RTM_DELROUTE;
+        onNotice(
+          isDeadEnd
+            ? { kind: 'dead-end', gone, index: 0, dst: route.dst }
+            : { kind: 'route', gone, ...route },
+        );
+      });
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH:
       return tellNeighbour(message, watchers);
@@ -141,10 +166,14 @@ function each<T, U>(
 }
 
 /** One notice, whatever the number of next hops. */
-function mainRoute(route: Parameters<typeof hostRoutes>[0]): readonly HostRoute[] {
+function mainRoute(route: Route): readonly (HostRoute & { readonly isDeadEnd: boolean })[] {
   if (route.table !== RT_TABLE_MAIN) return [];
   const { nexthops, ...rest } = route;
-  return hostRoutes(nexthops === undefined ? route : { ...rest, index: 0 });
+  const isDeadEnd = route.type !== RTN_UNICAST;
+  return anyRoutes(nexthops === undefined ? route : { ...rest, index: 0 }).map((one) => ({
+    ...one,
+    isDeadEnd,
+  }));
 }
 
 /** conf.default is no interface's; conf.all may be any's (rp_filter: the higher of both counts). */

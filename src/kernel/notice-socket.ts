@@ -24,7 +24,7 @@ export class NoticeSocket {
   constructor(fd: number, handlers: DatagramHandlers) {
     this.#fd = fd;
     this.#handlers = handlers;
-    this.#stop = pollReadable(fd, (socketError) => this.#drain(socketError));
+    this.#stop = pollReadable(fd, (socketError) => void this.#drain(socketError));
   }
 
   /** False from `close` on, also within a datagram that is being read. */
@@ -32,25 +32,33 @@ export class NoticeSocket {
     return this.#open;
   }
 
-  #drain(socketError: number): void {
+  /**
+   * Reads what lies there now. False: there is more of it than is read in one go, or some is missing. Not within a datagram
+   * that is being read.
+   */
+  hearNow(): boolean {
+    return this.#open && this.#drain(0);
+  }
+
+  /** Whether all was read, and nothing is missing. */
+  #drain(socketError: number): boolean {
     // The socket's error is taken either here or by the first read, and may be of no other kind than ENOBUFS.
     if (socketError !== 0) this.#lost = true;
     for (let count = 0; count < DRAIN_MAX && this.#open; count++) {
       const received = receive(this.#fd);
-      if (received.kind === 'empty') {
-        this.#drained();
-        return;
-      }
+      if (received.kind === 'empty') return this.#drained();
       if (received.kind === 'overflow') this.#lost = true;
       if (received.kind !== 'datagram' || this.#lost) continue;
       if (!this.#handlers.onDatagram(received.bytes)) this.#lost = true;
     }
+    return false;
   }
 
-  #drained(): void {
-    if (!this.#lost) return;
+  #drained(): boolean {
+    if (!this.#lost) return true;
     this.#lost = false;
     this.#handlers.onLost();
+    return false;
   }
 
   close(): void {

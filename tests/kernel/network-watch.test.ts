@@ -56,6 +56,9 @@ function inShort(notice: HostNotice, names: ReadonlyMap<number, string>): string
     const { gone, iif, to, priority, protocol } = notice;
     return `rule${gone ? '-gone' : ''} ${priority} iif ${iif} to ${to.address}/${to.prefix} proto ${protocol}`;
   }
+  if (notice.kind === 'dead-end') {
+    return `dead-end${notice.gone ? '-gone' : ''} ${notice.dst.address}/${notice.dst.prefix}`;
+  }
   const name = names.get(notice.index) ?? `#${notice.index}`;
   if (notice.kind === 'sysctl') return `sysctl ${name}`;
   const head = `${notice.kind}${notice.gone ? '-gone' : ''} ${name}`;
@@ -270,9 +273,10 @@ test('a route that takes the place of another is told, and the other’s end is 
   using seen = watch(node.netns, []);
   const told = (command: string): Promise<readonly string[]> => node.told(seen, command);
   assert.deepEqual(await told(`ip route replace ${POD}/32 dev v0`), [`route v0 ${POD}/32 proto 3`]);
-  // Not in the table main, not unicast, not IPv4: not told. Several next hops are one notice.
+  // Not in the table main, not IPv4: not told. Several next hops are one notice.
   assert.deepEqual(await told('ip route add 10.5.0.0/24 dev v0 table 100'), []);
-  assert.deepEqual(await told('ip route add blackhole 10.6.0.0/24'), []);
+  assert.deepEqual(await told('ip route add blackhole 10.6.0.0/24'), ['dead-end 10.6.0.0/24']);
+  assert.deepEqual(await told('ip route del blackhole 10.6.0.0/24'), ['dead-end-gone 10.6.0.0/24']);
   assert.deepEqual(await told('ip route add local 10.4.0.0/24 dev lo'), []);
   assert.deepEqual(await told('ip -6 route add fd00::/64 dev v0'), []);
   assert.deepEqual(await told('ip route add 10.7.0.0/24 nexthop via 10.9.0.3 nexthop via 10.9.0.4'), [

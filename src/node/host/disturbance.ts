@@ -30,6 +30,8 @@ export function isDisturbance(notice: InterfaceNotice, view: SideView): boolean 
       return isShim && isWrongRoute(notice, view);
     case 'neighbour':
       return isShim && isWrongNeighbour(notice, view);
+    case 'dead-end':
+      return false;
     case 'sysctl':
       return isShim || isUplink || index === ALL_INTERFACES;
   }

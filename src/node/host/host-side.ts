@@ -149,6 +149,7 @@ export class HostSide {
   /** Begins with what can be done before the pod has its address. Never fails: `attach` does what is missing. */
   begin(request: AttachRequest, index: number): void {
     this.#begun.begin(this.#recordOf(request), index);
+    this.#admission.begin();
     if (!request.hostAccess) return;
     void this.#sides.of(request.uplink).then(
       (side) => this.#trySide(side),
@@ -308,7 +309,7 @@ export class HostSide {
   /** Notices were lost: everything is looked at. */
   noticesLost(): void {
     for (const side of this.#sides.all) side.look();
-    void this.#admission.lookAgain();
+    this.#admission.noticesLost();
     this.#barriers.changed();
   }
 

@@ -173,6 +173,8 @@ export type InterfaceNotice =
   | { readonly kind: 'address'; readonly gone: boolean; readonly index: number; readonly cidr: Cidr<Ipv4> }
   /** IPv4, main table. `index` is 0 for a route of several next hops. */
   | ({ readonly kind: 'route'; readonly gone: boolean } & HostRoute)
+  /** A route of IPv4's main table that is not unicast: blackhole, prohibit ... Of no interface: index 0. */
+  | { readonly kind: 'dead-end'; readonly gone: boolean; readonly index: 0; readonly dst: Cidr<Ipv4> }
   /** IPv4; only of the interfaces that `wantsNeighbours` names. */
   | ({ readonly kind: 'neighbour'; readonly gone: boolean } & HostNeighbour)
   /** A sysctl of an interface changed: forwarding and rp_filter say so (RTM_NEWNETCONF). */
