@@ -1,4 +1,5 @@
 import { PodSide } from './pod-side.ts';
+import type { PodSidePort } from './ports.ts';
 import { type AttachmentRecord, attachmentText } from './record.ts';
 import type { HostWorld } from './world.ts';
 
@@ -14,9 +15,9 @@ export class Begun {
   }
 
   /** `index`: the pod's interface. */
-  begin(record: AttachmentRecord, index: number): void {
+  begin(record: AttachmentRecord, index: number, open: PodSidePort): void {
     const pod = new PodSide(this.#world, record);
-    pod.begin(index);
+    pod.begin(index, open);
     this.#all.set(attachmentText(record.key), { pod, record });
   }
 

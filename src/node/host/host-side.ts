@@ -11,7 +11,7 @@ import { type Asker, holderOnNode } from './holders.ts';
 import type { HostStatus } from './host-status.ts';
 import { recoverLost } from './lost-attachments.ts';
 import { PodChecks, type PodsChecked } from './pod-checks.ts';
-import type { HostNotice } from './ports.ts';
+import type { HostNotice, PodSidePort } from './ports.ts';
 import {
   type AttachmentKey,
   type AttachmentRecord,
@@ -146,9 +146,12 @@ export class HostSide {
     }
   }
 
-  /** Begins with what can be done before the pod has its address. Never fails: `attach` does what is missing. */
-  begin(request: AttachRequest, index: number): void {
-    this.#begun.begin(this.#recordOf(request), index);
+  /**
+   * Begins with what can be done before the pod has its address, when the caller has asked for that. `index`: of the pod's
+   * interface; `pod` is closed by the time of `ended`. Never fails: `attach` does what is missing.
+   */
+  begin(request: AttachRequest, index: number, pod: PodSidePort): void {
+    this.#begun.begin(this.#recordOf(request), index, pod);
     this.#admission.begin();
     if (!request.hostAccess) return;
     void this.#sides.of(request.uplink).then(

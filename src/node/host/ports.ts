@@ -222,6 +222,8 @@ export interface PodSidePort {
   serviceProblems(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<readonly string[]>;
   /** Replies leave by the way that the connection came. */
   setLastHop(index: number, ifname: string): Promise<void>;
+  /** The same for an interface that was made a moment ago: nobody looks whether it is there. */
+  addLastHop(ifname: string): Promise<void>;
   /** What is wrong of that: missing, switched off, changed; undefined: nothing, or the kernel has no nf_tables. */
   lastHopProblem(ifname: string): Promise<string | undefined>;
   /** No error when there is none. */

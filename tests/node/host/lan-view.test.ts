@@ -4,6 +4,7 @@ import { type Ipv4, ipv4 } from '../../../src/base/ipv4.ts';
 import { NotAdmitted } from '../../../src/node/host/admission.ts';
 import { RTPROT_LEASEHOLD } from '../../../src/node/host/ports.ts';
 import { FakeNode, UPLINK } from './fake-node.ts';
+import { fakePodSide } from './fake-pod.ts';
 
 /** A node whose daemon hears all that the kernel tells, with one pod on it. */
 async function listeningNode(): Promise<FakeNode> {
@@ -47,7 +48,7 @@ test('what was read a second ago is read anew while the address is asked for', a
   await node.time.run(1500);
   const before = node.routeReads;
   const request = node.pod('b', '192.168.2.61');
-  node.side.begin(request, 3);
+  node.side.begin(request, 3, fakePodSide(request.netns.path, node.podState('b')));
   await settled(node);
   assert.equal(node.routeReads, before + 1);
   await node.side.attach(request);
