@@ -1,3 +1,4 @@
+import type { Mac } from '../base/mac.ts';
 import type { Result } from '../base/result.ts';
 import { encodeBpf } from '../wire/bpf.ts';
 import { decodeAddress, RTM_DELADDR, RTM_NEWADDR } from '../wire/netlink/address.ts';
@@ -53,6 +54,8 @@ export type NetworkNotice =
       readonly name: string;
       readonly up: boolean;
       readonly lowerUp: boolean;
+      readonly mac?: Mac | undefined;
+      readonly mtu?: number | undefined;
     }
   | {
       readonly kind: 'address';

@@ -262,11 +262,17 @@ export class HostSide {
   holderOf(address: Ipv4, asker: Asker): string | undefined {
     const view = {
       lan: this.#admission.lan,
-      records: [...this.#resumed, ...this.#records],
+      records: { [Symbol.iterator]: () => this.#everyRecord() },
       begun: this.#begun.get(attachmentText(asker.key))?.record,
       isGone: (record: AttachmentRecord) => this.#sweep.isGone(record),
     };
     return holderOnNode(view, address, asker);
+  }
+
+  /** One after another: this is asked for each offer, of a node with many pods. */
+  *#everyRecord(): Generator<AttachmentRecord> {
+    yield* this.#resumed;
+    for (const { record } of this.#attachments.values()) yield record;
   }
 
   get #records(): readonly AttachmentRecord[] {

@@ -169,6 +169,9 @@ export type InterfaceNotice =
       readonly name: string;
       readonly up: boolean;
       readonly lowerUp: boolean;
+      /** Undefined where the kernel does not say: a wireless device tells its events without. */
+      readonly mac?: Mac | undefined;
+      readonly mtu?: number | undefined;
     }
   | { readonly kind: 'address'; readonly gone: boolean; readonly index: number; readonly cidr: Cidr<Ipv4> }
   /** IPv4, main table. `index` is 0 for a route of several next hops. */
