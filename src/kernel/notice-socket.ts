@@ -20,6 +20,7 @@ export class NoticeSocket {
   #open = true;
   /** Until the socket is empty: what still lies there is older than what was lost. */
   #lost = false;
+  #isReading = false;
 
   constructor(fd: number, handlers: DatagramHandlers) {
     this.#fd = fd;
@@ -33,11 +34,11 @@ export class NoticeSocket {
   }
 
   /**
-   * Reads what lies there now. False: there is more of it than is read in one go, or some is missing. Not within a datagram
-   * that is being read.
+   * Reads what lies there now. False: there is more of it than is read in one go, some is missing, or it is read already, by
+   * who tells this caller.
    */
   hearNow(): boolean {
-    return this.#open && this.#drain(0);
+    return this.#open && !this.#isReading && this.#drain(0);
   }
 
   /** Whether all was read, and nothing is missing. */
@@ -49,7 +50,12 @@ export class NoticeSocket {
       if (received.kind === 'empty') return this.#drained();
       if (received.kind === 'overflow') this.#lost = true;
       if (received.kind !== 'datagram' || this.#lost) continue;
-      if (!this.#handlers.onDatagram(received.bytes)) this.#lost = true;
+      this.#isReading = true;
+      try {
+        if (!this.#handlers.onDatagram(received.bytes)) this.#lost = true;
+      } finally {
+        this.#isReading = false;
+      }
     }
     return false;
   }

@@ -3,6 +3,7 @@ import type { Ipv4 } from '../../base/ipv4.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
 import { type Duration, later, seconds } from '../../base/time.ts';
 import { LanView } from './lan-view.ts';
+import type { LinkNames } from './link-names.ts';
 import { LookTimer } from './look-timer.ts';
 import { addressProblem, type NodeLan, onLink, serviceProblem, type UplinkHere } from './node-lan.ts';
 import { type InterfaceNotice, RTPROT_LEASEHOLD } from './ports.ts';
@@ -27,6 +28,7 @@ export class NotAdmitted extends SysError {
 }
 
 export type AdmissionOwner = {
+  readonly names: LinkNames;
   /** The interfaces by which the node is on the LANs of its pods, by name. */
   uplinks(): readonly string[];
   /** Another pod that has an address, by the name of its attachment. */
@@ -90,7 +92,7 @@ export class Admission {
 
   #here(names: readonly string[]): readonly UplinkHere[] {
     return [...new Set(names)].flatMap((name) => {
-      const link = this.#world.kernel.peek(name);
+      const link = this.#owner.names.find(name);
       if (link === undefined) return [];
       return { name: link.name, index: link.index, stated: this.#seen.get(name) ?? this.#world.lan() };
     });
@@ -175,7 +177,7 @@ export class Admission {
     const uplinks = this.#owner.uplinks();
     for (const name of this.#seen.keys()) if (!uplinks.includes(name)) this.#seen.delete(name);
     for (const name of uplinks) {
-      const index = this.#world.kernel.peek(name)?.index;
+      const index = this.#owner.names.find(name)?.index;
       const networks = index === undefined ? [] : onLink(this.lan, index);
       if (networks.length > 0) this.#seen.set(name, networks);
     }

@@ -9,6 +9,7 @@ import { Begun } from './begun.ts';
 import { confinedOf } from './confine.ts';
 import { type Asker, holderOnNode } from './holders.ts';
 import type { HostStatus } from './host-status.ts';
+import { LinkNames } from './link-names.ts';
 import { recoverLost } from './lost-attachments.ts';
 import { PodChecks, type PodsChecked } from './pod-checks.ts';
 import type { HostNotice, PodSidePort } from './ports.ts';
@@ -41,6 +42,7 @@ export class HostSide {
   readonly #world: HostWorld;
   readonly #services: ServiceNetworks;
   readonly #repairs = new Repairs();
+  readonly #names: LinkNames;
   readonly #barriers: Barriers;
   readonly #sides: Sides;
   readonly #admission: Admission;
@@ -56,7 +58,8 @@ export class HostSide {
     this.#world = world;
     this.#services = services;
     this.#begun = new Begun(world);
-    this.#sides = new Sides(world, {
+    this.#names = new LinkNames(world);
+    this.#sides = new Sides(world, this.#names, {
       repairs: this.#repairs,
       renamed: (side) => followName(world, this.#on(side)),
       shimMacChanged: (side, before) => void this.#shimMacChanged(side, before),
@@ -68,6 +71,7 @@ export class HostSide {
       },
     });
     this.#admission = new Admission(world, services, {
+      names: this.#names,
       uplinks: () => this.#sides.all.flatMap(({ waysOut }) => waysOut),
       podWith: (address, but) => {
         const other = othersWith(this.#attachments.values(), address, but).find(
@@ -147,8 +151,8 @@ export class HostSide {
   }
 
   /**
-   * Begins with what can be done before the pod has its address, when the caller has asked for that. `index`: of the pod's
-   * interface; `pod` is closed by the time of `ended`. Never fails: `attach` does what is missing.
+   * Begins with what can be done before the pod has its address, when the caller has asked for that, in its interface of
+   * this index. `pod` is closed by the time of `ended`. Never fails: `attach` does what is missing.
    */
   begin(request: AttachRequest, index: number, pod: PodSidePort): void {
     this.#begun.begin(this.#recordOf(request), index, pod);
@@ -269,7 +273,6 @@ export class HostSide {
     return holderOnNode(view, address, asker);
   }
 
-  /** One after another: this is asked for each offer, of a node with many pods. */
   *#everyRecord(): Generator<AttachmentRecord> {
     yield* this.#resumed;
     for (const { record } of this.#attachments.values()) yield record;
@@ -309,6 +312,7 @@ export class HostSide {
       this.#barriers.ruleChanged(notice);
       return;
     }
+    this.#names.notice(notice);
     for (const side of this.#sides.all) side.notice(notice);
     this.#admission.notice(notice);
     // Somebody may have made the node a router.
@@ -317,6 +321,7 @@ export class HostSide {
 
   /** Notices were lost: everything is looked at. */
   noticesLost(): void {
+    this.#names.lost();
     for (const side of this.#sides.all) side.look();
     this.#admission.noticesLost();
     this.#barriers.changed();
