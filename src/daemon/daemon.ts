@@ -257,6 +257,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     onLink: (change) => leases.linkChanged(change),
     onNotice: (notice) => hostSide.notice(notice),
     wantsNeighbours: (index) => hostSide.isShim(index),
+    own: host.rtnl.portId,
     onLost: () => {
       hostSide.noticesLost();
       void lookAtLinks(host, leases, log);

@@ -2,8 +2,8 @@ import type { Result } from '../base/result.ts';
 import { SysError } from '../base/sys-error.ts';
 import type { NetlinkProblem } from '../wire/netlink/attributes.ts';
 import { decodeOutcome, type NetlinkMessage } from '../wire/netlink/message.ts';
-import { errnoName, orClose } from './errno.ts';
-import { errno, recvfrom, recvfromOffLoop } from './ffi.ts';
+import { check, errnoName, orClose } from './errno.ts';
+import { bind, errno, getsockname, recvfrom, recvfromOffLoop } from './ffi.ts';
 import { SequenceNumbers } from './netlink-sequence.ts';
 import {
   intBytes,
@@ -139,4 +139,19 @@ export function decodeAll<T>(
       if (decoded.ok) return decoded.value;
       throw new SysError(op, 'EBADMSG', `${decoded.error.kind}: ${decoded.error.what}`);
     });
+}
+
+/**
+ * The port id of a netlink socket, which the kernel puts into the notices of what is changed by it (nlmsg_pid). One that has
+ * none yet gets it. Throws SysError.
+ */
+export function portIdOf(fd: number): number {
+  const address = netlinkAddress(0);
+  const words = new Uint32Array(address.buffer);
+  const read = (): number => {
+    check('getsockname', getsockname(fd, address, intBytes(address.length)));
+    return words[PORT_ID_WORD] ?? 0;
+  };
+  if (read() === 0) check('bind netlink socket', bind(fd, address, address.length));
+  return read();
 }

@@ -13,7 +13,7 @@ import { errnoName } from './errno.ts';
 import { closeFd, sendOffLoop } from './ffi.ts';
 import { quickLane, slowLane, type Lane } from './lanes.ts';
 import { type DumpLimit, NetlinkDumper, NODE_DUMP_LIMIT } from './netlink-dump.ts';
-import { type NetlinkFd, openRequests, outcomeError, receive } from './netlink-fd.ts';
+import { type NetlinkFd, openRequests, outcomeError, portIdOf, receive } from './netlink-fd.ts';
 import type { SequenceNumbers } from './netlink-sequence.ts';
 import type { NetNs } from './netns.ts';
 
@@ -58,6 +58,11 @@ export class NetlinkSocket implements AsyncDisposable {
    */
   static open(netns?: NetNs, limit: DumpLimit = NODE_DUMP_LIMIT): NetlinkSocket {
     return new NetlinkSocket(inside(netns), netns, limit);
+  }
+
+  /** See `portIdOf`; of all but dumps. */
+  get portId(): number {
+    return portIdOf(this.#fd);
   }
 
   /** One change. Rejects with SysError, whose detail is the kernel's own sentence. `slow`: waits for RCU. */

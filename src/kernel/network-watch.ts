@@ -6,7 +6,7 @@ import type { NetlinkProblem } from '../wire/netlink/attributes.ts';
 import type { NetlinkMessage } from '../wire/netlink/message.ts';
 import { decodeNeighbour, neighbourHeader, RTM_DELNEIGH, RTM_NEWNEIGH } from '../wire/netlink/neighbour.ts';
 import { decodeNetconf, NETCONFA_IFINDEX_DEFAULT, RTM_NEWNETCONF } from '../wire/netlink/netconf.ts';
-import { ipv4NeighboursProgram } from '../wire/netlink/notice-filter.ts';
+import { networkProgram } from '../wire/netlink/notice-filter.ts';
 import {
   decodeRoute,
   type Route,
@@ -80,6 +80,8 @@ export type NetworkWatchers = {
   readonly onNotice: (notice: NetworkNotice) => void;
   /** A LAN's neighbours come and go all the time: only those of these interfaces are read and told. */
   readonly wantsNeighbours: (index: number) => boolean;
+  /** Of the netlink socket with this port id the routes and neighbours that it changes are not told. */
+  readonly own: number;
   /** Notices are missing, so the caller looks itself; what comes after is newer than that. */
   readonly onLost: () => void;
 };
@@ -108,7 +110,7 @@ export function watchNetwork(watchers: NetworkWatchers): NetworkWatch {
       onMessage: (message) => tell(message, watchers, () => open),
       onLost: watchers.onLost,
     },
-    { filter: encodeBpf(ipv4NeighboursProgram()) },
+    { filter: encodeBpf(networkProgram(watchers.own)) },
   );
   return {
     hearNow: () => notices.hearNow(),

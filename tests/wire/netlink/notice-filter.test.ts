@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeBpf } from '../../../src/wire/bpf.ts';
-import { ipv4NeighboursProgram } from '../../../src/wire/netlink/notice-filter.ts';
+import { networkProgram } from '../../../src/wire/netlink/notice-filter.ts';
 import { decodeBpf, runBpf } from '../bpf-machine.ts';
 
 /** RTM_NEWNEIGH and RTM_DELNEIGH of 10.9.0.77 as Linux 6.18 sent them, header included. */
@@ -12,12 +12,15 @@ const OLD_NEIGHBOUR =
 /** RTM_NEWNETCONF. */
 const SYSCTL = '240000005000000000000000000000000200000008000100030000000800030001000000';
 
+/** nlmsg_pid, and a port id: the kernel gives numbers from the top. */
+const [PID_AT, OWN] = [12, 0xd4_5a_11_07];
+
 /** nlmsg_type and ndm_family. */
 const [TYPE_AT, FAMILY_AT] = [4, 16];
 const [AF_UNSPEC, AF_INET6, AF_BRIDGE] = [0, 10, 7];
 
 function isHeard(bytes: Uint8Array): boolean {
-  return runBpf(decodeBpf(encodeBpf(ipv4NeighboursProgram())), bytes) >= bytes.length;
+  return runBpf(decodeBpf(encodeBpf(networkProgram(OWN))), bytes) >= bytes.length;
 }
 
 test('neighbours of IPv4 are heard, those of IPv6 and of bridges are not', () => {
@@ -38,4 +41,22 @@ test('all else is heard, whatever its family', () => {
     assert.equal(isHeard(other), true, `type ${type}`);
     assert.equal(isHeard(other.with(FAMILY_AT, AF_BRIDGE)), true, `type ${type}`);
   }
+});
+
+test('routes and neighbours that we change are not heard; the same from others, and all else of ours, is', () => {
+  const own = new Uint8Array(Uint32Array.of(OWN).buffer);
+  const byUs = (hex: string, type: number): Uint8Array => {
+    const notice = Uint8Array.fromHex(hex).with(TYPE_AT, type);
+    notice.set(own, PID_AT);
+    return notice;
+  };
+  for (const type of [24, 25, 28, 29]) {
+    const notice = byUs(NEW_NEIGHBOUR, type);
+    assert.equal(isHeard(notice), false, `type ${type}`);
+    for (let at = PID_AT; at < PID_AT + own.length; at++) {
+      assert.equal(isHeard(notice.with(at, 0)), true, `type ${type}`);
+    }
+  }
+  for (const type of [16, 17, 20, 21, 32, 33, 80])
+    assert.equal(isHeard(byUs(SYSCTL, type)), true, `type ${type}`);
 });
