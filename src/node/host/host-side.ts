@@ -7,6 +7,7 @@ import { Attachment } from './attachment.ts';
 import { Barriers } from './barriers.ts';
 import { Begun } from './begun.ts';
 import { confinedOf } from './confine.ts';
+import { forgetRecord } from './forget-record.ts';
 import { type Asker, holderOnNode } from './holders.ts';
 import type { HostStatus } from './host-status.ts';
 import { LinkNames } from './link-names.ts';
@@ -112,7 +113,8 @@ export class HostSide {
       this.#sides.resume(record);
       return;
     }
-    if (record.bootId !== this.#world.clock.bootId || this.#sweep.isGone(record)) void this.#forget(record);
+    if (record.bootId !== this.#world.clock.bootId || this.#sweep.isGone(record))
+      void forgetRecord(this.#world, record);
     else this.#resumed.push(record);
   }
 
@@ -231,7 +233,7 @@ export class HostSide {
     this.#attachments.delete(text);
     this.#admission.forget(text);
     this.#pods.forget(attachment);
-    const inPod = attachment.pod.remove().then(() => this.#forget(attachment.record));
+    const inPod = attachment.pod.remove().then(() => forgetRecord(this.#world, attachment.record));
     try {
       await attachment.leaveNode();
     } catch (error) {
@@ -243,18 +245,6 @@ export class HostSide {
       );
     }
     return { inPod };
-  }
-
-  async #forget(record: AttachmentRecord): Promise<void> {
-    try {
-      await this.#world.store.remove(record);
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-      this.#world.log.warn(
-        { attachment: attachmentText(record.key), error: error.message },
-        'the record of a pod that is gone could not be removed',
-      );
-    }
   }
 
   /** Learns what the node's kernel has: for `holderOf`, before `start`. Never rejects: a look that fails is tried again. */
