@@ -61,7 +61,7 @@ async function add(
     else await withNode(services, call, { result, inner, request: begun }, signal);
     return result;
   } finally {
-    services.hostSide.ended(leaseKey(call));
+    await services.hostSide.ended(leaseKey(call));
   }
 }
 

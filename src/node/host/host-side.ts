@@ -154,10 +154,11 @@ export class HostSide {
 
   /**
    * Begins with what can be done before the pod has its address, when the caller has asked for that, in its interface of
-   * this index. `pod` is closed by the time of `ended`. Never fails: `attach` does what is missing.
+   * this index. `pod` is closed by the time of `ended`. Never fails: `attach`, of the same request, does what is missing.
    */
   begin(request: AttachRequest, index: number, pod: PodSidePort): void {
-    this.#begun.begin(this.#recordOf(request), index, pod);
+    const isFirst = !this.#attachments.has(attachmentText(request.key));
+    this.#begun.begin(this.#recordOf(request), index, pod, isFirst);
     this.#admission.begin();
     if (!request.hostAccess) return;
     void this.#sides.of(request.uplink).then(
@@ -166,10 +167,10 @@ export class HostSide {
     );
   }
 
-  /** The ADD is over. Where it came to nothing, what was begun for it is taken back. */
-  ended(key: AttachmentKey): void {
+  /** The ADD is over. Where it came to nothing, what was begun for it is taken back. Never fails. */
+  async ended(key: AttachmentKey): Promise<void> {
     const text = attachmentText(key);
-    this.#begun.ended(text, this.#attachments.get(text)?.pod);
+    await this.#begun.ended(text, this.#attachments.get(text)?.pod);
   }
 
   #recordOf(request: AttachRequest): AttachmentRecord {
@@ -182,15 +183,16 @@ export class HostSide {
    */
   async attach(request: AttachRequest): Promise<void> {
     const text = attachmentText(request.key);
-    const record = this.#recordOf(request);
+    const begun = this.#begun.get(text);
+    const record = begun?.record ?? this.#recordOf(request);
     const side = await this.#sideFor(record);
-    const attachment = new Attachment(this.#world, record, side, this.#begun.get(text)?.pod);
+    const attachment = new Attachment(this.#world, record, side, begun?.pod);
     await this.#dropGone(attachment);
     await this.#admission.admit(attachment);
     const before = this.#attachments.get(text);
     this.#attachments.set(text, attachment);
     try {
-      await this.#world.store.put(record);
+      if ((await begun?.stored) !== true) await this.#world.store.put(record);
       await side?.ensure();
       await Promise.all([
         attachment.follow(),

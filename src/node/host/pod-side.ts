@@ -2,6 +2,7 @@ import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
+import { nextTurn } from './next-turn.ts';
 import type { PodSidePort } from './ports.ts';
 import { attachmentText, type AttachmentRecord } from './record.ts';
 import type { HostWorld } from './world.ts';
@@ -177,10 +178,4 @@ export class PodSide {
       pod.close();
     }
   }
-}
-
-function nextTurn(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setImmediate(resolve);
-  return promise;
 }

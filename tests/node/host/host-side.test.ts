@@ -231,7 +231,7 @@ test('what was begun before the address came is done once', async () => {
   const request = node.pod('one', '192.168.2.93');
   node.side.begin(request, node.podState('one').index, fakePodSide('one', node.podState('one')));
   await node.side.attach(request);
-  node.side.ended(request.key);
+  await node.side.ended(request.key);
   assert.equal(node.podState('one').lastHops, 1);
   assert.equal(node.shims, 1);
   assert.deepEqual(node.shimView().routes, [`192.168.2.93 from ${NODE}`]);
