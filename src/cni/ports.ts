@@ -2,6 +2,7 @@ import type { Cidr } from '../base/cidr.ts';
 import type { Ip } from '../base/ip.ts';
 import type { Mac } from '../base/mac.ts';
 import type { InterfaceConfiguration, LinkState, PodNamespace, RouteSpec } from '../lease/ports.ts';
+import type { PodSidePort } from '../node/host/ports.ts';
 import type { InterfaceRoute } from './route-override/routes.ts';
 
 /** What the plugins need of the kernel beyond what leases need. kernel/ implements it; errors are SysErrors. */
@@ -63,6 +64,8 @@ export interface Pod extends PodNamespace {
   configure(index: number, wanted: OwnInterfaceConfiguration): Promise<void>;
   /** Never an index that counts elsewhere: what is in a namespace other than the daemon's is undefined. */
   hostLan(link: PodLink): Promise<HostLan>;
+  /** For the host side, which closes it; good beyond the end of this. */
+  side(): PodSidePort;
 }
 
 /** Runs another CNI plugin from CNI_PATH, as the specification's section on delegation says. */

@@ -107,6 +107,8 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     () => kubeletServerAddress(facts, CLUSTER_PLACES),
     () => networks.judge(),
   );
+  // Nobody listens yet.
+  const hearing = { now: (): boolean => false };
   const {
     side: hostSide,
     services: networks,
@@ -115,6 +117,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     stateDir,
     host,
     timers,
+    hearNow: () => hearing.now(),
     log,
     count,
     debts: () => leases.debts(),
@@ -255,11 +258,13 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     onLink: (change) => leases.linkChanged(change),
     onNotice: (notice) => hostSide.notice(notice),
     wantsNeighbours: (index) => hostSide.isShim(index),
+    own: host.rtnl.portId,
     onLost: () => {
       hostSide.noticesLost();
       void lookAtLinks(host, leases, log);
     },
   });
+  hearing.now = watch.hearNow;
   ends.defer(() => watch.close());
   const podLinks = followPodLinks(leases, log);
   ends.defer(() => podLinks?.close());

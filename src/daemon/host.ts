@@ -26,7 +26,7 @@ const MAC_LENGTH = 6;
 
 type Needs = Pick<
   HostWorld,
-  'timers' | 'leaseAddress' | 'leases' | 'lan' | 'apiServer' | 'sendFrame' | 'log' | 'count'
+  'timers' | 'hearNow' | 'leaseAddress' | 'leases' | 'lan' | 'apiServer' | 'sendFrame' | 'log' | 'count'
 > & {
   readonly stateDir: string;
   readonly host: HostNetwork;

@@ -203,7 +203,8 @@ export function hostRoutes(route: Route): readonly HostRoute[] {
   return route.type === RTN_UNICAST ? anyRoutes(route) : [];
 }
 
-function anyRoutes(route: Route): readonly HostRoute[] {
+/** The same of every type. */
+export function anyRoutes(route: Route): readonly HostRoute[] {
   const { protocol, nexthops } = route;
   const { address, prefix } = route.dst;
   if (!isIpv4(address)) return [];

@@ -33,6 +33,11 @@ function tableOf(ifname: string): TableSpec {
 export async function setLastHop(netns: NetNs, index: number, ifname: string): Promise<void> {
   // Kernels from 6.16 on take a name that nobody has yet, and wait for it.
   if (readLink(ifname, netns)?.index !== index) throw new SysError(`last hop of ${ifname}`, 'ENODEV');
+  await addLastHop(netns, ifname);
+}
+
+/** The same for an interface of which is known that it is there. */
+export async function addLastHop(netns: NetNs, ifname: string): Promise<void> {
   const tables = Nftables.open(netns);
   try {
     const table = tableOf(ifname);

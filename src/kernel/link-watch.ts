@@ -1,3 +1,4 @@
+import { type Mac, macFromBytes } from '../base/mac.ts';
 import type { Result } from '../base/result.ts';
 import {
   Attributes,
@@ -10,13 +11,18 @@ import {
   IFF_LOWER_UP,
   IFF_UP,
   IFINFOMSG_LENGTH,
+  IFLA_ADDRESS,
   IFLA_IFNAME,
+  IFLA_MTU,
   RTM_DELLINK,
   RTM_NEWLINK,
 } from '../wire/netlink/link.ts';
 import type { NetlinkMessage } from '../wire/netlink/message.ts';
 import { AF_UNSPEC } from '../wire/netlink/rtnetlink.ts';
 import { openNotices } from './netlink-notices.ts';
+
+/** An Ethernet address. */
+const MAC_LENGTH = 6;
 
 // linux/rtnetlink.h
 export const RTNLGRP_LINK = 1;
@@ -30,6 +36,9 @@ export type LinkNotice = {
   /** IFF_LOWER_UP: has a carrier. */
   readonly lowerUp: boolean;
   readonly removed: boolean;
+  /** Undefined where the notice does not say: a wireless device tells its events without. */
+  readonly mac?: Mac | undefined;
+  readonly mtu?: number | undefined;
 };
 
 /**
@@ -62,15 +71,20 @@ function decodeNotice(payload: Uint8Array, removed: boolean): Result<LinkNotice 
   return decoding(() => {
     const header = new StructReader(payload, 'ifinfomsg', IFINFOMSG_LENGTH);
     if (header.u8(0) !== AF_UNSPEC) return undefined;
-    const name = new Attributes(header.after(IFINFOMSG_LENGTH), 'ifinfomsg').text(IFLA_IFNAME);
+    const attributes = new Attributes(header.after(IFINFOMSG_LENGTH), 'ifinfomsg');
+    const name = attributes.text(IFLA_IFNAME);
     if (name === undefined) throw new NetlinkFormatError('missing', 'IFLA_IFNAME');
     const flags = header.u32(8);
+    const address = attributes.bytes(IFLA_ADDRESS);
+    const mtu = attributes.u32(IFLA_MTU);
     return {
       index: header.i32(4),
       name,
       up: (flags & IFF_UP) !== 0,
       lowerUp: (flags & IFF_LOWER_UP) !== 0,
       removed,
+      ...(address?.length === MAC_LENGTH ? { mac: macFromBytes(address) } : {}),
+      ...(mtu === undefined ? {} : { mtu }),
     };
   });
 }

@@ -3,7 +3,7 @@ import { SysError } from '../base/sys-error.ts';
 import type { NetlinkProblem } from '../wire/netlink/attributes.ts';
 import { decodeOutcome, type NetlinkMessage } from '../wire/netlink/message.ts';
 import { check, errnoName, orClose } from './errno.ts';
-import { connect, errno, recvfrom, recvfromOffLoop } from './ffi.ts';
+import { connect, errno, getsockname, recvfrom, recvfromOffLoop } from './ffi.ts';
 import { SequenceNumbers } from './netlink-sequence.ts';
 import {
   intBytes,
@@ -159,4 +159,14 @@ export function decodeAll<T>(
       if (decoded.ok) return decoded.value;
       throw new SysError(op, 'EBADMSG', `${decoded.error.kind}: ${decoded.error.what}`);
     });
+}
+
+/**
+ * The port id of a netlink socket, which the kernel puts into the notices of what is changed by it (nlmsg_pid). It has one
+ * since it was connected. Throws SysError.
+ */
+export function portIdOf(fd: number): number {
+  const address = netlinkAddress(0);
+  check('getsockname', getsockname(fd, address, intBytes(address.length)));
+  return new Uint32Array(address.buffer)[PORT_ID_WORD] ?? 0;
 }

@@ -19,13 +19,13 @@ export type NoticeScope = {
   readonly allNamespaces?: boolean;
 };
 
-/** Hears rtnetlink's notices of some groups (RTNLGRP_*, 1 to 32) where the thread is. Throws SysError. */
+/** Hears rtnetlink's notices of some groups (RTNLGRP_*, 1 to 32) where the thread is. See `NoticeSocket.hearNow`. Throws SysError. */
 export function openNotices(
   op: string,
   groups: readonly number[],
   handlers: NoticeHandlers,
   { filter, allNamespaces = false }: NoticeScope = {},
-): { readonly close: () => void } {
+): { readonly hearNow: () => boolean; readonly close: () => void } {
   const fd = openNetlink();
   return orClose(fd, () => {
     if (allNamespaces) listenToAllNamespaces(op, fd);
@@ -42,7 +42,7 @@ export function openNotices(
       onLost: handlers.onLost,
       close: closeFd,
     });
-    return { close: () => socket.close() };
+    return { hearNow: () => socket.hearNow(), close: () => socket.close() };
   });
 }
 

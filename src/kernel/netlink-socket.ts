@@ -15,7 +15,7 @@ import { JoinedCalls } from './joined-calls.ts';
 import { type Lane, quickLane, slowLane } from './lanes.ts';
 import { rtnlCalls } from './loop-calls.ts';
 import { type DumpLimit, NetlinkDumper, NODE_DUMP_LIMIT } from './netlink-dump.ts';
-import { type NetlinkFd, openRequests, outcomeError, receive } from './netlink-fd.ts';
+import { type NetlinkFd, openRequests, outcomeError, portIdOf, receive } from './netlink-fd.ts';
 import type { SequenceNumbers } from './netlink-sequence.ts';
 import type { NetNs } from './netns.ts';
 
@@ -74,6 +74,11 @@ export class NetlinkSocket implements AsyncDisposable {
    */
   static open(netns?: NetNs, limit: DumpLimit = NODE_DUMP_LIMIT): NetlinkSocket {
     return new NetlinkSocket(inside(netns), netns, limit);
+  }
+
+  /** See `portIdOf`; of all but dumps. */
+  get portId(): number {
+    return portIdOf(this.#fd);
   }
 
   /** One change. Rejects with SysError, whose detail is the kernel's own sentence. */

@@ -1,3 +1,4 @@
+import type { Mac } from '../base/mac.ts';
 import type { Result } from '../base/result.ts';
 import { encodeBpf } from '../wire/bpf.ts';
 import { decodeAddress, RTM_DELADDR, RTM_NEWADDR } from '../wire/netlink/address.ts';
@@ -5,17 +6,24 @@ import type { NetlinkProblem } from '../wire/netlink/attributes.ts';
 import type { NetlinkMessage } from '../wire/netlink/message.ts';
 import { decodeNeighbour, neighbourHeader, RTM_DELNEIGH, RTM_NEWNEIGH } from '../wire/netlink/neighbour.ts';
 import { decodeNetconf, NETCONFA_IFINDEX_DEFAULT, RTM_NEWNETCONF } from '../wire/netlink/netconf.ts';
-import { ipv4NeighboursProgram } from '../wire/netlink/notice-filter.ts';
-import { decodeRoute, RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE } from '../wire/netlink/route.ts';
+import { networkProgram } from '../wire/netlink/notice-filter.ts';
+import {
+  decodeRoute,
+  type Route,
+  RT_TABLE_MAIN,
+  RTM_DELROUTE,
+  RTM_NEWROUTE,
+  RTN_UNICAST,
+} from '../wire/netlink/route.ts';
 import { decodeRule, RTM_DELRULE, RTM_NEWRULE } from '../wire/netlink/rule.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import {
+  anyRoutes,
   type HostAddress,
   hostAddress,
   type HostNeighbour,
   hostNeighbour,
   type HostRoute,
-  hostRoutes,
   type HostRule,
   hostRule,
 } from './host-side-network.ts';
@@ -46,6 +54,8 @@ export type NetworkNotice =
       readonly name: string;
       readonly up: boolean;
       readonly lowerUp: boolean;
+      readonly mac?: Mac | undefined;
+      readonly mtu?: number | undefined;
     }
   | {
       readonly kind: 'address';
@@ -54,6 +64,12 @@ export type NetworkNotice =
       readonly cidr: HostAddress['cidr'];
     }
   | ({ readonly kind: 'route'; readonly gone: boolean } & HostRoute)
+  | {
+      readonly kind: 'dead-end';
+      readonly gone: boolean;
+      readonly index: 0;
+      readonly dst: HostRoute['dst'];
+    }
   | ({ readonly kind: 'neighbour'; readonly gone: boolean } & HostNeighbour)
   | ({ readonly kind: 'rule'; readonly gone: boolean } & HostRule)
   | { readonly kind: 'sysctl'; readonly index: number };
@@ -64,12 +80,20 @@ export type NetworkWatchers = {
   readonly onNotice: (notice: NetworkNotice) => void;
   /** A LAN's neighbours come and go all the time: only those of these interfaces are read and told. */
   readonly wantsNeighbours: (index: number) => boolean;
+  /** Of the netlink socket with this port id the routes and neighbours that it changes are not told. */
+  readonly own: number;
   /** Notices are missing, so the caller looks itself; what comes after is newer than that. */
   readonly onLost: () => void;
 };
 
+export type NetworkWatch = {
+  /** Tells at once of all that the kernel has told until now. False: there may be more of it, or some is lost. */
+  readonly hearNow: () => boolean;
+  readonly close: () => void;
+};
+
 /**
- * Tells of every change of a link, an IPv4 address, an IPv4 unicast route of the main table, an IPv4 neighbour, an
+ * Tells of every change of a link, an IPv4 address, an IPv4 route of the main table, an IPv4 neighbour, an
  * IPv4 rule that prohibits a network to what comes in by one interface, and of the sysctls that the kernel tells of, in the order in which they were made, in the daemon's own namespace (or that
  * where the thread is). Throws SysError.
  *
@@ -77,7 +101,7 @@ export type NetworkWatchers = {
  * address of their interface, because another one replaced them (NLM_F_REPLACE: there is a notice of that one), or,
  * on older kernels than Linux 6.18, with the address that is their source. And no sysctl but those of `decodeNetconf`.
  */
-export function watchNetwork(watchers: NetworkWatchers): { readonly close: () => void } {
+export function watchNetwork(watchers: NetworkWatchers): NetworkWatch {
   let open = true;
   const notices = openNotices(
     'watch the network',
@@ -86,9 +110,10 @@ export function watchNetwork(watchers: NetworkWatchers): { readonly close: () =>
       onMessage: (message) => tell(message, watchers, () => open),
       onLost: watchers.onLost,
     },
-    { filter: encodeBpf(ipv4NeighboursProgram()) },
+    { filter: encodeBpf(networkProgram(watchers.own)) },
   );
   return {
+    hearNow: () => notices.hearNow(),
     close: () => {
       open = false;
       notices.close();
@@ -108,9 +133,14 @@ function tell(message: NetlinkMessage, watchers: NetworkWatchers, isOpen: () => 
       );
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
-      return each(decodeRoute(payload), mainRoute, (route) =>
-        onNotice({ kind: 'route', gone: type === RTM_DELROUTE, ...route }),
-      );
+      return each(decodeRoute(payload), mainRoute, ({ isDeadEnd, ...route }) => {
+        const gone = type === RTM_DELROUTE;
+        onNotice(
+          isDeadEnd
+            ? { kind: 'dead-end', gone, index: 0, dst: route.dst }
+            : { kind: 'route', gone, ...route },
+        );
+      });
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH:
       return tellNeighbour(message, watchers);
@@ -141,10 +171,14 @@ function each<T, U>(
 }
 
 /** One notice, whatever the number of next hops. */
-function mainRoute(route: Parameters<typeof hostRoutes>[0]): readonly HostRoute[] {
+function mainRoute(route: Route): readonly (HostRoute & { readonly isDeadEnd: boolean })[] {
   if (route.table !== RT_TABLE_MAIN) return [];
   const { nexthops, ...rest } = route;
-  return hostRoutes(nexthops === undefined ? route : { ...rest, index: 0 });
+  const isDeadEnd = route.type !== RTN_UNICAST;
+  return anyRoutes(nexthops === undefined ? route : { ...rest, index: 0 }).map((one) => ({
+    ...one,
+    isDeadEnd,
+  }));
 }
 
 /** conf.default is no interface's; conf.all may be any's (rp_filter: the higher of both counts). */

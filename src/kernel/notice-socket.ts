@@ -20,11 +20,12 @@ export class NoticeSocket {
   #open = true;
   /** Until the socket is empty: what still lies there is older than what was lost. */
   #lost = false;
+  #isReading = false;
 
   constructor(fd: number, handlers: DatagramHandlers) {
     this.#fd = fd;
     this.#handlers = handlers;
-    this.#stop = pollReadable(fd, (socketError) => this.#drain(socketError));
+    this.#stop = pollReadable(fd, (socketError) => void this.#drain(socketError));
   }
 
   /** False from `close` on, also within a datagram that is being read. */
@@ -32,25 +33,38 @@ export class NoticeSocket {
     return this.#open;
   }
 
-  #drain(socketError: number): void {
+  /**
+   * Reads what lies there now. False: there is more of it than is read in one go, some is missing, or it is read already, by
+   * who tells this caller.
+   */
+  hearNow(): boolean {
+    return this.#open && !this.#isReading && this.#drain(0);
+  }
+
+  /** Whether all was read, and nothing is missing. */
+  #drain(socketError: number): boolean {
     // The socket's error is taken either here or by the first read, and may be of no other kind than ENOBUFS.
     if (socketError !== 0) this.#lost = true;
     for (let count = 0; count < DRAIN_MAX && this.#open; count++) {
       const received = receive(this.#fd);
-      if (received.kind === 'empty') {
-        this.#drained();
-        return;
-      }
+      if (received.kind === 'empty') return this.#drained();
       if (received.kind === 'overflow') this.#lost = true;
       if (received.kind !== 'datagram' || this.#lost) continue;
-      if (!this.#handlers.onDatagram(received.bytes)) this.#lost = true;
+      this.#isReading = true;
+      try {
+        if (!this.#handlers.onDatagram(received.bytes)) this.#lost = true;
+      } finally {
+        this.#isReading = false;
+      }
     }
+    return false;
   }
 
-  #drained(): void {
-    if (!this.#lost) return;
+  #drained(): boolean {
+    if (!this.#lost) return true;
     this.#lost = false;
     this.#handlers.onLost();
+    return false;
   }
 
   close(): void {

@@ -24,6 +24,7 @@ import {
   routesThrough,
   type RouteThrough,
 } from './pod-routes.ts';
+import { PodSide } from './pod-side.ts';
 import { Rtnl } from './rtnl.ts';
 import { writeSysctls } from './sysctl.ts';
 
@@ -45,6 +46,9 @@ export class PodNetwork {
   readonly #netns: NetNs;
   readonly #host: Rtnl;
   #own: Rtnl | undefined;
+  /** Itself, and its sides. */
+  #users = 1;
+  #isClosed = false;
 
   private constructor(netns: NetNs, host: Rtnl) {
     this.#netns = netns;
@@ -219,7 +223,21 @@ export class PodNetwork {
     return openArp(this.#netns, index);
   }
 
+  /** The host side's part of it, over the same namespace and socket: they are given back when all are closed. */
+  side(): PodSide {
+    this.#users += 1;
+    return new PodSide(this.#netns, { rtnl: () => this.#rtnl, letGo: () => this.#letGo() });
+  }
+
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
     this.#netns.close();
     // It waits for what is under way; nothing is left to be told of its end.
     void this.#own?.close();

@@ -1,10 +1,10 @@
 import { type Cidr, formatCidr, networkOf } from '../base/cidr.ts';
 import { type Ipv4, ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
-import { isSysError } from '../base/sys-error.ts';
+import { isSysError, SysError } from '../base/sys-error.ts';
 import { type Neighbour, NUD_PERMANENT, replaceNeighbourRequest } from '../wire/netlink/neighbour.ts';
 import type { NewRoute, Route } from '../wire/netlink/route.ts';
-import { removeLastHop, setLastHop } from './last-hop.ts';
+import { addLastHop, removeLastHop, setLastHop } from './last-hop.ts';
 import { readLink } from './link-ioctl.ts';
 import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import { NetNs } from './netns.ts';
@@ -17,13 +17,22 @@ import { putRoute, removeNeighbour, removeRoute, type Step, takeSteps } from './
 /** As node/host/ports.ts has it: what every pod sends service traffic to; never on the wire. */
 export const SERVICE_NEXT_HOP: Ipv4 = ipv4('169.254.1.1');
 
+type Lent = { readonly rtnl: () => Rtnl; readonly letGo: () => void };
+
+function closed(): never {
+  throw new SysError('use a pod', 'EBADF', 'its side is closed');
+}
+
 /** The pod's part of the host side, in a pod's namespace: node/host/ports.ts' PodSidePort. */
 export class PodSide {
   readonly #netns: NetNs;
+  #lent: Lent | undefined;
   #own: Rtnl | undefined;
 
-  constructor(netns: NetNs) {
+  /** `lent`: the namespace, and a socket there, are somebody else's, who gets them back. */
+  constructor(netns: NetNs, lent?: Lent) {
     this.#netns = netns;
+    this.#lent = lent;
   }
 
   get inode(): string {
@@ -32,6 +41,7 @@ export class PodSide {
 
   /** Opened on first use: a look does without. */
   get #rtnl(): Rtnl {
+    if (this.#lent !== undefined) return this.#lent.rtnl();
     this.#own ??= Rtnl.open(this.#netns, POD_DUMP_LIMIT);
     return this.#own;
   }
@@ -69,6 +79,11 @@ export class PodSide {
     return setLastHop(this.#netns, index, ifname);
   }
 
+  /** The same for an interface that was made a moment ago, and has its name still. */
+  addLastHop(ifname: string): Promise<void> {
+    return addLastHop(this.#netns, ifname);
+  }
+
   /** What is missing or wrong of what `setServices` does with the same, one short text each. Rejects with SysError. */
   serviceProblems(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<readonly string[]> {
     return serviceProblems(this.#rtnl, { index, networks, nextHop: SERVICE_NEXT_HOP, shimMac });
@@ -85,6 +100,12 @@ export class PodSide {
   }
 
   close(): void {
+    if (this.#lent !== undefined) {
+      const { letGo } = this.#lent;
+      this.#lent = { rtnl: closed, letGo: () => undefined };
+      letGo();
+      return;
+    }
     this.#netns.close();
     // It waits for what is under way; nothing is left to be told of its end.
     void this.#own?.close();

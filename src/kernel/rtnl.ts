@@ -34,6 +34,11 @@ export class Rtnl implements AsyncDisposable {
     return new Rtnl(NetlinkSocket.open(netns, limit));
   }
 
+  /** What the kernel's notices of its changes name as their origin. Throws SysError. */
+  get portId(): number {
+    return this.#socket.portId;
+  }
+
   /** Several changes at the price of one, in order; see NetlinkSocket.batch. */
   batch(requests: readonly NetlinkRequest[]): Promise<readonly (SysError | undefined)[]> {
     return this.#socket.batch(requests);

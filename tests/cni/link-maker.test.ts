@@ -112,6 +112,7 @@ class Room {
       openArp: unused,
       linkByIndex: unused,
       defaultRoutes: unused,
+      side: unused,
     };
   }
 }

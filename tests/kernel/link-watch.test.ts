@@ -54,7 +54,8 @@ test('a link that comes, changes, is renamed and goes', asRoot, async () => {
   await rtnl.links.add({ name: 'v0', kind: 'veth', peer: { name: 'v1' } });
   const [v0, v1] = [await linkOf(rtnl, 'v0'), await linkOf(rtnl, 'v1')];
   await until('it came', () => seen.last('v0') !== undefined);
-  const down = { index: v0.index, name: 'v0', up: false, lowerUp: false, removed: false };
+  const { mac, mtu } = v0;
+  const down = { index: v0.index, name: 'v0', up: false, lowerUp: false, removed: false, mac, mtu };
   assert.deepEqual(seen.last('v0'), down);
   await rtnl.links.set({ index: v0.index, up: true });
   await until('it is up', () => seen.last('v0')?.up === true);

@@ -9,9 +9,11 @@ import { netlinkAddress, openNetlink, receive } from '../../src/kernel/netlink-f
 import type { NetNs } from '../../src/kernel/netns.ts';
 import { watchNetwork } from '../../src/kernel/network-watch.ts';
 import { writeSysctl } from '../../src/kernel/sysctl.ts';
-import type { HostNotice } from '../../src/node/host/ports.ts';
+import { type HostNotice, RTPROT_LEASEHOLD } from '../../src/node/host/ports.ts';
 import { encodeRequest } from '../../src/wire/netlink/message.ts';
 import { NUD_PERMANENT, replaceNeighbourRequest } from '../../src/wire/netlink/neighbour.ts';
+import { replaceRouteRequest } from '../../src/wire/netlink/route-requests.ts';
+import { RT_SCOPE_LINK } from '../../src/wire/netlink/rtnetlink.ts';
 import { asRoot, linkOf, openFds, Sandbox, until } from './support/sandbox.ts';
 
 const SHIM_MAC = '02:00:00:00:00:51';
@@ -22,6 +24,8 @@ const POD = '10.9.0.77';
 const FLOOD = 4000;
 /** Octets of an address. */
 const OCTET = 250;
+/** The port id of no socket there: the kernel gives away its own 0, process ids, and numbers from the top (netlink_autobind). */
+const NOBODY = 1;
 
 type Watch = {
   readonly notices: HostNotice[];
@@ -32,9 +36,10 @@ type Watch = {
   readonly [Symbol.dispose]: () => void;
 };
 
-function watch(netns: NetNs, wanted: readonly number[]): Watch {
+function watch(netns: NetNs, wanted: readonly number[], own = NOBODY): Watch {
   const { close } = netns.run(() =>
     watchNetwork({
+      own,
       onLink: (link) => seen.links.push(link),
       onNotice: (notice) => seen.notices.push(notice),
       wantsNeighbours: (index) => {
@@ -55,6 +60,9 @@ function inShort(notice: HostNotice, names: ReadonlyMap<number, string>): string
   if (notice.kind === 'rule') {
     const { gone, iif, to, priority, protocol } = notice;
     return `rule${gone ? '-gone' : ''} ${priority} iif ${iif} to ${to.address}/${to.prefix} proto ${protocol}`;
+  }
+  if (notice.kind === 'dead-end') {
+    return `dead-end${notice.gone ? '-gone' : ''} ${notice.dst.address}/${notice.dst.prefix}`;
   }
   const name = names.get(notice.index) ?? `#${notice.index}`;
   if (notice.kind === 'sysctl') return `sysctl ${name}`;
@@ -270,9 +278,10 @@ test('a route that takes the place of another is told, and the other’s end is 
   using seen = watch(node.netns, []);
   const told = (command: string): Promise<readonly string[]> => node.told(seen, command);
   assert.deepEqual(await told(`ip route replace ${POD}/32 dev v0`), [`route v0 ${POD}/32 proto 3`]);
-  // Not in the table main, not unicast, not IPv4: not told. Several next hops are one notice.
+  // Not in the table main, not IPv4: not told. Several next hops are one notice.
   assert.deepEqual(await told('ip route add 10.5.0.0/24 dev v0 table 100'), []);
-  assert.deepEqual(await told('ip route add blackhole 10.6.0.0/24'), []);
+  assert.deepEqual(await told('ip route add blackhole 10.6.0.0/24'), ['dead-end 10.6.0.0/24']);
+  assert.deepEqual(await told('ip route del blackhole 10.6.0.0/24'), ['dead-end-gone 10.6.0.0/24']);
   assert.deepEqual(await told('ip route add local 10.4.0.0/24 dev lo'), []);
   assert.deepEqual(await told('ip -6 route add fd00::/64 dev v0'), []);
   assert.deepEqual(await told('ip route add 10.7.0.0/24 nexthop via 10.9.0.3 nexthop via 10.9.0.4'), [
@@ -298,6 +307,39 @@ test(
     assert.deepEqual(await told(`ip neigh replace fd00::60 lladdr ${OTHER_MAC} dev lh0 nud permanent`), []);
     assert.deepEqual(await told(`bridge fdb replace ${OTHER_MAC} dev b1 master`), []);
     assert.deepEqual([...seen.asked], [v0]);
+  },
+);
+
+test(
+  'routes and neighbours that our own socket changes are not told, what else it does is',
+  asRoot,
+  async () => {
+    await using node = await Node.make();
+    const { shim, rtnl } = node;
+    using seen = watch(node.netns, [shim], rtnl.portId);
+    const [other, lladdr] = [ipv4('10.9.0.78'), mac(OTHER_MAC)];
+    const route = { dst: { address: other, prefix: 32 }, index: shim, protocol: RTPROT_LEASEHOLD };
+    const neighbour = { index: shim, address: other, mac: lladdr, state: NUD_PERMANENT };
+    const requests = [
+      replaceRouteRequest({ ...route, scope: RT_SCOPE_LINK }),
+      replaceNeighbourRequest(neighbour),
+    ];
+    const before = seen.notices.length;
+    assert.deepEqual(await rtnl.batch(requests), [undefined, undefined]);
+    // The same by others, and an address by us.
+    assert.deepEqual(await node.told(seen, `ip route replace ${other}/32 dev v0 proto 76`), [
+      `route v0 ${other}/32 proto 76`,
+    ]);
+    assert.deepEqual(
+      await node.told(seen, `ip neigh replace ${other} lladdr ${POD_MAC} dev lh0 nud permanent`),
+      [`neighbour lh0 ${other} ${POD_MAC} permanent`],
+    );
+    await rtnl.addresses.add({ index: shim, cidr: { address: ipv4('10.9.0.99'), prefix: 32 } });
+    await until('our address is told', () =>
+      seen.notices.some((one) => one.kind === 'address' && one.cidr.address === '10.9.0.99'),
+    );
+    const told = seen.notices.slice(before).filter(({ kind }) => kind === 'route' || kind === 'neighbour');
+    assert.equal(told.length, 2);
   },
 );
 
@@ -340,6 +382,7 @@ test('closed in a call it calls no more, and it leaves no descriptor', asRoot, a
   const calls: string[] = [];
   const { close } = node.netns.run(() =>
     watchNetwork({
+      own: NOBODY,
       onLink: () => {
         calls.push('link');
         close();

@@ -53,7 +53,7 @@ async function add(
     const result = await attachMacvlan(services, inner, signal, (pod, link) => {
       if (!isWithNode) return;
       begun = requestOf(call, conf, { pod, link, uplink: uplink.name });
-      services.hostSide.begin(begun, link.index);
+      services.hostSide.begin(begun, link.index, pod.side());
     });
     if (!isWithNode) return result;
     // A repetition: the pod runs already, and one that fails takes nothing of it away.
@@ -61,7 +61,7 @@ async function add(
     else await withNode(services, call, { result, inner, request: begun }, signal);
     return result;
   } finally {
-    services.hostSide.ended(leaseKey(call));
+    await services.hostSide.ended(leaseKey(call));
   }
 }
 

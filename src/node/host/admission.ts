@@ -2,6 +2,8 @@ import { type Cidr, cidrContains, formatCidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
 import { type Duration, later, seconds } from '../../base/time.ts';
+import { LanView } from './lan-view.ts';
+import type { LinkNames } from './link-names.ts';
 import { LookTimer } from './look-timer.ts';
 import { addressProblem, type NodeLan, onLink, serviceProblem, type UplinkHere } from './node-lan.ts';
 import { type InterfaceNotice, RTPROT_LEASEHOLD } from './ports.ts';
@@ -26,6 +28,7 @@ export class NotAdmitted extends SysError {
 }
 
 export type AdmissionOwner = {
+  readonly names: LinkNames;
   /** The interfaces by which the node is on the LANs of its pods, by name. */
   uplinks(): readonly string[];
   /** Another pod that has an address, by the name of its attachment. */
@@ -45,14 +48,12 @@ export class Admission {
   readonly #services: ServiceNetworks;
   readonly #owner: AdmissionOwner;
   readonly #timer: LookTimer;
-  #lan: NodeLan = { addresses: [], routes: [] };
+  readonly #view: LanView;
   /**
    * The networks of each uplink at the last look at which the node had any there: a DHCP client that sets the node's
    * address anew takes no running pod off it.
    */
   readonly #seen = new Map<string, readonly Cidr<Ipv4>[]>();
-  #looking: Promise<NodeLan> | undefined;
-  #next: Promise<NodeLan> | undefined;
   /** Pods that have an address which the node does not lead to them, with the reason. */
   readonly #refused = new Map<string, string>();
   #leftOut = '';
@@ -62,6 +63,7 @@ export class Admission {
     this.#services = services;
     this.#owner = owner;
     this.#timer = new LookTimer(world, () => void this.lookAgain());
+    this.#view = new LanView(world, () => this.#judgeAgain());
     services.judgeBy(
       (network) => this.serviceProblem(network),
       () => this.#report(),
@@ -70,7 +72,12 @@ export class Admission {
 
   /** What the node's kernel had at the last look. */
   get lan(): NodeLan {
-    return this.#lan;
+    return this.#view.lan;
+  }
+
+  /** An ADD is under way whose pod is to be admitted in a moment. */
+  begin(): void {
+    this.#view.begin();
   }
 
   /** Why a network is not one of services now; undefined: it is. */
@@ -80,12 +87,12 @@ export class Admission {
     if (api !== undefined && cidrContains(network, api)) {
       return `contains ${api}, the API server that this node's kubelet uses`;
     }
-    return serviceProblem(this.#lan, this.#here([...this.#owner.uplinks(), ...also]), network);
+    return serviceProblem(this.lan, this.#here([...this.#owner.uplinks(), ...also]), network);
   }
 
   #here(names: readonly string[]): readonly UplinkHere[] {
     return [...new Set(names)].flatMap((name) => {
-      const link = this.#world.kernel.peek(name);
+      const link = this.#owner.names.find(name);
       if (link === undefined) return [];
       return { name: link.name, index: link.index, stated: this.#seen.get(name) ?? this.#world.lan() };
     });
@@ -94,7 +101,7 @@ export class Admission {
   /** Rejects with NotAdmitted for an ADD that must not be, with another SysError when the kernel cannot be asked. */
   async admit({ record, addresses }: Pod): Promise<void> {
     const { services, uplink } = record;
-    await this.look();
+    await this.#view.now();
     const named = typeof services === 'string' ? [] : services;
     for (const network of named) {
       const problem = this.serviceProblem(network, [uplink]);
@@ -138,7 +145,7 @@ export class Admission {
     const other = this.#owner.podWith(address, record);
     if (other !== undefined) return `is the address of pod ${other}`;
     const [here] = this.#here([record.uplink]);
-    return here === undefined ? undefined : addressProblem(this.#lan, here, address);
+    return here === undefined ? undefined : addressProblem(this.lan, here, address);
   }
 
   forget(attachment: string): void {
@@ -157,40 +164,21 @@ export class Admission {
 
   /** Reads the kernel and judges the networks of services anew. Those who come while it is read share the next reading. */
   look(): Promise<NodeLan> {
-    if (this.#looking === undefined) {
-      this.#looking = this.#read().finally(() => {
-        this.#looking = undefined;
-      });
-      return this.#looking;
-    }
-    this.#next ??= this.#looking.then(
-      () => this.#lookNext(),
-      () => this.#lookNext(),
-    );
-    return this.#next;
-  }
-
-  #lookNext(): Promise<NodeLan> {
-    this.#next = undefined;
-    return this.look();
-  }
-
-  async #read(): Promise<NodeLan> {
-    const { kernel } = this.#world;
     this.#timer.looked();
-    const [addresses, routes] = await Promise.all([kernel.addresses(), kernel.allRoutes()]);
-    this.#lan = { addresses, routes };
+    return this.#view.read();
+  }
+
+  #judgeAgain(): void {
     this.#remember();
     this.#services.judge();
-    return this.#lan;
   }
 
   #remember(): void {
     const uplinks = this.#owner.uplinks();
     for (const name of this.#seen.keys()) if (!uplinks.includes(name)) this.#seen.delete(name);
     for (const name of uplinks) {
-      const index = this.#world.kernel.peek(name)?.index;
-      const networks = index === undefined ? [] : onLink(this.#lan, index);
+      const index = this.#owner.names.find(name)?.index;
+      const networks = index === undefined ? [] : onLink(this.lan, index);
       if (networks.length > 0) this.#seen.set(name, networks);
     }
   }
@@ -217,6 +205,7 @@ export class Admission {
 
   /** Something changed on the node. */
   notice(notice: InterfaceNotice): void {
+    this.#view.notice(notice);
     if (this.#matters(notice)) this.#timer.soon();
   }
 
@@ -234,6 +223,12 @@ export class Admission {
       default:
         return false;
     }
+  }
+
+  /** Notices were lost. */
+  noticesLost(): void {
+    this.#view.lost();
+    void this.lookAgain();
   }
 
   /** At all of it, refused pods included. Never rejects. */

@@ -1,4 +1,5 @@
 import type { Ipv4 } from '../../base/ipv4.ts';
+import { isSysError } from '../../base/sys-error.ts';
 import type { HostKernel, HostNeighbour } from './ports.ts';
 
 /**
@@ -21,4 +22,39 @@ export async function forgetAstray(
   await kernel.apply(
     astray.map((one) => ({ kind: 'remove-neighbour', index: uplink, address: one.address })),
   );
+}
+
+/** Does that for pods that have come, and no ADD waits for it: those that come while it looks are looked for together. */
+export class AstrayLooks {
+  readonly #kernel: HostKernel;
+  readonly #uplink: () => number | undefined;
+  #waiting: Ipv4[] = [];
+  #isLooking = false;
+
+  /** `uplink`: its index at that moment. */
+  constructor(kernel: HostKernel, uplink: () => number | undefined) {
+    this.#kernel = kernel;
+    this.#uplink = uplink;
+  }
+
+  /** The node's route to a pod is there. */
+  add(address: Ipv4): void {
+    this.#waiting.push(address);
+    if (!this.#isLooking) void this.#look();
+  }
+
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    while (this.#waiting.length > 0) {
+      const addresses = this.#waiting;
+      this.#waiting = [];
+      try {
+        await forgetAstray(this.#kernel, this.#uplink(), addresses);
+      } catch (error) {
+        // It costs who waits there three seconds, and nothing else.
+        if (!isSysError(error)) throw error;
+      }
+    }
+    this.#isLooking = false;
+  }
 }

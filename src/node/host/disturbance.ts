@@ -30,6 +30,8 @@ export function isDisturbance(notice: InterfaceNotice, view: SideView): boolean 
       return isShim && isWrongRoute(notice, view);
     case 'neighbour':
       return isShim && isWrongNeighbour(notice, view);
+    case 'dead-end':
+      return false;
     case 'sysctl':
       return isShim || isUplink || index === ALL_INTERFACES;
   }
@@ -76,6 +78,7 @@ export function isOldNews(
   if (seen === undefined || notice.kind !== 'link' || notice.gone || notice.index !== seen.index)
     return false;
   if (notice.name !== seen.name || notice.up !== seen.up || notice.lowerUp !== seen.lowerUp) return false;
+  if (notice.mtu !== undefined) return notice.mtu === seen.mtu && notice.mac === seen.mac;
   // What the notice does not say.
   const now = kernel.peek(seen.name);
   return now?.index === seen.index && now.mtu === seen.mtu && now.mac === seen.mac;

@@ -11,7 +11,7 @@ export type Asker = {
 /** What of the node is looked at. */
 export interface HoldersView {
   readonly lan: NodeLan;
-  readonly records: readonly AttachmentRecord[];
+  readonly records: Iterable<AttachmentRecord>;
   /** Of the asker, while its ADD is under way. */
   readonly begun: AttachmentRecord | undefined;
   isGone(record: AttachmentRecord): boolean;
@@ -34,6 +34,6 @@ export function holderOnNode(view: HoldersView, address: Ipv4, { key, lan }: Ask
   const holder = holderOnLan(view.lan, lan.index, address);
   if (holder !== undefined) return holder;
   if (!view.lan.addresses.some(({ cidr }) => cidr.address === address)) return undefined;
-  const record = begun ?? records.find((one) => attachmentText(one.key) === asker);
+  const record = begun ?? Iterator.from(records).find((one) => attachmentText(one.key) === asker);
   return record?.hostAccess === true ? 'the node itself' : undefined;
 }

@@ -7,11 +7,13 @@ import { Attachment } from './attachment.ts';
 import { Barriers } from './barriers.ts';
 import { Begun } from './begun.ts';
 import { confinedOf } from './confine.ts';
+import { forgetRecord } from './forget-record.ts';
 import { type Asker, holderOnNode } from './holders.ts';
 import type { HostStatus } from './host-status.ts';
+import { LinkNames } from './link-names.ts';
 import { recoverLost } from './lost-attachments.ts';
 import { PodChecks, type PodsChecked } from './pod-checks.ts';
-import type { HostNotice } from './ports.ts';
+import type { HostNotice, PodSidePort } from './ports.ts';
 import {
   type AttachmentKey,
   type AttachmentRecord,
@@ -41,6 +43,7 @@ export class HostSide {
   readonly #world: HostWorld;
   readonly #services: ServiceNetworks;
   readonly #repairs = new Repairs();
+  readonly #names: LinkNames;
   readonly #barriers: Barriers;
   readonly #sides: Sides;
   readonly #admission: Admission;
@@ -56,7 +59,8 @@ export class HostSide {
     this.#world = world;
     this.#services = services;
     this.#begun = new Begun(world);
-    this.#sides = new Sides(world, {
+    this.#names = new LinkNames(world);
+    this.#sides = new Sides(world, this.#names, {
       repairs: this.#repairs,
       renamed: (side) => followName(world, this.#on(side)),
       shimMacChanged: (side, before) => void this.#shimMacChanged(side, before),
@@ -68,6 +72,7 @@ export class HostSide {
       },
     });
     this.#admission = new Admission(world, services, {
+      names: this.#names,
       uplinks: () => this.#sides.all.flatMap(({ waysOut }) => waysOut),
       podWith: (address, but) => {
         const other = othersWith(this.#attachments.values(), address, but).find(
@@ -108,7 +113,8 @@ export class HostSide {
       this.#sides.resume(record);
       return;
     }
-    if (record.bootId !== this.#world.clock.bootId || this.#sweep.isGone(record)) void this.#forget(record);
+    if (record.bootId !== this.#world.clock.bootId || this.#sweep.isGone(record))
+      void forgetRecord(this.#world, record);
     else this.#resumed.push(record);
   }
 
@@ -146,9 +152,14 @@ export class HostSide {
     }
   }
 
-  /** Begins with what can be done before the pod has its address. Never fails: `attach` does what is missing. */
-  begin(request: AttachRequest, index: number): void {
-    this.#begun.begin(this.#recordOf(request), index);
+  /**
+   * Begins with what can be done before the pod has its address, when the caller has asked for that, in its interface of
+   * this index. `pod` is closed by the time of `ended`. Never fails: `attach`, of the same request, does what is missing.
+   */
+  begin(request: AttachRequest, index: number, pod: PodSidePort): void {
+    const isFirst = !this.#attachments.has(attachmentText(request.key));
+    this.#begun.begin(this.#recordOf(request), index, pod, isFirst);
+    this.#admission.begin();
     if (!request.hostAccess) return;
     void this.#sides.of(request.uplink).then(
       (side) => this.#trySide(side),
@@ -156,10 +167,10 @@ export class HostSide {
     );
   }
 
-  /** The ADD is over. Where it came to nothing, what was begun for it is taken back. */
-  ended(key: AttachmentKey): void {
+  /** The ADD is over. Where it came to nothing, what was begun for it is taken back. Never fails. */
+  async ended(key: AttachmentKey): Promise<void> {
     const text = attachmentText(key);
-    this.#begun.ended(text, this.#attachments.get(text)?.pod);
+    await this.#begun.ended(text, this.#attachments.get(text)?.pod);
   }
 
   #recordOf(request: AttachRequest): AttachmentRecord {
@@ -172,15 +183,16 @@ export class HostSide {
    */
   async attach(request: AttachRequest): Promise<void> {
     const text = attachmentText(request.key);
-    const record = this.#recordOf(request);
+    const begun = this.#begun.get(text);
+    const record = begun?.record ?? this.#recordOf(request);
     const side = await this.#sideFor(record);
-    const attachment = new Attachment(this.#world, record, side, this.#begun.get(text)?.pod);
+    const attachment = new Attachment(this.#world, record, side, begun?.pod);
     await this.#dropGone(attachment);
     await this.#admission.admit(attachment);
     const before = this.#attachments.get(text);
     this.#attachments.set(text, attachment);
     try {
-      await this.#world.store.put(record);
+      if ((await begun?.stored) !== true) await this.#world.store.put(record);
       await side?.ensure();
       await Promise.all([
         attachment.follow(),
@@ -223,7 +235,7 @@ export class HostSide {
     this.#attachments.delete(text);
     this.#admission.forget(text);
     this.#pods.forget(attachment);
-    const inPod = attachment.pod.remove().then(() => this.#forget(attachment.record));
+    const inPod = attachment.pod.remove().then(() => forgetRecord(this.#world, attachment.record));
     try {
       await attachment.leaveNode();
     } catch (error) {
@@ -237,18 +249,6 @@ export class HostSide {
     return { inPod };
   }
 
-  async #forget(record: AttachmentRecord): Promise<void> {
-    try {
-      await this.#world.store.remove(record);
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-      this.#world.log.warn(
-        { attachment: attachmentText(record.key), error: error.message },
-        'the record of a pod that is gone could not be removed',
-      );
-    }
-  }
-
   /** Learns what the node's kernel has: for `holderOf`, before `start`. Never rejects: a look that fails is tried again. */
   learn(): Promise<void> {
     return this.#admission.lookOrLater();
@@ -258,7 +258,7 @@ export class HostSide {
   holderOf(address: Ipv4, asker: Asker): string | undefined {
     const view = {
       lan: this.#admission.lan,
-      records: [...this.#resumed, ...this.#records],
+      records: { [Symbol.iterator]: () => this.#everyRecord() },
       begun: this.#begun.get(attachmentText(asker.key))?.record,
       isGone: (record: AttachmentRecord) => this.#sweep.isGone(record),
     };
@@ -268,6 +268,11 @@ export class HostSide {
   /** Whether a shim has this MAC address. */
   isShimMac(address: Mac): boolean {
     return this.#sides.all.some(({ shimMac }) => shimMac === address);
+  }
+
+  *#everyRecord(): Generator<AttachmentRecord> {
+    yield* this.#resumed;
+    for (const { record } of this.#attachments.values()) yield record;
   }
 
   get #records(): readonly AttachmentRecord[] {
@@ -304,6 +309,7 @@ export class HostSide {
       this.#barriers.ruleChanged(notice);
       return;
     }
+    this.#names.notice(notice);
     for (const side of this.#sides.all) side.notice(notice);
     this.#admission.notice(notice);
     // Somebody may have made the node a router.
@@ -312,8 +318,9 @@ export class HostSide {
 
   /** Notices were lost: everything is looked at. */
   noticesLost(): void {
+    this.#names.lost();
     for (const side of this.#sides.all) side.look();
-    void this.#admission.lookAgain();
+    this.#admission.noticesLost();
     this.#barriers.changed();
   }
 

@@ -2,6 +2,7 @@ import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
+import { nextTurn } from './next-turn.ts';
 import type { PodSidePort } from './ports.ts';
 import { attachmentText, type AttachmentRecord } from './record.ts';
 import type { HostWorld } from './world.ts';
@@ -23,8 +24,8 @@ export class PodSide {
   /** The interface that has its last hop: made again under its uplink, it is another one. */
   #lastHopOn: number | undefined;
   #isTakenUp = false;
-  /** There are no routes of ours yet that might have to go. */
-  #isNew = false;
+  /** Its ADD is under way: the namespace is open, and nothing of ours is there that might have to go. */
+  #new: { readonly index: number; readonly pod: PodSidePort } | undefined;
   /** Said by the kernel. */
   #lastHopUnsupported = false;
 
@@ -40,7 +41,9 @@ export class PodSide {
 
   /** Rejects with SysError. A kernel without nftables has no last hop: that is said, and no error. */
   apply(wanted: PodSideWanted): Promise<void> {
-    const done = this.#tail.then(() => this.#inPod((pod) => this.#put(pod, wanted)));
+    const done = this.#tail.then(() =>
+      this.#new === undefined ? this.#inPod((pod) => this.#put(pod, wanted)) : this.#putNew(wanted),
+    );
     this.#tail = done.catch(() => undefined);
     return done;
   }
@@ -48,10 +51,30 @@ export class PodSide {
   /**
    * Makes the last hop of a new interface while its address is asked for. Not the way to the services: when the address
    * is announced the kernel forgets all neighbours of the interface (neigh_changeaddr). What fails is done by `apply`.
+   * `pod` is closed after that, or by `remove`.
    */
-  begin(index: number): void {
-    this.#isNew = true;
-    this.#tail = this.#inPod((pod) => this.#setLastHop(pod, index)).catch(() => undefined);
+  begin(index: number, pod: PodSidePort): void {
+    this.#new = { index, pod };
+    // First the caller asks for the address.
+    this.#tail = nextTurn()
+      .then(() => this.#addLastHop(pod, index))
+      .catch(() => undefined);
+  }
+
+  async #putNew({ networks, shimMac }: PodSideWanted): Promise<void> {
+    try {
+      if (this.#new === undefined) return;
+      const { index, pod } = this.#new;
+      await pod.addServices(index, networks, shimMac);
+      await this.#addLastHop(pod, index);
+    } finally {
+      this.#letGo();
+    }
+  }
+
+  #letGo(): void {
+    this.#new?.pod.close();
+    this.#new = undefined;
   }
 
   /** As `apply`; also puts back a last hop that others removed, switched off or changed. Rejects with SysError. */
@@ -97,9 +120,7 @@ export class PodSide {
     const index = this.#linkIn(pod);
     if (this.#isTakenUp) this.#lastHopOn = index;
     this.#isTakenUp = false;
-    const isNew = this.#isNew;
-    this.#isNew = false;
-    await (isNew ? pod.addServices(index, networks, shimMac) : pod.setServices(index, networks, shimMac));
+    await pod.setServices(index, networks, shimMac);
     await this.#setLastHop(pod, index);
   }
 
@@ -110,10 +131,18 @@ export class PodSide {
     throw new SysError(`look at ${ifname}`, 'ENODEV', 'the interface is gone');
   }
 
-  async #setLastHop(pod: PodSidePort, index: number): Promise<void> {
+  #setLastHop(pod: PodSidePort, index: number): Promise<void> {
+    return this.#haveLastHop(index, () => pod.setLastHop(index, this.#record.key.ifname));
+  }
+
+  #addLastHop(pod: PodSidePort, index: number): Promise<void> {
+    return this.#haveLastHop(index, () => pod.addLastHop(this.#record.key.ifname));
+  }
+
+  async #haveLastHop(index: number, make: () => Promise<void>): Promise<void> {
     if (!this.#record.lastHop || this.#lastHopOn === index) return;
     try {
-      await pod.setLastHop(index, this.#record.key.ifname);
+      await make();
       this.#lastHopOn = index;
     } catch (error) {
       if (!isSysError(error, 'EOPNOTSUPP', 'ENOENT')) throw error;
@@ -130,6 +159,7 @@ export class PodSide {
   /** Best effort: the namespace mostly goes with all of it. */
   async remove(): Promise<void> {
     await this.#tail;
+    this.#letGo();
     if (!this.#record.lastHop) return;
     try {
       await this.#inPod((pod) => pod.removeLastHop(this.#record.key.ifname));

@@ -169,10 +169,15 @@ export type InterfaceNotice =
       readonly name: string;
       readonly up: boolean;
       readonly lowerUp: boolean;
+      /** Undefined where the kernel does not say: a wireless device tells its events without. */
+      readonly mac?: Mac | undefined;
+      readonly mtu?: number | undefined;
     }
   | { readonly kind: 'address'; readonly gone: boolean; readonly index: number; readonly cidr: Cidr<Ipv4> }
   /** IPv4, main table. `index` is 0 for a route of several next hops. */
   | ({ readonly kind: 'route'; readonly gone: boolean } & HostRoute)
+  /** A route of IPv4's main table that is not unicast: blackhole, prohibit ... Of no interface: index 0. */
+  | { readonly kind: 'dead-end'; readonly gone: boolean; readonly index: 0; readonly dst: Cidr<Ipv4> }
   /** IPv4; only of the interfaces that `wantsNeighbours` names. */
   | ({ readonly kind: 'neighbour'; readonly gone: boolean } & HostNeighbour)
   /** A sysctl of an interface changed: forwarding and rp_filter say so (RTM_NEWNETCONF). */
@@ -220,6 +225,8 @@ export interface PodSidePort {
   serviceProblems(index: number, networks: readonly Cidr<Ipv4>[], shimMac: Mac): Promise<readonly string[]>;
   /** Replies leave by the way that the connection came. */
   setLastHop(index: number, ifname: string): Promise<void>;
+  /** The same for an interface that was made a moment ago: nobody looks whether it is there. */
+  addLastHop(ifname: string): Promise<void>;
   /** What is wrong of that: missing, switched off, changed; undefined: nothing, or the kernel has no nf_tables. */
   lastHopProblem(ifname: string): Promise<string | undefined>;
   /** No error when there is none. */

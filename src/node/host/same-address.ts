@@ -9,8 +9,12 @@ export function othersWith(
   { key, uplink, mac }: AttachmentRecord,
 ): readonly Attachment[] {
   const text = attachmentText(key);
-  return [...all].filter(({ record: other, led }) => {
-    const isOther = other.mac !== mac && attachmentText(other.key) !== text;
-    return isOther && other.uplink === uplink && led.includes(address);
-  });
+  const others: Attachment[] = [];
+  // Each ADD looks at all pods of the node: the address first, which tells nearly all of them apart.
+  for (const one of all) {
+    const { record: other, led } = one;
+    if (!led.includes(address) || other.uplink !== uplink || other.mac === mac) continue;
+    if (attachmentText(other.key) !== text) others.push(one);
+  }
+  return others;
 }

@@ -1,4 +1,5 @@
 import { isSysError } from '../../base/sys-error.ts';
+import type { LinkNames } from './link-names.ts';
 import { HOST_SCHEMA, type UplinkRecord } from './record.ts';
 import { firstShimName, shimOf } from './shim.ts';
 import type { UplinkSideOwner } from './side-owner.ts';
@@ -11,6 +12,7 @@ export type SidesOwner = Omit<UplinkSideOwner<UplinkSide>, 'isTaken' | 'save'>;
 /** The uplinks that pods stand on, by name. */
 export class Sides {
   readonly #world: HostWorld;
+  readonly #names: LinkNames;
   readonly #owner: SidesOwner;
   readonly #sides = new Map<string, UplinkSide>();
   /** Those on their way: two first pods at once are one shim. */
@@ -18,8 +20,9 @@ export class Sides {
   /** Names of shims on record. */
   readonly #shims = new Set<string>();
 
-  constructor(world: HostWorld, owner: SidesOwner) {
+  constructor(world: HostWorld, names: LinkNames, owner: SidesOwner) {
     this.#world = world;
+    this.#names = names;
     this.#owner = owner;
   }
 
@@ -57,7 +60,7 @@ export class Sides {
 
   /** An interface may have got this name, or lost it, a moment ago: its side looks before it is chosen by name. */
   async #follow(uplink: string): Promise<void> {
-    const index = this.#world.kernel.peek(uplink)?.index;
+    const index = this.#names.find(uplink)?.index;
     const others = this.all.filter(
       ({ name, uplinkIndex }) => uplinkIndex !== undefined && (uplinkIndex === index) !== (name === uplink),
     );

@@ -4,7 +4,7 @@ import type { Mac } from '../../base/mac.ts';
 import { isSysError, SysError } from '../../base/sys-error.ts';
 import { later } from '../../base/time.ts';
 import { announceNode } from './announce.ts';
-import { forgetAstray } from './astray.ts';
+import { AstrayLooks, forgetAstray } from './astray.ts';
 import { routedNothing } from './confine.ts';
 import { Hosts } from './hosts.ts';
 import { KeptRecord } from './kept-record.ts';
@@ -50,6 +50,7 @@ export class UplinkSide {
   /** Pods to whom others have made a route. */
   readonly #contested = new Set<Ipv4>();
   readonly #timer: LookTimer;
+  readonly #astray: AstrayLooks;
   readonly #trouble: Trouble;
   #foreign: readonly string[] = [];
 
@@ -60,6 +61,7 @@ export class UplinkSide {
     this.#worker = new SideWorker(world.kernel, () => this.#tryLook());
     this.#trouble = new Trouble(world);
     this.#timer = new LookTimer(world, () => void this.lookAgain());
+    this.#astray = new AstrayLooks(world.kernel, () => this.#uplink);
     this.#book = new RepairBook(world, owner.repairs, record.uplink);
     this.#sysctls = new SysctlKeeper(world, this.#book, {
       mayRepair: (item) => this.#mayRepair(item),
@@ -165,7 +167,7 @@ export class UplinkSide {
       { kind: 'put-neighbour', index, address, mac },
     ]);
     this.#book.made(`route to ${address}`, `neighbour ${address}`);
-    await forgetAstray(this.#world.kernel, this.#uplink, [address]);
+    this.#astray.add(address);
   }
 
   /** Known before a look, without one of its own: for a start with many pods. */

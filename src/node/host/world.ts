@@ -23,6 +23,11 @@ export interface HostWorld {
     at(at: Instant, callback: () => void): () => void;
   };
   readonly kernel: HostKernel;
+  /**
+   * Hands over what the kernel has told of changes until now (`HostSide.notice`), without waiting. False: there may be more
+   * of it, or nobody listens.
+   */
+  hearNow(): boolean;
   readonly guard: GuardPort;
   /** Throws SysError ENOENT, or ENOTNS for a path that is no network namespace. */
   openPodSide(path: string): PodSidePort;

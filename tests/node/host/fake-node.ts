@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Cidr } from '../../../src/base/cidr.ts';
 import { type Ipv4, ipv4 } from '../../../src/base/ipv4.ts';
 import { type Mac, mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
-import type { Cidr } from '../../../src/base/cidr.ts';
 import { HostSide, type AttachRequest } from '../../../src/node/host/host-side.ts';
 import type {
   GuardPort,
@@ -17,8 +17,7 @@ import type {
   HostRule,
 } from '../../../src/node/host/ports.ts';
 import { RTPROT_LEASEHOLD } from '../../../src/node/host/ports.ts';
-import type { AttachmentKey, HostRecord } from '../../../src/node/host/record.ts';
-import { hostRecordKey } from '../../../src/node/host/record.ts';
+import { type AttachmentKey, type HostRecord, hostRecordKey } from '../../../src/node/host/record.ts';
 import { isShimAlias } from '../../../src/node/host/shim.ts';
 import { ServiceNetworks } from '../../../src/node/host/service-networks.ts';
 import { VirtualTime } from '../../lease/support/time.ts';
@@ -27,7 +26,6 @@ import { fakePodSide, type PodState } from './fake-pod.ts';
 export const UPLINK = 2;
 export const NODE: Ipv4 = ipv4('192.168.2.10');
 const HOST_PREFIX = 32;
-
 type Link = { -readonly [K in keyof HostLink]: HostLink[K] };
 /** A node without a kernel: links, addresses, routes as the real one keeps them, with its notices and its silences. */
 export class FakeNode implements HostKernel {
@@ -69,6 +67,9 @@ export class FakeNode implements HostKernel {
   refuseRecords: SysError | undefined;
   /** What every pod's kernel says to a last hop. */
   lastHopRefused: SysError | undefined;
+  /** Whether the daemon listens to all that the kernel tells. */
+  heard = false;
+  routeReads = 0;
   side!: HostSide;
 
   constructor() {
@@ -83,6 +84,7 @@ export class FakeNode implements HostKernel {
       {
         clock: { now: () => this.time.now(), bootId: 'boot' },
         timers: this.time,
+        hearNow: () => this.heard,
         kernel: this,
         guard: {
           put: (spec) => {
@@ -207,8 +209,12 @@ export class FakeNode implements HostKernel {
 
   setAddress(address: Ipv4, index = UPLINK): void {
     const cidr: Cidr<Ipv4> = { address, prefix: 24 };
-    this.addressTable.push({ index, cidr, scope: 0, secondary: false });
+    this.#pushAddress(index, cidr);
     this.tell({ kind: 'address', gone: false, index, cidr });
+  }
+
+  #pushAddress(index: number, cidr: Cidr<Ipv4>): void {
+    this.addressTable.push({ index, cidr, scope: 0, secondary: false });
   }
 
   dropAddress(address: Ipv4, index: number = UPLINK): void {
@@ -263,6 +269,7 @@ export class FakeNode implements HostKernel {
   }
 
   allRoutes(): Promise<readonly HostRoute[]> {
+    this.routeReads += 1;
     return Promise.resolve([...this.routeTable]);
   }
 
@@ -315,7 +322,7 @@ export class FakeNode implements HostKernel {
   }
 
   removeRule(rule: HostRule): void {
-    this.ruleTable = this.ruleTable.filter((one) => one !== rule);
+    this.ruleTable.splice(this.ruleTable.indexOf(rule), 1);
     this.tell({ kind: 'rule', gone: true, ...rule });
   }
 
@@ -341,12 +348,7 @@ export class FakeNode implements HostKernel {
         return undefined;
       }
       case 'add-address':
-        this.addressTable.push({
-          index,
-          cidr: { address: change.address, prefix: HOST_PREFIX },
-          scope: 0,
-          secondary: false,
-        });
+        this.#pushAddress(index, { address: change.address, prefix: HOST_PREFIX });
         return undefined;
       case 'remove-address':
         this.dropAddress(change.cidr.address, index);
@@ -362,17 +364,17 @@ export class FakeNode implements HostKernel {
         this.routeTable = this.routeTable.filter((one) => one.dst.address !== change.to);
         return undefined;
       case 'put-neighbour':
-        this.neighbourTable = this.neighbourTable.filter(
-          (one) => one.address !== change.address || one.index !== index,
-        );
+        this.#removeNeighbour(index, change.address);
         this.neighbourTable.push({ index, address: change.address, mac: change.mac, permanent: true });
         return undefined;
       case 'remove-neighbour':
-        this.neighbourTable = this.neighbourTable.filter(
-          (one) => one.address !== change.address || one.index !== index,
-        );
+        this.#removeNeighbour(index, change.address);
         return undefined;
     }
+  }
+
+  #removeNeighbour(index: number, address: Ipv4): void {
+    this.neighbourTable = this.neighbourTable.filter((one) => one.address !== address || one.index !== index);
   }
 
   readSysctl({ family, ifname, key }: Parameters<HostKernel['readSysctl']>[0]): string | undefined {
@@ -388,9 +390,7 @@ export class FakeNode implements HostKernel {
   }
 
   /** Lets what is under way come to its end, and `ms` pass. */
-  async pass(ms: number): Promise<void> {
-    await this.time.run(ms);
-  }
+  pass = (ms: number): Promise<void> => this.time.run(ms);
 }
 
 /** The MAC address of the pod that has this address, as the tests' pods are made. */

@@ -12,6 +12,8 @@ export type PodState = {
   /** What others did to its last hop. */
   lastHopProblem?: string | undefined;
   index: number;
+  /** How often a port to it was closed. */
+  closed?: number;
   /** When it took another one. */
   mac?: Mac | undefined;
 };
@@ -20,8 +22,15 @@ export type PodState = {
 export function fakePodSide(
   path: string,
   pod: PodState,
-  lastHopRefused: () => SysError | undefined,
+  lastHopRefused: () => SysError | undefined = () => undefined,
 ): PodSidePort {
+  const setLastHop = (): Promise<void> => {
+    const refused = lastHopRefused();
+    if (refused !== undefined) return Promise.reject(refused);
+    pod.lastHopProblem = undefined;
+    pod.lastHops += 1;
+    return Promise.resolve();
+  };
   return {
     inode: path,
     peek: () => ({ index: pod.index, mac: pod.mac }),
@@ -47,14 +56,11 @@ export function fakePodSide(
       ]);
     },
     lastHopProblem: () => Promise.resolve(pod.lastHops > 0 ? pod.lastHopProblem : 'no last hop'),
-    setLastHop: () => {
-      const refused = lastHopRefused();
-      if (refused !== undefined) return Promise.reject(refused);
-      pod.lastHopProblem = undefined;
-      pod.lastHops += 1;
-      return Promise.resolve();
-    },
+    setLastHop,
+    addLastHop: setLastHop,
     removeLastHop: () => Promise.resolve(),
-    close: () => undefined,
+    close: () => {
+      pod.closed = (pod.closed ?? 0) + 1;
+    },
   };
 }

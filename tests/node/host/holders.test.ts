@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Ipv4, ipv4 } from '../../../src/base/ipv4.ts';
 import { mac } from '../../../src/base/mac.ts';
+import type { AttachRequest } from '../../../src/node/host/host-side.ts';
 import { FakeNode, NODE, UPLINK } from './fake-node.ts';
+import { fakePodSide } from './fake-pod.ts';
 
 const ROUTER = ipv4('192.168.2.1');
 const STATIC = ipv4('192.168.2.93');
@@ -61,11 +63,16 @@ test('an address of the node on another interface, in the network of this one, i
   assert.equal(holderOf(node, STATIC, LAN), 'the node itself');
 });
 
+function begin(node: FakeNode, request: AttachRequest): void {
+  const { path } = request.netns;
+  node.side.begin(request, 3, fakePodSide(path, node.podState(request.key.containerId)));
+}
+
 test('where the node shall reach the pod, all of its addresses are held', async () => {
   const node = await nodeOnTwoLans();
-  node.side.begin(node.pod('led', '192.168.2.94'), 3);
+  begin(node, node.pod('led', '192.168.2.94'));
   assert.equal(holderOf(node, OTHER_NODE, LAN, 'led'), 'the node itself');
-  node.side.begin(node.pod('alone', '192.168.2.94', { hostAccess: false }), 3);
+  begin(node, node.pod('alone', '192.168.2.94', { hostAccess: false }));
   assert.equal(holderOf(node, OTHER_NODE, LAN, 'alone'), undefined);
 });
 

@@ -6,6 +6,7 @@ import { ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
 import { FakeNode, NODE, UPLINK } from './fake-node.ts';
+import { fakePodSide } from './fake-pod.ts';
 import { undo } from './undo-node.ts';
 
 function network(text: string): Cidr<Ipv4> {
@@ -228,9 +229,9 @@ test('a link that was made again under its uplink gets a last hop of its own', a
 test('what was begun before the address came is done once', async () => {
   const node = new FakeNode();
   const request = node.pod('one', '192.168.2.93');
-  node.side.begin(request, node.podState('one').index);
+  node.side.begin(request, node.podState('one').index, fakePodSide('one', node.podState('one')));
   await node.side.attach(request);
-  node.side.ended(request.key);
+  await node.side.ended(request.key);
   assert.equal(node.podState('one').lastHops, 1);
   assert.equal(node.shims, 1);
   assert.deepEqual(node.shimView().routes, [`192.168.2.93 from ${NODE}`]);

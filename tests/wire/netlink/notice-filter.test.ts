@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeBpf } from '../../../src/wire/bpf.ts';
-import { ipv4NeighboursProgram, linkRemovedProgram } from '../../../src/wire/netlink/notice-filter.ts';
+import { linkRemovedProgram, networkProgram } from '../../../src/wire/netlink/notice-filter.ts';
 import { decodeBpf, runBpf } from '../bpf-machine.ts';
 
 /** RTM_NEWNEIGH and RTM_DELNEIGH of 10.9.0.77 as Linux 6.18 sent them, header included. */
@@ -12,12 +12,15 @@ const OLD_NEIGHBOUR =
 /** RTM_NEWNETCONF. */
 const SYSCTL = '240000005000000000000000000000000200000008000100030000000800030001000000';
 
+/** nlmsg_pid, and a port id: the kernel gives numbers from the top. */
+const [PID_AT, OWN] = [12, 0xd4_5a_11_07];
+
 /** nlmsg_type and ndm_family. */
 const [TYPE_AT, FAMILY_AT] = [4, 16];
 const [AF_UNSPEC, AF_INET6, AF_BRIDGE] = [0, 10, 7];
 
 function isHeard(bytes: Uint8Array): boolean {
-  return runBpf(decodeBpf(encodeBpf(ipv4NeighboursProgram())), bytes) >= bytes.length;
+  return runBpf(decodeBpf(encodeBpf(networkProgram(OWN))), bytes) >= bytes.length;
 }
 
 /** RTM_DELLINK of the interface 2, "eth0", as far as it matters: header, struct ifinfomsg, name. */
@@ -57,4 +60,22 @@ test('the end of one link is heard, not that of another, not that it leaves a br
   for (const family of [AF_INET6, AF_BRIDGE])
     assert.equal(hearsEndOf(2, notice.with(FAMILY_AT, family)), false);
   for (const type of [16, 18, 28, 29]) assert.equal(hearsEndOf(2, notice.with(TYPE_AT, type)), false);
+});
+
+test('routes and neighbours that we change are not heard; the same from others, and all else of ours, is', () => {
+  const own = new Uint8Array(Uint32Array.of(OWN).buffer);
+  const byUs = (hex: string, type: number): Uint8Array => {
+    const notice = Uint8Array.fromHex(hex).with(TYPE_AT, type);
+    notice.set(own, PID_AT);
+    return notice;
+  };
+  for (const type of [24, 25, 28, 29]) {
+    const notice = byUs(NEW_NEIGHBOUR, type);
+    assert.equal(isHeard(notice), false, `type ${type}`);
+    for (let at = PID_AT; at < PID_AT + own.length; at++) {
+      assert.equal(isHeard(notice.with(at, 0)), true, `type ${type}`);
+    }
+  }
+  for (const type of [16, 17, 20, 21, 32, 33, 80])
+    assert.equal(isHeard(byUs(SYSCTL, type)), true, `type ${type}`);
 });
