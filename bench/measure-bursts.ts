@@ -1,8 +1,9 @@
 import { attach, detach, type Batch, type Bench, type Detached } from './batch.ts';
+import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import type { Pods } from './pods.ts';
-import type { Sides, Trio } from './sides.ts';
+import { startSides, type Sides, type Trio } from './sides.ts';
 
 /** Rounds of `size` containers at once. */
 export type Burst = { readonly adds: readonly Batch[]; readonly dels: readonly Detached[] };
@@ -32,15 +33,13 @@ async function measureSize(
 }
 
 /** All sizes, each with both sides in turn; the last, which is the largest, with the node's part too. */
-export async function measureBursts(
-  bench: Bench,
-  sides: Sides,
-  pods: Pods,
-  plan: Plan['bursts'],
-): Promise<readonly BurstSize[]> {
+export async function measureBursts(home: BenchHome, { bursts: plan }: Plan): Promise<readonly BurstSize[]> {
+  const bench = await home.kea();
+  const sides = await startSides(home.lan, home.programs, 'bursts');
   const sizes: BurstSize[] = [];
   for (const burst of plan) {
-    sizes.push(await measureSize(bench, sides, pods, { ...burst, withHostSide: burst === plan.at(-1) }));
+    sizes.push(await measureSize(bench, sides, home.pods, { ...burst, withHostSide: burst === plan.at(-1) }));
   }
+  await sides.stop();
   return sizes;
 }

@@ -2,13 +2,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as v from 'valibot';
-import type { HomeLan } from '../src/lab/home-lan.ts';
 import { signalProcess, stopProcess, type LongProcess } from '../src/lab/long-process.ts';
 import { readIfThere } from '../src/lab/server.ts';
 import { waitFor } from '../src/lab/wait.ts';
-import { attach, detach, type Bench } from './batch.ts';
+import { attach, detach } from './batch.ts';
+import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
-import type { Pods } from './pods.ts';
+import type { Plan } from './plan.ts';
 import { type Side, startLeasehold, withHostSide } from './sides.ts';
 
 const seenSchema = v.object({ maxMs: v.number(), p99Ms: v.number(), turns: v.number() });
@@ -31,11 +31,10 @@ async function readProbe(daemon: LongProcess, file: string): Promise<LoopDelay> 
 }
 
 /** A burst of ADDs and one of DELs with a daemon of its own that carries the probe. */
-export async function measureLoop(
-  bench: Bench,
-  parts: { readonly lan: HomeLan; readonly root: string; readonly pods: Pods; readonly burst: number },
-): Promise<BothLoopDelays> {
-  const { lan, root, pods, burst } = parts;
+export async function measureLoop(home: BenchHome, { loopBurst: burst }: Plan): Promise<BothLoopDelays> {
+  const { lan, pods } = home;
+  const { root } = home.programs;
+  const bench = await home.kea();
   const file = join(lan.folder, 'loop-probe.json');
   const probe = pathToFileURL(join(root, 'bench', 'loop-probe.ts')).href;
   const side = await startLeasehold(lan, root, 'loop', {

@@ -1,34 +1,30 @@
-import { attach, detach, type Bench } from './batch.ts';
+import { attach, detach } from './batch.ts';
+import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
-import type { Pods } from './pods.ts';
-import type { Sides, Trio } from './sides.ts';
+import { startSides, type Trio } from './sides.ts';
 
 /** ADDs and DELs one after another. */
 export type Sequence = {
-  readonly addMs: readonly number[];
-  readonly delMs: readonly number[];
+  readonly rounds: readonly { readonly addMs: readonly number[]; readonly delMs: readonly number[] }[];
   readonly failures: readonly string[];
   /** Leases that the server still had after the DELs. */
   readonly leftAtServer: number;
 };
 
-const NOTHING: Sequence = { addMs: [], delMs: [], failures: [], leftAtServer: 0 };
+const NOTHING: Sequence = { rounds: [], failures: [], leftAtServer: 0 };
 
 /** Blocks of one side, the same with the node's part, and the other in turn, in the same namespaces. */
-export async function measureSequence(
-  bench: Bench,
-  sides: Sides,
-  pods: Pods,
-  plan: Plan['sequence'],
-): Promise<Trio<Sequence>> {
+export async function measureSequence(home: BenchHome, { sequence: plan }: Plan): Promise<Trio<Sequence>> {
+  const { lan, pods, programs } = home;
+  const bench = await home.dnsmasq();
+  const sides = await startSides(lan, programs, 'sequence');
   const block = async (name: keyof Trio<unknown>, round: number, before: Sequence): Promise<Sequence> => {
     const jobs = jobsFor(pods, `sequence-${round}-${name}`, plan.perRound);
     const added = await attach(bench, sides[name], jobs, 1);
     const gone = await detach(bench, sides[name], jobs, { atOnce: 1, pairs: added.pairs });
     return {
-      addMs: [...before.addMs, ...added.timesMs],
-      delMs: [...before.delMs, ...gone.timesMs],
+      rounds: [...before.rounds, { addMs: added.timesMs, delMs: gone.timesMs }],
       failures: [...before.failures, ...added.failures, ...gone.failures],
       leftAtServer: before.leftAtServer + gone.leftAtServer,
     };
@@ -43,5 +39,6 @@ export async function measureSequence(
     hostSide = await block('hostSide', round, hostSide);
     go = await block('go', round, go);
   }
+  await sides.stop();
   return { leasehold, hostSide, go };
 }

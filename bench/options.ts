@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util';
+import { SECTION_NAMES, type SectionName } from './measure.ts';
 
 export type Options = {
   readonly quick: boolean;
+  /** Sections to measure; all of them when it is undefined. */
+  readonly only?: readonly SectionName[] | undefined;
   /** Where the report goes. */
   readonly output: string;
   readonly driver: string;
@@ -11,12 +14,28 @@ export type Options = {
   readonly goVersion: string;
 };
 
-export const USAGE = `make bench [BENCH_ARGS="--quick --output FILE"]
+export const USAGE = `make bench [BENCH_ARGS="--quick --only SECTION --output FILE"]
 
-  --quick        about four minutes instead of about twelve; the report goes to dist/benchmarks-quick.md
+  --quick        about four minutes instead of about fifteen; the report goes to dist/benchmarks-quick.md
+  --only NAMES   only these sections, by comma; the report goes to dist/benchmarks-partial.md. Sections:
+                 ${SECTION_NAMES.join(', ')}
   --last-hop     only what the last hop costs, in a minute; the table goes to stdout
   --output FILE  where the report goes; docs/benchmarks.md by default
 `;
+
+function sectionsOf(text: string): readonly SectionName[] {
+  return text.split(',').map((name) => {
+    const known = SECTION_NAMES.find((section) => section === name);
+    if (known === undefined)
+      throw new Error(`--only: there is no section ${name}; there are ${SECTION_NAMES.join(', ')}`);
+    return known;
+  });
+}
+
+function outputOf({ quick, only }: { readonly quick: boolean; readonly only?: string | undefined }): string {
+  if (only !== undefined) return 'dist/benchmarks-partial.md';
+  return quick ? 'dist/benchmarks-quick.md' : 'docs/benchmarks.md';
+}
 
 function required(value: string | undefined, name: string): string {
   if (value === undefined) throw new Error(`--${name} is missing; start this by scripts/bench.sh`);
@@ -29,6 +48,7 @@ export function parseOptions(argv: readonly string[]): Options {
     args: [...argv],
     options: {
       quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
       output: { type: 'string' },
       driver: { type: 'string' },
       empty: { type: 'string' },
@@ -38,7 +58,8 @@ export function parseOptions(argv: readonly string[]): Options {
   });
   return {
     quick: values.quick,
-    output: values.output ?? (values.quick ? 'dist/benchmarks-quick.md' : 'docs/benchmarks.md'),
+    only: values.only === undefined ? undefined : sectionsOf(values.only),
+    output: values.output ?? outputOf(values),
     driver: required(values.driver, 'driver'),
     empty: required(values.empty, 'empty'),
     goPlugins: required(values['go-plugins'], 'go-plugins'),

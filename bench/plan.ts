@@ -1,3 +1,6 @@
+import { unreachable } from '../src/base/invariant.ts';
+import type { SectionName } from './measure.ts';
+
 /** How much is measured. Everything is bounded: a run ends whatever the machine does. */
 export type Plan = {
   readonly name: 'full' | 'quick';
@@ -12,8 +15,7 @@ export type Plan = {
   readonly loopBurst: number;
   /** Pairs of A then B: each side holds so many leases, and is watched for so long while they are renewed. */
   readonly renewals: {
-    readonly pairs: number;
-    readonly leases: readonly number[];
+    readonly sizes: readonly { readonly leases: number; readonly pairs: number }[];
     readonly seconds: number;
   };
   /** How long daemons are watched that have nothing to do. */
@@ -29,7 +31,13 @@ export const FULL: Plan = {
   leaseSteps: [0, 100, 1000],
   starts: { rounds: 10, perRound: 30 },
   loopBurst: 250,
-  renewals: { pairs: 3, leases: [100, 500], seconds: 9 },
+  renewals: {
+    sizes: [
+      { leases: 100, pairs: 1 },
+      { leases: 500, pairs: 3 },
+    ],
+    seconds: 9,
+  },
   idleSeconds: 20,
   restart: { rounds: 3, leases: 1000, copies: 10 },
 };
@@ -46,14 +54,35 @@ export const QUICK: Plan = {
   leaseSteps: [0, 20, 100],
   starts: { rounds: 3, perRound: 30 },
   loopBurst: 250,
-  renewals: { pairs: 1, leases: [50], seconds: 6 },
+  renewals: { sizes: [{ leases: 50, pairs: 1 }], seconds: 6 },
   idleSeconds: 5,
   restart: { rounds: 2, leases: 100, copies: 10 },
 };
 
-/** The namespaces that all of it needs. */
-export function podsNeeded(plan: Plan): number {
-  const { sequence, bursts, leaseSteps, loopBurst, renewals, restart } = plan;
-  const most = [sequence.perRound, loopBurst, restart.leases, ...renewals.leases, ...leaseSteps];
-  return Math.max(...most, ...bursts.map(({ size }) => size));
+/** The namespaces that a section needs. */
+function podsOf(plan: Plan, section: SectionName): number {
+  switch (section) {
+    case 'starts':
+      return 0;
+    case 'sequence':
+      return plan.sequence.perRound;
+    case 'bursts':
+      return Math.max(...plan.bursts.map(({ size }) => size));
+    case 'loop':
+      return plan.loopBurst;
+    case 'footprint':
+      return Math.max(...plan.leaseSteps);
+    case 'restarts':
+    case 'leasehold':
+      return plan.restart.leases;
+    case 'renewals':
+      return Math.max(...plan.renewals.sizes.map(({ leases }) => leases));
+    default:
+      return unreachable(section);
+  }
+}
+
+/** The namespaces that all of these sections need: they use the same ones. */
+export function podsNeeded(plan: Plan, sections: readonly SectionName[]): number {
+  return Math.max(0, ...sections.map((section) => podsOf(plan, section)));
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The benchmark against the Go plugins, side by side. Called by `make bench`, which has built Leasehold.
-#   scripts/bench.sh [--quick] [--output FILE]
+#   scripts/bench.sh [--quick] [--only SECTION,...] [--output FILE]
 #   scripts/bench.sh --last-hop     what the last hop costs, alone
 #   scripts/bench.sh --cri [--quick] [--output FILE]    whole sandboxes of a containerd, alone
 set -eu
