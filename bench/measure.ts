@@ -6,16 +6,16 @@ import { measureHostSide, type HostSideFootprint } from './measure-host-side.ts'
 import { measureLoop, type BothLoopDelays } from './measure-loop.ts';
 import { measureRenewals, type Renewals } from './measure-renewals.ts';
 import { measureRestarts, type Restarts } from './measure-restart.ts';
-import { measureSequence, type Sequence } from './measure-sequence.ts';
+import { measureSequence, type Sequences } from './measure-sequence.ts';
 import { measureStarts, type Starts } from './measure-starts.ts';
 import type { Options } from './options.ts';
 import { podsNeeded, type Plan } from './plan.ts';
-import type { Pair, Trio } from './sides.ts';
+import type { Pair } from './sides.ts';
 
 /** What each section of a run gives. */
 export type Results = {
   readonly starts: Starts;
-  readonly sequence: Trio<Sequence>;
+  readonly sequence: Sequences;
   readonly bursts: readonly BurstSize[];
   readonly loop: BothLoopDelays;
   readonly footprint: Pair<Footprint>;

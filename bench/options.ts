@@ -9,6 +9,8 @@ export type Options = {
   readonly output: string;
   readonly driver: string;
   readonly empty: string;
+  /** floor.c, built. */
+  readonly floor: string;
   /** A folder with Go's `dhcp` and `macvlan`, and what to say of their version. */
   readonly goPlugins: string;
   readonly goVersion: string;
@@ -52,6 +54,7 @@ export function parseOptions(argv: readonly string[]): Options {
       output: { type: 'string' },
       driver: { type: 'string' },
       empty: { type: 'string' },
+      floor: { type: 'string' },
       'go-plugins': { type: 'string' },
       'go-version': { type: 'string' },
     },
@@ -62,6 +65,7 @@ export function parseOptions(argv: readonly string[]): Options {
     output: values.output ?? outputOf(values),
     driver: required(values.driver, 'driver'),
     empty: required(values.empty, 'empty'),
+    floor: required(values.floor, 'floor'),
     goPlugins: required(values['go-plugins'], 'go-plugins'),
     goVersion: required(values['go-version'], 'go-version'),
   };
