@@ -1,6 +1,7 @@
 import { BenchHome } from './home.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { measureBursts, type BurstSize } from './measure-bursts.ts';
+import { measureDensity, type Densities } from './measure-density.ts';
 import { measureFootprint, type Footprint } from './measure-footprint.ts';
 import { measureHostSide, type HostSideFootprint } from './measure-host-side.ts';
 import { measureLoop, type BothLoopDelays } from './measure-loop.ts';
@@ -17,6 +18,7 @@ export type Results = {
   readonly starts: Starts;
   readonly sequence: Sequences;
   readonly bursts: readonly BurstSize[];
+  readonly density: Densities;
   readonly loop: BothLoopDelays;
   readonly footprint: Pair<Footprint>;
   readonly restarts: Restarts;
@@ -37,6 +39,7 @@ const SECTIONS: { readonly [Name in SectionName]: Section<Results[Name]> } = {
   starts: { says: 'starts of the programs', measure: measureStarts },
   sequence: { says: 'one after another, with dnsmasq', measure: measureSequence },
   bursts: { says: 'many at once, with Kea', measure: measureBursts },
+  density: { says: 'one ADD with few and with many pods on the uplink', measure: measureDensity },
   loop: { says: "the daemon's event loop", measure: measureLoop },
   footprint: { says: 'what fresh daemons take of the machine', measure: measureFootprint },
   restarts: { says: 'restarts with many leases', measure: measureRestarts },

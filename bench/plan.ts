@@ -9,6 +9,13 @@ export type Plan = {
   readonly bursts: readonly { readonly size: number; readonly rounds: number }[];
   /** Leases at which the daemons are looked at, ascending. */
   readonly leaseSteps: readonly number[];
+  /** ADDs one after another on nodes with few and with many pods. */
+  readonly density: {
+    readonly few: number;
+    readonly many: number;
+    readonly rounds: number;
+    readonly perRound: number;
+  };
   /** Program starts per program, in interleaved rounds. */
   readonly starts: { readonly rounds: number; readonly perRound: number };
   /** DELs at once while the event loop is watched. */
@@ -30,6 +37,7 @@ export const FULL: Plan = {
   bursts: [10, 50, 100, 250].map((size) => ({ size, rounds: 5 })),
   leaseSteps: [0, 100, 1000],
   starts: { rounds: 10, perRound: 30 },
+  density: { few: 5, many: 500, rounds: 7, perRound: 20 },
   loopBurst: 250,
   renewals: {
     sizes: [
@@ -53,6 +61,7 @@ export const QUICK: Plan = {
   ],
   leaseSteps: [0, 20, 100],
   starts: { rounds: 3, perRound: 30 },
+  density: { few: 5, many: 100, rounds: 3, perRound: 10 },
   loopBurst: 250,
   renewals: { sizes: [{ leases: 50, pairs: 1 }], seconds: 6 },
   idleSeconds: 5,
@@ -68,6 +77,8 @@ function podsOf(plan: Plan, section: SectionName): number {
       return plan.sequence.perRound;
     case 'bursts':
       return Math.max(...plan.bursts.map(({ size }) => size));
+    case 'density':
+      return plan.density.few + plan.density.many + plan.density.perRound;
     case 'loop':
       return plan.loopBurst;
     case 'footprint':

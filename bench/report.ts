@@ -4,6 +4,7 @@ import { figure, markdownTable } from './markdown.ts';
 import { SECTION_NAMES, type Measured, type Results, type SectionName } from './measure.ts';
 import type { Plan } from './plan.ts';
 import { burstsReport } from './report-bursts.ts';
+import { densityReport } from './report-density.ts';
 import { footprintReport } from './report-footprint.ts';
 import { leaseholdReport } from './report-leasehold.ts';
 import { loopReport } from './report-loop.ts';
@@ -20,6 +21,7 @@ const REPORTS: { readonly [Name in SectionName]: SectionReport<Results[Name]> } 
   starts: startsReport,
   sequence: sequenceReport,
   bursts: burstsReport,
+  density: densityReport,
   loop: loopReport,
   footprint: footprintReport,
   restarts: restartsReport,
