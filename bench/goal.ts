@@ -11,12 +11,14 @@ export type Goal = {
   readonly wanted: number;
   /** What would be better still. */
   readonly aim?: number;
+  /** NaN was not measured; infinite is what never came. */
   readonly measured: number;
 };
 
 function judge({ bound, unit, measured }: Goal, wanted: number): string | undefined {
   const over = bound === MOST ? measured - wanted : wanted - measured;
   if (over <= 0) return undefined;
+  if (!Number.isFinite(over)) return 'missed';
   const sign = bound === MOST ? '+' : '-';
   const by = `${sign}${figure(over)}${unit === '' ? '' : ` ${unit}`}`;
   return wanted === 0 ? `missed (${by})` : `missed by ${((over / wanted) * 100).toFixed(0)} % (${by})`;
@@ -25,7 +27,7 @@ function judge({ bound, unit, measured }: Goal, wanted: number): string | undefi
 /** "met", "met, aim too", "met; aim missed by 12 % (+0.6 ms)", or the same of what is wanted; "not measured" without a number. */
 export function verdict(goal: Goal): string {
   const { wanted, aim, measured } = goal;
-  if (!Number.isFinite(measured) || !Number.isFinite(wanted)) return 'not measured';
+  if (Number.isNaN(measured) || Number.isNaN(wanted)) return 'not measured';
   const missed = judge(goal, wanted);
   if (missed !== undefined) return missed.replace('missed', '**missed**');
   if (aim === undefined) return 'met';

@@ -2,9 +2,9 @@ import { BenchHome } from './home.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { measureBursts, type BurstSize } from './measure-bursts.ts';
 import { measureDensity, type Densities } from './measure-density.ts';
+import { measureDisturbance, type Disturbance } from './measure-disturbance.ts';
 import { measureFootprint, type Footprint } from './measure-footprint.ts';
 import { measureHostSide, type HostSideFootprint } from './measure-host-side.ts';
-import { measureLoop, type BothLoopDelays } from './measure-loop.ts';
 import { measureRenewals, type Renewals } from './measure-renewals.ts';
 import { measureRestarts, type Restarts } from './measure-restart.ts';
 import { measureSequence, type Sequences } from './measure-sequence.ts';
@@ -19,7 +19,7 @@ export type Results = {
   readonly sequence: Sequences;
   readonly bursts: readonly BurstSize[];
   readonly density: Densities;
-  readonly loop: BothLoopDelays;
+  readonly disturbance: Disturbance;
   readonly footprint: Pair<Footprint>;
   readonly restarts: Restarts;
   readonly leasehold: HostSideFootprint;
@@ -40,7 +40,7 @@ const SECTIONS: { readonly [Name in SectionName]: Section<Results[Name]> } = {
   sequence: { says: 'one after another, with dnsmasq', measure: measureSequence },
   bursts: { says: 'many at once, with Kea', measure: measureBursts },
   density: { says: 'one ADD with few and with many pods on the uplink', measure: measureDensity },
-  loop: { says: "the daemon's event loop", measure: measureLoop },
+  disturbance: { says: 'bursts beside pods that renew', measure: measureDisturbance },
   footprint: { says: 'what fresh daemons take of the machine', measure: measureFootprint },
   restarts: { says: 'restarts with many leases', measure: measureRestarts },
   leasehold: { says: "many pods with the node's part, and restarts", measure: measureHostSide },

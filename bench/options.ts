@@ -9,8 +9,9 @@ export type Options = {
   readonly output: string;
   readonly driver: string;
   readonly empty: string;
-  /** floor.c, built. */
+  /** floor.c and jitter.c, built. */
   readonly floor: string;
+  readonly jitter: string;
   /** A folder with Go's `dhcp` and `macvlan`, and what to say of their version. */
   readonly goPlugins: string;
   readonly goVersion: string;
@@ -55,6 +56,7 @@ export function parseOptions(argv: readonly string[]): Options {
       driver: { type: 'string' },
       empty: { type: 'string' },
       floor: { type: 'string' },
+      jitter: { type: 'string' },
       'go-plugins': { type: 'string' },
       'go-version': { type: 'string' },
     },
@@ -66,6 +68,7 @@ export function parseOptions(argv: readonly string[]): Options {
     driver: required(values.driver, 'driver'),
     empty: required(values.empty, 'empty'),
     floor: required(values.floor, 'floor'),
+    jitter: required(values.jitter, 'jitter'),
     goPlugins: required(values['go-plugins'], 'go-plugins'),
     goVersion: required(values['go-version'], 'go-version'),
   };

@@ -18,8 +18,13 @@ export type Plan = {
   };
   /** Program starts per program, in interleaved rounds. */
   readonly starts: { readonly rounds: number; readonly perRound: number };
-  /** DELs at once while the event loop is watched. */
-  readonly loopBurst: number;
+  /** Bursts beside pods that renew, and how long nothing happens before each round. */
+  readonly disturbance: {
+    readonly renewing: number;
+    readonly burst: number;
+    readonly rounds: number;
+    readonly quietMs: number;
+  };
   /** Pairs of A then B: each side holds so many leases, and is watched for so long while they are renewed. */
   readonly renewals: {
     readonly sizes: readonly { readonly leases: number; readonly pairs: number }[];
@@ -38,7 +43,7 @@ export const FULL: Plan = {
   leaseSteps: [0, 100, 1000],
   starts: { rounds: 10, perRound: 30 },
   density: { few: 5, many: 500, rounds: 7, perRound: 20 },
-  loopBurst: 250,
+  disturbance: { renewing: 150, burst: 250, rounds: 4, quietMs: 2000 },
   renewals: {
     sizes: [
       { leases: 100, pairs: 1 },
@@ -62,7 +67,7 @@ export const QUICK: Plan = {
   leaseSteps: [0, 20, 100],
   starts: { rounds: 3, perRound: 30 },
   density: { few: 5, many: 100, rounds: 3, perRound: 10 },
-  loopBurst: 250,
+  disturbance: { renewing: 100, burst: 250, rounds: 1, quietMs: 1000 },
   renewals: { sizes: [{ leases: 50, pairs: 1 }], seconds: 6 },
   idleSeconds: 5,
   restart: { rounds: 2, leases: 100, copies: 10 },
@@ -79,8 +84,8 @@ function podsOf(plan: Plan, section: SectionName): number {
       return Math.max(...plan.bursts.map(({ size }) => size));
     case 'density':
       return plan.density.few + plan.density.many + plan.density.perRound;
-    case 'loop':
-      return plan.loopBurst;
+    case 'disturbance':
+      return plan.disturbance.renewing + plan.disturbance.burst;
     case 'footprint':
       return Math.max(...plan.leaseSteps);
     case 'restarts':

@@ -5,9 +5,9 @@ import { SECTION_NAMES, type Measured, type Results, type SectionName } from './
 import type { Plan } from './plan.ts';
 import { burstsReport } from './report-bursts.ts';
 import { densityReport } from './report-density.ts';
+import { disturbanceReport } from './report-disturbance.ts';
 import { footprintReport } from './report-footprint.ts';
 import { leaseholdReport } from './report-leasehold.ts';
-import { loopReport } from './report-loop.ts';
 import { renewalsReport } from './report-renewals.ts';
 import { restartsReport } from './report-restarts.ts';
 import { sequenceReport } from './report-sequence.ts';
@@ -22,7 +22,7 @@ const REPORTS: { readonly [Name in SectionName]: SectionReport<Results[Name]> } 
   sequence: sequenceReport,
   bursts: burstsReport,
   density: densityReport,
-  loop: loopReport,
+  disturbance: disturbanceReport,
   footprint: footprintReport,
   restarts: restartsReport,
   leasehold: leaseholdReport,
@@ -52,6 +52,11 @@ ${memoryGib.toFixed(0)} GiB, Linux ${kernel}. The load average before it was ${f
 Leasehold ${leasehold} on Node ${node}; Go plugins ${goPlugins}; dnsmasq ${dnsmasq}; Kea ${kea}.`;
 }
 
+function measuredText(measured: number, unit: string): string {
+  if (Number.isNaN(measured)) return '-';
+  return Number.isFinite(measured) ? `${figure(measured)}${unit}` : 'never';
+}
+
 function goalsTable(goals: readonly Goal[]): string {
   const rows = goals.map((goal) => {
     const unit = goal.unit === '' ? '' : ` ${goal.unit}`;
@@ -59,7 +64,7 @@ function goalsTable(goals: readonly Goal[]): string {
       goal.what,
       `${goal.bound} ${goal.wanted}${unit}`,
       goal.aim === undefined ? '' : `${goal.aim}${unit}`,
-      Number.isFinite(goal.measured) ? `${figure(goal.measured)}${unit}` : '-',
+      measuredText(goal.measured, unit),
       verdict(goal),
     ];
   });

@@ -54,7 +54,10 @@ gcc -std=c11 $warnings -O2 -pthread -o "$out/driver" bench/driver.c
 gcc -std=c11 $warnings -O2 -static -s -o "$out/empty" bench/empty.c
 # shellcheck disable=SC2086
 gcc -std=c11 $warnings -O2 -o "$out/floor" bench/floor.c
+# shellcheck disable=SC2086
+gcc -std=c11 $warnings -O2 -o "$out/jitter" bench/jitter.c
 
 exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/main.ts \
   --driver "$root/$out/driver" --empty "$root/$out/empty" --floor "$root/$out/floor" \
+  --jitter "$root/$out/jitter" \
   --go-plugins "$plugins" --go-version "$said" "$@"

@@ -15,6 +15,11 @@ test('a goal is met at its bound, and a miss says by how much', () => {
   assert.equal(verdict(goal('at least', 8, 6, '')), '**missed** by 25 % (-2)');
   assert.equal(verdict(goal('at most', 0, 3, '')), '**missed** (+3)');
   assert.equal(verdict(goal('at most', 5, Number.NaN)), 'not measured');
+  assert.equal(
+    verdict(goal('at most', 5, Number.POSITIVE_INFINITY)),
+    '**missed**',
+    'what never came is no success',
+  );
   const aimed = (measured: number): string => verdict({ ...goal('at most', 5, measured), aim: 4 });
   assert.deepEqual([4, 5, 6].map(aimed), [
     'met, aim too',
