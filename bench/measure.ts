@@ -5,6 +5,7 @@ import { measureDensity, type Densities } from './measure-density.ts';
 import { measureDisturbance, type Disturbance } from './measure-disturbance.ts';
 import { measureFootprint, type Footprint } from './measure-footprint.ts';
 import { measureHostSide, type HostSideFootprint } from './measure-host-side.ts';
+import { measureReboot, type RebootSize } from './measure-reboot.ts';
 import { measureRenewals, type Renewals } from './measure-renewals.ts';
 import { measureRestarts, type Restarts } from './measure-restart.ts';
 import { measureSequence, type Sequences } from './measure-sequence.ts';
@@ -20,6 +21,7 @@ export type Results = {
   readonly bursts: readonly BurstSize[];
   readonly density: Densities;
   readonly disturbance: Disturbance;
+  readonly reboot: readonly RebootSize[];
   readonly footprint: Pair<Footprint>;
   readonly restarts: Restarts;
   readonly leasehold: HostSideFootprint;
@@ -41,6 +43,7 @@ const SECTIONS: { readonly [Name in SectionName]: Section<Results[Name]> } = {
   bursts: { says: 'many at once, with Kea', measure: measureBursts },
   density: { says: 'one ADD with few and with many pods on the uplink', measure: measureDensity },
   disturbance: { says: 'bursts beside pods that renew', measure: measureDisturbance },
+  reboot: { says: 'the pods of a node after its reboot', measure: measureReboot },
   footprint: { says: 'what fresh daemons take of the machine', measure: measureFootprint },
   restarts: { says: 'restarts with many leases', measure: measureRestarts },
   leasehold: { says: "many pods with the node's part, and restarts", measure: measureHostSide },

@@ -30,6 +30,8 @@ export type Plan = {
     readonly sizes: readonly { readonly leases: number; readonly pairs: number }[];
     readonly seconds: number;
   };
+  /** Pods that come at once after a boot. */
+  readonly reboot: readonly { readonly size: number; readonly rounds: number }[];
   /** How long daemons are watched that have nothing to do. */
   readonly idleSeconds: number;
   /** Starts after a kill with so many leases, and then with `copies` stored leases for each of them. */
@@ -51,6 +53,7 @@ export const FULL: Plan = {
     ],
     seconds: 9,
   },
+  reboot: [110, 250].map((size) => ({ size, rounds: 3 })),
   idleSeconds: 20,
   restart: { rounds: 3, leases: 1000, copies: 10 },
 };
@@ -69,6 +72,7 @@ export const QUICK: Plan = {
   density: { few: 5, many: 100, rounds: 3, perRound: 10 },
   disturbance: { renewing: 100, burst: 250, rounds: 1, quietMs: 1000 },
   renewals: { sizes: [{ leases: 50, pairs: 1 }], seconds: 6 },
+  reboot: [{ size: 110, rounds: 1 }],
   idleSeconds: 5,
   restart: { rounds: 2, leases: 100, copies: 10 },
 };
@@ -77,6 +81,7 @@ export const QUICK: Plan = {
 function podsOf(plan: Plan, section: SectionName): number {
   switch (section) {
     case 'starts':
+    case 'reboot':
       return 0;
     case 'sequence':
       return plan.sequence.perRound;

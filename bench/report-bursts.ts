@@ -2,6 +2,7 @@ import type { Batch } from './batch.ts';
 import { type Goal, LEAST, MOST } from './goal.ts';
 import { figure, markdownTable, times } from './markdown.ts';
 import type { Burst, BurstSize } from './measure-bursts.ts';
+import { SETTLED_MS } from './settle.ts';
 import type { SectionReport } from './section-report.ts';
 import { largest, median, medianRatio, percentile, sum } from './statistics.ts';
 
@@ -108,6 +109,8 @@ function hostSideTable(sizes: readonly BurstSize[]): string {
   const last = sizes.at(-1);
   if (last === undefined) return '';
   const { size, leasehold, hostSide, go } = last;
+  const settled = [leasehold, hostSide, go].map(({ settledCpuMsEach: each = Number.NaN }) => each);
+  const [settledOurs = Number.NaN, settledWhole = Number.NaN, settledGo = Number.NaN] = settled;
   const rows = (['adds', 'dels'] as const).flatMap((verb) => {
     const name = verb === 'adds' ? 'ADD' : 'DEL';
     const cells = [leasehold, hostSide, go].map((burst) => cellsOf(burst[verb]));
@@ -124,6 +127,12 @@ function hostSideTable(sizes: readonly BurstSize[]): string {
       ['... failed', ...cells.map((cell) => String(cell.failed))],
     ];
   });
+  const after = [
+    `daemon CPU, ms per ADD, with the ${SETTLED_MS / 1000} s after a burst`,
+    ...settled.map(figure),
+    times(settledWhole, settledOurs),
+    times(settledWhole, settledGo),
+  ];
   const head = [
     '',
     'macvlan, dhcp',
@@ -132,7 +141,7 @@ function hostSideTable(sizes: readonly BurstSize[]): string {
     'leasehold / macvlan, dhcp',
     'leasehold / Go',
   ];
-  return markdownTable(head, rows);
+  return markdownTable(head, [...rows, after]);
 }
 
 /** Leases that the server still had after the DELs of all bursts. */
@@ -141,7 +150,8 @@ function leftAfter(bursts: readonly Burst[]): number {
 }
 
 function failuresOf(burst: Burst): readonly string[] {
-  return [...burst.adds, ...burst.dels].flatMap(({ failures }) => failures);
+  const timed = [...burst.adds, ...burst.dels].flatMap(({ failures }) => failures);
+  return [...timed, ...(burst.settledFailures ?? [])];
 }
 
 export const burstsReport: SectionReport<readonly BurstSize[]> = {
@@ -167,7 +177,8 @@ ${burstTable(sizes, 'adds')}
 ${burstTable(sizes, 'dels')}
 
 With our type leasehold, in the same rounds: the pod also gets a route to a service network, the last hop, and a route and a neighbour on the node's
-shim.
+shim. What a daemon does after the answers (probes, announcements) is in none of these numbers but the last row: a burst of its own, and its pods left
+alone until their addresses are probed and announced.
 
 ${hostSideTable(sizes)}`;
   },

@@ -8,6 +8,7 @@ import { densityReport } from './report-density.ts';
 import { disturbanceReport } from './report-disturbance.ts';
 import { footprintReport } from './report-footprint.ts';
 import { leaseholdReport } from './report-leasehold.ts';
+import { rebootReport } from './report-reboot.ts';
 import { renewalsReport } from './report-renewals.ts';
 import { restartsReport } from './report-restarts.ts';
 import { sequenceReport } from './report-sequence.ts';
@@ -23,6 +24,7 @@ const REPORTS: { readonly [Name in SectionName]: SectionReport<Results[Name]> } 
   bursts: burstsReport,
   density: densityReport,
   disturbance: disturbanceReport,
+  reboot: rebootReport,
   footprint: footprintReport,
   restarts: restartsReport,
   leasehold: leaseholdReport,

@@ -52,6 +52,8 @@ export type LeaseholdStart = {
   readonly env?: Readonly<Record<string, string>>;
   /** `socket`: started as soon as it takes connections, ready or not. */
   readonly readiness?: 'http' | 'socket';
+  /** Words before the daemon's own: a program that executes the rest. */
+  readonly wrap?: readonly string[];
   /** By default the home's `node`. */
   readonly node?: Host;
 };
@@ -99,7 +101,7 @@ export async function startLeasehold(
   label: string,
   start: LeaseholdStart = {},
 ): Promise<LeaseholdSide> {
-  const { env = {}, readiness = 'http', node = lan.node } = start;
+  const { env = {}, readiness = 'http', wrap = [], node = lan.node } = start;
   const { conf } = await writeConfiguration(lan, label);
   const folder = leaseholdFolder(lan, label);
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -107,7 +109,7 @@ export async function startLeasehold(
   const program = join(root, 'bin', 'leasehold');
   const stateDir = ['--state-dir', join(folder, STATE)];
   const daemon = await startDaemon(node.namespace, {
-    command: [program, 'daemon', '--socket', socket, ...stateDir, '--service-cidr', SERVICES],
+    command: [...wrap, program, 'daemon', '--socket', socket, ...stateDir, '--service-cidr', SERVICES],
     socket,
     logFile: join(folder, 'daemon.log'),
     name: 'leasehold daemon',
