@@ -15,7 +15,7 @@ export type Batch = {
   readonly perSecond: number;
   readonly slowestMs: number;
   readonly failures: readonly string[];
-  /** The daemon's processor time, its threads and the kernel's work for them included. */
+  /** The daemon's processor time for each success, its threads and the kernel's work for them included. */
   readonly cpuMsEach: number;
   /** From just before the first start to just after the last end, on CLOCK_MONOTONIC. */
   readonly beganMs: number;
@@ -46,7 +46,8 @@ function summarize(all: readonly Done[], wrongOf: (done: Done) => string | undef
     perSecond: (good.length / (last - first)) * 1000,
     slowestMs: largest(timesMs),
     failures: judged.flatMap(({ wrong }) => (wrong === undefined ? [] : [wrong])),
-    cpuMsEach: cpuMs / all.length,
+    // What failed ones cost is a cost of those that did not.
+    cpuMsEach: cpuMs / good.length,
     beganMs: first,
     endedMs: last,
   };

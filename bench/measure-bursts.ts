@@ -49,7 +49,7 @@ async function measureSize(
     const cpuMs = ((await cpuSeconds(side.daemon.pid)) - cpuBefore) * 1000;
     const gone = await detach(bench, side, jobs, { atOnce: AT_ONCE, pairs: added.pairs });
     const failures = [...added.failures, ...gone.failures];
-    return { ...before, settledCpuMsEach: cpuMs / size, settledFailures: failures };
+    return { ...before, settledCpuMsEach: cpuMs / added.timesMs.length, settledFailures: failures };
   };
   return {
     size,

@@ -31,6 +31,14 @@ test('the pods of a reboot: medians of the rounds, and the ratio of each', () =>
   const sizes = [{ size: 110, leasehold: [100, 200, 400].map(reboot), go: [1000, 400, 500].map(reboot) }];
   assert.match(rebootTable(sizes), /\| 110 pods: all attached, ms +\| +200 \| +500 \| +0\.50x \|/);
   assert.match(rebootTable(sizes), /own start, ms +\| +500 \| +800 \|/);
+  const failed = { ...reboot(1), failures: ['exit status 1'] };
+  const broken = [{ size: 110, leasehold: [100, 200].map(reboot), go: [failed, reboot(400)] }];
+  assert.match(
+    rebootTable(broken),
+    /\| 110 pods: all attached, ms +\| +200 \| +400 \| +0\.50x \|/,
+    'a round in which anything failed counts on neither side',
+  );
+  assert.match(rebootTable(broken), /\| 110 pods: failed +\| +0 \| +1 \|/);
 });
 
 const BUILT = ['driver', 'empty', 'floor', 'jitter', 'go-plugins', 'go-version'].flatMap((name) => [
