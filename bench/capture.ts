@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mac } from '../src/base/mac.ts';
-import type { HomeLan } from '../src/lab/home-lan.ts';
-import { BRIDGE } from '../src/lab/home-lan.ts';
+import { BRIDGE, type HomeLan } from '../src/lab/home-lan.ts';
 import { stopProcess, waitUntilReady } from '../src/lab/long-process.ts';
 import { readIfThere } from '../src/lab/server.ts';
 import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../src/wire/dhcp4/message-type.ts';

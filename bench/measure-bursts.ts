@@ -5,7 +5,7 @@ import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import type { Pods } from './pods.ts';
 import { cpuSeconds } from './process-state.ts';
-import { SETTLED_MS } from './settle.ts';
+import { REST_MS, SETTLED_MS } from './settle.ts';
 import { startSides, type Sides, type Trio } from './sides.ts';
 
 /** Rounds of `size` containers at once. */
@@ -31,6 +31,7 @@ async function measureSize(
     const jobs = jobsFor(pods, `burst-${size}-${round}-${name}`, size);
     const added = await attach(bench, sides[name], jobs, size);
     const gone = await detach(bench, sides[name], jobs, { atOnce: size, pairs: added.pairs });
+    await pause(REST_MS);
     return { adds: [...before.adds, added], dels: [...before.dels, gone] };
   };
   let [leasehold, hostSide, go] = [NOTHING, NOTHING, NOTHING];

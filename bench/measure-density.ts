@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { pause } from '../src/lab/wait.ts';
 import { HomeLan } from '../src/lab/home-lan.ts';
 import { stopProcess } from '../src/lab/long-process.ts';
@@ -9,7 +10,6 @@ import type { Pods } from './pods.ts';
 import { keaPairs } from './server-leases.ts';
 import { SETTLED_MS } from './settle.ts';
 import { startGo, startLeasehold, type Pair, type Side, type SideName } from './sides.ts';
-import { join } from 'node:path';
 
 /** The two nodes: one with few pods on its uplink, one with many. */
 const NODES = { few: { address: cidr('10.77.0.2/16') }, many: { address: cidr('10.77.0.3/16') } };

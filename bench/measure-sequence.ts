@@ -1,4 +1,5 @@
 import type { Mac } from '../src/base/mac.ts';
+import { pause } from '../src/lab/wait.ts';
 import { attach, detach } from './batch.ts';
 import { captureDhcp, serverTimes } from './capture.ts';
 import { measureEmpty, measureKernel, type KernelTimes } from './floor.ts';
@@ -6,6 +7,7 @@ import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import { macOfPair } from './server-leases.ts';
+import { REST_MS } from './settle.ts';
 import { startSides, type Trio } from './sides.ts';
 
 export type SequenceRound = {
@@ -62,6 +64,7 @@ export async function measureSequence(home: BenchHome, { sequence: plan }: Plan)
     const jobs = jobsFor(pods, `sequence-${round}-${name}`, plan.perRound);
     const added = await attach(bench, sides[name], jobs, 1);
     const gone = await detach(bench, sides[name], jobs, { atOnce: 1, pairs: added.pairs });
+    await pause(REST_MS);
     return {
       addMs: added.timesMs,
       delMs: gone.timesMs,

@@ -13,6 +13,7 @@ import { renewalsReport } from './report-renewals.ts';
 import { restartsReport } from './report-restarts.ts';
 import { sequenceReport } from './report-sequence.ts';
 import { startsReport } from './report-starts.ts';
+import { REST_MS } from './settle.ts';
 import type { Failures, SectionReport } from './section-report.ts';
 
 const MAX_EXAMPLES = 3;
@@ -113,7 +114,8 @@ namespaces in turn, with the same configuration (macvlan with DHCP) and the same
 the plugins of both; times are from just before the start to the end of the process. An ADD counts as done when its
 container has an address that the server leased to its MAC address, a DEL when the link is gone; anything else is
 counted as failed, and its time is in none of the numbers. Two values are Leasehold's / the Go plugins'. A ratio between two
-sides is the median of the ratios of rounds that followed each other.
+sides is the median of the ratios of rounds that followed each other; between two blocks nothing is asked of anybody for ${REST_MS / 1000} s, so that what one daemon has
+put off is not done in the other's time.
 
 ## Goals
 
