@@ -1,6 +1,5 @@
 import { pause } from '../src/lab/wait.ts';
 import type { Done, Driver, Job } from './driver.ts';
-import { cpuSeconds } from './process-state.ts';
 import { pairOf, type LeasedPairs } from './server-leases.ts';
 import type { Side } from './sides.ts';
 import { largest } from './statistics.ts';
@@ -16,8 +15,11 @@ export type Batch = {
   readonly perSecond: number;
   readonly slowestMs: number;
   readonly failures: readonly string[];
-  /** The daemon's processor time, its threads and the kernel's work for them included. */
+  /** The daemon's processor time for each success, its threads and the kernel's work for them included. */
   readonly cpuMsEach: number;
+  /** From just before the first start to just after the last end, on CLOCK_MONOTONIC. */
+  readonly beganMs: number;
+  readonly endedMs: number;
 };
 
 /** After a DEL: leases that the server still has. */
@@ -25,7 +27,6 @@ export type Detached = Batch & { readonly leftAtServer: number };
 
 export type Bench = {
   readonly driver: Driver;
-  readonly conf: string;
   readonly leased: LeasedPairs;
   readonly signal: AbortSignal;
 };
@@ -45,7 +46,10 @@ function summarize(all: readonly Done[], wrongOf: (done: Done) => string | undef
     perSecond: (good.length / (last - first)) * 1000,
     slowestMs: largest(timesMs),
     failures: judged.flatMap(({ wrong }) => (wrong === undefined ? [] : [wrong])),
-    cpuMsEach: cpuMs / all.length,
+    // What failed ones cost is a cost of those that did not.
+    cpuMsEach: cpuMs / good.length,
+    beganMs: first,
+    endedMs: last,
   };
 }
 
@@ -59,11 +63,10 @@ async function execute(
   run: { readonly command: 'ADD' | 'DEL'; readonly jobs: readonly Job[]; readonly atOnce: number },
 ): Promise<{ readonly all: readonly Done[]; readonly cpuMs: number }> {
   const { signal } = bench;
-  const { plugin, env, daemon, conf = bench.conf } = side;
-  const before = await cpuSeconds(daemon.pid);
+  const { node, plugin, env, conf } = side;
   const { command, jobs, atOnce } = run;
-  const done = await bench.driver.run(jobs, { command, plugin, conf, atOnce, env, signal });
-  const cpuMs = ((await cpuSeconds(daemon.pid)) - before) * 1000;
+  const asked = { node, daemon: side.daemon.pid, command, plugin, conf, atOnce, env, signal };
+  const { done, cpuMs } = await bench.driver.run(jobs, asked);
   const missing = jobs.slice(done.length).map((job) => ({
     id: job.id,
     startMs: done[0]?.startMs ?? 0,

@@ -30,6 +30,10 @@ export type Done = {
 };
 
 export type Run = {
+  /** The node in whose namespace the plugin is started. */
+  readonly node: Namespace;
+  /** The daemon whose processor time is counted. */
+  readonly daemon?: number;
   readonly command: 'ADD' | 'DEL' | 'VERSION';
   readonly plugin: string;
   /** The file that each gets on its standard input. */
@@ -72,29 +76,43 @@ export function parseDriverOutput(text: string): readonly Done[] {
   return [...done.values()];
 }
 
-/** The driver, for one node. */
+/** Processor milliseconds of the daemon; undefined when none was asked about. */
+export function parseDriverCpu(text: string): number | undefined {
+  const ns = /^cpu (\d+)$/m.exec(text)?.[1];
+  return ns === undefined ? undefined : Number(ns) / NS_PER_MS;
+}
+
+export type Driven = {
+  readonly done: readonly Done[];
+  /** The daemon's processor time from the first start to the last end; 0 without a daemon. */
+  readonly cpuMs: number;
+};
+
+/** Starts plugins by driver.c. */
 export class Driver {
   readonly #program: string;
-  readonly #node: Namespace;
 
-  constructor(program: string, node: Namespace) {
+  constructor(program: string) {
     this.#program = program;
-    this.#node = node;
   }
 
   /** All jobs, at most `atOnce` running; more than 500 jobs are run in portions. Throws CommandError. */
-  async run(jobs: readonly Job[], run: Run): Promise<readonly Done[]> {
-    const all: Done[] = [];
+  async run(jobs: readonly Job[], run: Run): Promise<Driven> {
+    const done: Done[] = [];
+    let cpuMs = 0;
     for (let at = 0; at < jobs.length; at += MAX_JOBS) {
-      all.push(...(await this.#portion(jobs.slice(at, at + MAX_JOBS), run)));
+      const portion = await this.#portion(jobs.slice(at, at + MAX_JOBS), run);
+      done.push(...portion.done);
+      cpuMs += portion.cpuMs;
     }
-    return all;
+    return { done, cpuMs };
   }
 
-  async #portion(jobs: readonly Job[], run: Run): Promise<readonly Done[]> {
-    const { command, plugin, conf, atOnce, env, signal } = run;
-    const words = [this.#program, command, plugin, conf, IFNAME, String(atOnce), String(LIMIT_SECONDS)];
-    const outcome = await this.#node.runToEnd(words, {
+  async #portion(jobs: readonly Job[], run: Run): Promise<Driven> {
+    const { node, daemon = 0, command, plugin, conf, atOnce, env, signal } = run;
+    const numbers = [String(atOnce), String(LIMIT_SECONDS), String(daemon)];
+    const words = [this.#program, command, plugin, conf, IFNAME, ...numbers];
+    const outcome = await node.runToEnd(words, {
       input: jobs.map(({ id, netns }) => `${id} ${netns}\n`).join(''),
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env },
       timeoutMs: (LIMIT_SECONDS + LIMIT_SLACK_SECONDS) * 1000,
@@ -104,6 +122,6 @@ export class Driver {
     if (outcome.status !== 0) {
       throw new CommandError(words, outcome.stopped ?? outcome.stderr.trim(), outcome);
     }
-    return parseDriverOutput(outcome.stdout);
+    return { done: parseDriverOutput(outcome.stdout), cpuMs: parseDriverCpu(outcome.stdout) ?? 0 };
   }
 }

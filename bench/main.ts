@@ -12,7 +12,7 @@ import { isErrno } from '../src/lab/errno.ts';
 const ROOT = join(import.meta.dirname, '..');
 const EXIT_INTERRUPTED = 130;
 /** Longer than any run should take: a hang ends in order too. */
-const LIMIT_MS = 15 * 60 * 1000;
+const LIMIT_MS = 30 * 60 * 1000;
 
 async function readIfThere(file: string): Promise<string> {
   try {

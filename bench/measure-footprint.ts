@@ -1,11 +1,12 @@
 import { pause } from '../src/lab/wait.ts';
 import { attach, detach, type Bench } from './batch.ts';
+import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
 import type { Pods } from './pods.ts';
 import { processState, watchActivity, type Activity, type ProcessState } from './process-state.ts';
 import { SETTLED_MS } from './settle.ts';
-import type { Pair, SideName, Sides } from './sides.ts';
+import { startSides, type Pair, type SideName, type Sides } from './sides.ts';
 
 /** So many at once: a node that starts, not a stampede. */
 const AT_ONCE = 20;
@@ -62,14 +63,12 @@ async function measureSide(
 }
 
 /** What fresh daemons take of the machine with a growing number of leases, one daemon after the other. */
-export async function measureFootprint(
-  bench: Bench,
-  sides: Sides,
-  pods: Pods,
-  plan: FootprintPlan,
-): Promise<Pair<Footprint>> {
-  return {
-    leasehold: await measureSide(bench, sides, 'leasehold', { pods, plan }),
-    go: await measureSide(bench, sides, 'go', { pods, plan }),
-  };
+export async function measureFootprint(home: BenchHome, plan: FootprintPlan): Promise<Pair<Footprint>> {
+  const bench = await home.kea();
+  const sides = await startSides(home.lan, home.programs, 'footprint');
+  const { pods } = home;
+  const leasehold = await measureSide(bench, sides, 'leasehold', { pods, plan });
+  const go = await measureSide(bench, sides, 'go', { pods, plan });
+  await sides.stop();
+  return { leasehold, go };
 }

@@ -3,10 +3,10 @@ import { getOverSocket } from '../src/lab/daemon.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
 import { stopProcess } from '../src/lab/long-process.ts';
 import { pause, waitFor } from '../src/lab/wait.ts';
-import { attach, detach, type Bench } from './batch.ts';
+import { attach, detach } from './batch.ts';
+import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
-import type { Pods } from './pods.ts';
 import {
   cpuSeconds,
   processState,
@@ -90,11 +90,10 @@ async function startOnce(
 }
 
 /** Many pods of the plugin type `leasehold`: what the daemon takes of the machine, at rest and at a start. */
-export async function measureHostSide(
-  bench: Bench,
-  parts: { readonly lan: HomeLan; readonly root: string; readonly pods: Pods; readonly plan: Plan },
-): Promise<HostSideFootprint> {
-  const { lan, root, pods, plan } = parts;
+export async function measureHostSide(home: BenchHome, plan: Plan): Promise<HostSideFootprint> {
+  const { lan, pods } = home;
+  const { root } = home.programs;
+  const bench = await home.kea();
   const { leases, rounds } = plan.restart;
   let side = await startLeasehold(lan, root, LABEL);
   const jobs = jobsFor(pods, LABEL, leases);

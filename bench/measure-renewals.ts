@@ -1,15 +1,14 @@
 import type { JsonObject } from '../src/base/json.ts';
-import type { HomeLan } from '../src/lab/home-lan.ts';
 import { stopProcess } from '../src/lab/long-process.ts';
 import { pause } from '../src/lab/wait.ts';
 import { attach, detach, type Bench } from './batch.ts';
+import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
-import type { Pods } from './pods.ts';
 import { cpuSeconds, processState } from './process-state.ts';
 import { keaCount, keaPairsInForce } from './server-leases.ts';
 import { SETTLED_MS } from './settle.ts';
-import { startSides, type Pair, type Programs, type Side, type SideName, type Sides } from './sides.ts';
+import { startSides, type Pair, type Side, type SideName, type Sides } from './sides.ts';
 import { median } from './statistics.ts';
 
 /** The leases of this measurement: both daemons go by the server's T1 (option 58). */
@@ -27,7 +26,7 @@ export type RenewalWindow = {
   readonly rssMb: number;
 };
 
-export type Renewals = {
+export type RenewalWindows = {
   readonly windows: readonly RenewalWindow[];
   readonly failures: readonly string[];
 };
@@ -40,15 +39,9 @@ export type Kept = {
 };
 
 /** Both sides with so many leases each. */
-export type RenewalSize = { readonly leases: number } & Pair<Renewals>;
+export type RenewalSize = { readonly leases: number } & Pair<RenewalWindows>;
 
-export type RenewalParts = {
-  readonly lan: HomeLan;
-  readonly programs: Programs;
-  readonly pods: Pods;
-  readonly control: string;
-  readonly plan: Plan['renewals'];
-};
+export type Renewals = { readonly sizes: readonly RenewalSize[]; readonly kept: Pair<Kept> };
 
 /** What Kea is told, beside `leaseSeconds`. */
 export function renewalTimers(): JsonObject {
@@ -56,19 +49,19 @@ export function renewalTimers(): JsonObject {
 }
 
 /** The median over the pairs of what a renewal costs Leasehold, of what it costs the Go daemon. */
-export function renewalShare({ leasehold, go }: Pair<Pick<Renewals, 'windows'>>): number {
+export function renewalShare({ leasehold, go }: Pair<Pick<RenewalWindows, 'windows'>>): number {
   const shares = leasehold.windows.map(
     ({ cpuMsEach }, pair) => cpuMsEach / (go.windows[pair]?.cpuMsEach ?? Number.NaN),
   );
   return median(shares);
 }
 
-const NOTHING: Renewals = { windows: [], failures: [] };
+const NOTHING: RenewalWindows = { windows: [], failures: [] };
 
-async function watch({ control, plan }: RenewalParts, side: Side): Promise<RenewalWindow> {
+async function watch(control: string, seconds: number, side: Side): Promise<RenewalWindow> {
   const { pid } = side.daemon;
   const [before, cpuBefore] = [await keaCount(control), await cpuSeconds(pid)];
-  await pause(plan.seconds * 1000);
+  await pause(seconds * 1000);
   const [after, cpuAfter] = [await keaCount(control), await cpuSeconds(pid)];
   const renewals = after.acks - before.acks;
   const { rssMb } = await processState(pid);
@@ -77,16 +70,21 @@ async function watch({ control, plan }: RenewalParts, side: Side): Promise<Renew
 
 async function windowOf(
   bench: Bench,
-  parts: RenewalParts,
+  { pods, control }: BenchHome,
   side: Side,
-  run: { readonly leases: number; readonly label: string; readonly before: Renewals },
-): Promise<Renewals> {
-  const { leases, label, before } = run;
-  const jobs = jobsFor(parts.pods, `renewals-${leases}-${label}-${side.name}`, leases);
+  run: {
+    readonly leases: number;
+    readonly seconds: number;
+    readonly label: string;
+    readonly before: RenewalWindows;
+  },
+): Promise<RenewalWindows> {
+  const { leases, seconds, label, before } = run;
+  const jobs = jobsFor(pods, `renewals-${leases}-${label}-${side.name}`, leases);
   const added = await attach(bench, side, jobs, AT_ONCE);
   // The first renewals do not count: code is compiled, pods ask ARP for the server, and new addresses are probed.
   await pause(SETTLED_MS);
-  const window = await watch(parts, side);
+  const window = await watch(control, seconds, side);
   const gone = await detach(bench, side, jobs, { atOnce: AT_ONCE, pairs: added.pairs });
   return {
     windows: [...before.windows, window],
@@ -96,14 +94,15 @@ async function windowOf(
 
 async function measureSize(
   bench: Bench,
-  parts: RenewalParts,
+  home: BenchHome,
   sides: Sides,
-  leases: number,
+  size: Plan['renewals']['sizes'][number] & { readonly seconds: number },
 ): Promise<RenewalSize> {
-  const next = async (name: SideName, pair: number, before: Renewals): Promise<Renewals> =>
-    await windowOf(bench, parts, sides[name], { leases, label: String(pair), before });
+  const { leases, pairs, seconds } = size;
+  const next = async (name: SideName, pair: number, before: RenewalWindows): Promise<RenewalWindows> =>
+    await windowOf(bench, home, sides[name], { leases, seconds, label: String(pair), before });
   let [leasehold, go] = [NOTHING, NOTHING];
-  for (let pair = 0; pair < parts.plan.pairs; pair++) {
+  for (let pair = 0; pair < pairs; pair++) {
     leasehold = await next('leasehold', pair, leasehold);
     go = await next('go', pair, go);
   }
@@ -111,13 +110,18 @@ async function measureSize(
 }
 
 /** Kills the daemon while it holds leases, starts it again, and waits until what nobody renewed is over. */
-async function keepThroughKill(bench: Bench, parts: RenewalParts, side: Side, leases: number): Promise<Kept> {
-  const jobs = jobsFor(parts.pods, `renewals-kill-${side.name}`, leases);
+async function keepThroughKill(
+  bench: Bench,
+  { pods, control }: BenchHome,
+  side: Side,
+  leases: number,
+): Promise<Kept> {
+  const jobs = jobsFor(pods, `renewals-kill-${side.name}`, leases);
   const added = await attach(bench, side, jobs, AT_ONCE);
   const again = await side.killAndStart();
   try {
     await pause(RENEWAL_LEASE.seconds * 1000 + AFTER_END_MS);
-    const inForce = await keaPairsInForce(parts.control)();
+    const inForce = await keaPairsInForce(control)();
     const gone = await detach(bench, again, jobs, { atOnce: AT_ONCE, pairs: added.pairs });
     return {
       leases,
@@ -130,19 +134,18 @@ async function keepThroughKill(bench: Bench, parts: RenewalParts, side: Side, le
 }
 
 /** Pairs of A then B with fresh daemons, for each number of leases; at the end both are killed. */
-export async function measureRenewals(
-  bench: Bench,
-  parts: RenewalParts,
-): Promise<{ readonly sizes: readonly RenewalSize[]; readonly kept: Pair<Kept> }> {
-  const sides = await startSides(parts.lan, parts.programs, 'renewals');
-  const own = { ...bench, conf: sides.conf };
+export async function measureRenewals(home: BenchHome, { renewals: plan }: Plan): Promise<Renewals> {
+  const bench = await home.kea({ leaseSeconds: RENEWAL_LEASE.seconds, timers: renewalTimers() });
+  const sides = await startSides(home.lan, home.programs, 'renewals');
   const sizes: RenewalSize[] = [];
   try {
-    for (const leases of parts.plan.leases) sizes.push(await measureSize(own, parts, sides, leases));
-    const [fewest = 0] = parts.plan.leases;
+    for (const size of plan.sizes) {
+      sizes.push(await measureSize(bench, home, sides, { ...size, seconds: plan.seconds }));
+    }
+    const fewest = plan.sizes[0]?.leases ?? 0;
     const kept = {
-      leasehold: await keepThroughKill(own, parts, sides.leasehold, fewest),
-      go: await keepThroughKill(own, parts, sides.go, fewest),
+      leasehold: await keepThroughKill(bench, home, sides.leasehold, fewest),
+      go: await keepThroughKill(bench, home, sides.go, fewest),
     };
     return { sizes, kept };
   } finally {

@@ -4,10 +4,10 @@ import { getOverSocket, type HttpAnswer } from '../src/lab/daemon.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
 import { stopProcess } from '../src/lab/long-process.ts';
 import { pause, waitFor } from '../src/lab/wait.ts';
-import { attach, detach, type Bench } from './batch.ts';
+import { attach, detach } from './batch.ts';
+import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
 import type { Plan } from './plan.ts';
-import type { Pods } from './pods.ts';
 import { cpuSeconds, processState, type ProcessState } from './process-state.ts';
 import { keaCount } from './server-leases.ts';
 import { SETTLED_MS } from './settle.ts';
@@ -49,12 +49,11 @@ export type Restarts = {
   readonly leftAtServer: number;
 };
 
-export type RestartParts = {
+type RestartParts = {
   readonly lan: HomeLan;
   readonly root: string;
-  readonly pods: Pods;
   readonly control: string;
-  readonly plan: Plan['restart'];
+  readonly rounds: number;
 };
 
 const leasesSchema = v.array(v.object({ state: v.string(), address: v.nullable(v.string()) }));
@@ -119,7 +118,7 @@ async function startOften(
 ): Promise<{ readonly side: LeaseholdSide; readonly starts: readonly Restart[] }> {
   let { side, restart } = await startOnce(parts, leases);
   const starts = [restart];
-  while (starts.length < parts.plan.rounds) {
+  while (starts.length < parts.rounds) {
     await kill(side.daemon);
     ({ side, restart } = await startOnce(parts, leases));
     starts.push(restart);
@@ -128,8 +127,11 @@ async function startOften(
 }
 
 /** Kills a daemon with many leases and starts it again, as often as planned; then with copies of the records. */
-export async function measureRestarts(bench: Bench, parts: RestartParts): Promise<Restarts> {
-  const { lan, root, pods, plan } = parts;
+export async function measureRestarts(home: BenchHome, { restart: plan }: Plan): Promise<Restarts> {
+  const { lan, pods, control } = home;
+  const { root } = home.programs;
+  const parts = { lan, root, control, rounds: plan.rounds };
+  const bench = await home.kea();
   const first = await startLeasehold(lan, root, LABEL);
   const jobs = jobsFor(pods, LABEL, plan.leases);
   const added = await attach(bench, first, jobs, AT_ONCE);

@@ -1,22 +1,44 @@
 import { parseArgs } from 'node:util';
+import { SECTION_NAMES, type SectionName } from './measure.ts';
 
 export type Options = {
   readonly quick: boolean;
+  /** Sections to measure; all of them when it is undefined. */
+  readonly only?: readonly SectionName[] | undefined;
   /** Where the report goes. */
   readonly output: string;
   readonly driver: string;
   readonly empty: string;
+  /** floor.c and jitter.c, built. */
+  readonly floor: string;
+  readonly jitter: string;
   /** A folder with Go's `dhcp` and `macvlan`, and what to say of their version. */
   readonly goPlugins: string;
   readonly goVersion: string;
 };
 
-export const USAGE = `make bench [BENCH_ARGS="--quick --output FILE"]
+export const USAGE = `make bench [BENCH_ARGS="--quick --only SECTION --output FILE"]
 
-  --quick        about four minutes instead of about twelve; the report goes to dist/benchmarks-quick.md
+  --quick        about four minutes instead of about fifteen; the report goes to dist/benchmarks-quick.md
+  --only NAMES   only these sections, by comma; the report goes to dist/benchmarks-partial.md. Sections:
+                 ${SECTION_NAMES.join(', ')}
   --last-hop     only what the last hop costs, in a minute; the table goes to stdout
   --output FILE  where the report goes; docs/benchmarks.md by default
 `;
+
+function sectionsOf(text: string): readonly SectionName[] {
+  return text.split(',').map((name) => {
+    const known = SECTION_NAMES.find((section) => section === name);
+    if (known === undefined)
+      throw new Error(`--only: there is no section ${name}; there are ${SECTION_NAMES.join(', ')}`);
+    return known;
+  });
+}
+
+function outputOf({ quick, only }: { readonly quick: boolean; readonly only?: string | undefined }): string {
+  if (only !== undefined) return 'dist/benchmarks-partial.md';
+  return quick ? 'dist/benchmarks-quick.md' : 'docs/benchmarks.md';
+}
 
 function required(value: string | undefined, name: string): string {
   if (value === undefined) throw new Error(`--${name} is missing; start this by scripts/bench.sh`);
@@ -29,18 +51,24 @@ export function parseOptions(argv: readonly string[]): Options {
     args: [...argv],
     options: {
       quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
       output: { type: 'string' },
       driver: { type: 'string' },
       empty: { type: 'string' },
+      floor: { type: 'string' },
+      jitter: { type: 'string' },
       'go-plugins': { type: 'string' },
       'go-version': { type: 'string' },
     },
   });
   return {
     quick: values.quick,
-    output: values.output ?? (values.quick ? 'dist/benchmarks-quick.md' : 'docs/benchmarks.md'),
+    only: values.only === undefined ? undefined : sectionsOf(values.only),
+    output: values.output ?? outputOf(values),
     driver: required(values.driver, 'driver'),
     empty: required(values.empty, 'empty'),
+    floor: required(values.floor, 'floor'),
+    jitter: required(values.jitter, 'jitter'),
     goPlugins: required(values['go-plugins'], 'go-plugins'),
     goVersion: required(values['go-version'], 'go-version'),
   };

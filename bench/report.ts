@@ -1,15 +1,49 @@
-import { verdict } from './goal.ts';
-import { goalsOf, hostSideFailures } from './goals.ts';
+import { type Goal, MOST, verdict } from './goal.ts';
 import { noiseText } from './machine.ts';
 import { figure, markdownTable } from './markdown.ts';
-import type { Measured } from './measure.ts';
-import { RENEWAL_LEASE } from './measure-renewals.ts';
-import { idleTable, keptText, renewalTable, restartTable, restartText } from './tables-daemon.ts';
-import { hostSideDaemonTable, hostSideTable } from './tables-host-side.ts';
-import { burstTable, footprintTable, leftAfter, loopTable, sequenceTable, startsTable } from './tables.ts';
+import { SECTION_NAMES, type Measured, type Results, type SectionName } from './measure.ts';
+import type { Plan } from './plan.ts';
+import { burstsReport } from './report-bursts.ts';
+import { densityReport } from './report-density.ts';
+import { disturbanceReport } from './report-disturbance.ts';
+import { footprintReport } from './report-footprint.ts';
+import { leaseholdReport } from './report-leasehold.ts';
+import { rebootReport } from './report-reboot.ts';
+import { renewalsReport } from './report-renewals.ts';
+import { restartsReport } from './report-restarts.ts';
+import { sequenceReport } from './report-sequence.ts';
+import { startsReport } from './report-starts.ts';
+import { REST_MS } from './settle.ts';
+import type { Failures, SectionReport } from './section-report.ts';
 
 const MAX_EXAMPLES = 3;
 const MAX_EXAMPLE_CHARS = 300;
+
+const REPORTS: { readonly [Name in SectionName]: SectionReport<Results[Name]> } = {
+  starts: startsReport,
+  sequence: sequenceReport,
+  bursts: burstsReport,
+  density: densityReport,
+  disturbance: disturbanceReport,
+  reboot: rebootReport,
+  footprint: footprintReport,
+  restarts: restartsReport,
+  leasehold: leaseholdReport,
+  renewals: renewalsReport,
+};
+
+/** What one section has to say, with its kind of result forgotten. */
+type Said = { readonly goals: readonly Goal[]; readonly text: string; readonly failures: Failures };
+
+function saidOf<Name extends SectionName>(
+  name: Name,
+  result: Results[Name] | undefined,
+  plan: Plan,
+): readonly Said[] {
+  if (result === undefined) return [];
+  const { goals, text, failures }: SectionReport<Results[Name]> = REPORTS[name];
+  return [{ goals: goals(result), text: text(result, plan), failures: failures(result) }];
+}
 
 function machineText({ machine, plan, seconds }: Measured): string {
   const { date, cores, cpu, kernel, memoryGib, loadBefore, node, leasehold, goPlugins, dnsmasq, kea } =
@@ -21,17 +55,23 @@ ${memoryGib.toFixed(0)} GiB, Linux ${kernel}. The load average before it was ${f
 Leasehold ${leasehold} on Node ${node}; Go plugins ${goPlugins}; dnsmasq ${dnsmasq}; Kea ${kea}.`;
 }
 
-function goalsTable(measured: Measured): string {
-  const rows = goalsOf(measured).map((goal) => {
+function measuredText(measured: number, unit: string): string {
+  if (Number.isNaN(measured)) return '-';
+  return Number.isFinite(measured) ? `${figure(measured)}${unit}` : 'never';
+}
+
+function goalsTable(goals: readonly Goal[]): string {
+  const rows = goals.map((goal) => {
     const unit = goal.unit === '' ? '' : ` ${goal.unit}`;
     return [
       goal.what,
       `${goal.bound} ${goal.wanted}${unit}`,
-      Number.isFinite(goal.measured) ? `${figure(goal.measured)}${unit}` : '-',
+      goal.aim === undefined ? '' : `${goal.aim}${unit}`,
+      measuredText(goal.measured, unit),
       verdict(goal),
     ];
   });
-  return markdownTable(['Goal', 'wanted', 'measured', 'verdict'], rows);
+  return markdownTable(['Goal', 'wanted', 'aim', 'measured', 'verdict'], rows);
 }
 
 function examples(who: string, failures: readonly string[]): string {
@@ -42,111 +82,52 @@ function examples(who: string, failures: readonly string[]): string {
   return `- ${who}: ${failures.length} failed, for example\n${lines.join('\n')}\n`;
 }
 
-function failuresText(measured: Measured): string {
-  const { sequence, bursts, loop, footprint, renewals, restarts } = measured;
-  const of = (side: 'leasehold' | 'go'): readonly string[] => [
-    ...sequence[side].failures,
-    ...bursts.flatMap((burst) =>
-      [...burst[side].adds, ...burst[side].dels].flatMap((batch) => batch.failures),
-    ),
-    ...(side === 'leasehold' ? loop.failures : []),
-    ...footprint[side].failures,
-    ...renewals.sizes.flatMap((size) => size[side].failures),
-    ...renewals.kept[side].failures,
-    ...(side === 'leasehold' ? [...restarts.failures, ...hostSideFailures(measured)] : []),
-  ];
-  const text = examples('Leasehold', of('leasehold')) + examples('Go plugins', of('go'));
+function failuresText({ leasehold, go }: Failures): string {
+  const text = examples('Leasehold', leasehold) + examples('Go plugins', go);
   return text === '' ? 'Nothing failed on either side.\n' : text;
+}
+
+function tookText({ took }: Measured): string {
+  return took.map(({ section, seconds }) => `${section} ${seconds.toFixed(0)}`).join(', ');
 }
 
 /** The whole of docs/benchmarks.md. Every number in it was measured in this run. */
 export function report(measured: Measured): string {
-  const { plan, bursts } = measured;
-  const { rounds, perRound } = plan.sequence;
-  const burstRounds = bursts.map(({ size, leasehold }) => `${size}: ${leasehold.adds.length}`).join(', ');
-  const left = `${leftAfter(bursts.map(({ leasehold }) => leasehold))} / ${leftAfter(bursts.map(({ go }) => go))}`;
+  const said = SECTION_NAMES.flatMap((name) => saidOf(name, measured.results[name], measured.plan));
+  const failures = {
+    leasehold: said.flatMap((section) => section.failures.leasehold),
+    go: said.flatMap((section) => section.failures.go),
+  };
+  const failed: Goal = {
+    what: 'Failed ADDs and DELs, all sections',
+    unit: '',
+    bound: MOST,
+    wanted: 0,
+    measured: failures.leasehold.length,
+  };
   return `# Benchmarks
 
 ${machineText(measured)}
 
 Both daemons run side by side in one node of a home LAN made of network namespaces, and serve the same containers'
-namespaces in turn, with the same configuration (macvlan with DHCP) and the same DHCP server. A small C program starts
+namespaces in turn, with the same configuration (macvlan with DHCP) and the same DHCP server, where a section does not say otherwise. A small C program starts
 the plugins of both; times are from just before the start to the end of the process. An ADD counts as done when its
 container has an address that the server leased to its MAC address, a DEL when the link is gone; anything else is
-counted as failed, and its time is in none of the numbers. Two values are Leasehold's / the Go plugins'.
+counted as failed, and its time is in none of the numbers. Two values are Leasehold's / the Go plugins'. A ratio between two
+sides is the median of the ratios of rounds that followed each other; between two blocks nothing is asked of anybody for ${REST_MS / 1000} s, so that what one daemon has
+put off is not done in the other's time.
 
 ## Goals
 
-${goalsTable(measured)}
+${goalsTable([...said.flatMap(({ goals }) => goals), failed])}
 
-## One after another (dnsmasq, no ping check)
-
-${rounds} rounds of ${perRound} ADDs and DELs, Leasehold and Go in turn. A DEL is over when it has returned, and the link was looked for
-right after that.
-
-${sequenceTable(measured)}
-
-## Many at once (Kea, leases in memory)
-
-Rounds for each size, in turn: ${burstRounds}. Rate, p50 and CPU are medians of the rounds, the slowest is that of all rounds.
-Leases that the server still had after the DELs: ${left}.
-
-${burstTable(measured, 'adds')}
-
-${burstTable(measured, 'dels')}
-
-## The plugin type leasehold: what the node's part costs
-
-The same daemon in the same rounds, asked by \`leasehold\`: the pod also gets a route to a service network, the last hop, and a
-route and a neighbour on the node's shim. The last two columns are times of its numbers; below, a daemon with many such
-pods, at rest for ${plan.idleSeconds} s and killed and started anew (worst of ${plan.restart.rounds}).
-
-${hostSideTable(measured)}
-
-${hostSideDaemonTable(measured)}
-
-## The daemon's event loop
-
-A daemon of its own with a probe inside (Node's monitorEventLoopDelay, 1 ms of which is the probe's timer). The gaps
-contain the time in which the ${plan.loopBurst} plugins at once leave the daemon no processor.
-
-${loopTable(measured)}
-
-## What the daemons take of the machine
-
-Fresh daemons; containers are added 20 at once, and looked at when their addresses have been probed and announced.
-
-${footprintTable(measured)}
-
-## Daemons that only wait
-
-Watched for ${plan.idleSeconds} s. A wake-up is a voluntary context switch; processor time is the scheduler's own count of all threads.
-
-${idleTable(measured)}
-
-## Renewals (Kea, leases of ${RENEWAL_LEASE.seconds} s with T1 = ${RENEWAL_LEASE.t1} s)
-
-${plan.renewals.pairs} times Leasehold, then the Go daemon, each with so many new leases, watched for ${plan.renewals.seconds} s after some that do
-not count. Renewals are the ACKs that the server sent; CPU is the daemon's utime and stime, all threads.
-
-${renewalTable(measured)}
-
-${keptText(measured)}
-
-## Restarts
-
-The daemon is killed (SIGKILL) and started again on its records; worst of ${plan.restart.rounds} starts. ${restartText(measured)}
-The Go daemon has no records: after a restart it knows 0 leases.
-
-${restartTable(measured)}
-
-## The plugin's own cost
-
-${plan.starts.rounds * plan.starts.perRound} starts of each program, in turn.
-
-${startsTable(measured)}
+${said.map(({ text }) => text).join('\n\n')}
 
 ## What failed
 
-${failuresText(measured)}`;
+${failuresText(failures)}
+## Where the time of this run went
+
+Seconds for each section, with what it has to make first: ${tookText(measured)}. \`make bench BENCH_ARGS="--only NAME"\` runs one alone.
+`;
 }

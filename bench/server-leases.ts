@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { invariant } from '../src/base/invariant.ts';
 import type { JsonObject } from '../src/base/json.ts';
+import { type Mac, parseMac } from '../src/base/mac.ts';
 import { isErrno } from '../src/lab/errno.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
 import { nowSeconds } from '../src/lab/server.ts';
@@ -18,6 +20,13 @@ export type LeasedPairs = () => Promise<ReadonlySet<string>>;
 
 export function pairOf(address: string, mac: string): string {
   return `${address} ${mac}`;
+}
+
+/** The second half of a pair. */
+export function macOfPair(pair: string): Mac {
+  const mac = parseMac(pair.split(' ')[1] ?? '');
+  invariant(mac !== undefined, `a pair is an address and a MAC address: ${pair}`);
+  return mac;
 }
 
 /** dnsmasq writes its file before it answers. */

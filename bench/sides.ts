@@ -2,8 +2,9 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { startDaemon } from '../src/lab/daemon.ts';
 import type { HomeLan } from '../src/lab/home-lan.ts';
-import { UPLINK } from '../src/lab/host.ts';
+import { type Host, UPLINK } from '../src/lab/host.ts';
 import { signalProcess, stopProcess, type LongProcess } from '../src/lab/long-process.ts';
+import type { Namespace } from '../src/lab/namespace.ts';
 import { waitFor } from '../src/lab/wait.ts';
 
 export type SideName = 'leasehold' | 'go';
@@ -16,8 +17,10 @@ export type Side = {
   readonly name: SideName;
   /** Its macvlan plugin, or `leasehold`. */
   readonly plugin: string;
-  /** What that is given, where it is not what both sides' macvlan plugins get. */
-  readonly conf?: string;
+  /** The file that it is given: the same bytes for both sides' macvlan plugins. */
+  readonly conf: string;
+  /** Where the daemon is and the plugin is started. */
+  readonly node: Namespace;
   readonly env: Readonly<Record<string, string>>;
   readonly daemon: LongProcess;
   /** Kills the daemon on the spot (SIGKILL) and starts it again where it was; it is ready when this resolves. */
@@ -27,8 +30,8 @@ export type Side = {
 /** Where each side's programs are. */
 export type Programs = { readonly root: string; readonly goPlugins: string };
 
-/** Both daemons side by side, and the configuration that both sides' plugins read. */
-export type Sides = Trio<Side> & { readonly conf: string; readonly stop: () => Promise<void> };
+/** Both daemons side by side. */
+export type Sides = Trio<Side> & { readonly stop: () => Promise<void> };
 
 /** The same bytes for both: Leasehold's relay is told its socket by LEASEHOLD_SOCKET, which goes before. */
 function configuration(goSocket: string): string {
@@ -49,6 +52,10 @@ export type LeaseholdStart = {
   readonly env?: Readonly<Record<string, string>>;
   /** `socket`: started as soon as it takes connections, ready or not. */
   readonly readiness?: 'http' | 'socket';
+  /** Words before the daemon's own: a program that executes the rest. */
+  readonly wrap?: readonly string[];
+  /** By default the home's `node`. */
+  readonly node?: Host;
 };
 
 /** A daemon of ours: its API can be asked. */
@@ -74,20 +81,35 @@ export async function kill(daemon: LongProcess): Promise<void> {
   await waitFor(`${daemon.name} to be gone`, () => daemon.ended() !== undefined, { everyMs: 1 });
 }
 
+/** What both macvlan plugins of this label read, and the socket that it names to Go's. */
+async function writeConfiguration(
+  lan: HomeLan,
+  label: string,
+): Promise<{ readonly conf: string; readonly goFolder: string; readonly goSocket: string }> {
+  const goFolder = join(lan.folder, `go-${label}`);
+  await mkdir(goFolder, { recursive: true, mode: 0o700 });
+  const goSocket = join(goFolder, 'dhcp.sock');
+  const conf = join(goFolder, 'macvlan.json');
+  await writeFile(conf, configuration(goSocket));
+  return { conf, goFolder, goSocket };
+}
+
 /** `bin/leasehold daemon` in the node. The same label again is the same socket and the same stored leases. */
 export async function startLeasehold(
   lan: HomeLan,
   root: string,
   label: string,
-  { env = {}, readiness = 'http' }: LeaseholdStart = {},
+  start: LeaseholdStart = {},
 ): Promise<LeaseholdSide> {
+  const { env = {}, readiness = 'http', wrap = [], node = lan.node } = start;
+  const { conf } = await writeConfiguration(lan, label);
   const folder = leaseholdFolder(lan, label);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const socket = join(folder, 'leasehold.sock');
   const program = join(root, 'bin', 'leasehold');
   const stateDir = ['--state-dir', join(folder, STATE)];
-  const daemon = await startDaemon(lan.node.namespace, {
-    command: [program, 'daemon', '--socket', socket, ...stateDir, '--service-cidr', SERVICES],
+  const daemon = await startDaemon(node.namespace, {
+    command: [...wrap, program, 'daemon', '--socket', socket, ...stateDir, '--service-cidr', SERVICES],
     socket,
     logFile: join(folder, 'daemon.log'),
     name: 'leasehold daemon',
@@ -99,9 +121,19 @@ export async function startLeasehold(
   const own = { CNI_PATH: bin, LEASEHOLD_SOCKET: socket };
   const killAndStart = async (): Promise<Side> => {
     await kill(daemon);
-    return await startLeasehold(lan, root, label, { env, readiness });
+    return await startLeasehold(lan, root, label, start);
   };
-  return { name: 'leasehold', plugin: join(bin, 'macvlan'), env: own, daemon, socket, killAndStart };
+  const plugin = join(bin, 'macvlan');
+  return {
+    name: 'leasehold',
+    plugin,
+    conf,
+    node: node.namespace,
+    env: own,
+    daemon,
+    socket,
+    killAndStart,
+  };
 }
 
 /** The same daemon, by the plugin type that does the node's part too. */
@@ -111,36 +143,47 @@ export async function withHostSide<S extends Side>(lan: HomeLan, side: S): Promi
   return { ...side, plugin: join(dirname(side.plugin), 'leasehold'), conf };
 }
 
-async function startGo(lan: HomeLan, plugins: string, socket: string, folder: string): Promise<Side> {
-  const daemon = await startDaemon(lan.node.namespace, {
-    command: [join(plugins, 'dhcp'), 'daemon', '-socketpath', socket],
-    socket,
+/** Go's `dhcp daemon` in the node; started as soon as it takes connections, which is all that it can tell. */
+export async function startGo(
+  lan: HomeLan,
+  plugins: string,
+  label: string,
+  node: Host = lan.node,
+): Promise<Side> {
+  const { conf, goFolder, goSocket } = await writeConfiguration(lan, label);
+  const daemon = await startDaemon(node.namespace, {
+    command: [join(plugins, 'dhcp'), 'daemon', '-socketpath', goSocket],
+    socket: goSocket,
     readiness: 'socket',
-    logFile: join(folder, 'daemon.log'),
+    logFile: join(goFolder, 'daemon.log'),
     name: 'Go dhcp daemon',
     resources: lan.resources,
   });
   const killAndStart = async (): Promise<Side> => {
     await kill(daemon);
     // It does not start where a socket file is left.
-    await rm(socket, { force: true });
-    return await startGo(lan, plugins, socket, folder);
+    await rm(goSocket, { force: true });
+    return await startGo(lan, plugins, label, node);
   };
-  return { name: 'go', plugin: join(plugins, 'macvlan'), env: { CNI_PATH: plugins }, daemon, killAndStart };
+  const plugin = join(plugins, 'macvlan');
+  return {
+    name: 'go',
+    plugin,
+    conf,
+    node: node.namespace,
+    env: { CNI_PATH: plugins },
+    daemon,
+    killAndStart,
+  };
 }
 
 /** Starts both daemons, each on its own socket. `label` keeps their folders apart from an earlier pair's. */
 export async function startSides(lan: HomeLan, programs: Programs, label: string): Promise<Sides> {
-  const folder = join(lan.folder, `go-${label}`);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const goSocket = join(folder, 'dhcp.sock');
-  const conf = join(folder, 'macvlan.json');
-  await writeFile(conf, configuration(goSocket));
   const leasehold = await startLeasehold(lan, programs.root, label);
-  const go = await startGo(lan, programs.goPlugins, goSocket, folder);
+  const go = await startGo(lan, programs.goPlugins, label);
   const stop = async (): Promise<void> => {
     await stopProcess(leasehold.daemon);
     await stopProcess(go.daemon);
   };
-  return { leasehold, hostSide: await withHostSide(lan, leasehold), go, conf, stop };
+  return { leasehold, hostSide: await withHostSide(lan, leasehold), go, stop };
 }

@@ -21,3 +21,11 @@ export function largest(values: readonly number[]): number {
 export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
+
+/**
+ * The median over the rounds of what `a` was of `b` in the same round: what the machine did meanwhile, it did to both.
+ * Rounds that only one side has do not count.
+ */
+export function medianRatio(a: readonly number[], b: readonly number[]): number {
+  return median(a.flatMap((value, round) => (b[round] === undefined ? [] : [value / b[round]])));
+}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The benchmark against the Go plugins, side by side. Called by `make bench`, which has built Leasehold.
-#   scripts/bench.sh [--quick] [--output FILE]
+#   scripts/bench.sh [--quick] [--only SECTION,...] [--output FILE]
 #   scripts/bench.sh --last-hop     what the last hop costs, alone
 #   scripts/bench.sh --cri [--quick] [--output FILE]    whole sandboxes of a containerd, alone
 set -eu
@@ -35,7 +35,7 @@ case " $* " in
   exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/last-hop.ts
   ;;
 esac
-sh scripts/install-debian.sh iproute2 dnsmasq-base kea-dhcp4-server kea-common containernetworking-plugins
+sh scripts/install-debian.sh iproute2 dnsmasq-base kea-dhcp4-server kea-common containernetworking-plugins tcpdump
 
 if sh scripts/go-programs.sh "$go_plugins" "$module/ipam/dhcp@$version" "$module/main/macvlan@$version"; then
   plugins=$root/$go_plugins
@@ -52,6 +52,12 @@ mkdir -p "$out"
 gcc -std=c11 $warnings -O2 -pthread -o "$out/driver" bench/driver.c
 # shellcheck disable=SC2086
 gcc -std=c11 $warnings -O2 -static -s -o "$out/empty" bench/empty.c
+# shellcheck disable=SC2086
+gcc -std=c11 $warnings -O2 -o "$out/floor" bench/floor.c
+# shellcheck disable=SC2086
+gcc -std=c11 $warnings -O2 -o "$out/jitter" bench/jitter.c
 
 exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/main.ts \
-  --driver "$root/$out/driver" --empty "$root/$out/empty" --go-plugins "$plugins" --go-version "$said" "$@"
+  --driver "$root/$out/driver" --empty "$root/$out/empty" --floor "$root/$out/floor" \
+  --jitter "$root/$out/jitter" \
+  --go-plugins "$plugins" --go-version "$said" "$@"

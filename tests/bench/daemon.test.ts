@@ -3,14 +3,20 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { renewalGoals, restartGoals } from '../../bench/goals-daemon.ts';
-import type { Measured } from '../../bench/measure.ts';
-import { renewalShare, type RenewalSize, type RenewalWindow } from '../../bench/measure-renewals.ts';
-import type { Restart } from '../../bench/measure-restart.ts';
+import { SECTION_NAMES } from '../../bench/measure.ts';
+import {
+  renewalShare,
+  type Renewals,
+  type RenewalSize,
+  type RenewalWindow,
+} from '../../bench/measure-renewals.ts';
+import type { Restart, Restarts } from '../../bench/measure-restart.ts';
 import { FULL, QUICK, podsNeeded } from '../../bench/plan.ts';
 import { watchActivity } from '../../bench/process-state.ts';
+import { idleTable } from '../../bench/report-footprint.ts';
+import { keptText, renewalGoals, renewalTable } from '../../bench/report-renewals.ts';
+import { restartGoals, restartTable } from '../../bench/report-restarts.ts';
 import { copyRecord, multiplyRecords } from '../../bench/stored-copies.ts';
-import { idleTable, keptText, renewalTable, restartTable } from '../../bench/tables-daemon.ts';
 import { recordFileName } from '../../src/kernel/lease-files.ts';
 
 function windows(...cpuMsEach: readonly number[]): readonly RenewalWindow[] {
@@ -28,26 +34,19 @@ function restart(takenUpMs: number, heardByServer: number): Restart {
   return { readyMs: 300, takenUpMs, cpuMs: 250, heardByServer, framesOut: 3, state };
 }
 
-const SIZES = [{ leases: 1000, pods: 1000, starts: [restart(700, 0), restart(900, 60)] }];
+const RESTARTS: Restarts = {
+  sizes: [{ leases: 1000, pods: 1000, starts: [restart(700, 0), restart(900, 60)] }],
+  failures: [],
+  leftAtServer: 0,
+};
 
-/** What the tables and goals of this test look at; nothing else is there. */
-const MEASURED = {
-  plan: QUICK,
-  renewals: {
-    sizes: [SIZE],
-    kept: {
-      leasehold: { leases: 50, inForce: 50, failures: [] },
-      go: { leases: 50, inForce: 0, failures: [] },
-    },
+const RENEWALS: Renewals = {
+  sizes: [SIZE],
+  kept: {
+    leasehold: { leases: 50, inForce: 50, failures: [] },
+    go: { leases: 50, inForce: 0, failures: [] },
   },
-  restarts: { sizes: SIZES, failures: [], leftAtServer: 0 },
-  footprint: {
-    leasehold: {
-      idle: [{ leases: 0, seconds: 5, activity: { mainWakeUps: 10, wakeUps: 20, cpuMs: 5 } }],
-    },
-    go: { idle: [] },
-  },
-} as unknown as Measured;
+};
 
 test('the share of a renewal is the median of the pairs, not the ratio of the medians', () => {
   // 0.1, 0.5 and 0.8 of the Go daemon's; the medians alone would say 0.4.
@@ -56,28 +55,35 @@ test('the share of a renewal is the median of the pairs, not the ratio of the me
 });
 
 test('goals of renewals and restarts: each number of leases, the slowest start, the most packets', () => {
-  const [share, kept] = renewalGoals(MEASURED);
-  assert.deepEqual([share?.wanted, share?.measured, kept?.wanted, kept?.measured], [0.2, 0.5, 50, 50]);
-  const [taken, packets, left] = restartGoals(MEASURED);
+  const [share, kept] = renewalGoals(RENEWALS);
+  assert.deepEqual([share?.wanted, share?.aim, share?.measured], [0.25, 0.15, 0.5]);
+  assert.deepEqual([kept?.wanted, kept?.measured], [50, 50]);
+  const [taken, packets, left] = restartGoals(RESTARTS);
   assert.deepEqual([taken?.wanted, taken?.measured], [1000, 900]);
   assert.deepEqual([packets?.wanted, packets?.measured], [50, 60]);
   assert.equal(left?.measured, 0);
 });
 
 test('tables of the daemon show both sides, and "-" for what was not measured', () => {
-  assert.match(renewalTable(MEASURED), /\| 50, pair 1 +\| +100 \/ 100 +\| +1 +\| +10 +\| +10x +\|/);
-  assert.match(renewalTable(MEASURED), /\| 50, median +\| +300 \/ 300 +\| +2 +\| +5 +\| +2x +\|/);
-  assert.match(keptText(MEASURED), /50 of Leasehold's still in force, and 0 of the Go daemon's/);
-  assert.match(restartTable(MEASURED), /\| 1,000 +\| +300 +\| +900 +\| +250 +\| +60 +\|/);
-  assert.match(idleTable(MEASURED), /\| 0 +\| +2 \/ - +\| +4 \/ - +\| +1 \/ - +\|/);
+  assert.match(renewalTable(RENEWALS), /\| 50, pair 1 +\| +100 \/ 100 +\| +1 +\| +10 +\| +0.10x +\|/);
+  assert.match(renewalTable(RENEWALS), /\| 50, median +\| +300 \/ 300 +\| +2 +\| +5 +\| +0.50x +\|/);
+  assert.match(keptText(RENEWALS), /50 of Leasehold's still in force, and 0 of the Go daemon's/);
+  assert.match(restartTable(RESTARTS), /\| 1,000 +\| +300 +\| +900 +\| +250 +\| +60 +\|/);
+  const idle = [{ leases: 0, seconds: 5, activity: { mainWakeUps: 10, wakeUps: 20, cpuMs: 5 } }];
+  assert.match(
+    idleTable({ leasehold: { idle }, go: { idle: [] } }),
+    /\| 0 +\| +2 \/ - +\| +4 \/ - +\| +1 \/ - +\|/,
+  );
 });
 
-test('a plan asks for as many namespaces as its largest part', () => {
+test('a plan asks for as many namespaces as the largest of the sections that are run', () => {
   for (const plan of [FULL, QUICK]) {
-    const needed = podsNeeded(plan);
-    for (const leases of [...plan.renewals.leases, ...plan.leaseSteps, plan.restart.leases]) {
+    const needed = podsNeeded(plan, SECTION_NAMES);
+    const sizes = [...plan.renewals.sizes, ...plan.bursts.map(({ size }) => ({ leases: size }))];
+    for (const leases of [...sizes.map((size) => size.leases), ...plan.leaseSteps, plan.restart.leases]) {
       assert.ok(leases <= needed, `${plan.name}: ${leases}`);
     }
+    assert.equal(podsNeeded(plan, ['sequence']), plan.sequence.perRound);
   }
 });
 

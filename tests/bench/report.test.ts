@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDriverOutput } from '../../bench/driver.ts';
+import { parseDriverCpu, parseDriverOutput } from '../../bench/driver.ts';
 import { verdict, type Goal } from '../../bench/goal.ts';
 import { figure, markdownTable, times } from '../../bench/markdown.ts';
 
@@ -15,6 +15,17 @@ test('a goal is met at its bound, and a miss says by how much', () => {
   assert.equal(verdict(goal('at least', 8, 6, '')), '**missed** by 25 % (-2)');
   assert.equal(verdict(goal('at most', 0, 3, '')), '**missed** (+3)');
   assert.equal(verdict(goal('at most', 5, Number.NaN)), 'not measured');
+  assert.equal(
+    verdict(goal('at most', 5, Number.POSITIVE_INFINITY)),
+    '**missed**',
+    'what never came is no success',
+  );
+  const aimed = (measured: number): string => verdict({ ...goal('at most', 5, measured), aim: 4 });
+  assert.deepEqual([4, 5, 6].map(aimed), [
+    'met, aim too',
+    'met; aim missed by 25 % (+1 ms)',
+    '**missed** by 20 % (+1 ms)',
+  ]);
 });
 
 test('figures are as exact as they are worth', () => {
@@ -55,4 +66,6 @@ test("the driver's lines are read, with what a failed job said", () => {
   assert.equal(b?.seen, undefined);
   assert.equal(b?.said, '{ "code": 11 }');
   assert.equal(c?.seen?.address, undefined);
+  assert.equal(parseDriverCpu(text), undefined);
+  assert.equal(parseDriverCpu(`${text}cpu 2500000\n`), 2.5);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { array, assert as check, double, integer, property } from 'fast-check';
-import { largest, median, percentile, sum } from '../../bench/statistics.ts';
+import { largest, median, medianRatio, percentile, sum } from '../../bench/statistics.ts';
 
 test('a percentile is a value that was measured, by nearest rank', () => {
   const values = [15, 20, 35, 40, 50];
@@ -25,6 +25,13 @@ test('a percentile is a value that was measured, by nearest rank', () => {
 test('the median of an even number is between the two in the middle', () => {
   assert.equal(median([4, 1, 3, 2]), 2.5);
   assert.equal(median([9, 1, 5]), 5);
+});
+
+test('a ratio of two sides is the median of the ratios of their rounds', () => {
+  // 0.1, 0.5 and 0.8; the ratio of the medians would be 0.4.
+  assert.equal(medianRatio([1, 2, 4], [10, 4, 5]), 0.5);
+  assert.equal(medianRatio([1, 2], [10]), 0.1);
+  assert.ok(Number.isNaN(medianRatio([1], [])));
 });
 
 test('nothing measured is no number', () => {
