@@ -53,13 +53,24 @@ suite('the rest of a daemon', () => {
     for (let burst = 1; burst <= 3; burst++) {
       for (let pod = 0; pod < 100; pod++) {
         rest.stir();
-        assert.equal(time.pending, 1);
+        assert.ok(time.pending <= 1);
         time.pass(900);
       }
       assert.equal(seen(), burst - 1);
       time.pass(1000);
       assert.equal(seen(), burst);
     }
+  });
+
+  test('is not worth a timer where a few pods came and went', () => {
+    const time = new FakeTime();
+    const { rest, seen } = restOn(time);
+    time.pass(1000);
+    for (let pod = 1; pod < 20; pod++) rest.stir();
+    assert.equal(time.pending, 0);
+    rest.stir();
+    time.pass(1000);
+    assert.equal(seen(), 2);
   });
 
   test('is not noticed by one that has ended', () => {
