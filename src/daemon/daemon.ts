@@ -15,6 +15,7 @@ import { KernelClusterFacts } from '../kernel/cluster-facts.ts';
 import { mallocTrimOffLoop } from '../kernel/ffi.ts';
 import { HostFrameSender } from '../kernel/frame-sender.ts';
 import { HostNetwork } from '../kernel/host-network.ts';
+import { quickLane } from '../kernel/lanes.ts';
 import { recordFileName } from '../kernel/lease-files.ts';
 import { namespaceAt } from '../kernel/namespace-at.ts';
 import { watchNetwork } from '../kernel/network-watch.ts';
@@ -215,7 +216,16 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
   let ready = false;
   const calls = new CallsUnderWay();
   // What a burst needed, and a start, is mostly free again: by the megabyte, and glibc keeps it.
-  const rest = new Rest({ now, at: timers.at, onRest: () => void mallocTrimOffLoop() });
+  const rest = new Rest({
+    now,
+    at: timers.at,
+    onRest: () => {
+      quickLane.run(mallocTrimOffLoop).then(
+        () => count('memory-given-back'),
+        (error: unknown) => log.warn({ error: String(error) }, 'free memory could not be given back'),
+      );
+    },
+  });
   ends.defer(() => rest.close());
   const api = createApi({
     dispatcher: {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { isJsonObject } from '../../src/base/json.ts';
 import { instant, later, millis, type Instant } from '../../src/base/time.ts';
 import { Rest } from '../../src/daemon/rest.ts';
+import { waitFor } from '../../src/lab/wait.ts';
+import { NEEDS_ROOT } from '../support/home-lan.ts';
+import { emptySite, get, startAt } from './support/site.ts';
+
+/** Ten seconds, and as many again where the machine is busy. */
+const REST_LIMIT_MS = 20_000;
 
 /** Timers on a clock that the test moves. */
 class FakeTime {
@@ -81,4 +88,15 @@ suite('the rest of a daemon', () => {
     assert.equal(seen(), 0);
     assert.equal(time.pending, 0);
   });
+});
+
+test('a daemon gives free memory back when it is at rest', { skip: NEEDS_ROOT }, async (t) => {
+  const site = await emptySite(t);
+  await startAt(site);
+  const wasGivenBack = async (): Promise<boolean> => {
+    const { json } = await get(site.socket, '/v1/counters');
+    return isJsonObject(json) && json['memory-given-back'] === 1;
+  };
+  assert.equal(await wasGivenBack(), false);
+  await waitFor('memory to be given back', wasGivenBack, { deadlineMs: REST_LIMIT_MS });
 });
