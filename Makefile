@@ -7,8 +7,12 @@ TEST_JOBS ?= 2
 
 .PHONY: build lab test unit lint types format bench clean
 
-build: node_modules/.built
+build: node_modules/.built dist/app/leasehold.mjs
 	@$(MAKE) --no-print-directory -s -C relay
+
+# The program as one file, which is what is installed; a checkout runs src/.
+dist/app/leasehold.mjs: node_modules/.built $(shell find src scripts/program -name '*.ts')
+	@$(NODE) scripts/program/main.ts dist/app
 
 # npm ci takes exactly what the lock file says, by hash, and runs no script of a package (.npmrc). Node 26 itself is one
 # of the packages.

@@ -21,8 +21,13 @@ function goals({ leasehold: { states } }: Pair<Footprint>): readonly Goal[] {
   return [
     { what: 'No lease: RSS', ...megabytes, wanted: 72, aim: 60, measured: none?.rssMb ?? Number.NaN },
     { what: '1,000 leases: RSS', ...megabytes, wanted: 100, measured: many?.rssMb ?? Number.NaN },
-    { what: '1,000 leases: threads', ...count, // 25 of libuv (bin/leasehold), 24 of which may wait for deletions, and three of Node.
-      wanted: 28, measured: many?.threads ?? Number.NaN },
+    {
+      what: '1,000 leases: threads',
+      ...count,
+      // 25 of libuv (bin/leasehold), 24 of which may wait for deletions, and three of Node.
+      wanted: 28,
+      measured: many?.threads ?? Number.NaN,
+    },
     { what: '1,000 leases: fds', ...count, wanted: 64, measured: many?.fds ?? Number.NaN },
     {
       what: 'Threads: growth from some leases to the most',

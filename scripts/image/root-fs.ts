@@ -11,7 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { bundle, BUNDLE } from './bundle.ts';
+import { bundle, BUNDLE } from '../program/bundle.ts';
+import { licenceOf } from '../program/licences.ts';
 import { lockedPackage } from './locked-package.ts';
 import { LIBRARIES, type Platform } from './platforms.ts';
 
@@ -22,7 +23,6 @@ const STICKY = 0o1777;
 const EMPTY = ['dev', 'etc', 'proc', 'run', 'sys', 'var/cache', 'var/lib'] as const;
 const HOME = 'usr/lib/leasehold';
 const DOC = 'usr/share/doc';
-const LICENCE = /^(licen[cs]e|copying|notice)/i;
 
 export type Sources = {
   /** The checkout. */
@@ -106,17 +106,10 @@ function debianFile(platform: Platform, { debian }: Sources, name: string): stri
 
 /** A line for a package of the bundle, with the text of its licence put into the image. */
 function licenceRow(root: string, name: string, to: string): string {
-  const folder = join(root, 'node_modules', name);
-  const file = readdirSync(folder).find((one) => LICENCE.test(one));
-  const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
-    string,
-    unknown
-  >;
-  if (file === undefined || typeof license !== 'string')
-    throw new Error(`${name}: comes without its licence`);
-  const text = join(DOC, 'leasehold/third-party', name, file);
-  put(join(folder, file), join(to, text), READABLE);
-  return `| ${name} | ${String(version)} | ${license} | /${text} |`;
+  const { version, licence, file } = licenceOf(join(root, 'node_modules', name), name);
+  const text = join(DOC, 'leasehold/third-party', name, basename(file));
+  put(file, join(to, text), READABLE);
+  return `| ${name} | ${version} | ${licence} | /${text} |`;
 }
 
 function thirdParty(platform: Platform, { root, debian, cache }: Sources, rows: readonly string[]): string {

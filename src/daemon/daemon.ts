@@ -12,8 +12,10 @@ import { DhcpIpam } from '../cni/plugins/dhcp-ipam.ts';
 import { linkMaker } from '../cni/plugins/link-maker.ts';
 import { bootId, now, randomFloat } from '../kernel/clock.ts';
 import { KernelClusterFacts } from '../kernel/cluster-facts.ts';
+import { mallocTrimOffLoop } from '../kernel/ffi.ts';
 import { HostFrameSender } from '../kernel/frame-sender.ts';
 import { HostNetwork } from '../kernel/host-network.ts';
+import { quickLane } from '../kernel/lanes.ts';
 import { recordFileName } from '../kernel/lease-files.ts';
 import { namespaceAt } from '../kernel/namespace-at.ts';
 import { watchNetwork } from '../kernel/network-watch.ts';
@@ -43,6 +45,7 @@ import { leaseHere, openHostSide, watchGuard } from './host.ts';
 import { takeUpLeases } from './leases.ts';
 import { alone } from './life.ts';
 import { closeLeavingSocket, listenOn } from './listen.ts';
+import { Rest } from './rest.ts';
 import { ServiceMemoryFile } from './service-memory.ts';
 import { onReload } from './signals.ts';
 import { openFiles } from './state.ts';
@@ -216,11 +219,25 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
   const dispatcher = new CniDispatcher(services);
   let ready = false;
   const calls = new CallsUnderWay();
+  // What a burst needed, and a start, is mostly free again: by the megabyte, and glibc keeps it.
+  const rest = new Rest({
+    now,
+    at: timers.at,
+    onRest: () => {
+      quickLane.run(mallocTrimOffLoop).then(
+        () => count('memory-given-back'),
+        (error: unknown) => log.warn({ error: String(error) }, 'free memory could not be given back'),
+      );
+    },
+  });
+  ends.defer(() => rest.close());
   const api = createApi({
     dispatcher: {
       handle: async (request) =>
         await calls.track(async () => {
-          if (request.environment['CNI_COMMAND'] === 'ADD') await spool.settledFirst();
+          const verb = request.environment['CNI_COMMAND'];
+          if (verb === 'ADD') await spool.settledFirst();
+          if (verb === 'ADD' || verb === 'DEL') rest.stir();
           return await dispatcher.handle(request);
         }),
     },

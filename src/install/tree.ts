@@ -10,8 +10,7 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs';
-import { dirname, extname, join } from 'node:path';
-import { isJsonObject, type JsonObject, parseJson } from '../base/json.ts';
+import { dirname, join } from 'node:path';
 import { lstatOf } from './fingerprint.ts';
 import { syncFolder } from './place.ts';
 
@@ -19,33 +18,22 @@ import { syncFolder } from './place.ts';
 export type TreeFile = { readonly path: string; readonly source: string; readonly executable: boolean };
 
 /** What of a checkout belongs to the program; a part that is missing is left out, but for those of REQUIRED. */
-const PARTS = ['bin', 'src', 'relay', 'schema', 'docs', 'examples', 'dist/cni'] as const;
+const PARTS = ['bin', 'relay', 'schema', 'docs', 'examples', 'dist/cni'] as const;
 const PAGES = ['package.json', 'LICENSE', 'README.md', 'CHANGELOG.md', 'ARCHITECTURE.md'] as const;
+/** The program as one file, with what lies beside it, as `make build` makes it of SOURCE and the packages. */
+const APP = 'dist/app';
+const SOURCE = 'src';
+/** It speaks of the whole tree. */
+const THIRD_PARTY = 'THIRD-PARTY.md';
+const PROGRAM = 'leasehold.mjs';
 const REQUIRED = [
   'bin/leasehold',
-  'src/main.ts',
+  `app/${PROGRAM}`,
   'dist/cni/leasehold',
   'dist/cni/loopback',
   'node_modules/node/bin/node',
   'package.json',
 ] as const;
-/** What a package needs at run time, and what its licence asks for. */
-const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node']);
-const LICENCE = /^(licen[cs]e|copying|notice)/i;
-/** Folders of packages that no program imports; koffi's binary for another libc is of no use beside our glibc Node. */
-const NOT_SHIPPED = new Set([
-  'test',
-  'tests',
-  'benchmark',
-  'benchmarks',
-  'examples',
-  'example',
-  'docs',
-  'doc',
-  'vendor',
-  '.github',
-]);
-const OTHER_LIBC = /^musl_/;
 /** Where Node keeps what it compiled: it is no part of the program. */
 const COMPILED = 'dist/compile-cache/';
 const MOST_FILES = 20_000;
@@ -80,9 +68,26 @@ function checkoutPaths(root: string): readonly Path[] {
   return [
     ...pages.map((page): Path => [page, join(root, page)]),
     ...PARTS.filter((part) => existsSync(join(root, part))).flatMap((part) => everyFile(root, part)),
+    ...appPaths(root),
     ...nodePaths(root),
-    ...packagesOf(root).flatMap((name) => everyFile(root, `node_modules/${name}`).filter(isShipped)),
   ];
+}
+
+function appPaths(root: string): readonly Path[] {
+  if (!existsSync(join(root, APP))) return [];
+  refuseOlder(root);
+  return everyFile(root, APP).map(([path, source]): Path => {
+    const name = path.slice(APP.length + 1);
+    return [name === THIRD_PARTY ? name : `app/${name}`, source];
+  });
+}
+
+/** Whoever changes the source and installs it means the changed one. */
+function refuseOlder(root: string): void {
+  const made = lstatOf(join(root, APP, PROGRAM))?.mtimeMs ?? 0;
+  const newer = everyFile(root, SOURCE).find(([, source]) => (lstatOf(source)?.mtimeMs ?? 0) > made);
+  if (newer !== undefined)
+    throw new Error(`${root}: ${newer[0]} is newer than ${APP}: run 'make build' there`);
 }
 
 /** Node is 150 MB: its binary and licence, without headers and npm. In a checkout its folder is a link to the platform's. */
@@ -91,38 +96,6 @@ function nodePaths(root: string): readonly Path[] {
   return ['package.json', 'bin/node', 'LICENSE']
     .map((path): Path => [`${folder}/${path}`, join(root, folder, path)])
     .filter(([path, source]) => REQUIRED.some((required) => required === path) || existsSync(source));
-}
-
-/** What the program's dependencies depend on, as npm has laid it out: one folder a package. */
-function packagesOf(root: string): readonly string[] {
-  const found = new Set<string>();
-  const wanted = Object.keys(section(root, '', 'dependencies'));
-  for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
-    const folder = `node_modules/${name}`;
-    if (found.has(name) || !existsSync(join(root, folder))) continue;
-    found.add(name);
-    wanted.push(
-      ...Object.keys(section(root, folder, 'dependencies')),
-      ...Object.keys(section(root, folder, 'optionalDependencies')),
-    );
-  }
-  return [...found];
-}
-
-function section(root: string, folder: string, name: string): JsonObject {
-  const json = parseJson(readFileSync(join(root, folder, 'package.json'), 'utf8'));
-  const value = json.ok && isJsonObject(json.value) ? json.value[name] : undefined;
-  return isJsonObject(value) ? value : {};
-}
-
-function isShipped([path]: Path): boolean {
-  const steps = path.split('/');
-  const name = steps.at(-1) ?? '';
-  // Past node_modules/NAME or node_modules/@SCOPE/NAME.
-  const within = steps.slice(steps[1]?.startsWith('@') === true ? 3 : 2, -1);
-  if (within.some((step) => NOT_SHIPPED.has(step) || OTHER_LIBC.test(step))) return false;
-  if (name === 'cnoke.cjs' || name.endsWith('.config.js')) return false;
-  return CODE.has(extname(name)) || LICENCE.test(name);
 }
 
 function everyFile(root: string, part: string): readonly Path[] {

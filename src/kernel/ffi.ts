@@ -151,3 +151,22 @@ export function startThreadPool(): Promise<CallResult> {
     getpid.async(done);
   });
 }
+
+/** malloc_trim(3) is glibc's own: undefined with another C library. */
+function findMallocTrim(): { readonly async: Async<[pad: number]> } | undefined {
+  try {
+    return libc.func('int malloc_trim(size_t)');
+  } catch {
+    return undefined;
+  }
+}
+
+const mallocTrim = findMallocTrim();
+
+/** malloc_trim(3) on the thread pool: gives whole free pages of all arenas back to the kernel. Does nothing without glibc. */
+export async function mallocTrimOffLoop(): Promise<void> {
+  if (mallocTrim === undefined) return;
+  await offLoop([], (done) => {
+    mallocTrim.async(0, done);
+  });
+}

@@ -8,7 +8,7 @@ export const LOOPBACK = 'the plugin loopback';
 export function fakeTree(folder: string, main = 'main'): string {
   const files = {
     'bin/leasehold': '#!/bin/sh\n',
-    'src/main.ts': main,
+    'app/leasehold.mjs': main,
     'dist/cni/leasehold': RELAY,
     'dist/cni/loopback': LOOPBACK,
     'node_modules/node/bin/node': 'node',

@@ -4,16 +4,16 @@ import { build, type Plugin } from 'esbuild';
 
 /** Its map is read by stack-traces.ts. */
 export const BUNDLE = 'leasehold.mjs';
-/** The kernel takes this line for the interpreter; NODE_OPTIONS of the image has Node's flags. */
+/** For the image, where the kernel takes this line for the interpreter and NODE_OPTIONS has Node's flags. */
 const INTERPRETER = '#!/usr/bin/node';
 /** The CommonJS packages ask for Node's own modules by `require`, which an ES module does not have. */
 const REQUIRE = `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`;
 
-/** What the image has not as its checkout has it, by the path that imports name. */
+/** What the installed program has not as its checkout has it, by the path that imports name. */
 function instead(root: string): Plugin {
-  const here = (name: string): { readonly path: string } => ({ path: join(root, 'scripts/image', name) });
+  const here = (name: string): { readonly path: string } => ({ path: join(root, 'scripts/program', name) });
   return {
-    name: 'leasehold-image',
+    name: 'leasehold-program',
     setup: (bundler) => {
       bundler.onResolve({ filter: /^koffi$/ }, () => here('koffi-native.ts'));
       bundler.onResolve({ filter: /\/lab\/lab\.ts$/ }, () => here('no-lab.ts'));
@@ -30,7 +30,7 @@ export async function bundle(root: string, folder: string): Promise<readonly str
   const { metafile, outputFiles, warnings } = await build({
     absWorkingDir: root,
     entryPoints: ['src/main.ts'],
-    inject: ['scripts/image/stack-traces.ts'],
+    inject: ['scripts/program/stack-traces.ts'],
     // Beside src/, so that the map's paths are the same wherever the bundle is written to.
     outfile: join(root, 'app', BUNDLE),
     write: false,
