@@ -133,6 +133,11 @@ export class Keeper {
     if (this.#pacer.add('lease', work) === undefined) work();
   }
 
+  /** The same for what may be left out where too much of it waits. */
+  paceAnnouncement(work: () => void): void {
+    this.#pacer.add('announcement', work);
+  }
+
   /** An interface of the node changed. */
   linkChanged(change: LanChange): void {
     this.#lans.changed(change);

@@ -7,6 +7,7 @@ import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
 import { Allowance } from './allowance.ts';
+import { Announcer } from './announcer.ts';
 import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { validFor } from './configuration.ts';
@@ -54,6 +55,7 @@ export class LeaseManager {
   readonly #claims: Claims;
   readonly #debts: Debts;
   readonly #keeper: Keeper;
+  readonly #announcer: Announcer;
 
   /** Without a `maker`, no link is made again that went away with its uplink: its lease is given back. */
   constructor(world: LeaseWorld, defaults: DhcpDefaults, maker?: LinkMaker) {
@@ -84,6 +86,7 @@ export class LeaseManager {
       },
       maker,
     );
+    this.#announcer = new Announcer(world, (work) => this.#keeper.paceAnnouncement(work));
   }
 
   get size(): number {
@@ -128,6 +131,13 @@ export class LeaseManager {
   /** Which DHCP servers were heard by the pods of this node, per interface. */
   servers(): readonly LanSightings[] {
     return this.#notes.sightings();
+  }
+
+  /** Says on the LAN that a pod has the address of its lease now. */
+  announce(key: LeaseKey): void {
+    const client = this.#clients.get(keyText(key));
+    const address = client?.lease?.address.address;
+    if (client !== undefined && address !== undefined) this.#announcer.announce(client.identity, address);
   }
 
   /** Waits until there is a lease; undefined when there is none in time. */

@@ -127,6 +127,8 @@ export interface PodNamespace {
    * place is replaced), old routes out, old addresses out, announcement.
    */
   configure(index: number, wanted: InterfaceConfiguration): Promise<void>;
+  /** Has the kernel announce the IPv4 addresses of an interface by ARP, where `arpNotify` is set; `mac` is its own. */
+  announce(index: number, mac: Mac): Promise<void>;
   /** True when it was not there before. */
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */

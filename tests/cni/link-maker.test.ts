@@ -108,6 +108,7 @@ class Room {
       ensureAddress: unused,
       removeAddress: unused,
       openFrames: unused,
+      announce: unused,
       holdClientPort: unused,
       openArp: unused,
       linkByIndex: unused,

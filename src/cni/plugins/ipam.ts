@@ -29,6 +29,8 @@ export type Allocation = {
   readonly validFor?: Duration | undefined;
   /** What the kernel shall not do of its own accord with the addresses, and a rule that goes with them. */
   readonly addressing?: Pick<InterfaceConfiguration, 'prefixRoute' | 'lookup'> | undefined;
+  /** Tells the LAN of the addresses, once the link has them; undefined: the kernel does. */
+  readonly announce?: (() => void) | undefined;
 };
 
 /** Who gives the addresses. Errors are thrown as CniError. */

@@ -143,7 +143,7 @@ async function configure(
   signal: AbortSignal,
 ): Promise<CniResult> {
   const { link } = target;
-  const { result, mtu, validFor, addressing } = await ipam.add(call, target, signal);
+  const { result, mtu, validFor, addressing, announce } = await ipam.add(call, target, signal);
   signal.throwIfAborted();
   try {
     await pod.configure(link.index, {
@@ -151,13 +151,14 @@ async function configure(
       ...addressing,
       validFor,
       mtu,
-      announce: link.mac,
+      ...(announce === undefined ? { announce: link.mac } : { arpNotify: true }),
       arpIgnore: true,
     });
   } catch (error) {
     const kind = isSysError(error) && error.op.startsWith('RTM_NEWROUTE') ? 'route-failed' : 'address-failed';
     throw kernelError(kind, `${link.name} cannot be configured with what its IPAM gave`, error);
   }
+  announce?.();
   signal.throwIfAborted();
   const { dns } = call.conf;
   return {

@@ -118,9 +118,9 @@ function fraction(whole: Duration, env: Acd4Env): Duration {
 }
 
 /**
- * RFC 5227 2.3 wants ANNOUNCE_NUM, two, announcements. The kernel makes one when the address is configured. After
- * background probes, seconds later, this is the second: the first may have met a switch port that did not forward yet.
- * After `before` the address is not configured yet, and the kernel's announcement follows at once.
+ * RFC 5227 2.3 wants ANNOUNCE_NUM, two, announcements. The first is made when the address is configured. After background
+ * probes, seconds later, this is the second: the first may have met a switch port that did not forward yet. After `before`
+ * the address is not configured yet, and is announced at once when it is.
  */
 function settle(config: Acd4Config, mode: ProbeMode): Acd4Step {
   const state: Acd4State = { kind: 'watching', defendedAt: undefined };

@@ -140,6 +140,7 @@ export class ArpLan {
       follow: UNUSED,
       setUp: UNUSED,
       configure: UNUSED,
+      announce: UNUSED,
       ensureAddress: UNUSED,
       removeAddress: UNUSED,
       openFrames: UNUSED,
