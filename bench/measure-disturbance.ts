@@ -33,7 +33,7 @@ const seenSchema = v.object({
 });
 
 /** One burst, or a window in which nothing but the renewals happened. */
-export type Disturbed = Lateness & { readonly loop: LoopSeen };
+export type Disturbed = Lateness & { readonly loop: LoopSeen; readonly seconds: number };
 
 export type Disturbance = {
   /** Windows without a burst. */
@@ -166,7 +166,11 @@ export async function measureDisturbance(home: BenchHome, { disturbance: plan }:
     const { seen, dropped } = await endCapture();
     const gone = await detach(bench, hostSide, jobs, { atOnce: AT_ONCE, pairs: added.pairs });
     const judge = (all: readonly Watched[]): readonly Disturbed[] =>
-      all.map(({ due, window, loop }) => ({ ...latenessIn(seen, due, window), loop }));
+      all.map(({ due, window, loop }) => ({
+        ...latenessIn(seen, due, window),
+        loop,
+        seconds: (window.toMs - window.fromMs) / 1000,
+      }));
     const both = ({ adds, dels }: Kind): Record<'adds' | 'dels', readonly Disturbed[]> => ({
       adds: judge(adds),
       dels: judge(dels),

@@ -19,7 +19,7 @@ export type Options = {
 
 export const USAGE = `make bench [BENCH_ARGS="--quick --only SECTION --output FILE"]
 
-  --quick        about four minutes instead of about fifteen; the report goes to dist/benchmarks-quick.md
+  --quick        about six minutes instead of about fifteen; the report goes to dist/benchmarks-quick.md
   --only NAMES   only these sections, by comma; the report goes to dist/benchmarks-partial.md. Sections:
                  ${SECTION_NAMES.join(', ')}
   --last-hop     only what the last hop costs, in a minute; the table goes to stdout

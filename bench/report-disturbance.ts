@@ -3,7 +3,7 @@ import { figure, markdownTable } from './markdown.ts';
 import type { Disturbance, Disturbed } from './measure-disturbance.ts';
 import { RENEWAL_LEASE } from './measure-renewals.ts';
 import { NO_FAILURES, type SectionReport } from './section-report.ts';
-import { largest, percentile, sum } from './statistics.ts';
+import { largest, median, percentile, sum } from './statistics.ts';
 
 const KINDS = [
   ['macvlan, dhcp', 'leasehold'],
@@ -53,6 +53,7 @@ function row(what: string, all: readonly Disturbed[]): readonly string[] {
   const times = late(all);
   return [
     what,
+    figure(median(all.map(({ seconds }) => seconds))),
     String(times.length),
     figure(percentile(times, 50)),
     figure(percentile(times, 99)),
@@ -70,6 +71,7 @@ function disturbanceTable({ quiet, bursts }: Disturbance, burst: number): string
   );
   const head = [
     'While',
+    'it took s',
     'renewals',
     'late p50 ms',
     'p99 ms',
@@ -92,7 +94,7 @@ export const disturbanceReport: SectionReport<Disturbance> = {
 
 ${renewing} pods of type leasehold renew their leases while ${burst} others come and go at once, ${rounds} times by each kind of plugin after one that does
 not count; before each round nothing happens for ${quietMs / 1000} s. T1 of each pod is read from the daemon's record right before (random fuzz included);
-a renewal that is due between the first start of a burst's plugins and their last end is late by the time until its REQUEST is on the
+a renewal that is due between the first start of a burst's plugins and their last end (*it took*, median of the rounds) is late by the time until its REQUEST is on the
 router's bridge, by the kernel's stamps in a capture (frames that it missed: ${result.dropped}). The clocks are compared to a millisecond.
 
 The daemon carries a probe: a timer of 1 ms in its event loop (which is 1 ms of each gap). A gap's own part is what is left without the time in which the main thread

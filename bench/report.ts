@@ -42,7 +42,10 @@ function saidOf<Name extends SectionName>(
 ): readonly Said[] {
   if (result === undefined) return [];
   const { goals, text, failures }: SectionReport<Results[Name]> = REPORTS[name];
-  return [{ goals: goals(result), text: text(result, plan), failures: failures(result) }];
+  const { leasehold, go } = failures(result);
+  const named = (all: readonly string[]): readonly string[] => all.map((failure) => `${name}: ${failure}`);
+  const failed = { leasehold: named(leasehold), go: named(go) };
+  return [{ goals: goals(result), text: text(result, plan), failures: failed }];
 }
 
 function machineText({ machine, plan, seconds }: Measured): string {

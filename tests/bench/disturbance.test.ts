@@ -41,7 +41,7 @@ test('a renewal is as late as its first REQUEST after T1 was read; those due els
 });
 
 function disturbed(lateMs: readonly number[], maxOwnMs: number, missing = 0): Disturbed {
-  return { lateMs, missing, loop: { maxMs: 20, maxOwnMs, p99OwnMs: 1, turns: 100 } };
+  return { lateMs, missing, seconds: 1, loop: { maxMs: 20, maxOwnMs, p99OwnMs: 1, turns: 100 } };
 }
 
 test('goals of bursts: the latest of all rounds, infinitely late where a REQUEST was never sent, and own gaps', () => {
