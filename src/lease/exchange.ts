@@ -1,4 +1,4 @@
-import { IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
+import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import type { SysError } from '../base/sys-error.ts';
 import { probe } from '../protocol/acd4/packets.ts';
@@ -127,7 +127,7 @@ export class Exchange {
       failed(gone);
       return;
     }
-    if (how.address !== undefined && isLate(via, how)) this.#standIn(how.address, how.hop);
+    if (how.address !== undefined && isLate(via, how)) this.#standIn(via, how.hop);
     const to = this.#addressee(via, how.tries);
     if (to !== undefined) {
       const error = this.tell(bytes, via, to);
@@ -170,15 +170,16 @@ export class Exchange {
   /**
    * The answer may not find the pod. A macvlan that is down gets nothing from a network card that filters by address; and
    * the server's kernel may have to ask by ARP where the pod is, which a pod without its address or with filters of its
-   * own does not say. So the server is told, by a question for its own address (RFC 826).
+   * own does not say. So the server is told, by a question for its own address (RFC 826). Not while a lease is verified:
+   * this may be another network, where the address is somebody else's.
    */
-  #standIn(address: Ipv4, hop: Ipv4 | undefined): void {
+  #standIn({ from }: Via, hop: Ipv4 | undefined): void {
     const uplink = this.#uplink;
     if (uplink === undefined) return;
     const { mac } = this.#identity.link;
     this.#shutOut ??= this.#inbox.letIn(uplink, mac);
-    if (hop === undefined) return;
-    const question = { ...probe(hop, mac), senderIp: address };
+    if (hop === undefined || from === IPV4_ANY) return;
+    const question = { ...probe(hop, mac), senderIp: from };
     this.#world.frames.send(uplink, emitArpFrame(mac, BROADCAST_MAC, question));
   }
 

@@ -15,6 +15,8 @@ const NESTED = mac('02:00:5e:66:00:01');
 const PI_HOLE = mac('02:00:5e:66:00:02');
 const MOVED = mac('02:00:5e:66:00:03');
 const BURST_MS = 5500;
+/** Longer than a cable may be out without another network being thought of. */
+const AWAY_MS = 11_000;
 /** Twenty a second, and twenty more that were saved up. */
 const MOST_BESIDE = 20 * 6.5;
 /** T1 and T2 of a lease of an hour, with the spread of a client and some tries after it. */
@@ -178,6 +180,27 @@ describe('the pod’s kernel', () => {
     await world.time.run(PAST_T1_MS);
     assert.equal(world.counts.get('lease-extended'), 1);
     assert.equal(world.sentFrom.at(-1), `REQUEST from ${FIRST}`);
+    await manager.close();
+  });
+});
+
+describe('a server that does not know where the pod is', () => {
+  test('is told by ARP from the second try on, and in REBINDING; not while a lease is verified', async () => {
+    const { world, manager } = await scene();
+    manager.watch();
+    world.server.mood = 'silent';
+    const tells = (): boolean => world.questions.some(({ senderIp }) => senderIp === FIRST);
+    world.uplink.lowerUp = false;
+    manager.linkChanged({ ...world.uplink, removed: false });
+    await world.time.run(AWAY_MS);
+    world.uplink.lowerUp = true;
+    manager.linkChanged({ ...world.uplink, removed: false });
+    await world.time.run(1000);
+    assert.equal(world.sentFrom.at(-1), 'REQUEST from 0.0.0.0');
+    assert.equal(tells(), false, 'this may be another network');
+    await world.time.run(PAST_SECOND_TRY_MS);
+    assert.equal(world.sentFrom.at(-1), `REQUEST from ${FIRST}`);
+    assert.equal(tells(), true);
     await manager.close();
   });
 });
