@@ -1,4 +1,4 @@
-import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
+import { IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import type { SysError } from '../base/sys-error.ts';
 import { probe } from '../protocol/acd4/packets.ts';
@@ -20,6 +20,8 @@ export type Asking = {
   readonly tries: number;
   /** What the pod has while it asks for more of it; undefined: nothing. */
   readonly address: Ipv4 | undefined;
+  /** It is not sure that the lease is of this network (RFC 2131 3.7). */
+  readonly isVerified: boolean;
   /** Who takes what is for the server: the server itself, or the router to it; undefined: nobody can say. */
   readonly hop: Ipv4 | undefined;
 };
@@ -127,7 +129,7 @@ export class Exchange {
       failed(gone);
       return;
     }
-    if (how.address !== undefined && isLate(via, how)) this.#standIn(via, how.hop);
+    if (how.address !== undefined && isLate(via, how)) this.#standIn(how.address, how);
     const to = this.#addressee(via, how.tries);
     if (to !== undefined) {
       const error = this.tell(bytes, via, to);
@@ -173,13 +175,13 @@ export class Exchange {
    * own does not say. So the server is told, by a question for its own address (RFC 826). Not while a lease is verified:
    * this may be another network, where the address is somebody else's.
    */
-  #standIn({ from }: Via, hop: Ipv4 | undefined): void {
+  #standIn(address: Ipv4, { hop, isVerified }: Asking): void {
     const uplink = this.#uplink;
     if (uplink === undefined) return;
     const { mac } = this.#identity.link;
     this.#shutOut ??= this.#inbox.letIn(uplink, mac);
-    if (hop === undefined || from === IPV4_ANY) return;
-    const question = { ...probe(hop, mac), senderIp: from };
+    if (hop === undefined || isVerified) return;
+    const question = { ...probe(hop, mac), senderIp: address };
     this.#world.frames.send(uplink, emitArpFrame(mac, BROADCAST_MAC, question));
   }
 

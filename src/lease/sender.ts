@@ -64,7 +64,8 @@ export class Sender {
       const state = this.#speaker.state();
       const address = leaseOf(state)?.address.address;
       notes.asked(this.#identity.lan?.name, address !== undefined);
-      const how = { tries: 'tries' in state ? state.tries : 1, address, hop: this.#hopOf(state) };
+      const tries = 'tries' in state ? state.tries : 1;
+      const how = { tries, address, isVerified: state.kind === 'verifying', hop: this.#hopOf(state) };
       exchange.ask(emitDhcp4(message), via, how, (error) => this.#failed(error));
       return;
     }

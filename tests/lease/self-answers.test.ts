@@ -189,6 +189,7 @@ describe('a server that does not know where the pod is', () => {
     const { world, manager } = await scene();
     manager.watch();
     world.server.mood = 'silent';
+    world.questions.length = 0;
     const tells = (): boolean => world.questions.some(({ senderIp }) => senderIp === FIRST);
     world.uplink.lowerUp = false;
     manager.linkChanged({ ...world.uplink, removed: false });
