@@ -18,6 +18,8 @@ export interface MacvlanSpec {
   readonly mac: Mac | undefined;
   readonly mtu: number | undefined;
   readonly bcQueueLen: number | undefined;
+  /** Switched on at once. */
+  readonly up: boolean;
 }
 
 /** An interface of a pod, with what its kind is made of. */
@@ -43,7 +45,7 @@ export interface HostLan {
 /** A pod's namespace for the plugins: it also makes and removes links and shows what is there. */
 export interface Pod extends PodNamespace {
   link(name: string): Promise<PodLink | undefined>;
-  /** Makes the link here, under its final name, up. EEXIST when the name is taken. */
+  /** Makes the link here, under its final name. EEXIST when the name is taken. */
   createMacvlan(spec: MacvlanSpec): Promise<void>;
   /** No error when it is gone already. */
   deleteLink(index: number): Promise<void>;

@@ -39,6 +39,7 @@ type MacvlanSpec = {
   readonly mac: Mac | undefined;
   readonly mtu: number | undefined;
   readonly bcQueueLen: number | undefined;
+  readonly up: boolean;
 };
 
 /** One pod's network namespace, opened for a while: its links, addresses, routes and sockets. */
@@ -103,13 +104,13 @@ export class PodNetwork {
 
   /** From the namespace of the master, so that one message makes the link where it belongs. */
   async createMacvlan(spec: MacvlanSpec): Promise<void> {
-    const { name, masterIndex, masterIn, mode, mac, mtu, bcQueueLen } = spec;
+    const { name, masterIndex, masterIn, mode, mac, mtu, bcQueueLen, up } = spec;
     const rtnl = masterIn === 'host' ? this.#host : this.#rtnl;
     await rtnl.links.addMacvlan({
       name,
       masterIndex,
       mode,
-      up: true,
+      up,
       netnsFd: this.#netns.fd,
       ...(mac === undefined ? {} : { mac }),
       ...(mtu === undefined ? {} : { mtu }),

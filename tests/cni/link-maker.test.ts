@@ -81,7 +81,7 @@ class Room {
       createMacvlan: (spec) => {
         this.asked.push(spec);
         const { name, mtu = UPLINK.mtu } = spec;
-        this.link = { index: 5, name, mac: this.imposedMac ?? spec.mac, mtu, up: true, lowerUp: true };
+        this.link = { index: 5, name, mac: this.imposedMac ?? spec.mac, mtu, up: spec.up, lowerUp: true };
         return Promise.resolve();
       },
       deleteLink: (index) => {
@@ -90,6 +90,10 @@ class Room {
       },
       configure: (index, wanted) => {
         this.configured.push({ index, ...wanted });
+        return Promise.resolve();
+      },
+      setUp: (index) => {
+        this.configured.push({ index, up: true });
         return Promise.resolve();
       },
       close: () => {
@@ -104,7 +108,6 @@ class Room {
       deleteRoute: unused,
       sight: unused,
       follow: unused,
-      setUp: unused,
       ensureAddress: unused,
       removeAddress: unused,
       openFrames: unused,
@@ -123,7 +126,7 @@ function existing(change: Partial<PodLink> = {}): PodLink {
   return { ...link, kind: 'macvlan', ...change };
 }
 
-test('made as it was, and it answers ARP for itself alone', async () => {
+test('made as it was, and switched on when it answers ARP for itself alone', async () => {
   const room = new Room();
   const of = identity({ mode: 'private', mtu: 1400, bcQueueLen: 5 });
   assert.deepEqual(await room.maker.makeAgain(of, UPLINK), { kind: 'made', index: 5 });
@@ -136,9 +139,13 @@ test('made as it was, and it answers ARP for itself alone', async () => {
       mac: OWN,
       mtu: 1400,
       bcQueueLen: 5,
+      up: false,
     },
   ]);
-  assert.deepEqual(room.configured, [{ index: 5, addresses: [], routes: [], arpIgnore: true }]);
+  assert.deepEqual(room.configured, [
+    { index: 5, addresses: [], routes: [], arpIgnore: true },
+    { index: 5, up: true },
+  ]);
   assert.equal(room.open, 0);
 });
 

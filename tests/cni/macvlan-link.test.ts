@@ -27,7 +27,7 @@ function adding(codes: readonly string[], keys: object, signal = new AbortContro
     },
   } as unknown as Pod;
   const call = { env: { ifname: 'eth0' }, conf: conf.value } as unknown as AddCall;
-  const parts = { conf: readMacvlanConf(conf.value, NO_ARGS), pod };
+  const parts = { conf: readMacvlanConf(conf.value, NO_ARGS), pod, up: true };
   return { made: makeLink({} as PluginServices, call, parts, UPLINK, signal), tries };
 }
 

@@ -5,7 +5,7 @@ import type { PluginServices } from '../context.ts';
 import type { Pod, PodLink } from '../ports.ts';
 import { CniError } from '../spec/errors.ts';
 import { operationKey } from './ipam.ts';
-import { answerForItself } from './macvlan-link.ts';
+import { switchOnBeside } from './macvlan-link.ts';
 
 type Parts = Pick<PluginServices, 'operations' | 'openPod'> & {
   readonly host: { sight(index: number): unknown };
@@ -50,9 +50,11 @@ async function makeIn(
   const there = await pod.link(ifname);
   if (there !== undefined) {
     const isOurs = there.kind === 'macvlan' && there.mac === link.mac;
-    return isOurs && (await pod.hostLan(there)).uplinkIndex === uplink.index
-      ? { kind: 'made', index: there.index }
-      : { kind: 'taken', why: `the container has another interface ${ifname} now` };
+    if (!isOurs || (await pod.hostLan(there)).uplinkIndex !== uplink.index) {
+      return { kind: 'taken', why: `the container has another interface ${ifname} now` };
+    }
+    await switchOnBeside(pod, there);
+    return { kind: 'made', index: there.index };
   }
   await pod.createMacvlan({
     name: ifname,
@@ -63,6 +65,7 @@ async function makeIn(
     // The new device may carry less than the one before.
     mtu: mtu === undefined ? undefined : Math.min(mtu, uplink.mtu),
     bcQueueLen,
+    up: false,
   });
   return await checked(pod, identity);
 }
@@ -76,6 +79,6 @@ async function checked(pod: Pod, { key, link }: LeaseIdentity): Promise<Remade> 
     await pod.deleteLink(made.index);
     return { kind: 'taken', why: `${ifname} would have the MAC address ${made.mac ?? 'of nobody'}` };
   }
-  await answerForItself(pod, made);
+  await switchOnBeside(pod, made);
   return { kind: 'made', index: made.index };
 }

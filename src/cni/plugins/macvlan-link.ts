@@ -52,16 +52,16 @@ export async function uplinkFor(
   return uplink.value;
 }
 
-type LinkParts = { readonly conf: MacvlanConf; readonly pod: Pod };
+type LinkParts = { readonly conf: MacvlanConf; readonly pod: Pod; readonly up: boolean };
 
 /**
- * One message makes the link where it belongs: final name, MAC, MTU, up. A MAC address that is in use is waited for as
+ * One message makes the link where it belongs: final name, MAC, MTU, and up if asked for. A MAC address that is in use is waited for as
  * long as it may be that of a pod that is gone. Throws CniError, and what aborts the signal.
  */
 export async function makeLink(
   services: PluginServices,
   call: AddCall,
-  { conf, pod }: LinkParts,
+  { conf, pod, up }: LinkParts,
   uplink: UplinkState,
   signal: AbortSignal,
 ): Promise<void> {
@@ -76,6 +76,7 @@ export async function makeLink(
         mac: conf.mac,
         mtu: conf.mtu,
         bcQueueLen: conf.bcQueueLen,
+        up,
       });
       return;
     } catch (error) {
@@ -100,10 +101,12 @@ export function madeLink(pod: Pod, ifname: string, uplink: UplinkState): PodLink
 
 /**
  * Of two interfaces on one LAN each would answer ARP for the other's address, and the probes of the other would find a
- * conflict. That a link answers for itself alone comes with its addresses; beside one that has a lease, at once.
+ * conflict. That a link answers for itself alone comes with its addresses; beside one that has a lease it is switched on
+ * after that.
  */
-export async function answerForItself(pod: Pod, { index }: { readonly index: number }): Promise<void> {
+export async function switchOnBeside(pod: Pod, { index }: { readonly index: number }): Promise<void> {
   await pod.configure(index, { addresses: [], routes: [], arpIgnore: true });
+  await pod.setUp(index);
 }
 
 function linkError(error: unknown, call: AddCall, uplink: UplinkState): CniError {

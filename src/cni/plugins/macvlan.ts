@@ -15,7 +15,7 @@ import { assertUplink } from './uplink-status.ts';
 import { type Ipam, type IpamTarget, leaseKey, operationKey, withMac } from './ipam.ts';
 import { checkAttachment } from './macvlan-check.ts';
 import { type MacvlanConf, readMacvlanConf } from './macvlan-conf.ts';
-import { answerForItself, madeLink, makeLink, uplinkFor } from './macvlan-link.ts';
+import { madeLink, makeLink, switchOnBeside, uplinkFor } from './macvlan-link.ts';
 import { podMacSource } from './pod-mac-source.ts';
 import { openPod } from './pod.ts';
 
@@ -103,11 +103,12 @@ async function add(
   const known = await attachedBefore(services, call, pod);
   // What an earlier ADD made belongs to a running pod: a repetition that fails takes nothing of it away.
   if (known !== undefined) return attach(known);
-  await makeLink(services, call, parts, uplink, signal);
+  const isAlone = !services.leases.isIn(pod.inode);
+  await makeLink(services, call, { conf, pod, up: isAlone }, uplink, signal);
   let made: PodLink | undefined;
   try {
     made = madeLink(pod, call.env.ifname, uplink);
-    if (services.leases.isIn(pod.inode)) await besideAnother(pod, made);
+    if (!isAlone) made = await besideAnother(pod, made);
     parts.linkMade?.(pod, made);
     return await attach(made);
   } catch (error) {
@@ -116,11 +117,12 @@ async function add(
   }
 }
 
-async function besideAnother(pod: Pod, link: PodLink): Promise<void> {
+async function besideAnother(pod: Pod, link: PodLink): Promise<PodLink> {
   try {
-    await answerForItself(pod, link);
+    await switchOnBeside(pod, link);
+    return { ...link, up: true };
   } catch (error) {
-    throw kernelError('link-failed', `${link.name} cannot be kept from answering for others`, error);
+    throw kernelError('link-failed', `${link.name} cannot be switched on`, error);
   }
 }
 

@@ -10,7 +10,7 @@ if (uplink === undefined) throw new Error(`there is no ${uplinkName}`);
 const pod = PodNetwork.open(podPath, host.rtnl);
 const stranger = PodNetwork.open(strangerPath, host.rtnl);
 
-const spec = { mode: 'bridge', mac: undefined, mtu: 1400, bcQueueLen: undefined } as const;
+const spec = { mode: 'bridge', mac: undefined, mtu: 1400, bcQueueLen: undefined, up: true } as const;
 const inPod = { ...spec, masterIn: 'pod' } as const;
 await pod.createMacvlan({ ...spec, masterIn: 'host', name: 'eth0', masterIndex: uplink.index });
 const eth0 = await pod.link('eth0');
