@@ -124,21 +124,26 @@ export class PodNetwork {
    */
   async deleteLink(index: number): Promise<void> {
     const removal = watchRemoval(index, this.#netns);
+    let isGone = false;
+    const gone = removal.gone.then(() => {
+      isGone = true;
+    });
     try {
-      await Promise.race([removal.gone, this.#deleteLink(index)]);
+      await Promise.race([gone, this.#deleteLink(index, () => isGone)]);
     } finally {
       removal.close();
     }
   }
 
   /** Whose answer was lost is looked for, and deleted again if need be. */
-  async #deleteLink(index: number): Promise<void> {
+  async #deleteLink(index: number, isGone: () => boolean): Promise<void> {
     for (let left = DELETE_TRIES; left > 0; left--) {
       try {
         await this.#rtnl.links.delete(index);
         return;
       } catch (error) {
-        if (isSysError(error, 'ENODEV')) return;
+        // After it went another may have its index.
+        if (isGone() || isSysError(error, 'ENODEV')) return;
         if (!isSysError(error, 'ENOBUFS') || left === 1) throw error;
         if (readSight(index, undefined, this.#netns) === undefined) return;
       }
