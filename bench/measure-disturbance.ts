@@ -10,6 +10,7 @@ import { pause, waitFor } from '../src/lab/wait.ts';
 import { attach, detach, type Batch, type Bench } from './batch.ts';
 import { captureDhcp } from './capture.ts';
 import { readClocks } from './clocks.ts';
+import type { Job } from './driver.ts';
 import type { BenchHome } from './home.ts';
 import { jobsFor } from './jobs.ts';
 import { latenessIn, readDues, type Due, type Lateness, type Window } from './lateness.ts';
@@ -22,6 +23,9 @@ import { recordsFolder, startLeasehold, withHostSide, type Side } from './sides.
 
 const LABEL = 'disturbance';
 const AT_ONCE = 20;
+/** The pods that renew come in so many groups, one after another, so that at any moment some are due. */
+const GROUPS = 10;
+const GROUP_EVERY_MS = (RENEWAL_LEASE.t1 * 1000) / GROUPS;
 const JITTER_MS = 2000;
 const NS_PER_MS = 1e6;
 
@@ -139,6 +143,25 @@ async function measureRounds(
   return { quiet, failures };
 }
 
+/** In groups over one T1: pods that come together renew together, and a burst would meet all of them or none. */
+async function attachSpread(
+  bench: Bench,
+  side: Side,
+  jobs: readonly Job[],
+): Promise<{ readonly pairs: ReadonlySet<string>; readonly failures: readonly string[] }> {
+  const perGroup = Math.ceil(jobs.length / GROUPS);
+  const failures: string[] = [];
+  const pairs = new Set<string>();
+  for (let at = 0; at < jobs.length; at += perGroup) {
+    const begun = performance.now();
+    const added = await attach(bench, side, jobs.slice(at, at + perGroup), AT_ONCE);
+    failures.push(...added.failures);
+    for (const pair of added.pairs) pairs.add(pair);
+    await pause(Math.max(0, begun + GROUP_EVERY_MS - performance.now()));
+  }
+  return { pairs, failures };
+}
+
 /** Bursts beside pods that renew short leases, with a daemon of its own that carries the probe of its event loop. */
 export async function measureDisturbance(home: BenchHome, { disturbance: plan }: Plan): Promise<Disturbance> {
   const { lan, pods, options } = home;
@@ -157,7 +180,7 @@ export async function measureDisturbance(home: BenchHome, { disturbance: plan }:
   };
   try {
     const jobs = jobsFor(pods, `${LABEL}-renewing`, plan.renewing);
-    const added = await attach(bench, hostSide, jobs, AT_ONCE);
+    const added = await attachSpread(bench, hostSide, jobs);
     await pause(SETTLED_MS);
     const macs = new Set([...added.pairs].map(macOfPair));
     const watcher = new Watcher(side.daemon, { probe, records: recordsFolder(lan, LABEL) }, macs);

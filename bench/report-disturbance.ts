@@ -93,7 +93,7 @@ export const disturbanceReport: SectionReport<Disturbance> = {
   ) => `## Bursts beside pods that renew (Kea, leases of ${RENEWAL_LEASE.seconds} s with T1 = ${RENEWAL_LEASE.t1} s)
 
 ${renewing} pods of type leasehold renew their leases while ${burst} others come and go at once, ${rounds} times by each kind of plugin after one that does
-not count; before each round nothing happens for ${quietMs / 1000} s. T1 of each pod is read from the daemon's record right before (random fuzz included);
+not count; before each round nothing happens for ${quietMs / 1000} s. They came in groups over one T1, so that at any moment some are due. T1 of each pod is read from the daemon's record right before (random fuzz included);
 a renewal that is due between the first start of a burst's plugins and their last end (*it took*, median of the rounds) is late by the time until its REQUEST is on the
 router's bridge, by the kernel's stamps in a capture (frames that it missed: ${result.dropped}). The clocks are compared to a millisecond.
 
