@@ -154,7 +154,7 @@ export class HostSide {
 
   /**
    * Begins with what can be done before the pod has its address, when the caller has asked for that, in its interface of
-   * this index. `pod` is closed by the time of `ended`. Never fails: `attach`, of the same request, does what is missing.
+   * this index. `pod` is closed by `attach`, or after `ended`. Never fails: `attach`, of the same request, does what is missing.
    */
   begin(request: AttachRequest, index: number, pod: PodSidePort): void {
     const isFirst = !this.#attachments.has(attachmentText(request.key));
