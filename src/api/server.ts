@@ -24,6 +24,8 @@ const REQUEST_PATIENCE_MS = 30_000;
 /** How often connections are looked at for that; a late one is found by so much later. */
 const PATIENCE_CHECK_MS = 5000;
 
+/** One for all: an abort without a reason makes a new exception, with its stack, at the end of each request. */
+const HUNG_UP = new Error('the caller hung up');
 const NOT_READY = 'the leasehold daemon is starting or stopping';
 
 export interface ApiParts {
@@ -178,7 +180,7 @@ async function cni(
     return;
   }
   const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  response.once('close', () => gone.abort(HUNG_UP));
   const { ok, body } = await parts.dispatcher.handle({ plugin, environment, stdin, hangUp: gone.signal });
   answer(response, ok ? 200 : 400, body);
 }
