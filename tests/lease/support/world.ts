@@ -40,6 +40,8 @@ export class FakeWorld implements LeaseWorld {
   readonly letIn = new Set<Mac>();
   /** Pods without a lease, by MAC address. */
   readonly podMacs = new Set<Mac>();
+  /** Of the node's own macvlan on the uplink, where it has one. */
+  shimMac: Mac | undefined;
   /** Uplinks that were removed: their taps stay and hear nothing. */
   readonly gone = new Set<number>();
   readonly files = new Map<string, string>();
@@ -140,8 +142,8 @@ export class FakeWorld implements LeaseWorld {
     return pod;
   }
 
-  isShimMac(): boolean {
-    return false;
+  isShimMac(address: Mac): boolean {
+    return address === this.shimMac;
   }
 
   isPodMac(address: Mac): boolean {
@@ -260,7 +262,8 @@ export class FakeWorld implements LeaseWorld {
     this.sentFrom.push(`${name} from ${src}`);
     const to = addresseeOf(frame);
     this.sentTo.push(`${name} to ${to}`);
-    const arrives = to === BROADCAST_MAC || to === this.hosts.get(SERVER) || this.podMacs.has(to);
+    const arrives =
+      to === BROADCAST_MAC || to === this.hosts.get(SERVER) || this.podMacs.has(to) || to === this.shimMac;
     if (lost || !arrives || this.loses('up', message.value)) return;
     assert.ok(dst === IPV4_BROADCAST || dst === SERVER);
     this.time.at(instant(this.time.now() + LATENCY_MS), () => {
