@@ -130,7 +130,7 @@ export class Exchange {
       return;
     }
     if (how.address !== undefined && isLate(via, how)) this.#standIn(how.address, how);
-    const to = this.#addressee(via, how.tries);
+    const to = this.#addressee(via, how);
     if (to !== undefined) {
       const error = this.tell(bytes, via, to);
       if (error !== undefined) failed(error);
@@ -146,10 +146,11 @@ export class Exchange {
   }
 
   /** At once, if it is known who takes the message. The way of before may be the reason why nobody has answered. */
-  #addressee(via: Via, tries: number): Mac | undefined {
+  #addressee(via: Via, { tries, hop }: Asking): Mac | undefined {
     if (via.kind === 'broadcast') return BROADCAST_MAC;
-    const isKnown = this.#server !== undefined && (tries === 1 || this.#isSibling(this.#server));
-    return isKnown ? this.#server : undefined;
+    if (this.#server === undefined) return undefined;
+    // Without a hop there is nobody to ask for.
+    return tries === 1 || hop === undefined || this.#isSibling(this.#server) ? this.#server : undefined;
   }
 
   async #askWhenFound(

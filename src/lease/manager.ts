@@ -6,7 +6,7 @@ import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
-import { Allowance } from './allowance.ts';
+import { Allowance, BESIDE_PER_SECOND, SIBLINGS_ASKED_PER_SECOND } from './allowance.ts';
 import { Announcer } from './announcer.ts';
 import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
@@ -29,12 +29,6 @@ import { hasMac, twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 import { Ways } from './ways.ts';
 
-/**
- * Messages that leave by the pods' own interfaces beside the uplink. Each is copied to all siblings by the kernel, 0.25 ms
- * with 250 of them: so a burst stays off that way, and a server in a pod is found all the same, one after another.
- */
-const BESIDE_PER_SECOND = 20;
-
 export type Failure =
   | AcquireFailure
   | { readonly kind: 'no-carrier' }
@@ -52,6 +46,7 @@ export class LeaseManager {
   readonly #ways: Ways;
   readonly #beside: Allowance;
   readonly #strangers: Strangers;
+  readonly #siblingsAsked: Allowance;
   readonly #claims: Claims;
   readonly #debts: Debts;
   readonly #keeper: Keeper;
@@ -70,6 +65,7 @@ export class LeaseManager {
     this.#beside = new Allowance(world.clock, BESIDE_PER_SECOND);
     const identities = () => this.#clients.values().map(({ identity }) => identity);
     this.#strangers = new Strangers(world, identities);
+    this.#siblingsAsked = new Allowance(world.clock, SIBLINGS_ASKED_PER_SECOND);
     this.#claims = new Claims(world, () => this.#clients.values());
     this.#debts = new Debts(world, this.#inbox, {
       isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
@@ -232,6 +228,7 @@ export class LeaseManager {
       claims: this.#claims,
       beside: this.#beside,
       strangers: this.#strangers,
+      siblingsAsked: this.#siblingsAsked,
       isSibling: (address: Mac, but: LeaseIdentity) => this.#claims.isSibling(address, but),
       pace: (work: () => void) => this.#keeper.pace(work),
     };
