@@ -84,7 +84,7 @@ describe('an ADD without a usable answer', { skip: NEEDS_ROOT, concurrency: FAUL
     const error = await failure(site(), sending('ack-other-server'), { mac: chaddr });
     const ignored = /ignored (\d+) messages?: it comes from another server/.exec(error.msg)?.[1];
     const requests = (await server.from(chaddr)).filter(({ type }) => type === '03').length;
-    // Each answer is heard on the uplink, and from the second try on also by the pod's own socket.
+    // Each answer is heard on the uplink, and from the second try on also at the pod's interface.
     assert.ok(Number(ignored) <= 2 * requests, `${requests} REQUESTs; ${error.msg}`);
   });
 
