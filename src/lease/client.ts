@@ -31,7 +31,7 @@ const LOST = {
 const LATE = seconds(1);
 
 /**
- * Runs the protocol machine of one lease: one timer, one socket while an exchange is under way, effects in order.
+ * Runs the protocol machine of one lease: one timer, one `Exchange`, effects in order.
  * All decisions are the machine's; this is its nerves, and `LeaseHands` what touches pod and store.
  */
 export class LeaseClient {

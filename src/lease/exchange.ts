@@ -103,7 +103,6 @@ export class Exchange {
    * node alone.
    */
   #isBelieved({ mac, beside = false }: Origin): boolean {
-    if (mac === undefined) return true;
     return mac !== this.#identity.config.chaddr && (!beside || this.#isSibling(mac));
   }
 
@@ -113,7 +112,7 @@ export class Exchange {
 
   /** A lease came from there. */
   leasedFrom({ mac }: Pick<Origin, 'mac'>): void {
-    if (mac !== undefined) this.#server = mac;
+    this.#server = mac;
   }
 
   get server(): Mac | undefined {

@@ -10,7 +10,11 @@ const FILE = /[a-z0-9-]+(?:\/[a-z0-9-]+)*(?:\.test)?\.(?:ts|c)\b/g;
 /** `DELEGATE_*` stands for several. */
 const CONSTANT = /`([A-Z][A-Z0-9_]+)(\*?)`/g;
 
-type Bound = { readonly what: string; readonly constants: readonly RegExp[]; readonly files: readonly string[] };
+type Bound = {
+  readonly what: string;
+  readonly constants: readonly RegExp[];
+  readonly files: readonly string[];
+};
 
 /** The rows whose last cell names constants. */
 function bounds(): readonly Bound[] {
@@ -42,7 +46,8 @@ test('each constant of docs/limits.md is in a file that its row names, and each 
     });
     const text = named.flat().map((path) => readFileSync(join(ROOT, path), 'utf8'));
     for (const constant of constants) {
-      if (!text.some((one) => constant.test(one))) wrong.push(`${what}: no ${constant.source} in ${files.join()}`);
+      if (!text.some((one) => constant.test(one)))
+        wrong.push(`${what}: no ${constant.source} in ${files.join()}`);
     }
   }
   assert.deepEqual(wrong, []);
