@@ -127,8 +127,6 @@ export interface PodNamespace {
    * place is replaced), old routes out, old addresses out, announcement.
    */
   configure(index: number, wanted: InterfaceConfiguration): Promise<void>;
-  /** Has the kernel announce the IPv4 addresses of an interface by ARP, where `arpNotify` is set; `mac` is its own. */
-  announce(index: number, mac: Mac): Promise<void>;
   /** True when it was not there before. */
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */
@@ -221,8 +219,8 @@ export interface LeaseWorld {
   holderOnNode(address: Ipv4, asker: Pick<LeaseIdentity, 'key' | 'lan'>): string | undefined;
   /** Whether a pod that this daemon attached to an uplink has this MAC address there, with a lease or without one. */
   isPodMac(address: Mac, uplink: string): boolean;
-  /** Whether it is that of a shim, the node's own macvlan on an uplink. */
-  isShimMac(address: Mac): boolean;
+  /** The node's own macvlan on an uplink, where it has one: what leaves there all others on it hear, and the wire. */
+  shimOn(uplinkIndex: number): { readonly index: number; readonly mac: Mac } | undefined;
   /** Networks that no route of a lease may lead into. */
   readonly protect: readonly Cidr<Ipv4>[];
   /** Adds one to a counter: why something was dropped, or what was done. */

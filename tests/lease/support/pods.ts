@@ -198,12 +198,6 @@ export class FakePod implements PodNamespace {
     this.#model.note(`mtu ${mtu}`);
   }
 
-  announce(index: number): Promise<void> {
-    this.#check('announce', index);
-    this.#model.note('announced to siblings');
-    return Promise.resolve();
-  }
-
   ensureAddress(index: number, address: Cidr): Promise<boolean> {
     return Promise.resolve().then(() => {
       this.#check('RTM_NEWADDR', index);

@@ -54,6 +54,9 @@ export class FakeWorld implements LeaseWorld {
   readonly sentTo: string[] = [];
   /** Whose interfaces messages have left by, beside the uplink. */
   readonly fromPods: string[] = [];
+  /** Those that ARP has left by. */
+  readonly arpFromPods: string[] = [];
+  shim: { readonly index: number; readonly mac: Mac } | undefined;
   /** Addresses of pods whose kernel has answered a server with ICMP port unreachable. */
   readonly refused: Ipv4[] = [];
   storeError: SysError | undefined;
@@ -140,8 +143,8 @@ export class FakeWorld implements LeaseWorld {
     return pod;
   }
 
-  isShimMac(): boolean {
-    return false;
+  shimOn(): { readonly index: number; readonly mac: Mac } | undefined {
+    return this.shim;
   }
 
   isPodMac(address: Mac): boolean {
@@ -158,6 +161,7 @@ export class FakeWorld implements LeaseWorld {
     return new FakePod(model, {
       frame: (frame, from) => this.#fromPod(frame, from),
       arp: (packet, from) => {
+        this.arpFromPods.push(from.path);
         if (!this.podsAreDeaf) this.#arp(packet, from);
       },
     });
