@@ -14,7 +14,7 @@ export type Checked = 'free' | { readonly conflict: Mac };
 
 type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' | 'frames' | 'count'>;
 
-export type GuardParts = {
+type GuardParts = {
   readonly world: World;
   readonly inbox: Pick<Inbox, 'watchArp'>;
   readonly strangers: Pick<Strangers, 'areOn'>;

@@ -12,6 +12,7 @@ import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { validFor } from './configuration.ts';
 import { type Debt, Debts, type Owing } from './debts.ts';
+import { BESIDE_PER_SECOND } from './exchange.ts';
 import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
@@ -28,12 +29,6 @@ import { Strangers } from './strangers.ts';
 import { hasMac, twinOf, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 import { Ways } from './ways.ts';
-
-/**
- * Messages that leave by the pods' own interfaces beside the uplink. Each is copied to all siblings by the kernel, 0.25 ms
- * with 250 of them: so a burst stays off that way, and a server in a pod is found all the same, one after another.
- */
-const BESIDE_PER_SECOND = 20;
 
 export type Failure =
   | AcquireFailure

@@ -164,7 +164,7 @@ export interface FrameTap {
   attached(): boolean;
   /**
    * The uplink takes frames for this MAC address, too, until that is ended: those of a macvlan that is down it would not
-   * (macvlan_stop takes the address out of its filter). Rejects nothing; what the kernel refuses is as if never asked.
+   * (macvlan_stop takes the address out of its filter). Never throws: what the kernel refuses is counted, and not let in.
    */
   letIn(address: Mac): () => void;
   close(): void;
@@ -208,8 +208,8 @@ export interface LeaseWorld {
   readonly openTap: OpenTap;
   readonly frames: HostFrames;
   /**
-   * The unicast MAC addresses whose frames an interface of the node takes beside its own: those of all macvlans on it that are up, in
-   * whatever namespace. Rejects with SysError.
+   * The unicast MAC addresses whose frames an interface of the node takes beside its own: those of all macvlans on it
+   * that are up, in whatever namespace. Rejects with SysError.
    */
   childMacs(ifindex: number): Promise<readonly Mac[]>;
   /**
