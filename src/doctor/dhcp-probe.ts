@@ -7,7 +7,7 @@ import { BRIDGE_GROUP_MAC, type Bpdu, parseBpdu } from '../wire/bpdu.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
 import { type Dhcp4Message, parseDhcp4 } from '../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
-import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from '../wire/dhcp4/ports.ts';
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { serverWords } from '../wire/dhcp4/server-words.ts';
 import { parseUnreachable4, type Unreachable4 } from '../wire/ip/icmp4.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';

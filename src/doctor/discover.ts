@@ -6,7 +6,7 @@ import { buildRelease } from '../protocol/dhcp4/build.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
 import { emitDhcp4 } from '../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
-import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from '../wire/dhcp4/ports.ts';
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { emitUdp4Frame } from '../wire/ip/udp4.ts';
 import type { WayOfAsking } from './lan-facts.ts';
 

@@ -1,6 +1,6 @@
 import { concat } from '../base/bytes.ts';
 import { type Ipv4, ipv4ToBytes } from '../base/ipv4.ts';
-import { DHCP_CLIENT_PORT } from '../wire/dhcp4/ports.ts';
+import { DHCP_CLIENT_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import { check, orClose } from './errno.ts';
 import { bind, closeFd } from './ffi.ts';

@@ -7,7 +7,7 @@ import {
   ARP_REQUEST,
   ETHERTYPE_ARP,
 } from './arp.ts';
-import { DHCP_CLIENT_PORT } from './dhcp4/ports.ts';
+import { DHCP_CLIENT_PORT } from './dhcp4/udp-ports.ts';
 
 /** The parts of an instruction's code, under their names in linux/bpf_common.h. */
 export const BPF = {
