@@ -136,7 +136,7 @@ export interface PodNamespace {
   /**
    * Binds UDP port 68 of an address of the interface, and reads nothing: the pod's kernel would answer a server that
    * writes there with ICMP port unreachable (RFC 1122 4.1.3.1). Returns what ends it. Throws SysError EADDRINUSE where a
-   * process of the pod has the port, which then keeps it for itself; EADDRNOTAVAIL without the address; ENODEV.
+   * process of the pod has the port, which then keeps it for itself; EADDRNOTAVAIL without the address.
    */
   holdClientPort(index: number, address: Ipv4): () => void;
   /** Throws SysError ENODEV without the interface. */
@@ -164,7 +164,7 @@ export interface FrameTap {
   attached(): boolean;
   /**
    * The uplink takes frames for this MAC address, too, until that is ended: those of a macvlan that is down it would not
-   * (macvlan_stop takes the address out of its filter). Rejects nothing; what the kernel refuses is as if never asked.
+   * (macvlan_stop takes the address out of its filter). Never throws: what the kernel refuses is counted, and not let in.
    */
   letIn(address: Mac): () => void;
   close(): void;
@@ -208,8 +208,8 @@ export interface LeaseWorld {
   readonly openTap: OpenTap;
   readonly frames: HostFrames;
   /**
-   * The unicast MAC addresses whose frames an interface of the node takes beside its own: those of all macvlans on it that are up, in
-   * whatever namespace. Rejects with SysError.
+   * The unicast MAC addresses whose frames an interface of the node takes beside its own: those of all macvlans on it
+   * that are up, in whatever namespace. Rejects with SysError.
    */
   childMacs(ifindex: number): Promise<readonly Mac[]>;
   /**
