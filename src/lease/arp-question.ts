@@ -32,19 +32,26 @@ export function askWho(frames: HostFrames, { index, mac }: Asker, address: Ipv4)
   return frames.send(index, emitArpFrame(mac, BROADCAST_MAC, probe(address, mac)));
 }
 
-/** An address that the host asks for by ARP, and the first good answer. To be ended by whoever made it. */
+/**
+ * An address that the host asks for by ARP, and the first good answer, or that of who is expected: anybody can be quick with
+ * a lie, and who had the address before is the more likely. To be ended by whoever made it.
+ */
 export class ArpQuestion {
   readonly address: Ipv4;
   readonly end: () => void;
   readonly #asker: Asker;
   #answer: Mac | undefined;
 
-  /** `probesCount`: who probes for the address is about to use it. `onAnswer` is told of the first answer. */
+  /** `probesCount`: who probes for the address is about to use it. `onAnswer` is told when no better answer can come. */
   constructor(
     ears: ArpEars,
     address: Ipv4,
     asker: Asker,
-    options: { readonly probesCount: boolean; readonly onAnswer?: () => void },
+    options: {
+      readonly probesCount: boolean;
+      readonly expected?: Mac | undefined;
+      readonly onAnswer?: () => void;
+    },
   ) {
     this.address = address;
     this.#asker = asker;
@@ -54,8 +61,10 @@ export class ArpQuestion {
       if (senderIp !== address && !(probes && options.probesCount)) return;
       // What we send ourselves comes back from the tap.
       if (senderMac === asker.mac || !isHostMac(senderMac)) return;
-      this.#answer ??= senderMac;
-      options.onAnswer?.();
+      const { expected, onAnswer } = options;
+      if (senderMac === expected) this.#answer = senderMac;
+      else this.#answer ??= senderMac;
+      if (expected === undefined || senderMac === expected) onAnswer?.();
     });
   }
 

@@ -15,7 +15,10 @@ export interface Claimant {
   record(): LeaseRecord;
 }
 
-type World = Pick<LeaseWorld, 'clock' | 'openPod' | 'namespaceAt' | 'holderOnNode' | 'isPodMac'>;
+type World = Pick<
+  LeaseWorld,
+  'clock' | 'openPod' | 'namespaceAt' | 'holderOnNode' | 'isPodMac' | 'shimOn'
+>;
 
 /**
  * Which addresses no client may take: those that are spoken for on this node (its own, its router's, those of its other
@@ -60,13 +63,13 @@ export class Claims {
     return undefined;
   }
 
-  /** Whether another pod that this daemon attached has this MAC address on the same uplink. */
+  /** Whether another pod that this daemon attached, or the node by its shim, has this MAC address on the same uplink. */
   isSibling(address: Mac, { lan, link }: LeaseIdentity): boolean {
     if (lan === undefined || address === link.mac) return false;
     for (const { identity } of this.#clients()) {
       if (identity.link.mac === address && identity.lan?.name === lan.name) return true;
     }
-    return this.#world.isPodMac(address, lan.name);
+    return this.#world.isPodMac(address, lan.name) || this.#world.shimOn(lan.index)?.mac === address;
   }
 
   /** A pod that went without a DEL keeps nobody from its address, not even until that is noticed. */

@@ -254,9 +254,8 @@ export class LeaseClient {
       },
       'dhcp step',
     );
-    if (event.type === 'message') {
+    if (event.type === 'message')
       this.#parts.notes.heard(this.identity.lan?.name, event.message, next.effects);
-    }
     if (leaseOf(before) === undefined && leaseOf(next.state) !== undefined) this.#teach(before);
     for (const effect of next.effects) {
       try {
@@ -271,7 +270,8 @@ export class LeaseClient {
   /** The next clients on this LAN begin as this one has come to its lease. */
   #teach(before: Dhcp4State): void {
     const lesson = lessonOf(this.identity.config, before, this.#world.clock.now());
-    if (lesson !== undefined) this.#parts.notes.habits.learned(this.identity.lan?.name, lesson);
+    if (lesson !== undefined && !this.#exchange.answeredBeside)
+      this.#parts.notes.habits.learned(this.identity.lan?.name, lesson);
   }
 
   /** `before`: the lease until now. */
@@ -362,8 +362,8 @@ export class LeaseClient {
   }
 
   /**
-   * RELEASE, when all that is under way is done. Gives the reason when the server may not have heard of it. `linkGoes`: the
-   * caller removes the link next, and the address with it. Rejects with a SysError when the address cannot be removed.
+   * RELEASE from the address that is given back, whether the pod has it or not, behind what is under way. Gives why the
+   * server may not have heard of it. `linkGoes`: the caller removes the link next. Rejects with SysError if the address stays.
    */
   async giveBack(pod: PodNamespace, linkGoes = false): Promise<string | undefined> {
     const beside = await this.#end('given-up');
@@ -380,7 +380,7 @@ export class LeaseClient {
     return lost;
   }
 
-  /** Stops without telling the server: the lease goes on, or is given back by other means. */
+  /** Without telling the server: the lease goes on, or is given back by other means. */
   async close(): Promise<void> {
     await this.#end('closed');
   }

@@ -27,7 +27,7 @@ export type Asking = {
 };
 
 export type ExchangeMeans = {
-  /** Whether another pod of this node has this MAC address on the same uplink. */
+  /** Whether another pod of this node, or the node by its shim, has this MAC address on the same uplink. */
   readonly isSibling: (address: Mac, but: LeaseIdentity) => boolean;
   readonly ways: Ways;
   /** What leaves by a pod's interface is copied to all its siblings: so not much of that. */
@@ -46,8 +46,8 @@ export type Listener = Omit<Recipient, 'chaddr' | 'deliver'> & {
  *
  * Where the pod has an uplink, that is the wire: messages leave by it as whole frames with the pod's MAC address, which is
  * what a macvlan does with them after its siblings have had their copies, and its tap hears the answers. Nothing in the
- * pod has a say in that. What a server beside the pod, in another pod of the node, would have to hear leaves by the pod's
- * interface as well: from the second try on, and in REBINDING. Without an uplink (a veth, a link inside a container) all
+ * pod has a say in that. What a server beside the pod, in another pod of the node or on the node behind its shim, would
+ * have to hear leaves by the pod's interface as well: from the second try on, and in REBINDING. Without an uplink (a veth, a link inside a container) all
  * of it goes by a packet socket in the pod.
  */
 export class Exchange {
@@ -62,6 +62,8 @@ export class Exchange {
   #shutOut: (() => void) | undefined;
   /** What waited for ARP is not sent any more when the next message is, or nothing is to be said. */
   #turn = 0;
+  /** In the exchange that is under way something has left by the pod's interface, and a sibling has answered. */
+  #beside: { asked: boolean; answered: boolean } = { asked: false, answered: false };
   /** Where the last lease came from, by its Ethernet source: the server, a relay agent, the router. */
   #server: Mac | undefined;
 
@@ -82,8 +84,10 @@ export class Exchange {
       ...listener,
       chaddr: identity.config.chaddr,
       deliver: (message, origin) => {
-        if (this.#isBelieved(origin)) this.#vetting.hear(message, origin);
-        else if (origin.beside !== true || origin.mac === identity.config.chaddr)
+        if (this.#isBelieved(origin)) {
+          this.#noteBeside(origin);
+          this.#vetting.hear(message, origin);
+        } else if (origin.beside !== true || origin.mac === identity.config.chaddr)
           world.count('message-ignored:from-the-pod-itself');
       },
     };
@@ -102,7 +106,7 @@ export class Exchange {
   /**
    * Whoever is root in a pod can send to its own interface what looks like a server's answer, by that interface or by a
    * macvlan beside it on the uplink. What is heard in the pod, and not at the uplink, is believed from another pod of this
-   * node alone.
+   * node, or the node itself, alone.
    */
   #isBelieved({ mac, beside = false }: Origin): boolean {
     return mac !== this.#identity.config.chaddr && (!beside || this.#isSibling(mac));
@@ -110,6 +114,16 @@ export class Exchange {
 
   #isSibling(address: Mac): boolean {
     return this.#means.isSibling(address, this.#identity);
+  }
+
+  #noteBeside({ mac }: Origin): void {
+    // One that answers what the uplink sends has heard it.
+    if (this.#beside.asked && mac !== undefined && this.#isSibling(mac)) this.#beside.answered = true;
+  }
+
+  /** Whether a sibling has answered, which heard nothing of the first tries: they say nothing of what it takes. */
+  get answeredBeside(): boolean {
+    return this.#beside.answered;
   }
 
   /** A lease came from there. */
@@ -140,7 +154,9 @@ export class Exchange {
     } else if (how.hop !== undefined) {
       void this.#askWhenFound(bytes, via, how.hop, failed);
     }
-    if (this.#isAskedBeside(via, how)) this.#tellBeside(bytes, via, how.hop);
+    if (!this.#isAskedBeside(via, how)) return;
+    this.#beside.asked = true;
+    this.#tellBeside(bytes, via, how.hop);
   }
 
   /** Why nothing is sent for the pod any more. What it has is kept from refusing the answer. */
@@ -189,9 +205,11 @@ export class Exchange {
     this.#world.frames.send(uplink, emitArpFrame(mac, BROADCAST_MAC, question));
   }
 
-  /** Who has answered at the uplink need not be looked for elsewhere at once. */
+  /** Who has answered at the uplink need not be looked for elsewhere at once; who has answered beside hears what follows. */
   #isAskedBeside(via: Via, how: Asking): boolean {
-    return isLate(via, how) && this.#uplink !== undefined && this.#means.beside.take();
+    if (this.#uplink === undefined) return false;
+    const goesOn = this.#beside.answered && how.tries === 1;
+    return goesOn || (isLate(via, how) && this.#means.beside.take());
   }
 
   /** By the pod's interface, for its siblings. What goes wrong there is no news: it has left by the uplink. */
@@ -242,6 +260,7 @@ export class Exchange {
   /** Nothing is expected any more: no socket, no place in the inbox. A lease that only waits costs a timer. */
   end(): void {
     this.#turn += 1;
+    this.#beside = { asked: false, answered: false };
     this.#unregister?.();
     this.#unregister = undefined;
     this.#shutOut?.();

@@ -37,27 +37,27 @@ export class Ways {
 
   /**
    * Who answers ARP for this address on this LAN, now or within the last second: one question for all who want to
-   * know. Undefined when nobody does within 300 ms, or the question cannot be sent. Never rejects for what the kernel
-   * says.
+   * know. `known`: who had it, and is taken before others if he answers within 100 ms of the first. Undefined when nobody
+   * does within 300 ms, or the question cannot be sent. Never rejects for what the kernel says.
    */
-  macOf(asker: Asker, address: Ipv4): Promise<Mac | undefined> {
-    const key = `${asker.index} ${address}`;
+  macOf(asker: Asker, address: Ipv4, known?: Mac): Promise<Mac | undefined> {
+    const key = `${asker.index} ${address} ${known ?? ''}`;
     const now = this.#world.clock.now();
-    const known = this.#ways.get(key);
-    if (known !== undefined && between(known.since, now) <= LATELY) return known.mac;
+    const before = this.#ways.get(key);
+    if (before !== undefined && between(before.since, now) <= LATELY) return before.mac;
     this.#ways.delete(key);
     for (const oldest of this.#ways.keys()) {
       if (this.#ways.size < MOST_WAYS) break;
       this.#ways.delete(oldest);
     }
-    const mac = this.#ask(asker, address);
+    const mac = this.#ask(asker, address, known);
     this.#ways.set(key, { mac, since: now });
     return mac;
   }
 
   /**
-   * The same out of the interface through which a lease's LAN is reached now. `known`: where it was, which is not asked
-   * for where that is this node itself (a switch that reflects, IEEE 802.1Qbg): nobody answers his own question.
+   * The same out of the interface through which a lease's LAN is reached now. `known` is not asked for where that is this
+   * node itself (a switch that reflects, IEEE 802.1Qbg): nobody answers his own question.
    */
   async find(
     record: Pick<LeaseRecord, 'bootId' | 'lan'>,
@@ -67,14 +67,14 @@ export class Ways {
     const { lan } = record;
     const reached = lan === undefined ? undefined : lanOf(this.#world, { record, lan });
     if (reached?.ok !== true) return undefined;
-    return known === reached.value.mac ? known : this.macOf(reached.value, address);
+    return known === reached.value.mac ? known : this.macOf(reached.value, address, known);
   }
 
-  async #ask(asker: Asker, address: Ipv4): Promise<Mac | undefined> {
+  async #ask(asker: Asker, address: Ipv4, expected: Mac | undefined): Promise<Mac | undefined> {
     if (listenFor(this.#ears, asker) !== undefined) return undefined;
     const answered = new AbortController();
     const onAnswer = (): void => answered.abort();
-    const question = new ArpQuestion(this.#ears, address, asker, { probesCount: false, onAnswer });
+    const question = new ArpQuestion(this.#ears, address, asker, { probesCount: false, expected, onAnswer });
     try {
       for (let round = 0; round < QUESTIONS && question.answer === undefined; round++) {
         if (question.ask(this.#world.frames) !== undefined) return undefined;

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ipv4 } from '../../src/base/ipv4.ts';
+import { IPV4_ANY, ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
 import type { LeaseManager } from '../../src/lease/manager.ts';
+import { parseArpFrame } from '../../src/wire/arp.ts';
 import type { PodModel } from './support/pods.ts';
 import { SERVER } from './support/server.ts';
-import { attached, FakeWorld, keyOf, managerOf } from './support/world.ts';
+import { attached, FakeWorld, keyOf, managerOf, SERVER_MAC } from './support/world.ts';
 
 const FIRST = ipv4('192.168.1.100');
 const OTHER_MAC = mac('02:00:5e:00:00:aa');
@@ -74,6 +75,23 @@ describe('a RELEASE goes to where the server is now', () => {
     assert.deepEqual([asked(all), all.manager.owed, all.world.server.released], [[SERVER], 0, [FIRST]]);
     assert.equal(all.world.sentTo.at(-1), `RELEASE to ${OTHER_MAC}`);
     assert.equal(all.world.files.size, 0);
+    await all.manager.close();
+  });
+
+  test('somebody claims its address, and is quicker: the one of before answers as well, and has it', async () => {
+    const all = await scene(3);
+    const { world } = all;
+    const send = world.frames.send.bind(world.frames);
+    world.frames.send = (index, frame) => {
+      const sent = send(index, frame);
+      const lie = { senderMac: OTHER_MAC, senderIp: SERVER, targetMac: world.uplink.mac, targetIp: IPV4_ANY };
+      if (parseArpFrame(frame).ok) world.hearArp({ op: 'reply', ...lie });
+      return sent;
+    };
+    assert.ok((await del(all)) < 10);
+    await world.time.run(10);
+    assert.deepEqual(new Set(world.sentTo.slice(-3)), new Set([`RELEASE to ${SERVER_MAC}`]));
+    assert.deepEqual([all.manager.owed, world.server.released.length], [0, 3]);
     await all.manager.close();
   });
 

@@ -264,7 +264,8 @@ export class FakeWorld implements LeaseWorld {
     this.sentFrom.push(`${name} from ${src}`);
     const to = addresseeOf(frame);
     this.sentTo.push(`${name} to ${to}`);
-    const arrives = to === BROADCAST_MAC || to === this.hosts.get(SERVER) || this.podMacs.has(to);
+    const arrives =
+      to === BROADCAST_MAC || to === this.hosts.get(SERVER) || this.podMacs.has(to) || to === this.shim?.mac;
     if (lost || !arrives || this.loses('up', message.value)) return;
     assert.ok(dst === IPV4_BROADCAST || dst === SERVER);
     this.time.at(instant(this.time.now() + LATENCY_MS), () => {
