@@ -1,6 +1,14 @@
 import { between, type Instant } from '../base/time.ts';
 import type { Clock } from './ports.ts';
 
+/**
+ * Messages that leave by the pods' own interfaces beside the uplink. Each is copied to all siblings by the kernel, 0.25 ms
+ * with 250 of them: so a burst stays off that way, and a server in a pod is found all the same, one after another.
+ */
+export const BESIDE_PER_SECOND = 20;
+/** Pods that ask their siblings by ARP whether somebody put on their address by hand. A probe costs the same. */
+export const SIBLINGS_ASKED_PER_SECOND = 10;
+
 /** How much one second gives back. */
 const SECOND_MS = 1000;
 

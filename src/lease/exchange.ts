@@ -15,12 +15,6 @@ import type { LeaseIdentity } from './record.ts';
 import { Vetting } from './vetting.ts';
 import type { Ways } from './ways.ts';
 
-/**
- * Messages that leave by the pods' own interfaces beside the uplink. Each is copied to all siblings by the kernel, 0.25 ms
- * with 250 of them: so a burst stays off that way, and a server in a pod is found all the same, one after another.
- */
-export const BESIDE_PER_SECOND = 20;
-
 export type Asking = {
   /** How often this was asked, this time included. */
   readonly tries: number;
@@ -135,7 +129,7 @@ export class Exchange {
       return;
     }
     if (how.address !== undefined && isLate(via, how)) this.#standIn(how.address, how);
-    const to = this.#addressee(via, how.tries);
+    const to = this.#addressee(via, how);
     if (to !== undefined) {
       const error = this.tell(bytes, via, to);
       if (error !== undefined) failed(error);
@@ -151,10 +145,11 @@ export class Exchange {
   }
 
   /** At once, if it is known who takes the message. The way of before may be the reason why nobody has answered. */
-  #addressee(via: Via, tries: number): Mac | undefined {
+  #addressee(via: Via, { tries, hop }: Asking): Mac | undefined {
     if (via.kind === 'broadcast') return BROADCAST_MAC;
-    const isKnown = this.#server !== undefined && (tries === 1 || this.#isSibling(this.#server));
-    return isKnown ? this.#server : undefined;
+    if (this.#server === undefined) return undefined;
+    // Without a hop there is nobody to ask for.
+    return tries === 1 || hop === undefined || this.#isSibling(this.#server) ? this.#server : undefined;
   }
 
   async #askWhenFound(

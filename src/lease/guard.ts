@@ -3,6 +3,7 @@ import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { type Acd4Effect, type Acd4Event, type Acd4State, step, wakeAt } from '../protocol/acd4/machine.ts';
 import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
+import type { Allowance } from './allowance.ts';
 import type { Inbox } from './inbox.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { ArpPort, LeaseWorld, PodNamespace } from './ports.ts';
@@ -14,10 +15,12 @@ export type Checked = 'free' | { readonly conflict: Mac };
 
 type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' | 'frames' | 'count'>;
 
-type GuardParts = {
+export type GuardParts = {
   readonly world: World;
   readonly inbox: Pick<Inbox, 'watchArp'>;
   readonly strangers: Pick<Strangers, 'areOn'>;
+  /** How often pods ask their siblings, where nobody waits for it. */
+  readonly siblingsAsked: Pick<Allowance, 'take'>;
 };
 
 /** One address that is looked after: from `check` or `watch` to the next of them, a conflict or the end. */
@@ -30,6 +33,7 @@ type Watch = {
   readonly done: (found: Checked) => void;
   state: Acd4State;
   port: ArpPort | undefined;
+  hasAskedSiblings: boolean;
   cancelTimer: (() => void) | undefined;
 };
 
@@ -37,9 +41,10 @@ type Watch = {
  * Looks after the address of one lease (RFC 5227): asks, announces and defends out of the uplink with the pod's MAC
  * address, and hears what the uplink's tap hears. What a pod does to its own packets changes nothing of that.
  *
- * What leaves by the uplink never reaches the macvlans on it. Those of this daemon are known without asking (`Claims`),
- * and so is the node. Others are asked, too, by a packet socket in the pod that is there only while there are probes under
- * way; and what is announced in defence is said to all of them.
+ * What leaves by the uplink never reaches the macvlans on it. The leases of this daemon are known without asking
+ * (`Claims`), and so is the node. Others are asked, too, by a packet socket in the pod that is there only while there are
+ * probes under way; and what is announced in defence is said to all of them. A pod may also have an address that somebody
+ * put on by hand: so siblings are asked once, where that disturbs nobody. The kernel loses nothing on that way.
  *
  * A lease whose LAN has no tap (`uplinkIndex` undefined: a veth, a link inside a container) asks from the pod alone, and
  * hears its LAN while probing only.
@@ -51,19 +56,21 @@ export class AddressGuard {
   readonly #world: World;
   readonly #inbox: Pick<Inbox, 'watchArp'>;
   readonly #strangers: Pick<Strangers, 'areOn'>;
+  readonly #siblingsAsked: Pick<Allowance, 'take'>;
   readonly #identity: LeaseIdentity;
   readonly #onConflict: (by: Mac) => void;
   #watch: Watch | undefined;
 
   /** `onConflict` is told of what `watch` finds, once; the address is not looked after any more then. */
   constructor(
-    { world, inbox, strangers }: GuardParts,
+    { world, inbox, strangers, siblingsAsked }: GuardParts,
     identity: LeaseIdentity,
     onConflict: (by: Mac) => void,
   ) {
     this.#world = world;
     this.#inbox = inbox;
     this.#strangers = strangers;
+    this.#siblingsAsked = siblingsAsked;
     this.#identity = identity;
     this.#onConflict = onConflict;
   }
@@ -123,6 +130,7 @@ export class AddressGuard {
       done,
       state: { kind: 'idle' },
       port: undefined,
+      hasAskedSiblings: false,
       cancelTimer: undefined,
     };
     this.#watch = watch;
@@ -205,15 +213,27 @@ export class AddressGuard {
   }
 
   /**
-   * A probe is for the wire alone where all on the uplink are known; a defence is for the siblings, too, who have heard
-   * the other claim as well.
+   * Where all on the uplink are known, one probe is enough for them. A defence is for the siblings, too, who have heard the
+   * other claim as well.
    */
   async #sendBeside(watch: Watch, packet: ArpPacket): Promise<void> {
     const { state } = watch;
     const { lan } = this.#identity;
     const defends = state.kind === 'watching' && state.defendedAt !== undefined;
-    if (!defends && lan !== undefined && !(await this.#strangers.areOn(lan))) return;
-    if (this.#watch === watch) this.#sendInPod(watch, packet);
+    const isForAll = defends || this.#asksSiblings(watch);
+    const isBeside = isForAll || lan === undefined || (await this.#strangers.areOn(lan));
+    if (this.#watch !== watch) return;
+    if (isBeside) this.#sendInPod(watch, packet);
+    // It would keep the namespace for as long as the lease.
+    else if (watch.state.kind !== 'probing') this.#closePort(watch);
+  }
+
+  /** Whether this is the probe that siblings hear: at once before an address is used, else where there is room for it. */
+  #asksSiblings(watch: Watch): boolean {
+    const { state } = watch;
+    if (state.kind !== 'probing' || watch.hasAskedSiblings) return false;
+    watch.hasAskedSiblings = state.mode === 'before' || this.#siblingsAsked.take();
+    return watch.hasAskedSiblings;
   }
 
   /** Only who probes listens on the port: what is defended is heard by the tap, and once is enough. */

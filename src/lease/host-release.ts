@@ -79,10 +79,18 @@ export function lanOf(
   return ok({ index: link.index, mac: link.mac, moved });
 }
 
-/** Who takes the frame on this LAN: the server itself, else the lease's first router; undefined without either. */
+/**
+ * Who takes the frame on this LAN: the server itself, else the router to it by the routes of the lease (RFC 3442: where
+ * there are classless ones option 3 does not count), whether the pod uses them or not; undefined without any.
+ */
 export function nextHop({ record, held }: Pick<Owed, 'record' | 'held'>): Ipv4 | undefined {
-  if (cidrContains(held.address, held.serverId)) return held.serverId;
-  return leaseOf(record.state)?.routers[0];
+  const { address, serverId } = held;
+  if (cidrContains(address, serverId)) return serverId;
+  const lease = leaseOf(record.state);
+  const ways = lease?.routes.filter(({ dst }) => cidrContains(dst, serverId)) ?? [];
+  const longest = Math.max(...ways.map(({ dst }) => dst.prefix));
+  const way = ways.find(({ dst }) => dst.prefix === longest);
+  return way === undefined ? lease?.routers[0] : (way.router ?? serverId);
 }
 
 export type ReleaseWorld = Pick<

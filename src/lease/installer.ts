@@ -4,7 +4,7 @@ import type { Mac } from '../base/mac.ts';
 import { ok } from '../base/result.ts';
 import { between, seconds } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
-import { AddressGuard, type Checked } from './guard.ts';
+import { AddressGuard, type Checked, type GuardParts } from './guard.ts';
 import type { LeaseHands } from './hands.ts';
 import type { Inbox } from './inbox.ts';
 import type { LeaseWorld } from './ports.ts';
@@ -23,6 +23,7 @@ export type InstallerParts = {
   readonly hands: LeaseHands;
   readonly waiter: Waiter;
   readonly strangers: Strangers;
+  readonly siblingsAsked: GuardParts['siblingsAsked'];
 };
 
 /** What it needs to know of the client whose leases it installs. */
@@ -54,18 +55,18 @@ export class Installer {
 
   /** `present`: what a record of an earlier run says of it. */
   constructor(
-    { world, inbox, hands, waiter, strangers }: InstallerParts,
+    parts: InstallerParts,
     identity: LeaseIdentity,
     grantee: Grantee,
     present: Cidr<Ipv4> | undefined,
   ) {
-    this.#world = world;
+    this.#world = parts.world;
     this.#identity = identity;
-    this.#hands = hands;
-    this.#waiter = waiter;
+    this.#hands = parts.hands;
+    this.#waiter = parts.waiter;
     this.#grantee = grantee;
     this.#present = present;
-    this.#guard = new AddressGuard({ world, inbox, strangers }, identity, (by) => grantee.conflict(by));
+    this.#guard = new AddressGuard(parts, identity, (by) => grantee.conflict(by));
   }
 
   get present(): Cidr<Ipv4> | undefined {

@@ -6,13 +6,12 @@ import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
-import { Allowance } from './allowance.ts';
+import { Allowance, BESIDE_PER_SECOND, SIBLINGS_ASKED_PER_SECOND } from './allowance.ts';
 import { Announcer } from './announcer.ts';
 import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { validFor } from './configuration.ts';
 import { type Debt, Debts, type Owing } from './debts.ts';
-import { BESIDE_PER_SECOND } from './exchange.ts';
 import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
@@ -47,6 +46,7 @@ export class LeaseManager {
   readonly #ways: Ways;
   readonly #beside: Allowance;
   readonly #strangers: Strangers;
+  readonly #siblingsAsked: Allowance;
   readonly #claims: Claims;
   readonly #debts: Debts;
   readonly #keeper: Keeper;
@@ -65,6 +65,7 @@ export class LeaseManager {
     this.#beside = new Allowance(world.clock, BESIDE_PER_SECOND);
     const identities = () => this.#clients.values().map(({ identity }) => identity);
     this.#strangers = new Strangers(world, identities);
+    this.#siblingsAsked = new Allowance(world.clock, SIBLINGS_ASKED_PER_SECOND);
     this.#claims = new Claims(world, () => this.#clients.values());
     this.#debts = new Debts(world, this.#inbox, {
       isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
@@ -227,6 +228,7 @@ export class LeaseManager {
       claims: this.#claims,
       beside: this.#beside,
       strangers: this.#strangers,
+      siblingsAsked: this.#siblingsAsked,
       isSibling: (address: Mac, but: LeaseIdentity) => this.#claims.isSibling(address, but),
       pace: (work: () => void) => this.#keeper.pace(work),
     };

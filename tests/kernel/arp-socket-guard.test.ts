@@ -68,9 +68,13 @@ function guardOf(netns: NetNs, link: Link, inbox: Inbox, uplinkIndex?: number): 
     link: { index: link.index, mac: link.mac, owned: true },
     uplinkIndex,
   } as LeaseIdentity;
-  const guard = new AddressGuard({ world, inbox, strangers: { areOn: async () => true } }, identity, (by) =>
-    conflicts.push(by),
-  );
+  const parts = {
+    world,
+    inbox,
+    strangers: { areOn: async () => true },
+    siblingsAsked: { take: () => false },
+  };
+  const guard = new AddressGuard(parts, identity, (by) => conflicts.push(by));
   return { guard, pod, conflicts, counted };
 }
 

@@ -183,6 +183,78 @@ describe('watch with probes', () => {
   });
 });
 
+/** An uplink whose macvlans are all of this daemon. */
+function known(siblingsAsked: number): ArpLan {
+  const lan = new ArpLan();
+  lan.strangers = false;
+  lan.siblingsAsked = siblingsAsked;
+  return lan;
+}
+
+/** Somebody put the address on in a pod: it hears what other pods send, and nothing of the uplink. */
+function putOnByHand(lan: ArpLan): void {
+  lan.owners.set(ADDRESS, OTHER);
+  lan.deafUplink = true;
+}
+
+describe('where all macvlans of the uplink are of this daemon', () => {
+  test('siblings are asked once before an address is used', async () => {
+    const lan = known(0);
+    const pod = lan.openPod();
+    assert.equal(await lan.time.until(lan.guard().check(pod, ADDRESS)), 'free');
+    assert.deepEqual(lan.sent, [`0 probe ${ADDRESS}`]);
+    assert.equal(lan.sentByUplink.length, 3);
+    pod.close();
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  test('one of them that has it is found', async () => {
+    const lan = known(0);
+    putOnByHand(lan);
+    const pod = lan.openPod();
+    assert.deepEqual(await lan.time.until(lan.guard().check(pod, ADDRESS)), { conflict: OTHER });
+    pod.close();
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  test('the same in the background, once, when there is room for it', async () => {
+    const lan = known(1);
+    putOnByHand(lan);
+    lan.guard().watch(ADDRESS, { probe: true });
+    await lan.time.run(PROBED_MS);
+    assert.deepEqual([lan.sent, lan.conflicts], [[`500 probe ${ADDRESS}`], [OTHER]]);
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  test('room that comes later is used, and not more than once', async () => {
+    const lan = known(0);
+    lan.guard().watch(ADDRESS, { probe: true });
+    await lan.time.run(600);
+    lan.siblingsAsked = 5;
+    await lan.time.run(PROBED_MS);
+    assert.deepEqual(lan.sent, [`2000 probe ${ADDRESS}`]);
+    assert.deepEqual(lan.left, NOTHING);
+  });
+
+  test('those of others that leave meanwhile leave no port open', async () => {
+    const lan = known(0);
+    lan.strangers = true;
+    lan.guard().watch(ADDRESS, { probe: true });
+    await lan.time.run(600);
+    lan.strangers = false;
+    await lan.time.run(PROBED_MS);
+    assert.deepEqual([lan.sent, lan.left], [[`500 probe ${ADDRESS}`], NOTHING]);
+  });
+
+  test('in a burst the uplink alone is asked', async () => {
+    const lan = known(0);
+    lan.guard().watch(ADDRESS, { probe: true });
+    await lan.time.run(PROBED_MS);
+    assert.deepEqual([lan.sent, lan.left], [[], NOTHING]);
+    assert.equal(lan.sentByUplink.length, 4);
+  });
+});
+
 describe('watch', () => {
   test('costs neither timer nor descriptor, and defends the address once', async () => {
     const lan = new ArpLan();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { DEFAULT_V4 } from '../../src/base/cidr.ts';
 import { ipv4, type Ipv4 } from '../../src/base/ipv4.ts';
 import { mac, type Mac } from '../../src/base/mac.ts';
 import type { LeaseManager } from '../../src/lease/manager.ts';
@@ -13,6 +14,13 @@ const FIRST = ipv4('192.168.1.100');
 const FREE = ipv4('192.168.1.199');
 const NESTED = mac('02:00:5e:66:00:01');
 const PI_HOLE = mac('02:00:5e:66:00:02');
+/** In the network of FIRST where that is a /26. */
+const ROUTER = ipv4('192.168.1.65');
+const IDLE_ROUTER = ipv4('192.168.1.66');
+const ROUTES = [
+  { destination: DEFAULT_V4, router: IDLE_ROUTER },
+  { destination: { address: ipv4('192.168.1.0'), prefix: 26 }, router: ROUTER },
+] as const;
 const MOVED = mac('02:00:5e:66:00:03');
 const BURST_MS = 5500;
 /** Longer than a cable may be out without another network being thought of. */
@@ -233,4 +241,32 @@ describe('a renewal knows its way', () => {
     assert.equal(world.counts.get('lease-extended'), 1);
     await next.close();
   });
+
+  for (const [where, options, asked] of [
+    ['behind a router of option 3', { routers: [ROUTER] }, [ROUTER]],
+    [
+      'behind the router of a classless route, where option 3 does not count',
+      { routers: [IDLE_ROUTER], 'rfc3442-classless-static-routes': ROUTES },
+      [ROUTER],
+    ],
+    ['nowhere that the lease says: the way of before is all there is', { routers: [] }, []],
+  ] as const) {
+    test(`also to a server of another network, ${where}`, async () => {
+      const world = new FakeWorld();
+      world.hosts.set(ROUTER, SERVER_MAC);
+      // The server is not in it.
+      world.server.options = { 'subnet-mask': ipv4('255.255.255.192'), ...options };
+      const manager = managerOf(world);
+      await attached(world, manager, world.addPod('a'));
+      world.questions.length = 0;
+      world.sentTo.length = 0;
+      let lost = 0;
+      world.loses = (direction) => direction === 'up' && ++lost === 1;
+      await world.time.run(PAST_SECOND_TRY_MS);
+      assert.deepEqual(world.sentTo, [`REQUEST to ${SERVER_MAC}`, `REQUEST to ${SERVER_MAC}`]);
+      assert.deepEqual([...new Set(world.questions.map(({ targetIp }) => targetIp))], asked);
+      assert.equal(world.counts.get('lease-extended'), 1);
+      await manager.close();
+    });
+  }
 });

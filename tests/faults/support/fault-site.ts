@@ -72,3 +72,10 @@ export async function untilAddress(pod: Attached, fits: (address: string) => boo
 export async function daemonLog(site: Site): Promise<string> {
   return await readFile(site.daemon.logFile, 'utf8');
 }
+
+/** What the daemon said when it saw another host with that address; empty: nothing yet. */
+export async function conflictLine(site: Site, address: string): Promise<string> {
+  const log = (await daemonLog(site)).split('\n');
+  const said = `"address":"${address}"`;
+  return log.find((line) => line.includes('another host uses the address') && line.includes(said)) ?? '';
+}

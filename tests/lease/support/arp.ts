@@ -69,8 +69,12 @@ export class ArpLan {
   openError: Error | undefined;
   sendError: SysError | undefined;
   deafPort = false;
+  /** Who has an address hears nothing of the uplink, such as a macvlan on it. */
+  deafUplink = false;
   /** Macvlans of others on the uplink. */
   strangers = true;
+  /** How often pods may ask their siblings where nobody waits for it. */
+  siblingsAsked = 0;
   onConflict: () => void = () => undefined;
   readonly inbox: Inbox;
   #tap: ((frame: Uint8Array, checksumReady: boolean) => void) | undefined;
@@ -116,7 +120,12 @@ export class ArpLan {
       },
       count: (event: string): void => void this.counted.push(event),
     };
-    const parts = { world, inbox: this.inbox, strangers: { areOn: async () => this.strangers } };
+    const parts = {
+      world,
+      inbox: this.inbox,
+      strangers: { areOn: async () => this.strangers },
+      siblingsAsked: { take: () => this.siblingsAsked-- > 0 },
+    };
     return new AddressGuard(parts, identity, (by) => {
       this.conflicts.push(by);
       this.onConflict();
@@ -171,7 +180,7 @@ export class ArpLan {
     const { targetIp, senderMac } = packet.value;
     this.sentByUplink.push(`${this.time.now() - this.#from} probe ${targetIp}`);
     const owner = this.owners.get(targetIp);
-    if (owner === undefined) return undefined;
+    if (owner === undefined || this.deafUplink) return undefined;
     const answer = {
       op: 'reply',
       senderMac: owner,
