@@ -1,9 +1,11 @@
 import { concat } from '../base/bytes.ts';
 import { type Ipv4, ipv4ToBytes } from '../base/ipv4.ts';
+import { isSysError, SysError } from '../base/sys-error.ts';
 import { DHCP_CLIENT_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import { check, orClose } from './errno.ts';
 import { bind, closeFd } from './ffi.ts';
+import { readSight } from './link-sight.ts';
 import type { NetNs } from './netns.ts';
 import {
   openSocket,
@@ -18,7 +20,7 @@ import {
 /** struct sockaddr_in: family in host order, port and address in network order, padding. */
 const SOCKADDR_IN_LENGTH = 16;
 
-function sockaddrIn(address: Ipv4, port: number): Uint8Array {
+export function sockaddrIn(address: Ipv4, port: number): Uint8Array {
   const bytes = new Uint8Array(SOCKADDR_IN_LENGTH);
   bytes.set(new Uint8Array(Uint16Array.of(AF_INET).buffer), 0);
   bytes.set(concat([Uint8Array.of(port >> 8, port & 0xff), ipv4ToBytes(address)]), 2);
@@ -34,20 +36,28 @@ function sockaddrIn(address: Ipv4, port: number): Uint8Array {
  */
 export function holdClientPort(netns: NetNs, ifindex: number, address: Ipv4): () => void {
   const op = `hold UDP port ${DHCP_CLIENT_PORT} of ${address}`;
-  return netns.run(() => {
-    const fd = openSocket(op, AF_INET, SOCK_DGRAM, 0);
-    return orClose(fd, () => {
-      setIntOption(op, fd, SOL_SOCKET, SO_RCVBUF, 0);
-      setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, ifindex);
-      const local = sockaddrIn(address, DHCP_CLIENT_PORT);
-      check(op, bind(fd, local, local.length));
-      // Not before: then it would share the port with who has it. From now on a process that shares may come.
-      setIntOption(op, fd, SOL_SOCKET, SO_REUSEADDR, 1);
-      let open = true;
-      return () => {
-        if (open) closeFd(fd);
-        open = false;
-      };
-    });
+  try {
+    return netns.run(() => bindClientPort(op, ifindex, address));
+  } catch (error) {
+    // The kernel takes any index (sock_bindtoindex in net/core/sock.c), and misses the address of one that is gone.
+    const isGone = isSysError(error, 'EADDRNOTAVAIL') && readSight(ifindex, undefined, netns) === undefined;
+    throw isGone ? new SysError(op, 'ENODEV', `interface #${ifindex} is gone`) : error;
+  }
+}
+
+function bindClientPort(op: string, ifindex: number, address: Ipv4): () => void {
+  const fd = openSocket(op, AF_INET, SOCK_DGRAM, 0);
+  return orClose(fd, () => {
+    setIntOption(op, fd, SOL_SOCKET, SO_RCVBUF, 0);
+    setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, ifindex);
+    const local = sockaddrIn(address, DHCP_CLIENT_PORT);
+    check(op, bind(fd, local, local.length));
+    // Not before: then it would share the port with who has it. From now on a process that shares may come.
+    setIntOption(op, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    let open = true;
+    return () => {
+      if (open) closeFd(fd);
+      open = false;
+    };
   });
 }
