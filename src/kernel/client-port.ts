@@ -1,11 +1,9 @@
 import { concat } from '../base/bytes.ts';
 import { type Ipv4, ipv4ToBytes } from '../base/ipv4.ts';
-import { isSysError, SysError } from '../base/sys-error.ts';
 import { DHCP_CLIENT_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import { check, orClose } from './errno.ts';
 import { bind, closeFd } from './ffi.ts';
-import { readSight } from './link-sight.ts';
 import type { NetNs } from './netns.ts';
 import {
   openSocket,
@@ -32,32 +30,24 @@ export function sockaddrIn(address: Ipv4, port: number): Uint8Array {
  * datagram or two (the kernel's least buffer), or is dropped in silence, where the kernel would answer with ICMP port
  * unreachable (RFC 1122 4.1.3.1). A process that has the port stays the only one, and one that comes with SO_REUSEADDR
  * finds it free. Returns what closes it. Throws SysError: EADDRINUSE where a process has the port, EADDRNOTAVAIL
- * without the address, ENODEV without the interface.
+ * without the address.
  */
 export function holdClientPort(netns: NetNs, ifindex: number, address: Ipv4): () => void {
   const op = `hold UDP port ${DHCP_CLIENT_PORT} of ${address}`;
-  try {
-    return netns.run(() => bindClientPort(op, ifindex, address));
-  } catch (error) {
-    // The kernel takes any index (sock_bindtoindex in net/core/sock.c), and misses the address of one that is gone.
-    const isGone = isSysError(error, 'EADDRNOTAVAIL') && readSight(ifindex, undefined, netns) === undefined;
-    throw isGone ? new SysError(op, 'ENODEV', `interface #${ifindex} is gone`) : error;
-  }
-}
-
-function bindClientPort(op: string, ifindex: number, address: Ipv4): () => void {
-  const fd = openSocket(op, AF_INET, SOCK_DGRAM, 0);
-  return orClose(fd, () => {
-    setIntOption(op, fd, SOL_SOCKET, SO_RCVBUF, 0);
-    setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, ifindex);
-    const local = sockaddrIn(address, DHCP_CLIENT_PORT);
-    check(op, bind(fd, local, local.length));
-    // Not before: then it would share the port with who has it. From now on a process that shares may come.
-    setIntOption(op, fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    let open = true;
-    return () => {
-      if (open) closeFd(fd);
-      open = false;
-    };
+  return netns.run(() => {
+    const fd = openSocket(op, AF_INET, SOCK_DGRAM, 0);
+    return orClose(fd, () => {
+      setIntOption(op, fd, SOL_SOCKET, SO_RCVBUF, 0);
+      setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, ifindex);
+      const local = sockaddrIn(address, DHCP_CLIENT_PORT);
+      check(op, bind(fd, local, local.length));
+      // Not before: then it would share the port with who has it. From now on a process that shares may come.
+      setIntOption(op, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+      let open = true;
+      return () => {
+        if (open) closeFd(fd);
+        open = false;
+      };
+    });
   });
 }

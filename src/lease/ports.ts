@@ -136,7 +136,7 @@ export interface PodNamespace {
   /**
    * Binds UDP port 68 of an address of the interface, and reads nothing: the pod's kernel would answer a server that
    * writes there with ICMP port unreachable (RFC 1122 4.1.3.1). Returns what ends it. Throws SysError EADDRINUSE where a
-   * process of the pod has the port, which then keeps it for itself; EADDRNOTAVAIL without the address; ENODEV.
+   * process of the pod has the port, which then keeps it for itself; EADDRNOTAVAIL without the address.
    */
   holdClientPort(index: number, address: Ipv4): () => void;
   /** Throws SysError ENODEV without the interface. */
