@@ -18,7 +18,7 @@ import {
 /** struct sockaddr_in: family in host order, port and address in network order, padding. */
 const SOCKADDR_IN_LENGTH = 16;
 
-function sockaddrIn(address: Ipv4, port: number): Uint8Array {
+export function sockaddrIn(address: Ipv4, port: number): Uint8Array {
   const bytes = new Uint8Array(SOCKADDR_IN_LENGTH);
   bytes.set(new Uint8Array(Uint16Array.of(AF_INET).buffer), 0);
   bytes.set(concat([Uint8Array.of(port >> 8, port & 0xff), ipv4ToBytes(address)]), 2);

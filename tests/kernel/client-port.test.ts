@@ -1,82 +1,86 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
-import { cidr } from '../../src/base/cidr.ts';
-import { ipv4 } from '../../src/base/ipv4.ts';
+import { test } from 'node:test';
+import { utf8 } from '../../src/base/bytes.ts';
+import { type Ipv4, ipv4 } from '../../src/base/ipv4.ts';
 import { holdClientPort } from '../../src/kernel/client-port.ts';
+import { errnoName } from '../../src/kernel/errno.ts';
 import type { NetNs } from '../../src/kernel/netns.ts';
+import { DHCP_CLIENT_PORT } from '../../src/wire/dhcp4/udp-ports.ts';
 import { asRoot, makePair, openFds, Sandbox, until } from './support/sandbox.ts';
 import { openUdp } from './support/udp-socket.ts';
 
 const POD = ipv4('10.9.0.2');
 const SERVER = ipv4('10.9.0.1');
-const CLIENT_PORT = 68;
+const ON_POD = { ifname: 'v0', localPort: DHCP_CLIENT_PORT } as const;
+/** Nobody has it. */
+const ANOTHER_PORT = 69;
 
-/** How many ICMP "destination unreachable" a namespace has sent (snmp_counter: IcmpOutDestUnreachs). */
-function refusals(netns: NetNs): number {
-  return netns.run(() => {
-    const lines = readFileSync('/proc/thread-self/net/snmp', 'utf8').split('\n');
-    const [names = [], values = []] = lines
-      .filter((line) => line.startsWith('Icmp:'))
-      .map((line) => line.split(' '));
-    return Number(values[names.indexOf('OutDestUnreachs')]);
-  });
+/** A datagram from the server's side; tells whether ICMP port unreachable came back for it. */
+function sent(from: NetNs, to: Ipv4, port: number): Disposable & { readonly isRefused: () => boolean } {
+  const socket = openUdp(from, { ifname: 'v1', localPort: 0 });
+  socket.connect(to, port);
+  assert.equal(socket.send(utf8('x'), to, port), undefined);
+  let refused = false;
+  return {
+    isRefused: () => (refused ||= errnoName(socket.takeError()) === 'ECONNREFUSED'),
+    [Symbol.dispose]: () => socket.close(),
+  };
 }
 
-/** A pod with an address, and a server on its network that can write to it. */
-async function makeSite(sandbox: Sandbox) {
+async function site(sandbox: Sandbox): Promise<Awaited<ReturnType<typeof makePair>>> {
   const pair = await makePair(sandbox);
-  await pair.leftRtnl.addresses.add({ index: pair.leftLink.index, cidr: cidr(`${POD}/24`) });
-  await pair.rightRtnl.addresses.add({ index: pair.rightLink.index, cidr: cidr(`${SERVER}/24`) });
-  const server = openUdp(pair.right, { ifname: 'v1', localPort: 67, localAddress: SERVER, broadcast: false });
-  return { pod: pair.left, index: pair.leftLink.index, server };
+  sandbox.ip('left', 'addr', 'add', `${POD}/24`, 'dev', 'v0');
+  sandbox.ip('right', 'addr', 'add', `${SERVER}/24`, 'dev', 'v1');
+  return pair;
 }
 
-describe('UDP port 68 of a pod', () => {
-  test('held, a server is not refused; before and after, it is', asRoot, async () => {
-    await using sandbox = new Sandbox('port68');
-    const { pod, index, server } = await makeSite(sandbox);
-    using _ = server;
-    const write = async (): Promise<void> => {
-      assert.equal(server.send(new Uint8Array(300), POD, CLIENT_PORT), undefined);
-      await until('it has left', () => server.pendingBytes() === 0);
-    };
-    await write();
-    await until('the first is refused', () => refusals(pod) === 1);
-    const letGo = holdClientPort(pod, index, POD);
-    for (let i = 0; i < 20; i++) await write();
-    assert.equal(refusals(pod), 1);
-    letGo();
-    letGo();
-    await write();
-    await until('the last is refused', () => refusals(pod) === 2);
-  });
+test('nobody is refused at the port while it is held, and everybody afterwards', asRoot, async () => {
+  await using sandbox = new Sandbox('client-port');
+  const { left, right, leftLink } = await site(sandbox);
+  const before = openFds();
+  const end = holdClientPort(left, leftLink.index, POD);
+  {
+    using held = sent(right, POD, DHCP_CLIENT_PORT);
+    // It was sent later, and so is refused later.
+    using another = sent(right, POD, ANOTHER_PORT);
+    await until('the other port refuses', another.isRefused);
+    assert.equal(held.isRefused(), false);
+  }
+  end();
+  end();
+  {
+    using free = sent(right, POD, DHCP_CLIENT_PORT);
+    await until('the port refuses', free.isRefused);
+  }
+  assert.equal(openFds(), before);
+});
 
-  test('a process that has it keeps it for itself, and one that shares may come', asRoot, async () => {
-    await using sandbox = new Sandbox('port68');
-    const { pod, index, server } = await makeSite(sandbox);
-    using _ = server;
-    const options = { ifname: 'v0', localPort: CLIENT_PORT, broadcast: false };
-    {
-      using process = openUdp(pod, options);
-      const heard: number[] = [];
-      process.onMessage((bytes) => heard.push(bytes.length));
-      assert.throws(() => holdClientPort(pod, index, POD), { code: 'EADDRINUSE' });
-      server.send(new Uint8Array(9), POD, CLIENT_PORT);
-      await until('the process hears it', () => heard.length === 1);
-    }
-    const letGo = holdClientPort(pod, index, POD);
-    using late = openUdp(pod, options);
-    assert.equal(late.pendingBytes(), 0);
-    letGo();
-  });
+test('a process that has the port keeps it, and one that shares it may come', asRoot, async () => {
+  await using sandbox = new Sandbox('client-port');
+  const { left, leftLink, right } = await site(sandbox);
+  for (const shared of [false, true]) {
+    using process = openUdp(left, { ...ON_POD, shared });
+    let heard = 0;
+    process.onMessage(() => (heard += 1));
+    const hold = (): unknown => holdClientPort(left, leftLink.index, POD);
+    assert.throws(hold, { code: 'EADDRINUSE', op: `hold UDP port 68 of ${POD}` }, `${shared}`);
+    using _ = sent(right, POD, DHCP_CLIENT_PORT);
+    await until('the process hears it', () => heard === 1);
+  }
+  const end = holdClientPort(left, leftLink.index, POD);
+  openUdp(left, { ...ON_POD, shared: true }).close();
+  assert.throws(() => openUdp(left, { ...ON_POD, shared: false }), { code: 'EADDRINUSE' });
+  end();
+  openUdp(left, { ...ON_POD, shared: false }).close();
+});
 
-  test('an address that is not there is an error, and leaves no descriptor', asRoot, async () => {
-    await using sandbox = new Sandbox('port68');
-    const { pod, index, server } = await makeSite(sandbox);
-    using _ = server;
-    const before = openFds();
-    assert.throws(() => holdClientPort(pod, index, ipv4('10.9.0.3')), { code: 'EADDRNOTAVAIL' });
-    assert.equal(openFds(), before);
-  });
+test('what is wrong is named, and no descriptor stays', asRoot, async () => {
+  await using sandbox = new Sandbox('client-port');
+  const { left, leftLink, leftRtnl } = await site(sandbox);
+  const before = openFds();
+  const elsewhere = ipv4('10.9.0.99');
+  assert.throws(() => holdClientPort(left, leftLink.index, elsewhere), { code: 'EADDRNOTAVAIL' });
+  await leftRtnl.links.delete(leftLink.index);
+  assert.throws(() => holdClientPort(left, leftLink.index, POD), { code: 'EADDRNOTAVAIL' });
+  assert.equal(openFds(), before);
 });
