@@ -27,7 +27,6 @@ const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
 /** The product's own image, as `make image` makes it. */
 export const LEASEHOLD_ARCHIVE = join(ROOT, 'dist', `leasehold-${version}-oci.tar`);
-export const LEASEHOLD_IMAGE = `localhost/leasehold:${version}`;
 
 /** A program that scripts/e2e-programs.sh has built or fetched, by its path in the cache; throws when it is not there. */
 export function program(...path: readonly string[]): string {

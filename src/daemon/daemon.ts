@@ -187,7 +187,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     holderOnNode: (address: Ipv4, asker: Asker) => hostSide.holderOf(address, asker),
     isPodMac: (address: Mac, uplink: string) =>
       hostSide.attachmentsOf().some((pod) => pod.mac === address && pod.uplink === uplink),
-    isShimMac: (address: Mac) => hostSide.isShimMac(address),
+    shimOn: (uplinkIndex: number) => hostSide.shimOn(uplinkIndex),
     changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };
   const diagnoses = diagnosesOf(

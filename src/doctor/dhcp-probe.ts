@@ -4,14 +4,14 @@ import { type Duration, type Instant, between, later, millis } from '../base/tim
 import { probe } from '../protocol/acd4/packets.ts';
 import { emitArpFrame, parseArpFrame } from '../wire/arp.ts';
 import { BRIDGE_GROUP_MAC, type Bpdu, parseBpdu } from '../wire/bpdu.ts';
-import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
 import { type Dhcp4Message, parseDhcp4 } from '../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { serverWords } from '../wire/dhcp4/server-words.ts';
 import { parseUnreachable4, type Unreachable4 } from '../wire/ip/icmp4.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
-import { childMac, DHCP_SERVER_PORT, discoverFrame, informFrame, releaseFrame } from './discover.ts';
+import { childMac, discoverFrame, informFrame, releaseFrame } from './discover.ts';
 import { ExtrasProbe, type PodExtras, USUAL_EXTRAS } from './extras-probe.ts';
 import {
   ALL_WAYS,

@@ -3,15 +3,13 @@ import { concat, toHex, utf8 } from '../base/bytes.ts';
 import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import { BROADCAST_MAC, macFromBytes, macToBytes, type Mac } from '../base/mac.ts';
 import { buildRelease } from '../protocol/dhcp4/build.ts';
-import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
 import { emitDhcp4 } from '../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { emitUdp4Frame } from '../wire/ip/udp4.ts';
 import type { WayOfAsking } from './lan-facts.ts';
 
-/** RFC 2131 4.1 */
-export const DHCP_SERVER_PORT = 67;
 /** A type that is no hardware type (RFC 2132 9.14); the text tells an administrator who asked. */
 const CLIENT_ID_TYPE = 0;
 const CLIENT_ID_TEXT = 'leasehold-doctor';

@@ -1,6 +1,6 @@
 import { concat } from '../base/bytes.ts';
 import { type Ipv4, ipv4ToBytes } from '../base/ipv4.ts';
-import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
+import { DHCP_CLIENT_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import { check, orClose } from './errno.ts';
 import { bind, closeFd } from './ffi.ts';
@@ -18,7 +18,7 @@ import {
 /** struct sockaddr_in: family in host order, port and address in network order, padding. */
 const SOCKADDR_IN_LENGTH = 16;
 
-function sockaddrIn(address: Ipv4, port: number): Uint8Array {
+export function sockaddrIn(address: Ipv4, port: number): Uint8Array {
   const bytes = new Uint8Array(SOCKADDR_IN_LENGTH);
   bytes.set(new Uint8Array(Uint16Array.of(AF_INET).buffer), 0);
   bytes.set(concat([Uint8Array.of(port >> 8, port & 0xff), ipv4ToBytes(address)]), 2);
@@ -27,9 +27,10 @@ function sockaddrIn(address: Ipv4, port: number): Uint8Array {
 
 /**
  * Binds UDP port 68 of an address of one interface in `netns` and reads nothing from it. What comes there waits, a
- * datagram or two (the kernel's least buffer), or is dropped in silence, where the kernel would answer with ICMP port unreachable (RFC 1122 4.1.3.1). A process that has the port stays
- * the only one, and one that comes with SO_REUSEADDR finds it free. Returns what closes it. Throws SysError: EADDRINUSE where a process has
- * the port, EADDRNOTAVAIL without the address, ENODEV without the interface.
+ * datagram or two (the kernel's least buffer), or is dropped in silence, where the kernel would answer with ICMP port
+ * unreachable (RFC 1122 4.1.3.1). A process that has the port stays the only one, and one that comes with SO_REUSEADDR
+ * finds it free. Returns what closes it. Throws SysError: EADDRINUSE where a process has the port, EADDRNOTAVAIL
+ * without the address.
  */
 export function holdClientPort(netns: NetNs, ifindex: number, address: Ipv4): () => void {
   const op = `hold UDP port ${DHCP_CLIENT_PORT} of ${address}`;

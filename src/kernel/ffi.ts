@@ -163,7 +163,7 @@ function findMallocTrim(): { readonly async: Async<[pad: number]> } | undefined 
 
 const mallocTrim = findMallocTrim();
 
-/** malloc_trim(3) on the thread pool: gives whole free pages of all arenas back to the kernel. Does nothing without glibc. */
+/** malloc_trim(3) on the thread pool: whole free pages of all arenas go back to the kernel. Does nothing without glibc. */
 export async function mallocTrimOffLoop(): Promise<void> {
   if (mallocTrim === undefined) return;
   await offLoop([], (done) => {

@@ -1,12 +1,9 @@
 import { invariant } from '../base/invariant.ts';
 import type { SysError } from '../base/sys-error.ts';
-import { lastError } from './errno.ts';
-import { closeOffLoop, sendto } from './ffi.ts';
+import { closeOffLoop } from './ffi.ts';
 import { slowLane } from './lanes.ts';
-import { AF_PACKET, sockaddrLl } from './packet-socket.ts';
-import { MSG_DONTWAIT, openSocket, SOCK_RAW } from './socket-options.ts';
-
-const ETHERTYPE_AT = 12;
+import { AF_PACKET, sendFrame } from './packet-socket.ts';
+import { openSocket, SOCK_RAW } from './socket-options.ts';
 
 /**
  * Sends whole Ethernet frames out of any interface of one namespace, the daemon's own. One packet socket of protocol 0,
@@ -27,10 +24,7 @@ export class HostFrameSender implements AsyncDisposable {
    */
   send(ifindex: number, frame: Uint8Array): SysError | undefined {
     invariant(this.#closed === undefined, 'the frame sender is open');
-    const etherType = ((frame[ETHERTYPE_AT] ?? 0) << 8) | (frame[ETHERTYPE_AT + 1] ?? 0);
-    const to = sockaddrLl(etherType, ifindex);
-    const sent = sendto(this.#fd, frame, frame.length, MSG_DONTWAIT, to, to.length);
-    return sent < 0 ? lastError(`send a frame out of #${ifindex}`) : undefined;
+    return sendFrame(this.#fd, ifindex, frame);
   }
 
   /** Settles when the kernel has let go (16 ms of RCU, off the loop). A second call does nothing more. */

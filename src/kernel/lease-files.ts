@@ -33,8 +33,9 @@ export function recordFileName(key: string): string {
 }
 
 /**
- * One JSON file per lease, or per something else that has a folder of its own. Written under another name and exchanged with the record, so that a crash at any instruction
- * leaves the old record or the new one. Not flushed to the disk: after a power cut the pods are gone and with them the leases.
+ * One JSON file per lease, or per something else that has a folder of its own. Written under another name and exchanged
+ * with the record, so that a crash at any instruction leaves the old record or the new one. Not flushed to the disk: after
+ * a power cut the pods are gone and with them the leases.
  */
 export class LeaseFiles {
   readonly #folder: string;

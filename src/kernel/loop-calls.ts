@@ -1,6 +1,6 @@
 import { type ThreadSwitches, threadSwitches } from './thread-switches.ts';
 
-/** A call that took longer waited for a lock, if it had the processor: those that find it free take 0.02 to 0.5 ms. */
+/** A call that took longer waited for a lock, if it had the processor: those that find it free take 0.02 to 0.5 ms (measured). */
 const PATIENCE_MS = 2;
 /** Threads make the calls for so long after that; for twice as long when it happens again soon. */
 const AWAY_MS = 1000;
@@ -17,7 +17,8 @@ const MEANS: Means = { now: () => performance.now(), switches: threadSwitches };
  * Short system calls that may wait for a lock, of which the kernel does not say whether it is free: where they are made. A
  * hop to a thread and back costs more than most of them take, and a call that waits costs all others their turn. So one
  * is made on the loop if no other is under way, which has or wants the lock, if they have not had their share of the
- * loop's time, and if none has waited lately: then somebody else needs the lock, such as a runtime that takes down its own pods.
+ * loop's time, and if none has waited lately: then somebody else needs the lock, such as a runtime that takes down its own
+ * pods.
  */
 export class LoopCalls {
   readonly #means: Means;

@@ -19,7 +19,10 @@ export type NoticeScope = {
   readonly allNamespaces?: boolean;
 };
 
-/** Hears rtnetlink's notices of some groups (RTNLGRP_*, 1 to 32) where the thread is. See `NoticeSocket.hearNow`. Throws SysError. */
+/**
+ * Hears rtnetlink's notices of some groups (RTNLGRP_*, 1 to 32) where the thread is. `hearNow`: see `NoticeSocket`.
+ * Throws SysError.
+ */
 export function openNotices(
   op: string,
   groups: readonly number[],

@@ -93,9 +93,9 @@ export type NetworkWatch = {
 };
 
 /**
- * Tells of every change of a link, an IPv4 address, an IPv4 route of the main table, an IPv4 neighbour, an
- * IPv4 rule that prohibits a network to what comes in by one interface, and of the sysctls that the kernel tells of, in the order in which they were made, in the daemon's own namespace (or that
- * where the thread is). Throws SysError.
+ * Tells of every change of a link, an IPv4 address, an IPv4 route of the main table, an IPv4 neighbour, an IPv4 rule that
+ * prohibits a network to what comes in by one interface, and of the sysctls that the kernel tells of, in the order in which
+ * they were made, in the daemon's own namespace (or that where the thread is). Throws SysError.
  *
  * What the kernel does not tell: the end of routes that go with their link (deleted, or set down), with the last IPv4
  * address of their interface, because another one replaced them (NLM_F_REPLACE: there is a notice of that one), or,

@@ -1,9 +1,10 @@
 import { concat } from '../base/bytes.ts';
 import { SysError } from '../base/sys-error.ts';
-import { check, orClose } from './errno.ts';
-import { addressOf, bind } from './ffi.ts';
+import { check, lastError, orClose } from './errno.ts';
+import { addressOf, bind, sendto } from './ffi.ts';
 import {
   intBytes,
+  MSG_DONTWAIT,
   openSocket,
   setBytesOption,
   setReceiveBuffer,
@@ -17,7 +18,10 @@ export const AF_PACKET = 17;
 export const SOL_PACKET = 263;
 export const PACKET_ADD_MEMBERSHIP = 1;
 export const PACKET_DROP_MEMBERSHIP = 2;
+export const PACKET_IGNORE_OUTGOING = 23;
 export const PACKET_MR_UNICAST = 3;
+export const ETH_P_ALL = 0x0003;
+const ETHERTYPE_AT = 12;
 /** struct packet_mreq has eight bytes for the address. */
 const MREQ_ADDRESS_BYTES = 8;
 /** struct sockaddr_ll: family, protocol in network order, interface index; the rest is for cooked sockets. */
@@ -40,6 +44,24 @@ export function packetMreq(ifindex: number, type: number, address: Uint8Array): 
   const rest = new Uint8Array(MREQ_ADDRESS_BYTES - address.length);
   const kind = new Uint8Array(Uint16Array.of(type, address.length).buffer);
   return concat([intBytes(ifindex), kind, address, rest]);
+}
+
+/**
+ * Sends a whole Ethernet frame out of an interface by a raw packet socket, at once or not at all. `header`: what the socket
+ * wants before each frame (PACKET_VNET_HDR). Undefined when the kernel took it; else ENXIO without the interface, ENETDOWN
+ * when it is down, EMSGSIZE, EINVAL for less than an Ethernet header, ENOBUFS.
+ */
+export function sendFrame(
+  fd: number,
+  ifindex: number,
+  frame: Uint8Array,
+  header?: Uint8Array,
+): SysError | undefined {
+  const etherType = ((frame[ETHERTYPE_AT] ?? 0) << 8) | (frame[ETHERTYPE_AT + 1] ?? 0);
+  const to = sockaddrLl(etherType, ifindex);
+  const bytes = header === undefined ? frame : concat([header, frame]);
+  const sent = sendto(fd, bytes, bytes.length, MSG_DONTWAIT, to, to.length);
+  return sent < 0 ? lastError(`send a frame out of #${ifindex}`) : undefined;
 }
 
 /** Puts a classic BPF program, as encodeBpf gives it, in the place of the one before. Throws SysError EINVAL. */

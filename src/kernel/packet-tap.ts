@@ -1,28 +1,27 @@
-import { concat } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { type Mac, macToBytes } from '../base/mac.ts';
 import { SysError } from '../base/sys-error.ts';
-import { check, errnoName, lastError } from './errno.ts';
-import { closeOffLoop, errno, getsockname, getsockopt, recv, sendto } from './ffi.ts';
+import { check, errnoName } from './errno.ts';
+import { closeOffLoop, errno, getsockname, getsockopt, recv } from './ffi.ts';
 import { slowLane } from './lanes.ts';
 import {
+  ETH_P_ALL,
   openPacketSocket,
   PACKET_ADD_MEMBERSHIP,
   PACKET_DROP_MEMBERSHIP,
+  PACKET_IGNORE_OUTGOING,
   PACKET_MR_UNICAST,
   packetMreq,
+  sendFrame,
   SOCKADDR_LL_LENGTH,
-  sockaddrLl,
   SOL_PACKET,
 } from './packet-socket.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
 import { intBytes, MSG_DONTWAIT, MSG_TRUNC, setBytesOption, setIntOption } from './socket-options.ts';
 
-// linux/if_packet.h, linux/if_ether.h
+// linux/if_packet.h
 const PACKET_STATISTICS = 6;
 const PACKET_VNET_HDR = 15;
-const PACKET_IGNORE_OUTGOING = 23;
-const ETH_P_ALL = 0x0003;
 /** Where struct sockaddr_ll has the interface's index. */
 const SLL_IFINDEX_WORD = 1;
 // linux/virtio_net.h
@@ -31,7 +30,6 @@ const VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
 
 /** Before a frame that is sent: nothing is left to the device. */
 const NO_OFFLOAD = new Uint8Array(VIRTIO_NET_HDR_LENGTH);
-const ETHERTYPE_AT = 12;
 
 /** A full Ethernet frame with room for VLAN tags; longer ones (GSO) are no DHCP and are dropped. */
 const FRAME_MAX = 2048;
@@ -96,11 +94,7 @@ export class PacketTap {
   /** Sends a whole frame out of the interface, at once or not at all. Undefined when the kernel took it. */
   send(frame: Uint8Array): SysError | undefined {
     invariant(this.#closed === undefined, 'the tap is open');
-    const etherType = ((frame[ETHERTYPE_AT] ?? 0) << 8) | (frame[ETHERTYPE_AT + 1] ?? 0);
-    const to = sockaddrLl(etherType, this.#ifindex);
-    const bytes = concat([NO_OFFLOAD, frame]);
-    const sent = sendto(this.#fd, bytes, bytes.length, MSG_DONTWAIT, to, to.length);
-    return sent < 0 ? lastError(`send a frame out of #${this.#ifindex}`) : undefined;
+    return sendFrame(this.#fd, this.#ifindex, frame, NO_OFFLOAD);
   }
 
   /** False when the interface was removed, whatever comes later under its name: a new tap is needed. */

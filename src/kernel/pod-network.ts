@@ -150,11 +150,6 @@ export class PodNetwork {
     }
   }
 
-  /** With arp_notify the kernel announces when a MAC is set, even to what it was. */
-  async announce(index: number, mac: Mac): Promise<void> {
-    await this.#rtnl.links.set({ index, mac });
-  }
-
   async addresses(index: number): Promise<readonly Cidr[]> {
     return (await this.#rtnl.addresses.list(index)).map((address) => address.cidr);
   }

@@ -4,26 +4,25 @@ import type { SysError } from '../base/sys-error.ts';
 import type { Instant } from '../base/time.ts';
 import { encodeBpf, probeProgram } from '../wire/bpf.ts';
 import { now } from './clock.ts';
-import { lastError } from './errno.ts';
-import { addressOf, closeOffLoop, recvmsg, sendto } from './ffi.ts';
+import { addressOf, closeOffLoop, recvmsg } from './ffi.ts';
 import { slowLane } from './lanes.ts';
 import {
+  ETH_P_ALL,
   openPacketSocket,
   PACKET_ADD_MEMBERSHIP,
+  PACKET_IGNORE_OUTGOING,
   PACKET_MR_UNICAST,
   packetMreq,
-  sockaddrLl,
+  sendFrame,
   SOL_PACKET,
 } from './packet-socket.ts';
 import { pollReadable, type StopPolling } from './poll.ts';
 import { MSG_DONTWAIT, MSG_TRUNC, setBytesOption, setIntOption } from './socket-options.ts';
 
-// linux/if_packet.h, linux/if_ether.h
+// linux/if_packet.h
 const PACKET_AUXDATA = 8;
-const PACKET_IGNORE_OUTGOING = 23;
 const PACKET_MR_MULTICAST = 0;
 const PACKET_MR_PROMISC = 1;
-const ETH_P_ALL = 0x0003;
 const TP_STATUS_CSUMNOTREADY = 1 << 3;
 const TP_STATUS_VLAN_VALID = 1 << 4;
 const VLAN_ID_MASK = 0x0fff;
@@ -40,7 +39,6 @@ const FRAME_MAX = 2048;
 const DRAIN_MAX = 64;
 /** A second of a LAN's broadcasts. */
 const RECEIVE_BUFFER = 256 * 1024;
-const ETHERTYPE_AT = 12;
 
 /** As doctor/ports.ts has it. */
 export type HeardFrame = {
@@ -110,10 +108,7 @@ export class ProbeSocket implements AsyncDisposable {
   /** At once or not at all. Undefined when the kernel took it; ENETDOWN, ENXIO, EMSGSIZE, ENOBUFS. */
   send(frame: Uint8Array): SysError | undefined {
     invariant(this.#closed === undefined, 'the probe socket is open');
-    const etherType = ((frame[ETHERTYPE_AT] ?? 0) << 8) | (frame[ETHERTYPE_AT + 1] ?? 0);
-    const to = sockaddrLl(etherType, this.#ifindex);
-    const sent = sendto(this.#fd, frame, frame.length, MSG_DONTWAIT, to, to.length);
-    return sent < 0 ? lastError(`send a frame out of #${this.#ifindex}`) : undefined;
+    return sendFrame(this.#fd, this.#ifindex, frame);
   }
 
   /** Begins to listen; one handler per socket. The bytes are valid during the call only. */

@@ -5,7 +5,6 @@ import { getsockopt, setsockopt, socket } from './ffi.ts';
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
-export const SO_BROADCAST = 6;
 export const SO_RCVBUF = 8;
 export const SO_BINDTODEVICE = 25;
 export const SO_ATTACH_FILTER = 26;

@@ -1,18 +1,20 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { BROADCAST_MAC } from '../base/mac.ts';
-import { isSysError } from '../base/sys-error.ts';
+import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
 import { announcement } from '../protocol/acd4/packets.ts';
 import { emitArpFrame } from '../wire/arp.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
 
-type World = Pick<LeaseWorld, 'clock' | 'openPod' | 'frames' | 'count' | 'log'>;
+type World = Pick<LeaseWorld, 'clock' | 'openPod' | 'frames' | 'shimOn' | 'count' | 'log'>;
 
 /**
  * Says that a pod has its address now (RFC 5227 2.3), to whoever may remember that somebody else had it: the LAN at once, by
- * a frame from the uplink; the siblings, which hear nothing from there, by the pod's own kernel and in their turn. That is
- * copied to each of them inside the kernel, a quarter of a millisecond with 250, and pods come in hundreds.
+ * a frame from the uplink; the siblings, which hear nothing from there, in their turn. That is copied to each of them
+ * inside the kernel, a quarter of a millisecond with 250, and pods come in hundreds. It leaves by the shim, which is one of
+ * them and needs no namespace; where there is none by the pod. (Not by arp_notify: the kernel announces where a MAC address
+ * is set, and forgets all neighbours of the interface with that, the permanent ones too.)
  */
 export class Announcer {
   readonly #world: World;
@@ -24,32 +26,51 @@ export class Announcer {
     this.#pace = pace;
   }
 
-  /** Of a pod that has an uplink, and the address on its interface. */
-  announce(identity: LeaseIdentity, address: Ipv4): void {
+  /** Of a pod that has an uplink, and the address on its interface. `isThere`: whether that is still so. */
+  announce(identity: LeaseIdentity, address: Ipv4, isThere: () => boolean): void {
     const { uplinkIndex, link } = identity;
     if (uplinkIndex === undefined) return;
-    const frame = emitArpFrame(link.mac, BROADCAST_MAC, announcement(address, link.mac));
-    if (this.#world.frames.send(uplinkIndex, frame) !== undefined) this.#world.count('announcement-failed');
-    this.#pace(() => void this.#toSiblings(identity));
+    const { frames } = this.#world;
+    const frame = frameOf(address, link.mac);
+    this.#said(identity, frames.send(uplinkIndex, frame));
+    this.#pace(() => {
+      if (!isThere()) return;
+      const shim = this.#world.shimOn(uplinkIndex);
+      this.#said(
+        identity,
+        shim === undefined ? this.#byPod(identity, address) : frames.send(shim.index, frame),
+      );
+    });
   }
 
-  async #toSiblings(identity: LeaseIdentity): Promise<void> {
+  #byPod(identity: LeaseIdentity, address: Ipv4): SysError | undefined {
     const { index, mac } = identity.link;
     try {
       const pod = openPodOf(this.#world, identity);
       try {
-        await pod.announce(index, mac);
+        const port = pod.openArp(index);
+        const failed = port.send(announcement(address, mac));
+        port.close();
+        return failed;
       } finally {
         pod.close();
       }
     } catch (error) {
       if (!isSysError(error)) throw error;
-      // Most likely the pod has gone before its turn.
-      this.#world.count('announcement-failed');
-      this.#world.log.debug(
-        { lease: keyText(identity.key), error: error.message },
-        'the address of a pod was not announced to its siblings',
-      );
+      return error;
     }
   }
+
+  #said(identity: LeaseIdentity, failed: SysError | undefined): void {
+    if (failed === undefined) return;
+    this.#world.count('announcement-failed');
+    this.#world.log.debug(
+      { lease: keyText(identity.key), error: failed.message },
+      'the address of a pod was not announced',
+    );
+  }
+}
+
+function frameOf(address: Ipv4, mac: Mac): Uint8Array {
+  return emitArpFrame(mac, BROADCAST_MAC, announcement(address, mac));
 }

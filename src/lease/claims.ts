@@ -17,7 +17,7 @@ export interface Claimant {
 
 type World = Pick<
   LeaseWorld,
-  'clock' | 'openPod' | 'namespaceAt' | 'holderOnNode' | 'isPodMac' | 'isShimMac'
+  'clock' | 'openPod' | 'namespaceAt' | 'holderOnNode' | 'isPodMac' | 'shimOn'
 >;
 
 /**
@@ -69,7 +69,7 @@ export class Claims {
     for (const { identity } of this.#clients()) {
       if (identity.link.mac === address && identity.lan?.name === lan.name) return true;
     }
-    return this.#world.isPodMac(address, lan.name) || this.#world.isShimMac(address);
+    return this.#world.isPodMac(address, lan.name) || this.#world.shimOn(lan.index)?.mac === address;
   }
 
   /** A pod that went without a DEL keeps nobody from its address, not even until that is noticed. */

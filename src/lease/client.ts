@@ -31,8 +31,8 @@ const LOST = {
 const LATE = seconds(1);
 
 /**
- * Runs the protocol machine of one lease: one timer, one socket while an exchange is under way, effects in order.
- * All decisions are the machine's; this is its nerves, and `LeaseHands` what touches pod and store.
+ * Runs the protocol machine of one lease: one timer, one `Exchange`, effects in order. All decisions are the machine's;
+ * this is its nerves, and `LeaseHands` what touches pod and store.
  */
 export class LeaseClient {
   readonly identity: LeaseIdentity;
@@ -45,7 +45,7 @@ export class LeaseClient {
   readonly #sender: Sender;
   #state: Dhcp4State;
   #cancelTimer: (() => void) | undefined;
-  /** What is to be sent once the lease is given up, from an address that may have to be put back for it. */
+  /** What is to be sent once the lease is given up. */
   readonly #parting: Send[] = [];
   /** The account of the search that gave the lease, while somebody waits for it. */
   #known: Acquisition | undefined;

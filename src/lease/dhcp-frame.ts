@@ -1,11 +1,9 @@
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
-import { DHCP_CLIENT_PORT } from '../wire/bpf.ts';
+import { DHCP_CLIENT_PORT, DHCP_SERVER_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { emitUdp4Frame } from '../wire/ip/udp4.ts';
 
-/** RFC 2131 4.1. */
-export const DHCP_SERVER_PORT = 67;
-/** A client's message as a whole Ethernet frame, for the host to send where no socket of the pod can. */
+/** A client's message as a whole Ethernet frame, to be sent by the uplink or a packet socket of the pod. */
 export function dhcpFrame(
   from: { readonly mac: Mac; readonly address: Ipv4 },
   to: { readonly mac: Mac; readonly address: Ipv4 },

@@ -1,6 +1,6 @@
 import { IPV4_BROADCAST, type Ipv4 } from '../base/ipv4.ts';
 import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
-import type { SysError } from '../base/sys-error.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
 import { probe } from '../protocol/acd4/packets.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
@@ -11,7 +11,7 @@ import { dhcpFrame } from './dhcp-frame.ts';
 import type { Inbox, Origin, Recipient } from './inbox.ts';
 import { PodPort } from './pod-port.ts';
 import type { LeaseWorld } from './ports.ts';
-import type { LeaseIdentity } from './record.ts';
+import type { LeaseIdentity, LeaseKey } from './record.ts';
 import { Vetting } from './vetting.ts';
 import type { Ways } from './ways.ts';
 
@@ -32,6 +32,8 @@ export type ExchangeMeans = {
   readonly ways: Ways;
   /** What leaves by a pod's interface is copied to all its siblings: so not much of that. */
   readonly beside: Allowance;
+  /** Something is not as it should be in the pod of this lease: it is looked at. */
+  readonly suspect: (key: LeaseKey) => void;
 };
 
 /** The client whose exchange it is. */
@@ -107,7 +109,6 @@ export class Exchange {
    * node, or the node itself, alone.
    */
   #isBelieved({ mac, beside = false }: Origin): boolean {
-    if (mac === undefined) return true;
     return mac !== this.#identity.config.chaddr && (!beside || this.#isSibling(mac));
   }
 
@@ -127,7 +128,7 @@ export class Exchange {
 
   /** A lease came from there. */
   leasedFrom({ mac }: Pick<Origin, 'mac'>): void {
-    if (mac !== undefined) this.#server = mac;
+    this.#server = mac;
   }
 
   get server(): Mac | undefined {
@@ -138,9 +139,11 @@ export class Exchange {
   ask(bytes: Uint8Array, via: Via, how: Asking, failed: (error: SysError) => void): void {
     this.#turn += 1;
     this.#unregister ??= this.#inbox.register(this.#recipient);
-    const gone = this.#goneFrom(how);
-    if (gone !== undefined) {
-      failed(gone);
+    const missing = this.#missing(how);
+    // An address that somebody took off is no reason not to ask for more of it, but one to look at the pod.
+    if (isSysError(missing, 'EADDRNOTAVAIL')) this.#means.suspect(this.#identity.key);
+    else if (missing !== undefined) {
+      failed(missing);
       return;
     }
     if (how.address !== undefined && isLate(via, how)) this.#standIn(how.address, how);
@@ -157,7 +160,7 @@ export class Exchange {
   }
 
   /** Why nothing is sent for the pod any more. What it has is kept from refusing the answer. */
-  #goneFrom({ address }: Asking): SysError | undefined {
+  #missing({ address }: Asking): SysError | undefined {
     return address === undefined ? this.#pod.gone() : this.#pod.hold(address);
   }
 

@@ -131,9 +131,11 @@ export class LeaseManager {
 
   /** Says on the LAN that a pod has the address of its lease now. */
   announce(key: LeaseKey): void {
+    const addressOf = (): Ipv4 | undefined => this.#clients.get(keyText(key))?.lease?.address.address;
     const client = this.#clients.get(keyText(key));
-    const address = client?.lease?.address.address;
-    if (client !== undefined && address !== undefined) this.#announcer.announce(client.identity, address);
+    const address = addressOf();
+    if (client === undefined || address === undefined) return;
+    this.#announcer.announce(client.identity, address, () => addressOf() === address);
   }
 
   /** Waits until there is a lease; undefined when there is none in time. */

@@ -73,8 +73,8 @@ export class PodPort {
   }
 
   /**
-   * Holds UDP port 68 of `address`. What hinders that is no reason not to send: a process that has the port keeps it, and
-   * an address that is gone is nobody's. Undefined, or the error where the pod is gone.
+   * Holds UDP port 68 of `address`. A process that has the port keeps it. Undefined, or the error where the pod is gone, or
+   * its address is (EADDRNOTAVAIL).
    */
   hold(address: Ipv4): SysError | undefined {
     this.#cancelLinger?.();
@@ -90,7 +90,7 @@ export class PodPort {
       return undefined;
     } catch (error) {
       if (!isSysError(error)) throw error;
-      return isSysError(error, 'ENOENT', 'ENOTNS', 'ENODEV') ? error : undefined;
+      return isSysError(error, 'ENOENT', 'ENOTNS', 'EADDRNOTAVAIL') ? error : undefined;
     }
   }
 

@@ -127,8 +127,6 @@ export interface PodNamespace {
    * place is replaced), old routes out, old addresses out, announcement.
    */
   configure(index: number, wanted: InterfaceConfiguration): Promise<void>;
-  /** Has the kernel announce the IPv4 addresses of an interface by ARP, where `arpNotify` is set; `mac` is its own. */
-  announce(index: number, mac: Mac): Promise<void>;
   /** True when it was not there before. */
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */
@@ -138,7 +136,7 @@ export interface PodNamespace {
   /**
    * Binds UDP port 68 of an address of the interface, and reads nothing: the pod's kernel would answer a server that
    * writes there with ICMP port unreachable (RFC 1122 4.1.3.1). Returns what ends it. Throws SysError EADDRINUSE where a
-   * process of the pod has the port, which then keeps it for itself; EADDRNOTAVAIL without the address; ENODEV.
+   * process of the pod has the port, which then keeps it for itself; EADDRNOTAVAIL without the address.
    */
   holdClientPort(index: number, address: Ipv4): () => void;
   /** Throws SysError ENODEV without the interface. */
@@ -166,7 +164,7 @@ export interface FrameTap {
   attached(): boolean;
   /**
    * The uplink takes frames for this MAC address, too, until that is ended: those of a macvlan that is down it would not
-   * (macvlan_stop takes the address out of its filter). Rejects nothing; what the kernel refuses is as if never asked.
+   * (macvlan_stop takes the address out of its filter). Never throws: what the kernel refuses is counted, and not let in.
    */
   letIn(address: Mac): () => void;
   close(): void;
@@ -210,8 +208,8 @@ export interface LeaseWorld {
   readonly openTap: OpenTap;
   readonly frames: HostFrames;
   /**
-   * The unicast MAC addresses whose frames an interface of the node takes beside its own: those of all macvlans on it that are up, in
-   * whatever namespace. Rejects with SysError.
+   * The unicast MAC addresses whose frames an interface of the node takes beside its own: those of all macvlans on it
+   * that are up, in whatever namespace. Rejects with SysError.
    */
   childMacs(ifindex: number): Promise<readonly Mac[]>;
   /**
@@ -221,8 +219,8 @@ export interface LeaseWorld {
   holderOnNode(address: Ipv4, asker: Pick<LeaseIdentity, 'key' | 'lan'>): string | undefined;
   /** Whether a pod that this daemon attached to an uplink has this MAC address there, with a lease or without one. */
   isPodMac(address: Mac, uplink: string): boolean;
-  /** Whether it is that of a shim, the node's own macvlan on an uplink. */
-  isShimMac(address: Mac): boolean;
+  /** The node's own macvlan on an uplink, where it has one: what leaves there all others on it hear, and the wire. */
+  shimOn(uplinkIndex: number): { readonly index: number; readonly mac: Mac } | undefined;
   /** Networks that no route of a lease may lead into. */
   readonly protect: readonly Cidr<Ipv4>[];
   /** Adds one to a counter: why something was dropped, or what was done. */

@@ -125,8 +125,6 @@ export class ServerNotes {
     const who = sourceText(source);
     if (this.#impostors.has(who) || this.#impostors.size >= MOST_NAMED) return;
     this.#impostors.add(who);
-    // Without its MAC address, what a pod's socket hears besides is the same once more.
-    this.#impostors.add(source.address);
     this.#world.log.warn(
       { lease, server, address: source.address, mac: source.mac },
       'a DHCP answer names an allowed server and does not come from it: it is not taken (a relay belongs in "relays")',

@@ -7,7 +7,7 @@ import type { LeaseIdentity } from './record.ts';
 /** What was seen counts so long: pods that come together look once for all. */
 const LATELY = seconds(1);
 
-type World = Pick<LeaseWorld, 'clock' | 'childMacs' | 'isPodMac' | 'isShimMac'>;
+type World = Pick<LeaseWorld, 'clock' | 'childMacs' | 'isPodMac' | 'shimOn'>;
 type Look = { readonly found: Promise<boolean>; readonly since: Instant };
 
 /**
@@ -48,6 +48,7 @@ export class Strangers {
     const own = new Set<Mac>();
     for (const { lan, link } of this.#identities()) if (lan?.index === index) own.add(link.mac);
     const world = this.#world;
-    return children.some((mac) => !own.has(mac) && !world.isPodMac(mac, name) && !world.isShimMac(mac));
+    const shim = world.shimOn(index)?.mac;
+    return children.some((mac) => mac !== shim && !own.has(mac) && !world.isPodMac(mac, name));
   }
 }

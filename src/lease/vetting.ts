@@ -130,7 +130,7 @@ class Question {
   }
 
   #isOfHolder({ origin }: Held): boolean {
-    return origin.mac !== undefined && this.#holders.has(origin.mac);
+    return this.#holders.has(origin.mac);
   }
 
   #deliver(held: Held): void {

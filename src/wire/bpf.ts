@@ -7,6 +7,7 @@ import {
   ARP_REQUEST,
   ETHERTYPE_ARP,
 } from './arp.ts';
+import { DHCP_CLIENT_PORT } from './dhcp4/udp-ports.ts';
 
 /** The parts of an instruction's code, under their names in linux/bpf_common.h. */
 export const BPF = {
@@ -76,7 +77,6 @@ const IP_PROTO_UDP = 17;
 const ICMP_UNREACHABLE = 3;
 /** More Fragments and the offset (RFC 791 3.1): a first fragment is refused too. */
 const IP_FRAGMENT_MASK = 0x3fff;
-export const DHCP_CLIENT_PORT = 68;
 const ARP_AT = 14;
 /** 01:80:c2:00:00:00, to which bridges send BPDUs (IEEE 802.1D 7.12.3), as a word and a half word. */
 const BRIDGE_GROUP = 0x0180_c200;

@@ -111,7 +111,6 @@ class Room {
       ensureAddress: unused,
       removeAddress: unused,
       openFrames: unused,
-      announce: unused,
       holdClientPort: unused,
       openArp: unused,
       linkByIndex: unused,

@@ -29,7 +29,6 @@ function podOf(netns: NetNs): PodNamespace {
     follow: unused,
     setUp: unused,
     configure: unused,
-    announce: unused,
     ensureAddress: unused,
     removeAddress: unused,
     openFrames: unused,

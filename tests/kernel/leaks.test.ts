@@ -3,33 +3,42 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ipv4 } from '../../src/base/ipv4.ts';
 import { instant } from '../../src/base/time.ts';
+import { holdClientPort } from '../../src/kernel/client-port.ts';
 import { lockFile } from '../../src/kernel/file-lock.ts';
+import { watchRemoval } from '../../src/kernel/link-removal.ts';
 import { watchLinks } from '../../src/kernel/link-watch.ts';
 import { NetNs } from '../../src/kernel/netns.ts';
 import { openTap } from '../../src/kernel/packet-tap.ts';
+import { openPodFrames } from '../../src/kernel/pod-frames.ts';
 import { Rtnl } from '../../src/kernel/rtnl.ts';
 import { sdNotify } from '../../src/kernel/sd-notify.ts';
 import { openTimers } from '../../src/kernel/timers.ts';
-import { openUdp } from './support/udp-socket.ts';
 import { asRoot, makePair, openFds, Sandbox, until } from './support/sandbox.ts';
 
 const CYCLES = 200;
+const ADDRESS = ipv4('10.9.0.2');
+const NOBODYS = ipv4('10.9.0.99');
 /** linux/filter.h: BPF_RET | BPF_K with 0, which takes nothing. */
 const DROP_ALL = Uint8Array.of(0x06, 0, 0, 0, 0, 0, 0, 0);
 
 test('everything that is opened and closed two hundred times leaves no descriptor', asRoot, async () => {
   await using sandbox = new Sandbox('leaks');
   const { leftLink } = await makePair(sandbox);
+  sandbox.ip('left', 'addr', 'add', `${ADDRESS}/24`, 'dev', 'v0');
   const path = sandbox.path('left');
   const folder = mkdtempSync(join(tmpdir(), 'lh-leaks-'));
   const cycle = async (): Promise<void> => {
     using netns = NetNs.open(path);
     await using rtnl = Rtnl.open(netns);
     await rtnl.links.get('v0');
-    using socket = openUdp(netns, { ifname: 'v0', localPort: 68, broadcast: true });
-    socket.onMessage(() => undefined);
-    assert.throws(() => openUdp(netns, { ifname: 'nowhere', localPort: 68, broadcast: true }));
+    holdClientPort(netns, leftLink.index, ADDRESS)();
+    assert.throws(() => holdClientPort(netns, 4711, NOBODYS));
+    await using frames = openPodFrames(netns, leftLink.index);
+    frames.onFrame(() => undefined);
+    assert.throws(() => openPodFrames(netns, 4711));
+    watchRemoval(leftLink.index, netns).close();
     await using tap = netns.run(() => openTap(leftLink.index, DROP_ALL));
     tap.onFrame(() => undefined);
     assert.throws(() => netns.run(() => openTap(4711, DROP_ALL)));
@@ -67,8 +76,8 @@ async function cycleWithoutLock(path: string, index: number): Promise<void> {
   using netns = NetNs.open(path);
   await using rtnl = Rtnl.open(netns);
   await rtnl.links.list();
-  using socket = openUdp(netns, { ifname: 'v0', localPort: 68, broadcast: true });
-  socket.onMessage(() => undefined);
+  await using frames = openPodFrames(netns, index);
+  frames.onFrame(() => undefined);
   await using tap = netns.run(() => openTap(index, DROP_ALL));
   tap.onFrame(() => undefined);
 }

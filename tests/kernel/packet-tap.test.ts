@@ -56,8 +56,8 @@ test('sees frames to port 68 and no others, and tells that veth left the checksu
   const { left, right, rightLink } = await makePair(sandbox);
   await using tap = right.run(() => openTap(rightLink.index, TO_PORT_68));
   const seen = record(tap);
-  using sender = openUdp(left, { ifname: 'v0', localPort: 67, broadcast: true });
-  using own = openUdp(right, { ifname: 'v1', localPort: 67, broadcast: true });
+  using sender = openUdp(left, { ifname: 'v0', localPort: 67 });
+  using own = openUdp(right, { ifname: 'v1', localPort: 67 });
   sender.send(utf8('other'), IPV4_BROADCAST, 69);
   // What the host itself sends is not for the tap.
   own.send(utf8('own'), IPV4_BROADCAST, 68);
@@ -80,7 +80,7 @@ test('sees what comes for a macvlan child in another namespace', asRoot, async (
   });
   await using tap = right.run(() => openTap(rightLink.index, TO_PORT_68));
   const seen = record(tap);
-  using sender = openUdp(left, { ifname: 'v0', localPort: 67, broadcast: true });
+  using sender = openUdp(left, { ifname: 'v0', localPort: 67 });
   sender.send(utf8('OFFER'), IPV4_BROADCAST, 68);
   await until('the frame is seen', () => seen.length > 0);
 });
@@ -134,7 +134,7 @@ test('goes on after the interface was down, and knows when it is gone', asRoot, 
   await until('the error is told', () => errors.length > 0);
   assert.equal(tap.attached(), true);
   await rightRtnl.links.set({ index, up: true });
-  using sender = openUdp(left, { ifname: 'v0', localPort: 67, broadcast: true });
+  using sender = openUdp(left, { ifname: 'v0', localPort: 67 });
   await until('frames are seen again', () => {
     sender.send(utf8('OFFER'), IPV4_BROADCAST, 68);
     return seen.length > 0;
@@ -150,7 +150,7 @@ test('nothing is delivered once it is closing', asRoot, async () => {
   const { left, right, rightLink } = await makePair(sandbox);
   const tap = right.run(() => openTap(rightLink.index, TO_PORT_68));
   const seen = record(tap);
-  using sender = openUdp(left, { ifname: 'v0', localPort: 67, broadcast: true });
+  using sender = openUdp(left, { ifname: 'v0', localPort: 67 });
   sender.send(utf8('OFFER'), IPV4_BROADCAST, 68);
   await Promise.all([tap.close(), tap.close()]);
   assert.deepEqual(seen, []);

@@ -238,12 +238,14 @@ describe('the namespace', () => {
 
   test('links are looked at, sent from, and gone without an error', asRoot, async () => {
     await using sandbox = new Sandbox('pod');
-    const { pod, netns, first, second } = await makeSite(sandbox);
+    const { pod, netns, second } = await makeSite(sandbox);
     assert.equal(pod.inode, netns.inode);
     assert.equal(pod.peek('w0')?.index, (await pod.link('w0'))?.index);
     assert.deepEqual([pod.peek('none'), await pod.link('none')], [undefined, undefined]);
     assert.equal((await pod.linkByIndex(second))?.name, 'w0');
-    await using server = pod.openFrames(first);
+    const peer = pod.peek('w1');
+    assert.ok(peer);
+    await using server = pod.openFrames(peer.index);
     const heard = Promise.withResolvers<string>();
     server.onFrame((frame) => {
       const datagram = parseUdp4Frame(frame, { checksumReady: true });

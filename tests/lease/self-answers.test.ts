@@ -93,7 +93,7 @@ describe('who answers a running pod', () => {
       const sibling = world.addPod('pi-hole');
       await attached(world, manager, sibling);
       world.podMacs.add(PI_HOLE);
-      world.shimMac = SHIM;
+      world.shim = { index: 77, mac: SHIM };
       const from = liar.mac === 'sibling' ? sibling.link.mac : (liar.mac ?? pod.link.mac);
       answerAs(all, { ...liar, mac: from });
       await world.time.run(PAST_T2_MS);
@@ -141,7 +141,7 @@ describe('what asks for more of a lease', () => {
       const all = await scene();
       const { world, manager, pod } = all;
       world.podMacs.add(PI_HOLE);
-      world.shimMac = SHIM;
+      world.shim = { index: 77, mac: SHIM };
       world.loses = (direction, message) => {
         const answer = direction === 'up' ? world.server.answer(message) : undefined;
         if (answer !== undefined)

@@ -55,8 +55,8 @@ export async function uplinkFor(
 type LinkParts = { readonly conf: MacvlanConf; readonly pod: Pod; readonly up: boolean };
 
 /**
- * One message makes the link where it belongs: final name, MAC, MTU, and up if asked for. A MAC address that is in use is waited for as
- * long as it may be that of a pod that is gone. Throws CniError, and what aborts the signal.
+ * One message makes the link where it belongs: final name, MAC, MTU, and up if asked for. A MAC address that is in use
+ * is waited for as long as it may be that of a pod that is gone. Throws CniError, and what aborts the signal.
  */
 export async function makeLink(
   services: PluginServices,

@@ -265,9 +265,10 @@ export class HostSide {
     return holderOnNode(view, address, asker);
   }
 
-  /** Whether a shim has this MAC address. */
-  isShimMac(address: Mac): boolean {
-    return this.#sides.all.some(({ shimMac }) => shimMac === address);
+  /** The node's own macvlan on an uplink; undefined where there is none, or it is away. */
+  shimOn(uplink: number): { readonly index: number; readonly mac: Mac } | undefined {
+    const side = this.#sides.all.find(({ uplinkIndex }) => uplinkIndex === uplink);
+    return side?.shimIndex === undefined ? undefined : { index: side.shimIndex, mac: side.shimMac };
   }
 
   *#everyRecord(): Generator<AttachmentRecord> {

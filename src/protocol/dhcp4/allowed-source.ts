@@ -36,9 +36,8 @@ export function refuseSource(
     case 'other':
       return 'forged-source';
     case 'nobody':
-      return 'unconfirmed-source';
+    // A frame that nobody asked about is not believed.
     case undefined:
-      // A frame that nobody asked about is not believed; without its MAC address there is nothing to ask about.
-      return source.mac === undefined ? undefined : 'unconfirmed-source';
+      return 'unconfirmed-source';
   }
 }

@@ -16,13 +16,13 @@ export type Holder =
 export type Source = {
   /** The source of the IP packet. */
   readonly address: Ipv4;
-  /** The source of the Ethernet frame; undefined where nobody knows. */
-  readonly mac: Mac | undefined;
+  /** The source of the Ethernet frame. */
+  readonly mac: Mac;
   /** Undefined where ARP was not asked, though it could have been. */
   readonly holder: Holder | undefined;
 };
 
 /** For a person: "192.168.2.1 from 02:00:5e:10:00:01". */
 export function sourceText({ address, mac }: Source): string {
-  return mac === undefined ? address : `${address} from ${mac}`;
+  return `${address} from ${mac}`;
 }

@@ -8,8 +8,7 @@ export const RTM_NEWNETCONF = 80;
 /** struct netconfmsg is the family, one byte; attributes begin at the next multiple of four. */
 const NETCONFMSG_LENGTH = 4;
 const NETCONFA_IFINDEX = 1;
-/** Of net.ipv4.conf.all and .default, which are no interfaces. */
-export const NETCONFA_IFINDEX_ALL = -1;
+/** Of net.ipv4.conf.default, which is no interface; that of conf.all is -1. */
 export const NETCONFA_IFINDEX_DEFAULT = -2;
 
 /** Whose settings changed, of which family (AF_*). */

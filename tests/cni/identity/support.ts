@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { NO_ARGS } from '../../../src/cni/spec/args.ts';
-import type { Attached, IdentityScope, Subject } from '../../../src/cni/identity/subject.ts';
+import type { Attached, IdentityScope } from '../../../src/cni/identity/subject.ts';
 
 export const SCOPE: IdentityScope = { cluster: '', key: '', node: 'n1' };
 
@@ -19,8 +19,6 @@ export function attachedAs(
 export function attachedPod(namespace: string, name: string, containerId = 'c1'): Attached {
   return attachedAs({ K8S_POD_NAMESPACE: namespace, K8S_POD_NAME: name }, { containerId });
 }
-
-export const podSubject: Subject = { kind: 'pod', within: 'shop', name: 'web-0' };
 
 const name = fc.string({ minLength: 1, maxLength: 40 });
 

@@ -37,6 +37,6 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, { readonly file: string; 
   },
   'server-moved-before-del': {
     file: 'plugins/release.test.ts',
-    test: 'the router has another MAC address since the pod spoke with it (a new one, or VRRP)',
+    test: 'the router has another MAC address since the lease was given (a new one, or VRRP)',
   },
 };

@@ -4,14 +4,7 @@ import type { JsonObject } from '../../../src/base/json.ts';
 import type { KeaOptions } from '../../../src/lab/server-kea.ts';
 import { waitFor } from '../../../src/lab/wait.ts';
 import { addressesOf } from '../../plugins/support/kernel-view.ts';
-import {
-  macIn,
-  macvlan,
-  networkOf,
-  Site,
-  type Attached,
-  type SiteOptions,
-} from '../../plugins/support/site.ts';
+import { macvlan, networkOf, Site, type Attached, type SiteOptions } from '../../plugins/support/site.ts';
 
 /** For conditions that wait for leases of seconds, on a machine that does other things too. */
 export const PATIENCE = { deadlineMs: 60_000, everyMs: 50 };
@@ -73,16 +66,6 @@ export async function untilAddress(pod: Attached, fits: (address: string) => boo
       return address !== undefined && others.length === 0 && fits(address) && address;
     },
     { ...PATIENCE, describe: async () => (await addressesOf(pod.pod.namespace)).join(' ') },
-  );
-}
-
-/** Waits until the server has extended the lease, by its own file. */
-export async function untilExtended(site: Site, pod: Attached, since?: number): Promise<void> {
-  const before = since ?? (await site.leaseOf(macIn(pod.result)))?.expiresAt ?? 0;
-  await waitFor(
-    'the server to have extended the lease',
-    async () => ((await site.leaseOf(macIn(pod.result)))?.expiresAt ?? 0) > before,
-    PATIENCE,
   );
 }
 

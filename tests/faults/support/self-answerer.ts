@@ -1,11 +1,10 @@
 import { networkInterfaces } from 'node:os';
-import { ipv4, IPV4_BROADCAST } from '../../../src/base/ipv4.ts';
-import { mac } from '../../../src/base/mac.ts';
-import { ipv4ToBytes } from '../../../src/base/ipv4.ts';
+import { ipv4, IPV4_BROADCAST, ipv4ToBytes } from '../../../src/base/ipv4.ts';
+import { BROADCAST_MAC, mac } from '../../../src/base/mac.ts';
 import { HostFrameSender } from '../../../src/kernel/frame-sender.ts';
 import { readLink } from '../../../src/kernel/link-ioctl.ts';
 import { recv } from '../../../src/kernel/ffi.ts';
-import { openPacketSocket } from '../../../src/kernel/packet-socket.ts';
+import { ETH_P_ALL, openPacketSocket } from '../../../src/kernel/packet-socket.ts';
 import { pollReadable } from '../../../src/kernel/poll.ts';
 import { MSG_DONTWAIT } from '../../../src/kernel/socket-options.ts';
 import { encodeBpf } from '../../../src/wire/bpf.ts';
@@ -20,7 +19,6 @@ const [wanted = '', server = '', serverMac = ''] = process.argv.slice(2);
 const EVERYTHING = encodeBpf([{ code: 0x06, jt: 0, jf: 0, k: 0x40000 }]);
 const OPTION = { leaseTime: 51, type: 53, server: 54, mask: 1 };
 const DHCPACK = 5;
-const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
 
 function indexOf(name: string): number {
   const link = readLink(name);
@@ -32,8 +30,7 @@ const own = indexOf('eth0');
 const nested = indexOf('nested0');
 const nestedMac = mac(readLink('nested0')?.mac ?? '');
 const sender = new HostFrameSender();
-/** linux/if_ether.h: also what leaves. */
-const ETH_P_ALL = 3;
+// Also what leaves.
 const fd = openPacketSocket('hear all', {
   protocol: ETH_P_ALL,
   ifindex: own,
@@ -68,7 +65,7 @@ const answer = (frame: Uint8Array): void => {
     sender.send(index, emitUdp4Frame({ ...ports, srcMac, dstMac, payload }));
   };
   // By the macvlan beside it, to all and to itself; by its own interface to itself, as itself and as the server.
-  say(nested, nestedMac, BROADCAST);
+  say(nested, nestedMac, BROADCAST_MAC);
   say(nested, nestedMac, chaddr);
   say(own, chaddr, chaddr);
   say(own, mac(serverMac), chaddr);

@@ -8,8 +8,8 @@ const QUIET_MS = 100;
 const WATCHDOG_MS = 2000;
 
 const netns = NetNs.open(process.argv[2] ?? '');
-const receiver = openUdp(netns, { ifname: 'lo', localPort: 68, broadcast: false });
-const sender = openUdp(netns, { ifname: 'lo', localPort: 67, broadcast: false });
+const receiver = openUdp(netns, { ifname: 'lo', localPort: 68 });
+const sender = openUdp(netns, { ifname: 'lo', localPort: 67 });
 const received = Promise.withResolvers<void>();
 receiver.onMessage(() => received.resolve());
 

@@ -69,8 +69,8 @@ export class Life implements LeaseWorld {
     return false;
   }
 
-  isShimMac(): boolean {
-    return false;
+  shimOn(): undefined {
+    return undefined;
   }
 
   holderOnNode(): undefined {

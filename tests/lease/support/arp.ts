@@ -149,7 +149,6 @@ export class ArpLan {
       follow: UNUSED,
       setUp: UNUSED,
       configure: UNUSED,
-      announce: UNUSED,
       ensureAddress: UNUSED,
       removeAddress: UNUSED,
       openFrames: UNUSED,

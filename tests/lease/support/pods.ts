@@ -198,12 +198,6 @@ export class FakePod implements PodNamespace {
     this.#model.note(`mtu ${mtu}`);
   }
 
-  announce(index: number): Promise<void> {
-    this.#check('announce', index);
-    this.#model.note('announced to siblings');
-    return Promise.resolve();
-  }
-
   ensureAddress(index: number, address: Cidr): Promise<boolean> {
     return Promise.resolve().then(() => {
       this.#check('RTM_NEWADDR', index);
@@ -232,7 +226,8 @@ export class FakePod implements PodNamespace {
   }
 
   holdClientPort(index: number, address: Ipv4): () => void {
-    this.#check('hold port 68', index);
+    if (this.#model.linkGone || index !== this.#model.link.index)
+      throw new SysError('hold port 68', 'EADDRNOTAVAIL');
     if (this.#model.portTaken) throw new SysError('hold port 68', 'EADDRINUSE');
     if (!this.#model.has(address)) throw new SysError('hold port 68', 'EADDRNOTAVAIL');
     this.#model.held.add(address);

@@ -40,8 +40,6 @@ export class FakeWorld implements LeaseWorld {
   readonly letIn = new Set<Mac>();
   /** Pods without a lease, by MAC address. */
   readonly podMacs = new Set<Mac>();
-  /** Of the node's own macvlan on the uplink, where it has one. */
-  shimMac: Mac | undefined;
   /** Uplinks that were removed: their taps stay and hear nothing. */
   readonly gone = new Set<number>();
   readonly files = new Map<string, string>();
@@ -56,6 +54,9 @@ export class FakeWorld implements LeaseWorld {
   readonly sentTo: string[] = [];
   /** Whose interfaces messages have left by, beside the uplink. */
   readonly fromPods: string[] = [];
+  /** Those that ARP has left by. */
+  readonly arpFromPods: string[] = [];
+  shim: { readonly index: number; readonly mac: Mac } | undefined;
   /** Addresses of pods whose kernel has answered a server with ICMP port unreachable. */
   readonly refused: Ipv4[] = [];
   storeError: SysError | undefined;
@@ -142,8 +143,8 @@ export class FakeWorld implements LeaseWorld {
     return pod;
   }
 
-  isShimMac(address: Mac): boolean {
-    return address === this.shimMac;
+  shimOn(): { readonly index: number; readonly mac: Mac } | undefined {
+    return this.shim;
   }
 
   isPodMac(address: Mac): boolean {
@@ -160,6 +161,7 @@ export class FakeWorld implements LeaseWorld {
     return new FakePod(model, {
       frame: (frame, from) => this.#fromPod(frame, from),
       arp: (packet, from) => {
+        this.arpFromPods.push(from.path);
         if (!this.podsAreDeaf) this.#arp(packet, from);
       },
     });
@@ -263,7 +265,7 @@ export class FakeWorld implements LeaseWorld {
     const to = addresseeOf(frame);
     this.sentTo.push(`${name} to ${to}`);
     const arrives =
-      to === BROADCAST_MAC || to === this.hosts.get(SERVER) || this.podMacs.has(to) || to === this.shimMac;
+      to === BROADCAST_MAC || to === this.hosts.get(SERVER) || this.podMacs.has(to) || to === this.shim?.mac;
     if (lost || !arrives || this.loses('up', message.value)) return;
     assert.ok(dst === IPV4_BROADCAST || dst === SERVER);
     this.time.at(instant(this.time.now() + LATENCY_MS), () => {

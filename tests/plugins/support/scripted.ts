@@ -24,7 +24,6 @@ export type Seen = v.InferOutput<typeof seenSchema>;
 
 export const DISCOVER = '01';
 export const REQUEST = '03';
-export const DECLINE = '04';
 export const RELEASE = '07';
 
 /** A second address of the server's machine, for answers from there. */

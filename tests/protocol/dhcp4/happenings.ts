@@ -15,6 +15,7 @@ import {
   OTHER_ADDRESS,
   OTHER_SERVER,
   SERVER,
+  ROGUE_MAC,
   SERVER_MAC,
 } from './messages.ts';
 
@@ -72,8 +73,8 @@ const source: fc.Arbitrary<Source | undefined> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       address: fc.constantFrom(SERVER, OTHER_SERVER, ADDRESS),
-      mac: fc.constantFrom(SERVER_MAC, undefined),
-      holder: fc.constantFrom('sender', 'other', 'nobody', undefined),
+      mac: fc.constantFrom(SERVER_MAC, ROGUE_MAC),
+      holder: fc.constantFrom('sender', 'other', 'nobody', 'unasked', undefined),
     }),
   },
   { weight: 1, arbitrary: fc.constant(undefined) },

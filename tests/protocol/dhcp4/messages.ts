@@ -12,6 +12,7 @@ export const OUR_MAC = mac('02:00:5e:10:00:01');
 export const SERVER = ipv4('192.168.1.1');
 export const OTHER_SERVER = ipv4('192.168.1.2');
 export const SERVER_MAC = mac('02:00:5e:00:00:01');
+export const ROGUE_MAC = mac('02:00:5e:66:66:66');
 /** Where the messages of SERVER come from. */
 export const OF_SERVER: Source = { address: SERVER, mac: SERVER_MAC, holder: 'sender' };
 export const ADDRESS = ipv4('192.168.1.50');

@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipv4 } from '../../../src/base/ipv4.ts';
-import { mac } from '../../../src/base/mac.ts';
 import { describeAcquisition, outcomeOf } from '../../../src/protocol/dhcp4/diagnosis.ts';
 import { IGNORE_REASONS, type IgnoreReason } from '../../../src/protocol/dhcp4/reasons.ts';
 import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import { MOST_STRANGERS } from '../../../src/protocol/dhcp4/state.ts';
-import { ADDRESS, OF_SERVER, OTHER_SERVER, reply, SERVER } from './messages.ts';
+import { ADDRESS, OF_SERVER, OTHER_SERVER, reply, ROGUE_MAC, SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
 
 const exact = (): number => 0;
-const ROGUE_MAC = mac('02:00:5e:66:66:66');
 const RELAY = ipv4('192.168.1.254');
 const only = { servers: [SERVER], relays: [RELAY] };
 
@@ -44,11 +42,6 @@ const FORGED: readonly {
   {
     name: "with the server's address in a frame that nobody asked about",
     source: { address: SERVER, mac: ROGUE_MAC, holder: undefined },
-    reason: 'unconfirmed-source',
-  },
-  {
-    name: "from beside the pod, heard by the pod's socket alone",
-    source: { address: SERVER, mac: undefined, holder: 'nobody' },
     reason: 'unconfirmed-source',
   },
 ];
@@ -95,7 +88,10 @@ describe('with "servers", an answer in the name of an allowed one', () => {
   const TAKEN: readonly { readonly name: string; readonly source: Source }[] = [
     { name: 'from its own machine', source: OF_SERVER },
     { name: 'from a relay that is listed', source: { address: RELAY, mac: ROGUE_MAC, holder: 'sender' } },
-    { name: 'where there is no tap', source: { address: SERVER, mac: undefined, holder: undefined } },
+    {
+      name: 'where there is no uplink to ask from',
+      source: { address: SERVER, mac: ROGUE_MAC, holder: 'unasked' },
+    },
   ];
   for (const { name, source } of TAKEN) {
     test(`${name} is taken`, () => {

@@ -159,11 +159,10 @@ export class Watched {
     if (servers.length === 0) return;
     assert.ok(servers.includes(serverId), 'in the name of an allowed server');
     assert.ok(this.#source !== undefined, 'from somewhere');
-    const { address, mac, holder } = this.#source;
+    const { address, holder } = this.#source;
     assert.ok([...servers, ...relays].includes(address), 'from an allowed address');
     if (!cidrContains(own, address)) return;
-    const isVouchedFor = holder === 'sender' || (holder === undefined && mac === undefined);
-    assert.ok(isVouchedFor, 'from the machine that answers for the address');
+    assert.ok(holder === 'sender' || holder === 'unasked', 'from the machine that answers for the address');
   }
 
   #checkState(): void {
