@@ -29,8 +29,13 @@ export function intBytes(value: number): Uint8Array {
   return new Uint8Array(Int32Array.of(value).buffer);
 }
 
+// The kernel has read it when setsockopt returns; an ADD sets a dozen options.
+const intOption = new Int32Array(1);
+const intOptionBytes = new Uint8Array(intOption.buffer);
+
 export function setIntOption(op: string, fd: number, level: number, option: number, value: number): void {
-  check(op, setsockopt(fd, level, option, intBytes(value), INT_LENGTH));
+  intOption[0] = value;
+  check(op, setsockopt(fd, level, option, intOptionBytes, INT_LENGTH));
 }
 
 export function setBytesOption(
