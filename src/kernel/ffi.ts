@@ -3,6 +3,13 @@ import koffi from 'koffi';
 // The C library, bound by koffi. This file and poll.ts are the only ones that know koffi. Every function returns -1
 // on failure and leaves the reason in `errno()`, to be read before anything else runs.
 
+/**
+ * Calls on threads for which memory is kept. For each beyond that koffi maps 256 KB and unmaps it afterwards, for which the
+ * kernel interrupts every processor on which another thread of ours runs.
+ */
+export const KEPT_CALLS = 32;
+koffi.config({ resident_async_pools: KEPT_CALLS });
+
 // The handle of the process itself: the C library, be it glibc or musl, is already loaded.
 const libc = koffi.load(null);
 
