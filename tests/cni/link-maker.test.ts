@@ -111,6 +111,7 @@ class Room {
       ensureAddress: unused,
       removeAddress: unused,
       openFrames: unused,
+      hasAddress: unused,
       holdClientPort: unused,
       openArp: unused,
       linkByIndex: unused,

@@ -32,6 +32,7 @@ function podOf(netns: NetNs): PodNamespace {
     ensureAddress: unused,
     removeAddress: unused,
     openFrames: unused,
+    hasAddress: unused,
     holdClientPort: unused,
   };
 }

@@ -152,6 +152,7 @@ export class ArpLan {
       ensureAddress: UNUSED,
       removeAddress: UNUSED,
       openFrames: UNUSED,
+      hasAddress: UNUSED,
       holdClientPort: UNUSED,
     };
   }

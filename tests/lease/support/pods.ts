@@ -225,6 +225,11 @@ export class FakePod implements PodNamespace {
     return new FrameModel(this.#model, (frame) => this.#wire.frame(frame, this.#model));
   }
 
+  hasAddress(index: number, address: Ipv4): boolean {
+    this.#check('look for an address', index);
+    return this.#model.has(address);
+  }
+
   holdClientPort(index: number, address: Ipv4): () => void {
     if (this.#model.linkGone || index !== this.#model.link.index)
       throw new SysError('hold port 68', 'EADDRNOTAVAIL');
