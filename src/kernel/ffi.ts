@@ -80,8 +80,10 @@ export const timerfdSettime: Sync<[fd: Fd, flags: number, value: Bytes, old: nul
 );
 
 /** The paths are C strings: UTF-8 with a NUL at the end. */
-export const renameat2: Sync<[fromFolder: Fd, from: Bytes, toFolder: Fd, to: Bytes, flags: number]> =
-  libc.func('int renameat2(int, const void *, int, const void *, uint32_t)');
+type Renameat2 = [fromFolder: Fd, from: Bytes, toFolder: Fd, to: Bytes, flags: number];
+export const renameat2: Sync<Renameat2> & { async: Async<Renameat2> } = libc.func(
+  'int renameat2(int, const void *, int, const void *, uint32_t)',
+);
 
 export const send: Sync<[fd: Fd, bytes: Bytes, length: number, flags: number]> & {
   async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number]>;
@@ -126,6 +128,14 @@ function offLoop(
 export function sendOffLoop(fd: number, bytes: Uint8Array, flags: number): Promise<CallResult> {
   return offLoop([bytes], (done) => {
     send.async(fd, bytes, bytes.length, flags, done);
+  });
+}
+
+/** renameat2(2) on the thread pool. */
+export function renameat2OffLoop(...args: Renameat2): Promise<CallResult> {
+  const [, from, , to] = args;
+  return offLoop([from, to], (done) => {
+    renameat2.async(...args, done);
   });
 }
 

@@ -192,14 +192,14 @@ describe('after a suspend', () => {
   test('callbacks that take long leave a turn to others after two milliseconds, and none is lost', () => {
     const fake = new FakeTime();
     const seen: number[] = [];
-    let cancelSeventh = (): void => undefined;
+    const cancels: (() => void)[] = [];
     for (let i = 1; i <= 8; i++) {
       const cancel = fake.at(2000 + i, () => {
         seen.push(i);
         fake.time = later(fake.time, millis(1));
-        if (i === 1) cancelSeventh();
+        if (i === 1) cancels[6]?.();
       });
-      if (i === 7) cancelSeventh = cancel;
+      cancels.push(cancel);
     }
     fake.time = instant(3000);
     const perWake: number[] = [];
