@@ -9,9 +9,9 @@ import {
   questionPause,
   QUESTIONS,
 } from './arp-question.ts';
-import { lanOf } from './host-release.ts';
+import { lookAt } from './host-release.ts';
 import type { LeaseWorld } from './ports.ts';
-import type { LeaseRecord } from './record.ts';
+import type { LeaseIdentity } from './record.ts';
 
 /** An answer, and silence, count so long: pods that are deleted together ask once for all. */
 const LATELY = seconds(1);
@@ -56,18 +56,20 @@ export class Ways {
   }
 
   /**
-   * The same out of the interface through which a lease's LAN is reached now. `known` is not asked for where that is this
-   * node itself (a switch that reflects, IEEE 802.1Qbg): nobody answers his own question.
+   * The same out of the uplink of a lease, whatever its name is now. `known` is not asked for where that is this node
+   * itself (a switch that reflects, IEEE 802.1Qbg): nobody answers his own question.
    */
   async find(
-    record: Pick<LeaseRecord, 'bootId' | 'lan'>,
+    { lan, link, uplinkIndex }: Pick<LeaseIdentity, 'lan' | 'link' | 'uplinkIndex'>,
     address: Ipv4,
     known: Mac | undefined,
   ): Promise<Mac | undefined> {
-    const { lan } = record;
-    const reached = lan === undefined ? undefined : lanOf(this.#world, { record, lan });
-    if (reached?.ok !== true) return undefined;
-    return known === reached.value.mac ? known : this.macOf(reached.value, address, known);
+    if (lan === undefined || uplinkIndex === undefined) return undefined;
+    const named = lookAt(this.#world.frames, lan.name);
+    const uplink = named.ok && named.value.index === uplinkIndex ? named.value : undefined;
+    if (uplink !== undefined && !(uplink.up && uplink.lowerUp)) return undefined;
+    if (known !== undefined && known === uplink?.mac) return known;
+    return this.macOf({ index: uplinkIndex, mac: uplink?.mac ?? link.mac }, address, known);
   }
 
   async #ask(asker: Asker, address: Ipv4, expected: Mac | undefined): Promise<Mac | undefined> {

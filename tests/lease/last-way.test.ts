@@ -95,6 +95,26 @@ describe('a RELEASE goes to where the server is now', () => {
     await all.manager.close();
   });
 
+  for (const [what, rename] of [
+    ['renamed', ({ uplink }: FakeWorld) => (uplink.name = 'lan0')],
+    [
+      'renamed, and another one has its name',
+      (world: FakeWorld) => {
+        const other = { ...world.uplink, index: world.uplink.index + 1 };
+        world.frames.link = (name) => (name === other.name ? other : undefined);
+      },
+    ],
+  ] as const) {
+    test(`the uplink was ${what}: it is the same one`, async () => {
+      const all = await scene();
+      rename(all.world);
+      await del(all);
+      await all.world.time.run(10);
+      assert.deepEqual([asked(all), all.manager.owed, all.world.server.released], [[SERVER], 0, [FIRST]]);
+      await all.manager.close();
+    });
+  }
+
   test('it had moved and came back within a second of silence: asked anew later', async () => {
     const all = await scene(2);
     const [first, second] = all.pods;
