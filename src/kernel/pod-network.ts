@@ -2,12 +2,13 @@ import type { Cidr } from '../base/cidr.ts';
 import type { Ip } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
-import { isSysError } from '../base/sys-error.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
 import type { Link, MacvlanMode } from '../wire/netlink/link.ts';
 import { type Route, RT_TABLE_UNSPEC } from '../wire/netlink/route.ts';
 import { addressLookups } from './address-rules.ts';
 import { type ArpSocket, openArp } from './arp-socket.ts';
 import { holdClientPort } from './client-port.ts';
+import { sendOnce } from './frame-sender.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
@@ -222,6 +223,11 @@ export class PodNetwork {
 
   hostLan(link: { readonly index: number }): Promise<HostLan> {
     return hostLan(this.#rtnl, this.#host, link.index);
+  }
+
+  /** See `sendOnce`. */
+  say(index: number, frame: Uint8Array): SysError | undefined {
+    return sendOnce(this.#netns, index, frame);
   }
 
   /** See `openPodFrames`. */

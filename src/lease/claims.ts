@@ -21,10 +21,7 @@ export interface Claimants {
   withMac(mac: Mac): Iterable<Claimant>;
 }
 
-type World = Pick<
-  LeaseWorld,
-  'clock' | 'openPod' | 'namespaceAt' | 'holderOnNode' | 'isPodMac' | 'shimOn'
->;
+type World = Pick<LeaseWorld, 'clock' | 'openPod' | 'namespaceAt' | 'holderOnNode' | 'isPodMac' | 'shimOn'>;
 
 /**
  * Which addresses no client may take: those that are spoken for on this node (its own, its router's, those of its other

@@ -133,6 +133,8 @@ export interface PodNamespace {
   removeAddress(index: number, address: Cidr): Promise<void>;
   /** Whether the interface has the address now. */
   hasAddress(index: number, address: Ipv4): boolean;
+  /** Sends one whole frame out of an interface. Undefined when the kernel took it. */
+  say(index: number, frame: Uint8Array): SysError | undefined;
   /** Throws SysError ENODEV without the interface. */
   openFrames(index: number): FramePort;
   /**

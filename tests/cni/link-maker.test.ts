@@ -110,6 +110,7 @@ class Room {
       follow: unused,
       ensureAddress: unused,
       removeAddress: unused,
+      say: unused,
       openFrames: unused,
       hasAddress: unused,
       holdClientPort: unused,

@@ -31,6 +31,7 @@ function podOf(netns: NetNs): PodNamespace {
     configure: unused,
     ensureAddress: unused,
     removeAddress: unused,
+    say: unused,
     openFrames: unused,
     hasAddress: unused,
     holdClientPort: unused,

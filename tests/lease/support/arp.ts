@@ -151,6 +151,7 @@ export class ArpLan {
       configure: UNUSED,
       ensureAddress: UNUSED,
       removeAddress: UNUSED,
+      say: UNUSED,
       openFrames: UNUSED,
       hasAddress: UNUSED,
       holdClientPort: UNUSED,

@@ -220,6 +220,12 @@ export class FakePod implements PodNamespace {
     });
   }
 
+  say(index: number, frame: Uint8Array): SysError | undefined {
+    this.#check('say', index);
+    this.#wire.frame(frame, this.#model);
+    return undefined;
+  }
+
   openFrames(index: number): FramePort {
     this.#check('open frames', index);
     return new FrameModel(this.#model, (frame) => this.#wire.frame(frame, this.#model));
