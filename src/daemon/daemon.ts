@@ -172,7 +172,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     store: recordStore(files, recordFileName),
     past,
     log,
-    openPod: (path: string) => PodNetwork.open(path, host.rtnl),
+    openPod: (path: string, inode?: string) => PodNetwork.open(path, host.rtnl, inode),
     namespaceAt,
     openTap: openUplinkTap(log, count),
     frames: {

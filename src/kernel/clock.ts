@@ -11,15 +11,16 @@ const MILLIS_PER_SEC = 1000;
 const NANOS_PER_MILLI = 1_000_000;
 const U32_RANGE = 2 ** 32;
 
-// struct timespec {long seconds; long nanoseconds}, read at once after each call.
-const timespec = new BigInt64Array(2);
+// struct timespec {long seconds; long nanoseconds}, read at once after each call. In words: a bigint is an object, and
+// this is asked ten times for each renewal. Both machines that there is a Node for are little-endian.
+const timespec = new Uint32Array(4);
 const timespecBytes = new Uint8Array(timespec.buffer);
 
 /** Milliseconds since boot, suspend included (a lease runs out while a laptop sleeps), with fractions. */
 export function now(): Instant {
   check('clock_gettime', clockGettime(CLOCK_BOOTTIME, timespecBytes));
-  const [seconds = 0n, nanoseconds = 0n] = timespec;
-  return instant(Number(seconds) * MILLIS_PER_SEC + Number(nanoseconds) / NANOS_PER_MILLI);
+  const [low = 0, high = 0, nanoseconds = 0] = timespec;
+  return instant((high * U32_RANGE + low) * MILLIS_PER_SEC + nanoseconds / NANOS_PER_MILLI);
 }
 
 // Filled at once: asking the kernel for four bytes costs as much as for a thousand.

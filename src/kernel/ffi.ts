@@ -3,6 +3,13 @@ import koffi from 'koffi';
 // The C library, bound by koffi. This file and poll.ts are the only ones that know koffi. Every function returns -1
 // on failure and leaves the reason in `errno()`, to be read before anything else runs.
 
+/**
+ * Calls on threads for which memory is kept. For each beyond that koffi maps 256 KB and unmaps it afterwards, for which the
+ * kernel interrupts every processor on which another thread of ours runs.
+ */
+export const KEPT_CALLS = 32;
+koffi.config({ resident_async_pools: KEPT_CALLS });
+
 // The handle of the process itself: the C library, be it glibc or musl, is already loaded.
 const libc = koffi.load(null);
 
@@ -73,8 +80,10 @@ export const timerfdSettime: Sync<[fd: Fd, flags: number, value: Bytes, old: nul
 );
 
 /** The paths are C strings: UTF-8 with a NUL at the end. */
-export const renameat2: Sync<[fromFolder: Fd, from: Bytes, toFolder: Fd, to: Bytes, flags: number]> =
-  libc.func('int renameat2(int, const void *, int, const void *, uint32_t)');
+type Renameat2 = [fromFolder: Fd, from: Bytes, toFolder: Fd, to: Bytes, flags: number];
+export const renameat2: Sync<Renameat2> & { async: Async<Renameat2> } = libc.func(
+  'int renameat2(int, const void *, int, const void *, uint32_t)',
+);
 
 export const send: Sync<[fd: Fd, bytes: Bytes, length: number, flags: number]> & {
   async: Async<[fd: Fd, bytes: Bytes, length: number, flags: number]>;
@@ -119,6 +128,14 @@ function offLoop(
 export function sendOffLoop(fd: number, bytes: Uint8Array, flags: number): Promise<CallResult> {
   return offLoop([bytes], (done) => {
     send.async(fd, bytes, bytes.length, flags, done);
+  });
+}
+
+/** renameat2(2) on the thread pool. */
+export function renameat2OffLoop(...args: Renameat2): Promise<CallResult> {
+  const [, from, , to] = args;
+  return offLoop([from, to], (done) => {
+    renameat2.async(...args, done);
   });
 }
 

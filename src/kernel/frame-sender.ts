@@ -1,8 +1,9 @@
 import { invariant } from '../base/invariant.ts';
-import type { SysError } from '../base/sys-error.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
 import { closeOffLoop } from './ffi.ts';
 import { slowLane } from './lanes.ts';
 import { AF_PACKET, sendFrame } from './packet-socket.ts';
+import type { NetNs } from './netns.ts';
 import { openSocket, SOCK_RAW } from './socket-options.ts';
 
 /**
@@ -35,5 +36,21 @@ export class HostFrameSender implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+/**
+ * One frame out of an interface of `netns`, without a word to netlink: the kernel takes the 16 ms of the socket's close on
+ * another thread. As `HostFrameSender.send`, or the SysError of opening the socket.
+ */
+export function sendOnce(netns: NetNs, ifindex: number, frame: Uint8Array): SysError | undefined {
+  try {
+    const sender = netns.run(() => new HostFrameSender());
+    const failed = sender.send(ifindex, frame);
+    void sender.close();
+    return failed;
+  } catch (error) {
+    if (!isSysError(error)) throw error;
+    return error;
   }
 }

@@ -1,9 +1,8 @@
-import { concat } from '../base/bytes.ts';
 import { macFromBytes, type Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { IFF_RUNNING, IFF_UP } from '../wire/netlink/link.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
-import { check, lastError } from './errno.ts';
+import { lastError } from './errno.ts';
 import { closeFd, ioctl } from './ffi.ts';
 import type { NetNs } from './netns.ts';
 import { openSocket, SOCK_DGRAM } from './socket-options.ts';
@@ -22,7 +21,6 @@ export const IFREQ_LENGTH = 40;
 const ARPHRD_ETHER = 1;
 /** struct sockaddr, before its bytes: the family, here the hardware type. */
 const SA_DATA_AT = 2;
-const MAC_LENGTH = 6;
 
 /** What ioctl tells of an interface. `lowerUp` is IFF_RUNNING: the kernel's settled opinion about the carrier. */
 export type BriefLink = {
@@ -59,38 +57,40 @@ export function askInterface<T>(
   return answer;
 }
 
+// The kernel has read and written it when ioctl returns, and what is wanted of it is read before the next.
+const request = new Uint8Array(IFREQ_LENGTH);
+const union = new DataView(request.buffer, IFNAMSIZ);
+
 /** The name of an interface, as bytes without the NUL; undefined when there is none of this index. */
 export function nameOf(fd: number, index: number): Uint8Array | undefined {
-  const bytes = new Uint8Array(IFREQ_LENGTH);
-  new DataView(bytes.buffer).setInt32(IFNAMSIZ, index, true);
-  if (ioctl(fd, SIOCGIFNAME, bytes) < 0) {
+  union.setInt32(0, index, true);
+  if (ioctl(fd, SIOCGIFNAME, request) < 0) {
     const error = lastError(`SIOCGIFNAME #${index}`);
     if (error.code === 'ENODEV') return undefined;
     throw error;
   }
-  const end = bytes.indexOf(0);
-  return bytes.slice(0, Math.min(end < 0 ? IFNAMSIZ : end, IFNAMSIZ));
+  const end = request.indexOf(0);
+  return request.slice(0, Math.min(end < 0 ? IFNAMSIZ : end, IFNAMSIZ));
 }
 
-/** One ioctl about the interface of this name; returns what the kernel left in the union. */
-export function ifreq(op: string, fd: number, code: number, nameBytes: Uint8Array): DataView {
-  const bytes = concat([nameBytes, new Uint8Array(IFREQ_LENGTH - nameBytes.length)]);
-  check(op, ioctl(fd, code, bytes));
-  return new DataView(bytes.buffer, IFNAMSIZ);
+/** One ioctl about the interface of this name; what the kernel leaves is in `union`. */
+function ifreq(op: string, fd: number, code: number, name: string, nameBytes: Uint8Array): void {
+  request.fill(0);
+  request.set(nameBytes);
+  if (ioctl(fd, code, request) < 0) throw lastError(`${op} ${name}`);
 }
 
 /** For a socket that is bound to the interface: these ioctls run modprobe for a name that is missing (dev_load). */
 export function readBrief(fd: number, name: string, nameBytes: Uint8Array): BriefLink {
-  const request = (op: string, code: number): DataView => ifreq(`${op} ${name}`, fd, code, nameBytes);
-  const flags = request('SIOCGIFFLAGS', SIOCGIFFLAGS).getUint16(0, true);
-  const hardware = request('SIOCGIFHWADDR', SIOCGIFHWADDR);
-  const link = {
-    index: request('SIOCGIFINDEX', SIOCGIFINDEX).getInt32(0, true),
-    name,
-    mtu: request('SIOCGIFMTU', SIOCGIFMTU).getInt32(0, true),
-    up: (flags & IFF_UP) !== 0,
-    lowerUp: (flags & IFF_RUNNING) !== 0,
-  };
-  if (hardware.getUint16(0, true) !== ARPHRD_ETHER) return link;
-  return { ...link, mac: macFromBytes(new Uint8Array(hardware.buffer, IFNAMSIZ + SA_DATA_AT, MAC_LENGTH)) };
+  ifreq('SIOCGIFFLAGS', fd, SIOCGIFFLAGS, name, nameBytes);
+  const flags = union.getUint16(0, true);
+  ifreq('SIOCGIFINDEX', fd, SIOCGIFINDEX, name, nameBytes);
+  const index = union.getInt32(0, true);
+  ifreq('SIOCGIFMTU', fd, SIOCGIFMTU, name, nameBytes);
+  const mtu = union.getInt32(0, true);
+  ifreq('SIOCGIFHWADDR', fd, SIOCGIFHWADDR, name, nameBytes);
+  const isEthernet = union.getUint16(0, true) === ARPHRD_ETHER;
+  const mac = isEthernet ? { mac: macFromBytes(request, IFNAMSIZ + SA_DATA_AT) } : {};
+  const [up, lowerUp] = [(flags & IFF_UP) !== 0, (flags & IFF_RUNNING) !== 0];
+  return { index, name, ...mac, mtu, up, lowerUp };
 }

@@ -31,8 +31,8 @@ export class Lane {
 const THREADS_DEFAULT = 4;
 /** Threads that slow calls never take: for files and quick netlink requests. Stored leases and messages need none. */
 const THREADS_KEPT_FREE = 1;
-/** koffi refuses more than 256 calls at once (max_async_calls), slow ones included. */
-const QUICK_AT_ONCE = 64;
+/** Beside the slow ones, as many as are cheap. Nearly all of them wait for one lock anyway. */
+const QUICK_AT_ONCE = 8;
 
 const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? THREADS_DEFAULT) || THREADS_DEFAULT;
 

@@ -1,13 +1,16 @@
 import { hash } from 'node:crypto';
-import { closeSync, ftruncateSync, openSync, renameSync, rmSync, unlinkSync, writeSync } from 'node:fs';
-import { chmod, mkdir, readdir, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { close, closeSync, ftruncate, ftruncateSync, openSync } from 'node:fs';
+import { renameSync, rmSync, unlinkSync, write, writeSync } from 'node:fs';
+import { chmod, mkdir, readdir, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { isSysError, SysError } from '../base/sys-error.ts';
 import { AsideFolder } from './aside-folder.ts';
 import { utf8 } from '../base/bytes.ts';
-import { renameat2 } from './ffi.ts';
+import { renameat2, renameat2OffLoop } from './ffi.ts';
 import { fromNodeError } from './errno.ts';
 import { Lane } from './lanes.ts';
+import { diskCalls, type LoopCalls } from './loop-calls.ts';
 import { foreign, foreignFolder } from './ownership.ts';
 import { readRecords, type StoredFile } from './record-reader.ts';
 
@@ -42,10 +45,14 @@ export class LeaseFiles {
   readonly #aside: AsideFolder;
   readonly #asideTurns = new Lane(1);
   readonly #spareFolder: string;
+  readonly #calls: LoopCalls;
+  /** What threads do, in the order in which it was asked for. */
+  readonly #threadTurns = new Lane(1);
   readonly #spares: string[] = [];
   #counter = 0;
 
-  private constructor(stateDir: string, folder: string, spares: string) {
+  private constructor(stateDir: string, folder: string, spares: string, calls: LoopCalls) {
+    this.#calls = calls;
     this.#folder = join(stateDir, folder);
     this.#aside = new AsideFolder(join(stateDir, ASIDE));
     this.#spareFolder = join(stateDir, spares);
@@ -55,8 +62,13 @@ export class LeaseFiles {
    * Makes the folders. Rejects with SysError when they cannot be made or written, and with EPERM when somebody else
    * may write there: records say which interfaces are removed and what is sent in whose name.
    */
-  static async open(stateDir: string, folder = 'leases', spares = 'spare'): Promise<LeaseFiles> {
-    const files = new LeaseFiles(stateDir, folder, spares);
+  static async open(
+    stateDir: string,
+    folder = 'leases',
+    spares = 'spare',
+    calls: LoopCalls = diskCalls,
+  ): Promise<LeaseFiles> {
+    const files = new LeaseFiles(stateDir, folder, spares, calls);
     const op = `open ${files.#folder}`;
     const aside = join(stateDir, ASIDE);
     await attempt(op, async () => {
@@ -74,21 +86,66 @@ export class LeaseFiles {
 
   /**
    * Written without leaving the loop: into the page cache this takes a fifth of a millisecond, and four turns through
-   * the thread pool take a whole one of every ADD.
+   * the thread pool take a whole one of every ADD. Where the disk is busy each of these calls may wait for the file
+   * system's journal, tens of milliseconds, and all leases with it: then threads make them.
    */
   async put(name: string, text: string): Promise<void> {
     const path = join(this.#folder, name);
-    await attempt(`write ${path}`, async () => {
-      const { temporary, fd } = this.#openTemporary();
-      try {
-        overwrite(fd, text);
-        if (exchange(temporary, path)) this.#keepOld(temporary);
-        else this.#moveInto(temporary, path, text);
-      } catch (error) {
-        await removeIfThere(temporary);
-        throw error;
-      }
-    });
+    await this.#make(
+      `write ${path}`,
+      () => this.#putNow(path, text),
+      () => this.#putOnThread(path, text),
+    );
+  }
+
+  /** On the loop only while no thread is at it: so nothing overtakes what was asked for before. */
+  async #make(op: string, here: () => void, onThread: () => Promise<void>): Promise<void> {
+    if (!this.#calls.mayCall) await this.#makeOnThread(op, onThread);
+    else await attempt(op, () => Promise.resolve(this.#calls.here(here)));
+  }
+
+  #makeOnThread(op: string, work: () => Promise<void>): Promise<void> {
+    return attempt(op, () => this.#calls.elsewhere(() => this.#threadTurns.run(work)));
+  }
+
+  #putNow(path: string, text: string): void {
+    const { temporary, fd } = this.#openTemporary();
+    try {
+      overwrite(fd, text);
+      if (exchange(temporary, path)) this.#keepOld(temporary);
+      else this.#moveInto(temporary, path, text);
+    } catch (error) {
+      removeNow(temporary);
+      throw error;
+    }
+  }
+
+  async #putOnThread(path: string, text: string): Promise<void> {
+    const { temporary, fd } = this.#openTemporary();
+    try {
+      await overwriteOnThread(fd, text);
+      const swap = await renameat2OffLoop(
+        AT_FDCWD,
+        cString(temporary),
+        AT_FDCWD,
+        cString(path),
+        RENAME_EXCHANGE,
+      );
+      if (swap.result === 0) this.#keepOld(temporary);
+      else await this.#moveIntoOnThread(temporary, path, text);
+    } catch (error) {
+      await removeIfThere(temporary);
+      throw error;
+    }
+  }
+
+  async #moveIntoOnThread(temporary: string, path: string, text: string): Promise<void> {
+    try {
+      await rename(temporary, path);
+    } catch (error) {
+      if (!isCode(error, 'EXDEV')) throw error;
+      this.#moveInto(temporary, path, text);
+    }
   }
 
   /** Where the folder of records is a file system of its own, nothing can be brought there from beside it. */
@@ -140,24 +197,34 @@ export class LeaseFiles {
    */
   async remove(name: string): Promise<void> {
     const path = join(this.#folder, name);
-    await attempt(`remove ${name}`, async () => {
-      if (!this.#keepAsSpare(path)) await removeIfThere(path);
-    });
-  }
-
-  #keepAsSpare(path: string): boolean {
-    if (this.#spares.length >= MOST_SPARES) return false;
+    const op = `remove ${name}`;
+    if (this.#spares.length >= MOST_SPARES) {
+      await this.#makeOnThread(op, () => removeIfThere(path));
+      return;
+    }
     this.#counter += 1;
     const spare = join(this.#spareFolder, String(this.#counter));
-    try {
-      renameSync(path, spare);
-      this.#spares.push(spare);
-      return true;
-    } catch (error) {
-      // Another file system, or a folder that somebody removed: it is only a convenience.
-      if (error instanceof Error && 'code' in error) return false;
-      throw error;
-    }
+    await this.#make(
+      op,
+      () => {
+        try {
+          renameSync(path, spare);
+          this.#keepOld(spare);
+        } catch (error) {
+          throwUnlessOs(error);
+          removeNow(path);
+        }
+      },
+      async () => {
+        try {
+          await rename(path, spare);
+          this.#keepOld(spare);
+        } catch (error) {
+          throwUnlessOs(error);
+          await removeIfThere(path);
+        }
+      },
+    );
   }
 
   /**
@@ -230,7 +297,11 @@ export async function refuseForeign(op: string, stateDir: string, own: readonly 
  * record needs a fresh one. False when there is nothing to exchange with, or the file system cannot do it.
  */
 function exchange(one: string, other: string): boolean {
-  return renameat2(AT_FDCWD, utf8(`${one}\0`), AT_FDCWD, utf8(`${other}\0`), RENAME_EXCHANGE) === 0;
+  return renameat2(AT_FDCWD, cString(one), AT_FDCWD, cString(other), RENAME_EXCHANGE) === 0;
+}
+
+function cString(path: string): Uint8Array {
+  return utf8(`${path}\0`);
 }
 
 /** Cut after writing and not before: ext4 takes an emptied file for one to be flushed when it is closed. Closes it. */
@@ -245,6 +316,28 @@ function overwrite(fd: number, text: string): void {
   }
 }
 
+const writeOnThread = promisify(write);
+const cutOnThread = promisify(ftruncate);
+const closeOnThread = promisify(close);
+
+/** The same without keeping the loop. */
+async function overwriteOnThread(fd: number, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += (await writeOnThread(fd, bytes, at, bytes.length - at, at)).bytesWritten;
+    }
+    await cutOnThread(fd, bytes.length);
+  } finally {
+    await closeOnThread(fd);
+  }
+}
+
+/** Another file system, or a folder that somebody removed: a spare file is only a convenience. */
+function throwUnlessOs(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error)) throw error;
+}
+
 function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
@@ -256,6 +349,15 @@ function openIfThere(path: string, flags: 'r+' | 'wx' = 'r+'): number | undefine
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined;
     throw error;
+  }
+}
+
+/** rmSync does not say why it failed. */
+function removeNow(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!isCode(error, 'ENOENT')) throw error;
   }
 }
 

@@ -1,4 +1,4 @@
-import { equalBytes, utf8 } from '../base/bytes.ts';
+import { equalBytes } from '../base/bytes.ts';
 import { ipToBytes } from '../base/ip.ts';
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import { isSysError, SysError } from '../base/sys-error.ts';
@@ -48,10 +48,16 @@ export function readSight(
       const brief = byIndex(fd, index);
       if (brief === 'gone') return undefined;
       if (brief === 'renamed') continue;
-      return { ...brief, hasAddress: address !== undefined && hasAddress(fd, brief, address) };
+      return { ...brief, hasAddress: address !== undefined && hasAddress(fd, index, address) };
     }
     return undefined;
   });
+}
+
+/** Whether the interface with this index of the namespace where the thread is has an address. */
+export function interfaceHas(index: number, address: Ipv4): boolean {
+  const ask = (fd: number): boolean => hasAddress(fd, index, address);
+  return askInterface(`look for ${address} on #${index}`, undefined, ask) ?? false;
 }
 
 function byIndex(fd: number, index: number): BriefLink | 'gone' | 'renamed' {
@@ -71,9 +77,9 @@ function byIndex(fd: number, index: number): BriefLink | 'gone' | 'renamed' {
  * SIOCGIFADDR would wait for the RTNL lock (devinet_ioctl). IP_MULTICAST_IF by address does not: the kernel looks up
  * which interface has it (ip_dev_find), and compares that with the one that the socket is bound to.
  */
-function hasAddress(fd: number, link: BriefLink, address: Ipv4): boolean {
-  const op = `look for ${address} on ${link.name}`;
-  setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, link.index);
+function hasAddress(fd: number, index: number, address: Ipv4): boolean {
+  const op = `look for ${address} on #${index}`;
+  setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, index);
   const bytes = ipToBytes(address);
   // The kernel takes it for "any interface".
   if (address === IPV4_ANY) return false;
@@ -81,17 +87,19 @@ function hasAddress(fd: number, link: BriefLink, address: Ipv4): boolean {
   const code = errnoName(errno());
   if (code === 'EADDRNOTAVAIL') return false;
   // Another interface has it. This one may have it too, which only the slow way can tell.
-  if (code === 'EINVAL') return firstIs(fd, link, bytes);
+  if (code === 'EINVAL') return firstIs(fd, index, bytes);
   throw new SysError(op, code);
 }
 
 /** SIOCGIFADDR with the address filled in answers with that one if the interface has it, else with its first. */
-function firstIs(fd: number, link: BriefLink, address: Uint8Array): boolean {
+function firstIs(fd: number, index: number, address: Uint8Array): boolean {
+  const name = nameOf(fd, index);
+  if (name === undefined) return false;
   const bytes = new Uint8Array(IFREQ_LENGTH);
-  bytes.set(utf8(link.name));
+  bytes.set(name);
   bytes.set(new Uint8Array(Uint16Array.of(AF_INET).buffer), IFNAMSIZ);
   bytes.set(address, IFNAMSIZ + SIN_ADDR_AT);
-  const op = `SIOCGIFADDR ${link.name}`;
+  const op = `SIOCGIFADDR #${index}`;
   try {
     check(op, ioctl(fd, SIOCGIFADDR, bytes));
   } catch (error) {

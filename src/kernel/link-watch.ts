@@ -14,15 +14,13 @@ import {
   IFLA_ADDRESS,
   IFLA_IFNAME,
   IFLA_MTU,
+  MAC_LENGTH,
   RTM_DELLINK,
   RTM_NEWLINK,
 } from '../wire/netlink/link.ts';
 import type { NetlinkMessage } from '../wire/netlink/message.ts';
 import { AF_UNSPEC } from '../wire/netlink/rtnetlink.ts';
 import { openNotices } from './netlink-notices.ts';
-
-/** An Ethernet address. */
-const MAC_LENGTH = 6;
 
 // linux/rtnetlink.h
 export const RTNLGRP_LINK = 1;

@@ -73,5 +73,8 @@ function isOnlyPreempted(before: ThreadSwitches, after: ThreadSwitches): boolean
   return after.waited === before.waited && after.preempted !== before.preempted;
 }
 
+/** For calls that may wait for the journal of a file system. */
+export const diskCalls = new LoopCalls();
+
 /** Of the whole process, for the RTNL lock is one for the whole machine. */
 export const rtnlCalls = new LoopCalls();

@@ -16,7 +16,7 @@ const MOST_LINKS = 8;
 let nsfs: number | undefined;
 
 /** All namespaces are files of one file system, which has the same device number for the life of the kernel. */
-function nsfsDevice(): number {
+export function nsfsDevice(): number {
   nsfs ??= statSync(OWN_NAMESPACE).dev;
   return nsfs;
 }

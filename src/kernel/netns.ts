@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { invariant } from '../base/invariant.ts';
 import { SysError } from '../base/sys-error.ts';
 import { check, fromNodeError, lastError } from './errno.ts';
+import { nsfsDevice } from './namespace-at.ts';
 import { fstatfs, ioctl, setns, startThreadPool } from './ffi.ts';
 
 // linux/sched.h
@@ -25,8 +26,8 @@ function isNetworkNamespace(fd: number): boolean {
 }
 
 let home: NetNs | undefined;
-// Which namespace the loop's thread is in: the one thing here that is really global.
-let away = false;
+// The inode of the namespace that the loop's thread is in, if not at home: the one thing here that is really global.
+let away: string | undefined;
 let poolStart: Promise<unknown> | undefined;
 
 /** A network namespace, held open by a descriptor: it outlives its path and its processes. */
@@ -43,9 +44,10 @@ export class NetNs implements Disposable {
 
   /**
    * Throws SysError: EINVAL for a relative path, ENOTNS for a file that is no network namespace (an errno of no
-   * system call, so nothing else can be mistaken for it), else what open(2) says (ENOENT, EACCES).
+   * system call, so nothing else can be mistaken for it), else what open(2) says (ENOENT, EACCES). `known`: the inode of a
+   * network namespace; where that is what lies there, nothing more is asked.
    */
-  static open(path: string): NetNs {
+  static open(path: string, known?: string): NetNs {
     const op = `open namespace ${path}`;
     if (!path.startsWith('/')) throw new SysError(op, 'EINVAL', 'the path must be absolute');
     if (path.includes('\0')) throw new SysError(op, 'EINVAL', 'the path holds a NUL');
@@ -57,8 +59,12 @@ export class NetNs implements Disposable {
       throw fromNodeError(op, error);
     }
     try {
-      if (!isNetworkNamespace(fd)) throw new SysError(op, 'ENOTNS', 'the file is not a network namespace');
-      return new NetNs(fd, fstatSync(fd, { bigint: true }).ino.toString());
+      const { dev, ino } = fstatSync(fd);
+      const inode = String(ino);
+      const isKnown = inode === known && dev === nsfsDevice();
+      if (!isKnown && !isNetworkNamespace(fd))
+        throw new SysError(op, 'ENOTNS', 'the file is not a network namespace');
+      return new NetNs(fd, inode);
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -73,21 +79,26 @@ export class NetNs implements Disposable {
 
   /**
    * Runs `inside` in this namespace and comes back, whatever happens. setns(2) moves the calling thread only, and
-   * all JavaScript is one thread: so `inside` must be synchronous, and what it opens stays in this namespace.
+   * all JavaScript is one thread: so `inside` must be synchronous, and what it opens stays in this namespace. Within a
+   * visit to this namespace it is part of that.
    */
   run<T>(inside: () => NotPromise<T>): T {
     invariant(this.#open, 'the namespace is open');
     const self = NetNs.self();
-    invariant(!away, 'run is not called inside run: coming back would lead to the wrong namespace');
+    if (away === this.inode) return inside();
+    invariant(
+      away === undefined,
+      'run is not called in another one: coming back would lead to the wrong one',
+    );
     poolStart ??= startThreadPool();
     check('setns', setns(this.fd, CLONE_NEWNET));
-    away = true;
+    away = this.inode;
     try {
       const result = inside();
       invariant(!(result instanceof Promise), 'what runs in a namespace is synchronous');
       return result;
     } finally {
-      away = false;
+      away = undefined;
       // A daemon that goes on in a container's namespace would configure the wrong machine: better dead.
       if (setns(self.fd, CLONE_NEWNET) !== 0) {
         process.stderr.write(`${lastError('setns back to the daemon').message}\n`);

@@ -2,17 +2,18 @@ import type { Cidr } from '../base/cidr.ts';
 import type { Ip } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
-import { isSysError } from '../base/sys-error.ts';
+import { isSysError, type SysError } from '../base/sys-error.ts';
 import type { Link, MacvlanMode } from '../wire/netlink/link.ts';
 import { type Route, RT_TABLE_UNSPEC } from '../wire/netlink/route.ts';
 import { addressLookups } from './address-rules.ts';
 import { type ArpSocket, openArp } from './arp-socket.ts';
 import { type HeldPort, holdClientPort } from './client-port.ts';
+import { sendOnce } from './frame-sender.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
 import { watchRemoval } from './link-removal.ts';
-import { type LinkSight, readSight } from './link-sight.ts';
+import { interfaceHas, type LinkSight, readSight } from './link-sight.ts';
 import { POD_DUMP_LIMIT } from './netlink-dump.ts';
 import { NetNs } from './netns.ts';
 import { openPodFrames, type PodFrames } from './pod-frames.ts';
@@ -56,9 +57,9 @@ export class PodNetwork {
     this.#host = host;
   }
 
-  /** `host` is the daemon's own namespace. Throws the SysErrors of `NetNs.open`. */
-  static open(path: string, host: Rtnl): PodNetwork {
-    return new PodNetwork(NetNs.open(path), host);
+  /** `host` is the daemon's own namespace, `inode` that of the pod's where it is known. Throws the SysErrors of `NetNs.open`. */
+  static open(path: string, host: Rtnl, inode?: string): PodNetwork {
+    return new PodNetwork(NetNs.open(path, inode), host);
   }
 
   get inode(): string {
@@ -91,6 +92,15 @@ export class PodNetwork {
   /** The same by index, and whether it has an address. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined {
     return readSight(index, address, this.#netns);
+  }
+
+  /** Whether the interface has the address: at once. Whoever asks wants to change it, and needs the socket for that. */
+  hasAddress(index: number, address: Ipv4): boolean {
+    return this.#netns.run(() => {
+      const has = interfaceHas(index, address);
+      if (has) this.#own ??= Rtnl.open(this.#netns, POD_DUMP_LIMIT);
+      return has;
+    });
   }
 
   /** From now on `watchPodLinks` tells of its links, until the namespace is gone. Rejects with SysError. */
@@ -213,6 +223,11 @@ export class PodNetwork {
 
   hostLan(link: { readonly index: number }): Promise<HostLan> {
     return hostLan(this.#rtnl, this.#host, link.index);
+  }
+
+  /** See `sendOnce`. */
+  say(index: number, frame: Uint8Array): SysError | undefined {
+    return sendOnce(this.#netns, index, frame);
   }
 
   /** See `openPodFrames`. */

@@ -29,8 +29,17 @@ export function intBytes(value: number): Uint8Array {
   return new Uint8Array(Int32Array.of(value).buffer);
 }
 
-export function setIntOption(op: string, fd: number, level: number, option: number, value: number): void {
-  check(op, setsockopt(fd, level, option, intBytes(value), INT_LENGTH));
+// The kernel has read it when setsockopt(2) returns: one for all saves a buffer outside of the heap for each call.
+const intOption = new Int32Array(1);
+const intOptionBytes = new Uint8Array(intOption.buffer);
+
+function setInt(fd: number, level: number, name: number, value: number): number {
+  intOption[0] = value;
+  return setsockopt(fd, level, name, intOptionBytes, INT_LENGTH);
+}
+
+export function setIntOption(op: string, fd: number, level: number, name: number, value: number): void {
+  check(op, setInt(fd, level, name, value));
 }
 
 export function setBytesOption(
@@ -45,7 +54,7 @@ export function setBytesOption(
 
 /** Beyond net.core.rmem_max where the capability allows it, else up to there. The kernel doubles the number. */
 export function setReceiveBuffer(op: string, fd: number, bytes: number): void {
-  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, intBytes(bytes), INT_LENGTH) === 0) return;
+  if (setInt(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes) === 0) return;
   setIntOption(op, fd, SOL_SOCKET, SO_RCVBUF, bytes);
 }
 

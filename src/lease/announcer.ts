@@ -1,8 +1,8 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
+import { BROADCAST_MAC } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
-import { announcement } from '../protocol/acd4/packets.ts';
-import { emitArpFrame } from '../wire/arp.ts';
+import { announcement, gratuitousReply } from '../protocol/acd4/packets.ts';
+import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
@@ -31,27 +31,23 @@ export class Announcer {
     const { uplinkIndex, link } = identity;
     if (uplinkIndex === undefined) return;
     const { frames } = this.#world;
-    const frame = frameOf(address, link.mac);
-    this.#said(identity, frames.send(uplinkIndex, frame));
+    this.#said(identity, frames.send(uplinkIndex, toAll(announcement(address, link.mac))));
     this.#pace(() => {
       if (!isThere()) return;
+      const frame = toAll(gratuitousReply(address, link.mac));
       const shim = this.#world.shimOn(uplinkIndex);
       this.#said(
         identity,
-        shim === undefined ? this.#byPod(identity, address) : frames.send(shim.index, frame),
+        shim === undefined ? this.#byPod(identity, frame) : frames.send(shim.index, frame),
       );
     });
   }
 
-  #byPod(identity: LeaseIdentity, address: Ipv4): SysError | undefined {
-    const { index, mac } = identity.link;
+  #byPod(identity: LeaseIdentity, frame: Uint8Array): SysError | undefined {
     try {
       const pod = openPodOf(this.#world, identity);
       try {
-        const port = pod.openArp(index);
-        const failed = port.send(announcement(address, mac));
-        port.close();
-        return failed;
+        return pod.say(identity.link.index, frame);
       } finally {
         pod.close();
       }
@@ -71,6 +67,6 @@ export class Announcer {
   }
 }
 
-function frameOf(address: Ipv4, mac: Mac): Uint8Array {
-  return emitArpFrame(mac, BROADCAST_MAC, announcement(address, mac));
+function toAll(packet: ArpPacket): Uint8Array {
+  return emitArpFrame(packet.senderMac, BROADCAST_MAC, packet);
 }

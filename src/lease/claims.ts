@@ -15,6 +15,12 @@ export interface Claimant {
   record(): LeaseRecord;
 }
 
+/** All leases of this node. */
+export interface Claimants {
+  values(): Iterable<Claimant>;
+  withMac(mac: Mac): Iterable<Claimant>;
+}
+
 type World = Pick<LeaseWorld, 'clock' | 'openPod' | 'namespaceAt' | 'holderOnNode' | 'isPodMac' | 'shimOn'>;
 
 /**
@@ -23,10 +29,10 @@ type World = Pick<LeaseWorld, 'clock' | 'openPod' | 'namespaceAt' | 'holderOnNod
  */
 export class Claims {
   readonly #world: World;
-  readonly #clients: () => Iterable<Claimant>;
+  readonly #clients: Claimants;
   readonly #conflicts: ConflictMemory;
 
-  constructor(world: World, clients: () => Iterable<Claimant>) {
+  constructor(world: World, clients: Claimants) {
     this.#world = world;
     this.#clients = clients;
     this.#conflicts = new ConflictMemory(world.clock);
@@ -50,7 +56,7 @@ export class Claims {
 
   /** An address means something within its LAN; where that is not known, two may be the same on two networks. */
   #siblingWith(address: Ipv4, but: Claimant): Claimant | undefined {
-    for (const one of this.#clients()) {
+    for (const one of this.#clients.values()) {
       if (one === but || !one.claims(address)) continue;
       const { lan, link } = one.identity;
       if (lan === undefined || lan.name !== but.identity.lan?.name) continue;
@@ -63,9 +69,8 @@ export class Claims {
   /** Whether another pod that this daemon attached, or the node by its shim, has this MAC address on the same uplink. */
   isSibling(address: Mac, { lan, link }: LeaseIdentity): boolean {
     if (lan === undefined || address === link.mac) return false;
-    for (const { identity } of this.#clients()) {
-      if (identity.link.mac === address && identity.lan?.name === lan.name) return true;
-    }
+    for (const { identity } of this.#clients.withMac(address))
+      if (identity.lan?.name === lan.name) return true;
     return this.#world.isPodMac(address, lan.name) || this.#world.shimOn(lan.index)?.mac === address;
   }
 

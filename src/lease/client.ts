@@ -373,7 +373,7 @@ export class LeaseClient {
     if (held === undefined) return undefined;
     const { index } = this.identity.link;
     if (beside !== undefined && !linkGoes) await pod.removeAddress(index, beside);
-    const hop = nextHop({ record: { ...this.identity, state }, held });
+    const hop = nextHop({ record: { state }, held });
     const lost = await partFrom(this.#exchange, this.#parting, hop);
     if (lost === undefined) this.#world.count('message-sent');
     if (!linkGoes) await pod.removeAddress(index, held.address);

@@ -240,7 +240,7 @@ export class LeaseHands {
       if (!this.#wanted || lease === undefined) return;
       await this.#inPod(async (pod) => {
         // Not there yet, or taken away. A look at the pod puts it back with its routes; alone it would hide their loss.
-        if (pod.sight(this.#index, lease.address.address)?.hasAddress !== true) return;
+        if (!pod.hasAddress(this.#index, lease.address.address)) return;
         await pod.configure(
           this.#index,
           prolongationOf(lease, this.#identity.apply, this.#world.clock.now()),

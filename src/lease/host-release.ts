@@ -79,11 +79,13 @@ export function lanOf(
   return ok({ index: link.index, mac: link.mac, moved });
 }
 
+type Routed = { readonly record: Pick<LeaseRecord, 'state'>; readonly held: Held };
+
 /**
  * Who takes the frame on this LAN: the server itself, else the router to it by the routes of the lease (RFC 3442: where
  * there are classless ones option 3 does not count), whether the pod uses them or not; undefined without any.
  */
-export function nextHop({ record, held }: Pick<Owed, 'record' | 'held'>): Ipv4 | undefined {
+export function nextHop({ record, held }: Routed): Ipv4 | undefined {
   const { address, serverId } = held;
   if (cidrContains(address, serverId)) return serverId;
   const lease = leaseOf(record.state);

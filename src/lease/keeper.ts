@@ -1,3 +1,4 @@
+import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import type { LeaseClient } from './client.ts';
 import type { Inbox } from './inbox.ts';
@@ -18,6 +19,7 @@ const PACE = { perSecond: 50, mostWaiting: 65_536 };
 /** What the keeper needs of the manager. */
 export interface Herd {
   clients(): Iterable<LeaseClient>;
+  withMac(mac: Mac): Iterable<LeaseClient>;
   has(client: LeaseClient): boolean;
   /** The same lease goes on under another identity. */
   replace(client: LeaseClient, identity: LeaseIdentity): Promise<LeaseClient>;

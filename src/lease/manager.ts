@@ -10,6 +10,7 @@ import { Allowance, BESIDE_PER_SECOND, SIBLINGS_ASKED_PER_SECOND } from './allow
 import { Announcer } from './announcer.ts';
 import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
+import { Clients } from './clients.ts';
 import { validFor } from './configuration.ts';
 import { type Debt, Debts, type Owing } from './debts.ts';
 import { Inbox } from './inbox.ts';
@@ -25,7 +26,7 @@ import { type AcquireRequest, identityOf, isSamePlace } from './request.ts';
 import { ServerNotes } from './server-notes.ts';
 import type { LanSightings } from './server-sightings.ts';
 import { Strangers } from './strangers.ts';
-import { hasMac, twinOf, userOf, whole } from './sharing.ts';
+import { hasMac, userOf, whole } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 import { Ways } from './ways.ts';
 
@@ -41,7 +42,7 @@ export class LeaseManager {
   readonly #world: LeaseWorld;
   readonly #defaults: DhcpDefaults;
   readonly #inbox: Inbox;
-  readonly #clients = new Map<string, LeaseClient>();
+  readonly #clients = new Clients();
   readonly #notes: ServerNotes;
   readonly #ways: Ways;
   readonly #beside: Allowance;
@@ -66,17 +67,18 @@ export class LeaseManager {
     const identities = () => this.#clients.values().map(({ identity }) => identity);
     this.#strangers = new Strangers(world, identities);
     this.#siblingsAsked = new Allowance(world.clock, SIBLINGS_ASKED_PER_SECOND);
-    this.#claims = new Claims(world, () => this.#clients.values());
+    this.#claims = new Claims(world, this.#clients);
     this.#debts = new Debts(world, this.#inbox, {
-      isInUse: (record) => userOf(this.#clients.values(), record) !== undefined,
-      hasMac: (record) => hasMac(this.#clients.values(), record),
+      isInUse: (record) => userOf(this.#clients, record) !== undefined,
+      hasMac: (record) => hasMac(this.#clients, record),
     });
     this.#keeper = new Keeper(
       world,
       this.#inbox,
       {
         clients: () => this.#clients.values(),
-        has: (client) => this.#clients.get(keyText(client.identity.key)) === client,
+        withMac: (mac) => this.#clients.withMac(mac),
+        has: (client) => this.#clients.has(client),
         replace: (client, identity) => this.#replace(client, identity),
         releaseFromHost: (client, why) => this.#releaseFromHost(client, why),
       },
@@ -101,7 +103,7 @@ export class LeaseManager {
 
   /** Whether an interface of the network namespace with this inode has a lease, or is getting one. */
   isIn(inode: string): boolean {
-    return this.#clients.values().some(({ identity }) => identity.netns.inode === inode);
+    return this.#clients.isIn(inode);
   }
 
   get(key: LeaseKey): ManagedLease | undefined {
@@ -162,7 +164,7 @@ export class LeaseManager {
     const listening = this.#listen(request.uplinkIndex);
     if (listening !== undefined) return err({ kind: 'send-failed', error: listening });
     const client = this.#newClient(identityOf(request, bootId), { kind: 'init', last: undefined });
-    const twin = twinOf(this.#clients.values(), client);
+    const twin = this.#clients.twinOf(client.identity, client);
     if (twin !== undefined) this.#notes.twins(keyText(request.key), keyText(twin.identity.key));
     const left = millis(this.#defaults.deadline - between(started, this.#world.clock.now()));
     let failure: Failure | undefined;
@@ -189,8 +191,8 @@ export class LeaseManager {
   async adopt(request: AcquireRequest, present: Cidr<Ipv4>): Promise<boolean> {
     const text = keyText(request.key);
     // What is owed in the name of a pod that lives would take its lease away.
-    if (!this.#clients.has(text)) await this.#debts.forget(request.key);
-    if (this.#clients.has(text)) return false;
+    if (this.#clients.get(text) === undefined) await this.#debts.forget(request.key);
+    if (this.#clients.get(text) !== undefined) return false;
     this.#listen(request.uplinkIndex);
     const client = this.#newClient(identityOf(request, this.#world.clock.bootId), {
       kind: 'init',
@@ -201,7 +203,7 @@ export class LeaseManager {
       await this.#world.store.put(client.record());
     } catch (error) {
       await client.close();
-      if (this.#clients.get(text) === client) this.#clients.delete(text);
+      this.#clients.delete(client);
       throw error;
     }
     this.#keeper.pace(() => client.begin());
@@ -233,7 +235,7 @@ export class LeaseManager {
       pace: (work: () => void) => this.#keeper.pace(work),
     };
     const client = new LeaseClient(parts, identity, state, earlier);
-    this.#clients.set(keyText(identity.key), client);
+    this.#clients.add(client);
     return client;
   }
 
@@ -260,8 +262,7 @@ export class LeaseManager {
   /** After an acquisition that failed: what another pod of this node lives by is not given back. */
   async #giveUp(client: LeaseClient, pod: PodNamespace): Promise<void> {
     const isUsed =
-      heldBy(client.state) !== undefined &&
-      userOf(this.#clients.values(), whole(client), client) !== undefined;
+      heldBy(client.state) !== undefined && userOf(this.#clients, whole(client), client) !== undefined;
     await (isUsed ? this.#leave(client, pod, false) : this.#giveBack(client, pod));
   }
 
@@ -291,7 +292,7 @@ export class LeaseManager {
   async #forget(client: LeaseClient, owed: Owing | undefined): Promise<void> {
     const { key } = client.identity;
     await client.close();
-    if (this.#clients.get(keyText(key)) === client) this.#clients.delete(keyText(key));
+    this.#clients.delete(client);
     if (owed !== undefined && this.#debts.owe(owed)) return;
     try {
       await this.#world.store.remove(client.record());
@@ -323,7 +324,7 @@ export class LeaseManager {
     try {
       const link = client.sight(pod);
       if (link === undefined) await this.#releaseFromHost(client, 'the interface is gone');
-      else if (userOf(this.#clients.values(), whole(client), client) !== undefined)
+      else if (userOf(this.#clients, whole(client), client) !== undefined)
         await this.#leave(client, pod, linkGoes);
       else if (!link.lowerUp) await this.#releaseFromHost(client, `${link.name} has no carrier`);
       else await this.#giveBack(client, pod, linkGoes);

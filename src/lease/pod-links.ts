@@ -1,3 +1,4 @@
+import type { Mac } from '../base/mac.ts';
 import { between, type Instant, later, seconds } from '../base/time.ts';
 import type { LeaseClient } from './client.ts';
 import type { LeaseWorld, PodLinkChange } from './ports.ts';
@@ -7,7 +8,7 @@ const CALM = seconds(1);
 
 /** What comes of a change of a pod's link. */
 export interface PodLinkOwner {
-  clients(): Iterable<LeaseClient>;
+  withMac(mac: Mac): Iterable<LeaseClient>;
   has(client: LeaseClient): boolean;
   /** Its link was removed, or moved to another namespace. */
   gone(client: LeaseClient): void;
@@ -30,9 +31,9 @@ export class PodLinks {
   }
 
   changed({ index, mac, up, removed }: PodLinkChange): void {
-    for (const client of this.#owner.clients()) {
-      const { link } = client.identity;
-      if (link.index !== index || link.mac !== mac) continue;
+    if (mac === undefined) return;
+    for (const client of this.#owner.withMac(mac)) {
+      if (client.identity.link.index !== index) continue;
       if (removed) this.#owner.gone(client);
       else this.seen(client, up);
     }

@@ -13,7 +13,7 @@ export function openPodOf(
 ): PodNamespace {
   const op = `open ${netns.path}`;
   if (bootId !== world.clock.bootId) throw new SysError(op, 'ENOENT', 'the lease is from before a reboot');
-  const pod = world.openPod(netns.path);
+  const pod = world.openPod(netns.path, netns.inode);
   if (pod.inode === netns.inode) return pod;
   pod.close();
   throw new SysError(op, 'ENOENT', 'the pod is gone, another namespace is there');

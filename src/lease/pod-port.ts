@@ -1,7 +1,7 @@
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import { isSysError, SysError } from '../base/sys-error.ts';
-import { later, seconds } from '../base/time.ts';
+import { instant, later, millis, seconds } from '../base/time.ts';
 import { probe } from '../protocol/acd4/packets.ts';
 import { emitArpFrame, parseArpFrame } from '../wire/arp.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
@@ -10,8 +10,10 @@ import { isPodGone, openPodOf } from './pod-of-lease.ts';
 import type { FramePort, LeaseWorld, PodNamespace } from './ports.ts';
 import type { LeaseIdentity } from './record.ts';
 
-/** How long port 68 is held when an exchange is over. */
+/** How long port 68 is held when an exchange is over, at least. */
 const LINGER = seconds(1);
+/** Those of a node that are over within so long are let go together: one wake-up for all. */
+const LINGERS_TOGETHER = millis(250);
 
 /** A datagram to port 68 that the pod's interface heard; `from` and `mac` are its sender by the headers. */
 export type HeardInPod = (payload: Uint8Array, from: Ipv4, mac: Mac) => void;
@@ -154,7 +156,9 @@ export class PodPort {
     if (this.#held === undefined) return;
     const { clock, timers } = this.#world;
     this.#cancelLinger?.();
-    this.#cancelLinger = timers.at(later(clock.now(), LINGER), () => this.#letGo());
+    const end = later(clock.now(), LINGER);
+    const together = instant(Math.ceil(end / LINGERS_TOGETHER) * LINGERS_TOGETHER);
+    this.#cancelLinger = timers.at(together, () => this.#letGo());
   }
 
   /** The same, and the port is free at once. */

@@ -131,6 +131,10 @@ export interface PodNamespace {
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */
   removeAddress(index: number, address: Cidr): Promise<void>;
+  /** Whether the interface has the address now. */
+  hasAddress(index: number, address: Ipv4): boolean;
+  /** Sends one whole frame out of an interface. Undefined when the kernel took it. */
+  say(index: number, frame: Uint8Array): SysError | undefined;
   /** Throws SysError ENODEV without the interface. */
   openFrames(index: number): FramePort;
   /**
@@ -203,7 +207,7 @@ export interface LeaseWorld {
   readonly past: PastAddresses;
   readonly log: LeaseLog;
   /** Throws SysError ENOENT, or ENOTNS for a path that is no network namespace. */
-  openPod(path: string): PodNamespace;
+  openPod(path: string, inode?: string): PodNamespace;
   /** What is at this path, without opening it. */
   namespaceAt(path: string): NamespaceAt;
   readonly openTap: OpenTap;

@@ -79,7 +79,7 @@ export class Sender {
 
   #hopOf(state: Dhcp4State): Ipv4 | undefined {
     const held = heldBy(state);
-    return held === undefined ? undefined : nextHop({ record: { ...this.#identity, state }, held });
+    return held === undefined ? undefined : nextHop({ record: { state }, held });
   }
 
   /** A RELEASE of a client that lives on (RFC 8925): its lease was given, and nobody uses it. */

@@ -1,5 +1,6 @@
-import { heldBy, isSameToServer } from '../protocol/dhcp4/state.ts';
+import { heldBy } from '../protocol/dhcp4/state.ts';
 import type { LeaseClient } from './client.ts';
+import type { Clients } from './clients.ts';
 import type { LeaseRecord } from './record.ts';
 
 /**
@@ -7,14 +8,15 @@ import type { LeaseRecord } from './record.ts';
  * asks. An identifier means something within its network, an address within its LAN.
  */
 export function userOf(
-  clients: Iterable<LeaseClient>,
+  clients: Clients,
   record: Pick<LeaseRecord, 'config' | 'key' | 'lan' | 'state'>,
   but?: LeaseClient,
 ): LeaseClient | undefined {
+  const twin = clients.twinOf(record, but);
+  if (twin !== undefined) return twin;
   const address = heldBy(record.state)?.address.address;
-  for (const client of clients) {
+  for (const client of clients.values()) {
     if (client === but) continue;
-    if (isSameClient(client, record)) return client;
     const theirs = heldBy(client.state)?.address.address;
     const sameLan = client.identity.lan?.name === record.lan?.name;
     if (address !== undefined && theirs === address && sameLan) return client;
@@ -22,23 +24,9 @@ export function userOf(
   return undefined;
 }
 
-/** Another one of the same identity: to the server the two are one client, which has one address. */
-export function twinOf(clients: Iterable<LeaseClient>, one: LeaseClient): LeaseClient | undefined {
-  for (const client of clients) if (client !== one && isSameClient(client, one.identity)) return client;
-  return undefined;
-}
-
-function isSameClient({ identity }: LeaseClient, other: Pick<LeaseRecord, 'config' | 'key'>): boolean {
-  return identity.key.network === other.key.network && isSameToServer(identity.config, other.config);
-}
-
 /** Whether one of `clients` has the MAC address of `record` on the same LAN. */
-export function hasMac(
-  clients: Iterable<LeaseClient>,
-  { link, lan }: Pick<LeaseRecord, 'link' | 'lan'>,
-): boolean {
-  for (const { identity } of clients)
-    if (identity.link.mac === link.mac && identity.lan?.name === lan?.name) return true;
+export function hasMac(clients: Clients, { link, lan }: Pick<LeaseRecord, 'link' | 'lan'>): boolean {
+  for (const { identity } of clients.withMac(link.mac)) if (identity.lan?.name === lan?.name) return true;
   return false;
 }
 

@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../base/result.ts';
 import { leftOutOf } from '../protocol/dhcp4/manner.ts';
 import { type Dhcp4State, leaseOf } from '../protocol/dhcp4/state.ts';
 import type { LeaseStore } from './ports.ts';
-import { keyText, type LeaseRecord, parseRecord } from './record.ts';
+import { keyText, type LeaseKey, type LeaseRecord, parseRecord } from './record.ts';
 
 /** Where records are kept, one text per name. All errors are SysErrors. */
 export interface RecordFiles {
@@ -13,9 +13,16 @@ export interface RecordFiles {
 
 /** The store of leases on top of files: what is written can be read again, and nothing else is taken for it. */
 export function recordStore(files: RecordFiles, nameOf: (key: string) => string): LeaseStore {
+  // A lease is stored again and again, and its key stays the same object.
+  const names = new WeakMap<LeaseKey, string>();
+  const nameFor = (key: LeaseKey): string => {
+    const name = names.get(key) ?? nameOf(keyText(key));
+    names.set(key, name);
+    return name;
+  };
   return {
-    put: (record) => files.put(nameOf(keyText(record.key)), `${JSON.stringify(record)}\n`),
-    remove: (record) => files.remove(nameOf(keyText(record.key))),
+    put: (record) => files.put(nameFor(record.key), `${JSON.stringify(record)}\n`),
+    remove: (record) => files.remove(nameFor(record.key)),
   };
 }
 

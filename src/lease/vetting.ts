@@ -54,7 +54,12 @@ export class Vetting {
   hear(message: Dhcp4Message, origin: Origin): void {
     const { uplinkIndex, config } = this.#identity;
     const isForUs = message.chaddr === config.chaddr;
-    const isOfInterest = isForUs && config.servers.length > 0 && isAllowedSource(config, origin.address);
+    if (config.servers.length === 0) {
+      // Nobody asks where a message is from.
+      this.#listener.deliver(message, sourceOf(origin, undefined));
+      return;
+    }
+    const isOfInterest = isForUs && isAllowedSource(config, origin.address);
     // Without a tap there is nobody to ask.
     const isHeard = uplinkIndex !== undefined && this.#ears.hears(uplinkIndex);
     // What is not of interest is not taken whatever ARP says.

@@ -31,7 +31,9 @@ function podOf(netns: NetNs): PodNamespace {
     configure: unused,
     ensureAddress: unused,
     removeAddress: unused,
+    say: unused,
     openFrames: unused,
+    hasAddress: unused,
     holdClientPort: unused,
   };
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { LeaseFiles, recordFileName } from '../../src/kernel/lease-files.ts';
+import { LoopCalls } from '../../src/kernel/loop-calls.ts';
 import { asRoot } from './support/sandbox.ts';
 
 const MOST_SPARES = 256;
@@ -29,6 +30,18 @@ class StateDir implements Disposable {
   [Symbol.dispose](): void {
     fs.rmSync(this.path, { recursive: true });
   }
+}
+
+/** A disk that keeps whoever writes to it waiting, or not. */
+class Disk {
+  waitMs = 0;
+  now = 0;
+  #waited = 0n;
+  readonly calls = new LoopCalls({
+    // Asked before and after each call that is made on the loop.
+    now: () => (this.now += this.waitMs),
+    switches: () => ({ waited: this.#waited++, preempted: 0n }),
+  });
 }
 
 async function reopened(dir: StateDir): Promise<LeaseFiles> {
@@ -56,6 +69,54 @@ describe('records', () => {
     await files.put(ONE, 'short');
     assert.deepEqual(await files.load(), [{ name: ONE, text: 'short' }]);
     assert.deepEqual(dir.names('leases'), [ONE]);
+  });
+
+  test('while the disk is busy threads write, in the order in which it was asked for', async () => {
+    using dir = new StateDir();
+    const disk = new Disk();
+    const files = await LeaseFiles.open(dir.path, 'leases', 'spare', disk.calls);
+    const isThere = (name: string): boolean => dir.names('leases').includes(name);
+    const first = files.put(ONE, 'first');
+    assert.ok(isThere(ONE), 'written on the loop');
+    await first;
+    disk.waitMs = 10;
+    await files.put(ONE, 'waited');
+    disk.waitMs = 0;
+
+    const work = [
+      files.put(TWO, 'a long text'),
+      files.put(ONE, 'second'),
+      files.put(TWO, 'short'),
+      files.put('x.json', 'gone'),
+      files.remove('x.json'),
+      files.put('y.json', 'y'),
+    ];
+    assert.ok(!isThere(TWO), 'left to a thread');
+    // Busy or not by now: it does not overtake what is under way.
+    disk.now += 1e6;
+    work.push(files.remove('y.json'), files.put(ONE, 'third'));
+    await Promise.all(work);
+    const expected = [
+      { name: ONE, text: 'third' },
+      { name: TWO, text: 'short' },
+    ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    assert.deepEqual(await files.load(), expected);
+
+    const last = files.put('z.json', 'z');
+    assert.ok(isThere('z.json'), 'on the loop again');
+    await last;
+  });
+
+  test('what fails on a thread is told as on the loop, and nothing is left of it', async () => {
+    using dir = new StateDir();
+    const disk = new Disk();
+    const files = await LeaseFiles.open(dir.path, 'leases', 'spare', disk.calls);
+    await files.put(ONE, 'kept');
+    disk.waitMs = 10;
+    await files.put(ONE, 'kept');
+    fs.rmSync(join(dir.path, 'leases'), { recursive: true });
+    await assert.rejects(files.put(ONE, 'lost'), { name: 'SysError', code: 'ENOENT' });
+    assert.deepEqual(dir.names('spare'), []);
   });
 
   test('removing what is not there does nothing', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -33,14 +33,40 @@ test('comes back after an exception, which goes on', asRoot, async () => {
   assert.equal(here(), home);
 });
 
-test('refuses to be entered twice and to run what is not synchronous', asRoot, async () => {
+test('refuses to be left for another one and to run what is not synchronous', asRoot, async () => {
   await using sandbox = new Sandbox('netns');
   const netns = sandbox.namespace('a');
+  const other = sandbox.namespace('b');
   const home = here();
-  assert.throws(() => netns.run(() => netns.run(here)), InvariantError);
+  assert.throws(() => netns.run(() => other.run(here)), InvariantError);
   // @ts-expect-error the compiler refuses a promise too
   assert.throws(() => netns.run(async () => {}), InvariantError);
   assert.equal(here(), home);
+});
+
+test('a visit within a visit to the same namespace is part of it', asRoot, async () => {
+  await using sandbox = new Sandbox('netns-again');
+  const netns = sandbox.namespace('a');
+  const home = here();
+  const inside = `net:[${netns.inode}]`;
+  assert.deepEqual(
+    netns.run(() => [here(), netns.run(here), here()]),
+    [inside, inside, inside],
+  );
+  assert.equal(here(), home);
+});
+
+test('the inode that is known does not make another namespace or a file one of those', asRoot, async () => {
+  await using sandbox = new Sandbox('netns-known');
+  const netns = sandbox.namespace('a');
+  const other = sandbox.namespace('b');
+  using again = NetNs.open(sandbox.path('a'), netns.inode);
+  assert.equal(again.inode, netns.inode);
+  using another = NetNs.open(sandbox.path('b'), netns.inode);
+  assert.equal(another.inode, other.inode);
+  assert.throws(() => NetNs.open('/proc/self/ns/mnt', netns.inode), { code: 'ENOTNS' });
+  const file = import.meta.filename;
+  assert.throws(() => NetNs.open(file, String(statSync(file).ino)), { code: 'ENOTNS' });
 });
 
 test('no thread is ever born inside a namespace', asRoot, () => {

@@ -189,6 +189,41 @@ describe('after a suspend', () => {
     assert.equal(fake.armed, 1e9);
   });
 
+  test('callbacks that take long leave a turn to others after two milliseconds, and none is lost', () => {
+    const fake = new FakeTime();
+    const seen: number[] = [];
+    const cancels: (() => void)[] = [];
+    for (let i = 1; i <= 8; i++) {
+      const cancel = fake.at(2000 + i, () => {
+        seen.push(i);
+        fake.time = later(fake.time, millis(1));
+        if (i === 1) cancels[6]?.();
+      });
+      cancels.push(cancel);
+    }
+    fake.time = instant(3000);
+    const perWake: number[] = [];
+    while (fake.wake()) perWake.push(seen.length);
+    assert.deepEqual(perWake, [2, 4, 6, 7]);
+    assert.deepEqual(seen, [1, 2, 3, 4, 5, 6, 8]);
+    assert.equal(fake.timers.pending, 0);
+  });
+
+  test('one callback is called in each turn, however long it takes', () => {
+    const fake = new FakeTime();
+    let called = 0;
+    for (let i = 1; i <= 3; i++) {
+      fake.at(2000 + i, () => {
+        called++;
+        fake.time = later(fake.time, millis(50));
+      });
+    }
+    fake.time = instant(3000);
+    const perWake: number[] = [];
+    while (fake.wake()) perWake.push(called);
+    assert.deepEqual(perWake, [1, 2, 3]);
+  });
+
   test('a callback that throws is told of and stops no other', () => {
     const fake = new FakeTime();
     const seen: string[] = [];

@@ -151,7 +151,9 @@ export class ArpLan {
       configure: UNUSED,
       ensureAddress: UNUSED,
       removeAddress: UNUSED,
+      say: UNUSED,
       openFrames: UNUSED,
+      hasAddress: UNUSED,
       holdClientPort: UNUSED,
     };
   }

@@ -220,9 +220,20 @@ export class FakePod implements PodNamespace {
     });
   }
 
+  say(index: number, frame: Uint8Array): SysError | undefined {
+    this.#check('say', index);
+    this.#wire.frame(frame, this.#model);
+    return undefined;
+  }
+
   openFrames(index: number): FramePort {
     this.#check('open frames', index);
     return new FrameModel(this.#model, (frame) => this.#wire.frame(frame, this.#model));
+  }
+
+  hasAddress(index: number, address: Ipv4): boolean {
+    this.#check('look for an address', index);
+    return this.#model.has(address);
   }
 
   holdClientPort(index: number, address: Ipv4): ReturnType<PodNamespace['holdClientPort']> {

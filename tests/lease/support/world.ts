@@ -202,6 +202,7 @@ export class FakeWorld implements LeaseWorld {
   #fromPod(frame: Uint8Array, from: PodModel): void {
     const arp = parseArpFrame(frame);
     if (arp.ok) {
+      this.arpFromPods.push(from.path);
       if (!this.podsAreDeaf) this.#arp(arp.value, from);
       return;
     }
