@@ -1,6 +1,7 @@
 import type { Ipv4 } from '../base/ipv4.ts';
 import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
+import { instant, type Instant, millis } from '../base/time.ts';
 import { type Acd4Effect, type Acd4Event, type Acd4State, step, wakeAt } from '../protocol/acd4/machine.ts';
 import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
 import type { Allowance } from './allowance.ts';
@@ -9,6 +10,12 @@ import { openPodOf } from './pod-of-lease.ts';
 import type { ArpPort, LeaseWorld, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
 import type { Strangers } from './strangers.ts';
+
+/**
+ * Probes in the background may be so late: for those of pods that came together the loop wakes up once. How far apart they
+ * are is random by seconds (RFC 5227 2.1.1), also among the pods of a node.
+ */
+const GRAIN = millis(50);
 
 /** What a check found. */
 export type Checked = 'free' | { readonly conflict: Mac };
@@ -169,7 +176,7 @@ export class AddressGuard {
   #arm(watch: Watch): void {
     watch.cancelTimer?.();
     watch.cancelTimer = undefined;
-    const at = this.#watch === watch ? wakeAt(watch.state) : undefined;
+    const at = this.#watch === watch ? wakeUpAt(watch.state) : undefined;
     if (at === undefined) return;
     watch.cancelTimer = this.#world.timers.at(at, () => {
       watch.cancelTimer = undefined;
@@ -272,4 +279,10 @@ export class AddressGuard {
       'no ARP packet could be sent for the address of a lease',
     );
   }
+}
+
+function wakeUpAt(state: Acd4State): Instant | undefined {
+  const at = wakeAt(state);
+  const mayBeLate = state.kind === 'probing' && state.mode === 'background';
+  return at !== undefined && mayBeLate ? instant(Math.ceil(at / GRAIN) * GRAIN) : at;
 }
