@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { concat } from '../../src/base/bytes.ts';
 import { ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
-import { HostFrameSender } from '../../src/kernel/frame-sender.ts';
+import { HostFrameSender, sendOnce } from '../../src/kernel/frame-sender.ts';
 import { openTap } from '../../src/kernel/packet-tap.ts';
-import { announcement, probe } from '../../src/protocol/acd4/packets.ts';
+import { announcement, gratuitousReply, probe } from '../../src/protocol/acd4/packets.ts';
 import { emitArpFrame } from '../../src/wire/arp.ts';
 import { dhcpClientFilter } from '../../src/wire/bpf.ts';
 import { emitUdp4Frame, parseUdp4Frame } from '../../src/wire/ip/udp4.ts';
@@ -93,3 +93,21 @@ test('what is wrong is named, and no descriptor stays', asRoot, async () => {
   await Promise.all([sender.close(), sender.close()]);
   assert.equal(openFds(), before);
 });
+
+test(
+  'one frame out of another namespace leaves nothing open, and says why it could not',
+  asRoot,
+  async () => {
+    await using sandbox = new Sandbox('once');
+    const { left, right, leftLink, rightLink } = await makePair(sandbox);
+    await using tap = right.run(() => openTap(rightLink.index, dhcpClientFilter()));
+    const seen: string[] = [];
+    tap.onFrame((frame) => seen.push(frame.toHex()));
+    const frame = emitArpFrame(HOST, BROADCAST, gratuitousReply(A, HOST));
+    const before = openFds();
+    assert.equal(sendOnce(left, leftLink.index, frame), undefined);
+    assert.equal(sendOnce(left, 999_999, frame)?.code, 'ENXIO');
+    await until('the frame is heard', () => seen.includes(frame.toHex()));
+    await until('the sockets are closed', () => openFds() === before);
+  },
+);
