@@ -1,5 +1,6 @@
 import { concat } from '../base/bytes.ts';
 import { type Ipv4, ipv4ToBytes } from '../base/ipv4.ts';
+import { isSysError } from '../base/sys-error.ts';
 import { DHCP_CLIENT_PORT } from '../wire/dhcp4/udp-ports.ts';
 import { AF_INET } from '../wire/netlink/rtnetlink.ts';
 import { check, orClose } from './errno.ts';
@@ -25,29 +26,54 @@ export function sockaddrIn(address: Ipv4, port: number): Uint8Array {
   return bytes;
 }
 
+// linux/in.h
+const IPPROTO_IP = 0;
+const IP_FREEBIND = 15;
+
+export type HeldPort = {
+  /** Whether the interface had the address at that moment. */
+  readonly hasAddress: boolean;
+  readonly end: () => void;
+};
+
 /**
  * Binds UDP port 68 of an address of one interface in `netns` and reads nothing from it. What comes there waits, a
  * datagram or two (the kernel's least buffer), or is dropped in silence, where the kernel would answer with ICMP port
  * unreachable (RFC 1122 4.1.3.1). A process that has the port stays the only one, and one that comes with SO_REUSEADDR
- * finds it free. Returns what closes it. Throws SysError: EADDRINUSE where a process has the port, EADDRNOTAVAIL
- * without the address.
+ * finds it free. An address that is not there, or whose interface is gone, is held as well: it may be put back before the
+ * answer comes. Throws SysError: EADDRINUSE where a process has the port, EADDRNOTAVAIL where it has that of such an address.
  */
-export function holdClientPort(netns: NetNs, ifindex: number, address: Ipv4): () => void {
+export function holdClientPort(netns: NetNs, ifindex: number, address: Ipv4): HeldPort {
   const op = `hold UDP port ${DHCP_CLIENT_PORT} of ${address}`;
   return netns.run(() => {
     const fd = openSocket(op, AF_INET, SOCK_DGRAM, 0);
     return orClose(fd, () => {
       setIntOption(op, fd, SOL_SOCKET, SO_RCVBUF, 0);
       setIntOption(op, fd, SOL_SOCKET, SO_BINDTOIFINDEX, ifindex);
-      const local = sockaddrIn(address, DHCP_CLIENT_PORT);
-      check(op, bind(fd, local, local.length));
+      const hasAddress = bindToAddress(op, fd, address);
       // Not before: then it would share the port with who has it. From now on a process that shares may come.
       setIntOption(op, fd, SOL_SOCKET, SO_REUSEADDR, 1);
       let open = true;
-      return () => {
+      const end = (): void => {
         if (open) closeFd(fd);
         open = false;
       };
+      return { hasAddress, end };
     });
   });
+}
+
+/** False when the address is not there: then it is bound all the same. */
+function bindToAddress(op: string, fd: number, address: Ipv4): boolean {
+  const local = sockaddrIn(address, DHCP_CLIENT_PORT);
+  const bindNow = (): number => bind(fd, local, local.length);
+  try {
+    check(op, bindNow());
+    return true;
+  } catch (missing) {
+    if (!isSysError(missing, 'EADDRNOTAVAIL')) throw missing;
+    setIntOption(op, fd, IPPROTO_IP, IP_FREEBIND, 1);
+    if (bindNow() < 0) throw missing;
+    return false;
+  }
 }

@@ -7,7 +7,7 @@ import type { Link, MacvlanMode } from '../wire/netlink/link.ts';
 import { type Route, RT_TABLE_UNSPEC } from '../wire/netlink/route.ts';
 import { addressLookups } from './address-rules.ts';
 import { type ArpSocket, openArp } from './arp-socket.ts';
-import { holdClientPort } from './client-port.ts';
+import { type HeldPort, holdClientPort } from './client-port.ts';
 import { sendOnce } from './frame-sender.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
@@ -236,7 +236,7 @@ export class PodNetwork {
   }
 
   /** See `holdClientPort`. */
-  holdClientPort(index: number, address: Ipv4): () => void {
+  holdClientPort(index: number, address: Ipv4): HeldPort {
     return holdClientPort(this.#netns, index, address);
   }
 

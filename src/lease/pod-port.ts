@@ -32,7 +32,7 @@ export class PodPort {
   readonly #heard: HeardInPod;
   readonly #questions = new Set<Question>();
   #frames: FramePort | undefined;
-  #held: { readonly address: Ipv4; readonly end: () => void } | undefined;
+  #held: (ReturnType<PodNamespace['holdClientPort']> & { readonly address: Ipv4 }) | undefined;
   #cancelLinger: (() => void) | undefined;
 
   constructor(world: LeaseWorld, identity: LeaseIdentity, heard: HeardInPod) {
@@ -76,20 +76,22 @@ export class PodPort {
 
   /**
    * Holds UDP port 68 of `address`. A process that has the port keeps it. Undefined, or the error where the pod is gone, or
-   * its address is (EADDRNOTAVAIL).
+   * its address is (EADDRNOTAVAIL): that one is held all the same, for it may be put back before the answer comes.
    */
   hold(address: Ipv4): SysError | undefined {
     this.#cancelLinger?.();
-    if (this.#held?.address === address && !isPodGone(this.#world, this.#identity)) return undefined;
+    const held = this.#held?.address === address && this.#held.hasAddress;
+    if (held && !isPodGone(this.#world, this.#identity)) return undefined;
     this.#letGo();
     try {
       const pod = openPodOf(this.#world, this.#identity);
       try {
-        this.#held = { address, end: pod.holdClientPort(this.#identity.link.index, address) };
+        this.#held = { address, ...pod.holdClientPort(this.#identity.link.index, address) };
       } finally {
         pod.close();
       }
-      return undefined;
+      if (this.#held.hasAddress) return undefined;
+      return new SysError(`look for ${address}`, 'EADDRNOTAVAIL', 'the pod does not have it');
     } catch (error) {
       if (!isSysError(error)) throw error;
       return isSysError(error, 'ENOENT', 'ENOTNS', 'EADDRNOTAVAIL') ? error : undefined;

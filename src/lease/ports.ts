@@ -139,10 +139,11 @@ export interface PodNamespace {
   openFrames(index: number): FramePort;
   /**
    * Binds UDP port 68 of an address of the interface, and reads nothing: the pod's kernel would answer a server that
-   * writes there with ICMP port unreachable (RFC 1122 4.1.3.1). Returns what ends it. Throws SysError EADDRINUSE where a
-   * process of the pod has the port, which then keeps it for itself; EADDRNOTAVAIL without the address.
+   * writes there with ICMP port unreachable (RFC 1122 4.1.3.1). An address that is not there is held, too, for the case that
+   * it is put back. Throws SysError EADDRINUSE where a process of the pod has the port, which then keeps it for itself;
+   * EADDRNOTAVAIL where it has that of an address that is not there.
    */
-  holdClientPort(index: number, address: Ipv4): () => void;
+  holdClientPort(index: number, address: Ipv4): { readonly hasAddress: boolean; readonly end: () => void };
   /** Throws SysError ENODEV without the interface. */
   openArp(index: number): ArpPort;
   close(): void;

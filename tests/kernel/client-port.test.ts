@@ -38,7 +38,8 @@ test('nobody is refused at the port while it is held, and everybody afterwards',
   await using sandbox = new Sandbox('client-port');
   const { left, right, leftLink } = await site(sandbox);
   const before = openFds();
-  const end = holdClientPort(left, leftLink.index, POD);
+  const { hasAddress, end } = holdClientPort(left, leftLink.index, POD);
+  assert.ok(hasAddress);
   {
     using held = sent(right, POD, DHCP_CLIENT_PORT);
     // It was sent later, and so is refused later.
@@ -67,20 +68,44 @@ test('a process that has the port keeps it, and one that shares it may come', as
     using _ = sent(right, POD, DHCP_CLIENT_PORT);
     await until('the process hears it', () => heard === 1);
   }
-  const end = holdClientPort(left, leftLink.index, POD);
+  const { hasAddress, end } = holdClientPort(left, leftLink.index, POD);
+  assert.ok(hasAddress);
   openUdp(left, { ...ON_POD, shared: true }).close();
   assert.throws(() => openUdp(left, { ...ON_POD, shared: false }), { code: 'EADDRINUSE' });
   end();
   openUdp(left, { ...ON_POD, shared: false }).close();
 });
 
-test('what is wrong is named, and no descriptor stays', asRoot, async () => {
+test('an address that is not there is held, too, and nobody is refused when it is', asRoot, async () => {
+  await using sandbox = new Sandbox('client-port');
+  const { left, right, leftLink } = await site(sandbox);
+  const before = openFds();
+  sandbox.ip('left', 'addr', 'del', `${POD}/24`, 'dev', 'v0');
+  const { hasAddress, end } = holdClientPort(left, leftLink.index, POD);
+  assert.equal(hasAddress, false);
+  sandbox.ip('left', 'addr', 'add', `${POD}/24`, 'dev', 'v0');
+  {
+    using held = sent(right, POD, DHCP_CLIENT_PORT);
+    using another = sent(right, POD, ANOTHER_PORT);
+    await until('the other port refuses', another.isRefused);
+    assert.equal(held.isRefused(), false);
+  }
+  end();
+  assert.equal(openFds(), before);
+});
+
+test('what is wrong is told, and no descriptor stays', asRoot, async () => {
   await using sandbox = new Sandbox('client-port');
   const { left, leftLink, leftRtnl } = await site(sandbox);
   const before = openFds();
   const elsewhere = ipv4('10.9.0.99');
-  assert.throws(() => holdClientPort(left, leftLink.index, elsewhere), { code: 'EADDRNOTAVAIL' });
+  {
+    using _ = openUdp(left, { ...ON_POD, shared: false });
+    assert.throws(() => holdClientPort(left, leftLink.index, elsewhere), { code: 'EADDRNOTAVAIL' });
+  }
   await leftRtnl.links.delete(leftLink.index);
-  assert.throws(() => holdClientPort(left, leftLink.index, POD), { code: 'EADDRNOTAVAIL' });
+  const { hasAddress, end } = holdClientPort(left, leftLink.index, POD);
+  assert.equal(hasAddress, false);
+  end();
   assert.equal(openFds(), before);
 });

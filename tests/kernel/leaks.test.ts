@@ -33,8 +33,10 @@ test('everything that is opened and closed two hundred times leaves no descripto
     using netns = NetNs.open(path);
     await using rtnl = Rtnl.open(netns);
     await rtnl.links.get('v0');
-    holdClientPort(netns, leftLink.index, ADDRESS)();
-    assert.throws(() => holdClientPort(netns, 4711, NOBODYS));
+    const held = holdClientPort(netns, leftLink.index, ADDRESS);
+    assert.throws(() => holdClientPort(netns, leftLink.index, ADDRESS), { code: 'EADDRINUSE' });
+    held.end();
+    holdClientPort(netns, leftLink.index, NOBODYS).end();
     await using frames = openPodFrames(netns, leftLink.index);
     frames.onFrame(() => undefined);
     assert.throws(() => openPodFrames(netns, 4711));

@@ -31,6 +31,7 @@ const AWAY_MS = 11_000;
 /** Twenty a second, and twenty more that were saved up. */
 const MOST_BESIDE = 20 * 6.5;
 /** T1 and T2 of a lease of an hour, with the spread of a client and some tries after it. */
+const BEFORE_T1_MS = 1500 * 1000;
 const PAST_T1_MS = 2000 * 1000;
 const PAST_SECOND_TRY_MS = 2800 * 1000;
 const PAST_T2_MS = 3300 * 1000;
@@ -195,6 +196,23 @@ describe('the pod’s kernel', () => {
     assert.equal(world.counts.get('lease-extended'), 1);
     assert.deepEqual([world.refused, pod.held.size], [[], 0], 'and the port is held for that only');
     await manager.close();
+  });
+
+  test('the same where its address was away when the renewal was sent, and is put back before the answer', async () => {
+    const { world, manager, pod } = await scene();
+    const { addresses } = pod;
+    await world.time.run(BEFORE_T1_MS);
+    pod.addresses = [];
+    world.loses = (direction, answer) => {
+      if (direction === 'up') return false;
+      pod.addresses = addresses;
+      world.deliver(answer);
+      return true;
+    };
+    await world.time.run(PAST_T1_MS - BEFORE_T1_MS);
+    assert.deepEqual([world.counts.get('lease-extended'), world.refused], [1, []]);
+    await manager.close();
+    assert.equal(pod.held.size, 0);
   });
 
   test('a process that has port 68 hinders no renewal', async () => {

@@ -236,13 +236,13 @@ export class FakePod implements PodNamespace {
     return this.#model.has(address);
   }
 
-  holdClientPort(index: number, address: Ipv4): () => void {
-    if (this.#model.linkGone || index !== this.#model.link.index)
-      throw new SysError('hold port 68', 'EADDRNOTAVAIL');
-    if (this.#model.portTaken) throw new SysError('hold port 68', 'EADDRINUSE');
-    if (!this.#model.has(address)) throw new SysError('hold port 68', 'EADDRNOTAVAIL');
+  holdClientPort(index: number, address: Ipv4): ReturnType<PodNamespace['holdClientPort']> {
+    const isThere = !this.#model.linkGone && index === this.#model.link.index;
+    const hasAddress = isThere && this.#model.has(address);
+    if (this.#model.portTaken)
+      throw new SysError('hold port 68', hasAddress ? 'EADDRINUSE' : 'EADDRNOTAVAIL');
     this.#model.held.add(address);
-    return () => void this.#model.held.delete(address);
+    return { hasAddress, end: () => void this.#model.held.delete(address) };
   }
 
   close(): void {
