@@ -52,7 +52,7 @@ export class BenchHome implements AsyncDisposable {
     this.lan = lan;
     this.pods = pods;
     this.options = parts.options;
-    this.programs = { root: parts.root, goPlugins: parts.options.goPlugins };
+    this.programs = { root: parts.options.program, goPlugins: parts.options.goPlugins };
     this.driver = new Driver(parts.options.driver);
     this.signal = parts.signal;
     this.control = join(lan.folder, 'kea.sock');
@@ -95,7 +95,6 @@ export class BenchHome implements AsyncDisposable {
 }
 
 export type HomeParts = {
-  readonly root: string;
   readonly options: Options;
   readonly signal: AbortSignal;
 };

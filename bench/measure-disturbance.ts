@@ -169,7 +169,7 @@ export async function measureDisturbance(home: BenchHome, { disturbance: plan }:
   const jitter = await measureJitter(options.jitter);
   const bench = await home.kea({ leaseSeconds: RENEWAL_LEASE.seconds, timers: renewalTimers() });
   const probe = join(lan.folder, 'loop-probe.json');
-  const module = pathToFileURL(join(root, 'bench', 'loop-probe.ts')).href;
+  const module = pathToFileURL(join(import.meta.dirname, 'loop-probe.ts')).href;
   const side = await startLeasehold(lan, root, LABEL, {
     env: { NODE_OPTIONS: `--import=${module}`, LEASEHOLD_LOOP_PROBE: probe },
   });

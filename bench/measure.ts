@@ -82,7 +82,7 @@ export async function measure({ root, options, plan, signal, say }: MeasureParts
   const names = SECTION_NAMES.filter((name) => options.only?.includes(name) ?? true);
   const podCount = podsNeeded(plan, names);
   say(`making a home LAN and ${podCount} containers' namespaces`);
-  await using home = await BenchHome.create({ root, options, signal }, podCount);
+  await using home = await BenchHome.create({ options, signal }, podCount);
   const results: Partial<Results> = {};
   const took: { section: SectionName; seconds: number }[] = [];
   for (const section of names) {

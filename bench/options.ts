@@ -12,6 +12,8 @@ export type Options = {
   /** floor.c and jitter.c, built. */
   readonly floor: string;
   readonly jitter: string;
+  /** The installed program: what runs on nodes is one file, and not the sources of a checkout. */
+  readonly program: string;
   /** A folder with Go's `dhcp` and `macvlan`, and what to say of their version. */
   readonly goPlugins: string;
   readonly goVersion: string;
@@ -57,6 +59,7 @@ export function parseOptions(argv: readonly string[]): Options {
       empty: { type: 'string' },
       floor: { type: 'string' },
       jitter: { type: 'string' },
+      program: { type: 'string' },
       'go-plugins': { type: 'string' },
       'go-version': { type: 'string' },
     },
@@ -69,6 +72,7 @@ export function parseOptions(argv: readonly string[]): Options {
     empty: required(values.empty, 'empty'),
     floor: required(values.floor, 'floor'),
     jitter: required(values.jitter, 'jitter'),
+    program: required(values.program, 'program'),
     goPlugins: required(values['go-plugins'], 'go-plugins'),
     goVersion: required(values['go-version'], 'go-version'),
   };

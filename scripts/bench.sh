@@ -57,7 +57,13 @@ gcc -std=c11 $warnings -O2 -o "$out/floor" bench/floor.c
 # shellcheck disable=SC2086
 gcc -std=c11 $warnings -O2 -o "$out/jitter" bench/jitter.c
 
-exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/main.ts \
+# What is measured is the installed program.
+rm -rf "$out/installed"
+mkdir -p "$out/installed"
+bin/leasehold install --root "$root/$out/installed" >/dev/null
+program=$(echo "$root/$out/installed/usr/local/lib/leasehold"/*)
+
+exec node_modules/node/bin/node --disable-warning=ExperimentalWarning bench/main.ts --program "$program" \
   --driver "$root/$out/driver" --empty "$root/$out/empty" --floor "$root/$out/floor" \
   --jitter "$root/$out/jitter" \
   --go-plugins "$plugins" --go-version "$said" "$@"

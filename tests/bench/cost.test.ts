@@ -41,10 +41,9 @@ test('the pods of a reboot: medians of the rounds, and the ratio of each', () =>
   assert.match(rebootTable(broken), /\| 110 pods: failed +\| +0 \| +1 \|/);
 });
 
-const BUILT = ['driver', 'empty', 'floor', 'jitter', 'go-plugins', 'go-version'].flatMap((name) => [
-  `--${name}`,
-  'x',
-]);
+const BUILT = ['driver', 'empty', 'floor', 'jitter', 'program', 'go-plugins', 'go-version'].flatMap(
+  (name) => [`--${name}`, 'x'],
+);
 
 test('sections are asked for by their names, and never written over the report of all', () => {
   const options = parseOptions([...BUILT, '--only', 'bursts,density']);
