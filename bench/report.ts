@@ -112,7 +112,7 @@ export function report(measured: Measured): string {
 
 ${machineText(measured)}
 
-Leasehold is the installed program (`leasehold install`), as nodes run it. Both daemons run side by side in one node of a home LAN made of network namespaces, and serve the same containers'
+Leasehold is the installed program, as nodes run it. Both daemons run side by side in one node of a home LAN made of network namespaces, and serve the same containers'
 namespaces in turn, with the same configuration (macvlan with DHCP) and the same DHCP server, where a section does not say otherwise. A small C program starts
 the plugins of both; times are from just before the start to the end of the process. An ADD counts as done when its
 container has an address that the server leased to its MAC address, a DEL when the link is gone; anything else is
