@@ -20,6 +20,11 @@ export function later(at: Instant, by: Duration): Instant {
   return (at + by) as Instant;
 }
 
+/** The next multiple of `grain`, so that what may be late shares a wake-up. */
+export function onGrain(at: Instant, grain: Duration): Instant {
+  return (Math.ceil(at / grain) * grain) as Instant;
+}
+
 /** How long from `a` to `b`; negative when `b` is the earlier. */
 export function between(a: Instant, b: Instant): Duration {
   return (b - a) as Duration;

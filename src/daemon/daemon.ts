@@ -186,7 +186,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     count,
     holderOnNode: (address: Ipv4, asker: Asker) => hostSide.holderOf(address, asker),
     isPodMac: (address: Mac, uplink: string) =>
-      hostSide.attachmentsOf().some((pod) => pod.mac === address && pod.uplink === uplink),
+      hostSide.records.some((pod) => pod.mac === address && pod.uplink === uplink),
     shimOn: (uplinkIndex: number) => hostSide.shimOn(uplinkIndex),
     changed: (key: LeaseKey) => hostSide.leaseChanged(key),
   };

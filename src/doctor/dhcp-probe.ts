@@ -1,8 +1,8 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { BROADCAST_MAC, macFromBytes, type Mac } from '../base/mac.ts';
+import { macFromBytes, type Mac } from '../base/mac.ts';
 import { type Duration, type Instant, between, later, millis } from '../base/time.ts';
 import { probe } from '../protocol/acd4/packets.ts';
-import { emitArpFrame, parseArpFrame } from '../wire/arp.ts';
+import { emitArpToAll, parseArpFrame } from '../wire/arp.ts';
 import { BRIDGE_GROUP_MAC, type Bpdu, parseBpdu } from '../wire/bpdu.ts';
 import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
 import { type Dhcp4Message, parseDhcp4 } from '../wire/dhcp4/message.ts';
@@ -245,7 +245,7 @@ class LanProbe {
   #askOwners(): void {
     const { link, socket } = this.#parts;
     for (const address of this.#addresses()) {
-      const failed = socket.send(emitArpFrame(link.mac, BROADCAST_MAC, probe(address, link.mac)));
+      const failed = socket.send(emitArpToAll(probe(address, link.mac)));
       if (failed !== undefined) this.#sendError = failed.message;
     }
   }

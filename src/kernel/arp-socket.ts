@@ -1,8 +1,7 @@
 import { invariant } from '../base/invariant.ts';
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
-import { BROADCAST_MAC } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
-import { type ArpPacket, emitArpFrame, ETHERTYPE_ARP, parseArpFrame } from '../wire/arp.ts';
+import { type ArpPacket, emitArpToAll, ETHERTYPE_ARP, parseArpFrame } from '../wire/arp.ts';
 import { arpAboutProgram, arpProgram, encodeBpf } from '../wire/bpf.ts';
 import { lastError } from './errno.ts';
 import { closeOffLoop, recv, sendto } from './ffi.ts';
@@ -51,7 +50,7 @@ export class ArpSocket implements AsyncDisposable {
       if (!isSysError(error)) throw error;
       return error;
     }
-    const frame = emitArpFrame(packet.senderMac, BROADCAST_MAC, packet);
+    const frame = emitArpToAll(packet);
     const sent = sendto(this.#fd, frame, frame.length, MSG_DONTWAIT, this.#to, this.#to.length);
     return sent < 0 ? lastError(op) : undefined;
   }

@@ -1,8 +1,7 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { BROADCAST_MAC } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { announcement, gratuitousReply } from '../protocol/acd4/packets.ts';
-import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
+import { emitArpToAll } from '../wire/arp.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
@@ -31,10 +30,10 @@ export class Announcer {
     const { uplinkIndex, link } = identity;
     if (uplinkIndex === undefined) return;
     const { frames } = this.#world;
-    this.#said(identity, frames.send(uplinkIndex, toAll(announcement(address, link.mac))));
+    this.#said(identity, frames.send(uplinkIndex, emitArpToAll(announcement(address, link.mac))));
     this.#pace(() => {
       if (!isThere()) return;
-      const frame = toAll(gratuitousReply(address, link.mac));
+      const frame = emitArpToAll(gratuitousReply(address, link.mac));
       const shim = this.#world.shimOn(uplinkIndex);
       this.#said(
         identity,
@@ -65,8 +64,4 @@ export class Announcer {
       'the address of a pod was not announced',
     );
   }
-}
-
-function toAll(packet: ArpPacket): Uint8Array {
-  return emitArpFrame(packet.senderMac, BROADCAST_MAC, packet);
 }

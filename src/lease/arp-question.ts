@@ -1,9 +1,9 @@
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
-import { BROADCAST_MAC, isMulticastMac, isZeroMac, type Mac } from '../base/mac.ts';
+import { isMulticastMac, isZeroMac, type Mac } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { later, millis } from '../base/time.ts';
 import { probe } from '../protocol/acd4/packets.ts';
-import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
+import { type ArpPacket, emitArpToAll } from '../wire/arp.ts';
 import type { HostFrames, LeaseWorld } from './ports.ts';
 
 /** PROBE_NUM of RFC 5227 1.1, at the pace of a host that somebody waits for. */
@@ -29,7 +29,7 @@ export type Asker = { readonly index: number; readonly mac: Mac };
  * Without a sender's IP address no cache learns anything wrong.
  */
 export function askWho(frames: HostFrames, { index, mac }: Asker, address: Ipv4): SysError | undefined {
-  return frames.send(index, emitArpFrame(mac, BROADCAST_MAC, probe(address, mac)));
+  return frames.send(index, emitArpToAll(probe(address, mac)));
 }
 
 /**

@@ -5,7 +5,7 @@ import { probe } from '../protocol/acd4/packets.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import type { Via } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
-import { emitArpFrame } from '../wire/arp.ts';
+import { emitArpToAll } from '../wire/arp.ts';
 import type { Allowance } from './allowance.ts';
 import { dhcpFrame } from './dhcp-frame.ts';
 import type { Inbox, Origin, Recipient } from './inbox.ts';
@@ -202,7 +202,7 @@ export class Exchange {
     this.#shutOut ??= this.#inbox.letIn(uplink, mac);
     if (hop === undefined || isVerified) return;
     const question = { ...probe(hop, mac), senderIp: address };
-    this.#world.frames.send(uplink, emitArpFrame(mac, BROADCAST_MAC, question));
+    this.#world.frames.send(uplink, emitArpToAll(question));
   }
 
   /** Who has answered at the uplink need not be looked for elsewhere at once; who has answered beside hears what follows. */

@@ -1,9 +1,9 @@
 import type { Ipv4 } from '../base/ipv4.ts';
-import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
+import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
-import { instant, type Instant, millis } from '../base/time.ts';
+import { onGrain, type Instant, millis } from '../base/time.ts';
 import { type Acd4Effect, type Acd4Event, type Acd4State, step, wakeAt } from '../protocol/acd4/machine.ts';
-import { type ArpPacket, emitArpFrame } from '../wire/arp.ts';
+import { type ArpPacket, emitArpToAll } from '../wire/arp.ts';
 import type { Allowance } from './allowance.ts';
 import type { Inbox } from './inbox.ts';
 import { openPodOf } from './pod-of-lease.ts';
@@ -208,13 +208,12 @@ export class AddressGuard {
   }
 
   #send(watch: Watch, packet: ArpPacket): void {
-    const { uplinkIndex, link } = this.#identity;
+    const { uplinkIndex } = this.#identity;
     if (uplinkIndex === undefined) {
       this.#sendInPod(watch, packet);
       return;
     }
-    const frame = emitArpFrame(link.mac, BROADCAST_MAC, packet);
-    const failed = this.#world.frames.send(uplinkIndex, frame);
+    const failed = this.#world.frames.send(uplinkIndex, emitArpToAll(packet));
     if (failed !== undefined) this.#failed(failed);
     void this.#sendBeside(watch, packet);
   }
@@ -284,5 +283,5 @@ export class AddressGuard {
 function wakeUpAt(state: Acd4State): Instant | undefined {
   const at = wakeAt(state);
   const mayBeLate = state.kind === 'probing' && state.mode === 'background';
-  return at !== undefined && mayBeLate ? instant(Math.ceil(at / GRAIN) * GRAIN) : at;
+  return at !== undefined && mayBeLate ? onGrain(at, GRAIN) : at;
 }

@@ -1,9 +1,9 @@
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
-import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
+import { type Mac } from '../base/mac.ts';
 import { isSysError, SysError } from '../base/sys-error.ts';
-import { instant, later, millis, seconds } from '../base/time.ts';
+import { onGrain, later, millis, seconds } from '../base/time.ts';
 import { probe } from '../protocol/acd4/packets.ts';
-import { emitArpFrame, parseArpFrame } from '../wire/arp.ts';
+import { emitArpToAll, parseArpFrame } from '../wire/arp.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import { isHostMac, QUESTION_PAUSE, QUESTIONS } from './arp-question.ts';
 import { isPodGone, openPodOf } from './pod-of-lease.ts';
@@ -58,7 +58,7 @@ export class PodPort {
   async ask(address: Ipv4): Promise<Mac | undefined> {
     const { clock, timers } = this.#world;
     const { mac } = this.#identity.link;
-    const frame = emitArpFrame(mac, BROADCAST_MAC, probe(address, mac));
+    const frame = emitArpToAll(probe(address, mac));
     const answer = Promise.withResolvers<Mac | undefined>();
     const question = { address, settle: answer.resolve };
     this.#questions.add(question);
@@ -156,8 +156,7 @@ export class PodPort {
     if (this.#held === undefined) return;
     const { clock, timers } = this.#world;
     this.#cancelLinger?.();
-    const end = later(clock.now(), LINGER);
-    const together = instant(Math.ceil(end / LINGERS_TOGETHER) * LINGERS_TOGETHER);
+    const together = onGrain(later(clock.now(), LINGER), LINGERS_TOGETHER);
     this.#cancelLinger = timers.at(together, () => this.#letGo());
   }
 

@@ -1,5 +1,5 @@
 import { ipv4FromBytes, ipv4ToBytes, type Ipv4 } from '../base/ipv4.ts';
-import { macFromBytes, macToBytes, type Mac } from '../base/mac.ts';
+import { BROADCAST_MAC, macFromBytes, macToBytes, type Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { ETHERNET_HEADER_BYTES } from './ip/udp4.ts';
 
@@ -98,4 +98,9 @@ export function emitArpFrame(srcMac: Mac, dstMac: Mac, packet: ArpPacket): Uint8
   frame.set(macToBytes(packet.targetMac), arp + ARP_FIELD.targetMac);
   frame.set(ipv4ToBytes(packet.targetIp), arp + ARP_FIELD.targetIp);
   return frame;
+}
+
+/** To everybody on the link, from the packet's own sender. */
+export function emitArpToAll(packet: ArpPacket): Uint8Array {
+  return emitArpFrame(packet.senderMac, BROADCAST_MAC, packet);
 }

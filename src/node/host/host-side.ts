@@ -90,7 +90,7 @@ export class HostSide {
       lans: distinct(this.#sides.all.flatMap(({ networks }) => networks)),
     }));
     this.#sweep = new Sweep(world, {
-      attachments: () => this.#records,
+      attachments: () => [...this.records],
       detach: (key) => this.detach(key),
     });
     this.#pods = new RunningPods(world, this.#admission, services, {
@@ -273,11 +273,12 @@ export class HostSide {
 
   *#everyRecord(): Generator<AttachmentRecord> {
     yield* this.#resumed;
-    for (const { record } of this.#attachments.values()) yield record;
+    yield* this.records;
   }
 
-  get #records(): readonly AttachmentRecord[] {
-    return [...this.#attachments.values()].map(({ record }) => record);
+  /** Of all pods, one by one: some are looked for with each message that is sent. */
+  get records(): IteratorObject<AttachmentRecord> {
+    return this.#attachments.values().map(({ record }) => record);
   }
 
   has(key: AttachmentKey): boolean {
@@ -286,7 +287,7 @@ export class HostSide {
 
   /** The attachments of one network, or all. */
   attachmentsOf(network?: string): readonly AttachmentRecord[] {
-    return this.#records.filter(({ key }) => network === undefined || key.network === network);
+    return [...this.records].filter(({ key }) => network === undefined || key.network === network);
   }
 
   /** The address of a lease changed, came or went, or its interface was made again. */
