@@ -2,18 +2,8 @@
 #ifndef RELAY_HTTP_H
 #define RELAY_HTTP_H
 
+#include "answer.h"
 #include "text.h"
-
-enum {
-    ANSWER_HEAD_MAX = 16 * 1024,
-    ANSWER_BODY_MAX = 4 * 1024 * 1024,
-};
-
-struct answer {
-    unsigned status;
-    struct span body; /* lies in a static buffer */
-    bool counted;     /* Content-Length vouches for the body's end, not only the closing of the connection */
-};
 
 /* Why there is no answer. */
 struct failure {

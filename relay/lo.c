@@ -1,7 +1,6 @@
 #define _GNU_SOURCE /* setns */
 #include "lo.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
@@ -14,7 +13,6 @@
 #include <unistd.h>
 
 enum {
-    IPV4_LOOPBACK_NET = 127, /* the first byte */
     ANSWER_SIZE = 32 * 1024, /* the kernel makes no message of a dump larger (netlink(7), NLMSG_GOODSIZE) */
 };
 
@@ -95,58 +93,6 @@ bool lo_set(struct lo *lo, bool up, struct lo_failure *failure) {
            fail_for_right(failure, CNI_LINK_FAILED, "the interface lo cannot be switched", errno);
 }
 
-static bool is_loopback(unsigned char family, const void *address) {
-    if (family == AF_INET)
-        return *(const unsigned char *)address == IPV4_LOOPBACK_NET;
-    return memcmp(address, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
-}
-
-/* Takes the address where it is the first of its family. */
-static void take_address(const struct ifaddrmsg *message, const void *address, struct lo_addresses *addresses) {
-    char *place = message->ifa_family == AF_INET ? addresses->ipv4 : addresses->ipv6;
-    char written[INET6_ADDRSTRLEN];
-    if (*place != '\0' || !is_loopback(message->ifa_family, address) ||
-        inet_ntop(message->ifa_family, address, written, sizeof(written)) == NULL)
-        return;
-    struct text text = {.data = place, .size = LO_ADDRESS_SIZE};
-    text_string(&text, written);
-    text_char(&text, '/');
-    text_number(&text, message->ifa_prefixlen, 1);
-    (void)text_end(&text);
-}
-
-static void read_message(const struct lo *lo, const struct nlmsghdr *header, struct lo_addresses *addresses) {
-    const struct ifaddrmsg *message = NLMSG_DATA(header);
-    if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
-        return;
-    if (message->ifa_index != (unsigned)lo->index ||
-        (message->ifa_family != AF_INET && message->ifa_family != AF_INET6))
-        return;
-    size_t size = message->ifa_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-    unsigned left = (unsigned)IFA_PAYLOAD(header);
-    for (const struct rtattr *attribute = IFA_RTA(message); RTA_OK(attribute, left);
-         attribute = RTA_NEXT(attribute, left)) {
-        if (attribute->rta_type == IFA_ADDRESS && RTA_PAYLOAD(attribute) == size)
-            take_address(message, RTA_DATA(attribute), addresses);
-    }
-}
-
-/* 0 when there is more to come, 1 at the end, else the negative errno. */
-static int read_messages(const struct lo *lo, const struct nlmsghdr *header, size_t left,
-                         struct lo_addresses *addresses) {
-    for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
-        if (header->nlmsg_type == NLMSG_DONE)
-            return 1;
-        if (header->nlmsg_type == NLMSG_ERROR) {
-            const struct nlmsgerr *refusal = NLMSG_DATA(header);
-            return header->nlmsg_len < NLMSG_LENGTH(sizeof(*refusal)) || refusal->error >= 0 ? -EPROTO
-                                                                                             : refusal->error;
-        }
-        read_message(lo, header, addresses);
-    }
-    return 0;
-}
-
 bool lo_read_addresses(const struct lo *lo, struct lo_addresses *addresses, struct lo_failure *failure) {
     static const char what[] = "the addresses of the interface lo cannot be read";
     static _Alignas(struct nlmsghdr) char answer[ANSWER_SIZE];
@@ -166,7 +112,7 @@ bool lo_read_addresses(const struct lo *lo, struct lo_addresses *addresses, stru
         if (count < 0)
             return fail(failure, CNI_LINK_FAILED, what, errno);
         FENCE(answer, (size_t)count);
-        int end = read_messages(lo, (const struct nlmsghdr *)(const void *)answer, (size_t)count, addresses);
+        int end = take_addresses((unsigned)lo->index, (const struct nlmsghdr *)(const void *)answer, (size_t)count, addresses);
         FENCE(answer, sizeof(answer));
         if (end != 0)
             return end > 0 || fail(failure, CNI_LINK_FAILED, what, -end);

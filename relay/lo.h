@@ -2,6 +2,7 @@
 #ifndef RELAY_LO_H
 #define RELAY_LO_H
 
+#include "addresses.h"
 #include "cni.h"
 #include "text.h"
 
@@ -17,17 +18,6 @@ struct lo {
     int socket; /* of rtnetlink, in the namespace */
     int index;
     short flags;
-};
-
-enum {
-    /* "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128" */
-    LO_ADDRESS_SIZE = 64,
-};
-
-/* Addresses with their prefix lengths, "" where there is none. */
-struct lo_addresses {
-    char ipv4[LO_ADDRESS_SIZE];
-    char ipv6[LO_ADDRESS_SIZE];
 };
 
 /*

@@ -44,7 +44,14 @@ size_t utf8_length(struct span at);
  * The buffers are static and larger than what is in them, so that AddressSanitizer alone would not see a read behind
  * the used part. The test build therefore fences off the unused rest; in the release nothing is left of this.
  */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature) /* clang's */
+#if __has_feature(address_sanitizer)
+#define FENCED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) /* gcc's */
+#define FENCED
+#endif
+#if defined(FENCED)
 #include <sanitizer/asan_interface.h>
 #define FENCE(buffer, used)                                                                                  \
     do {                                                                                                     \

@@ -9,7 +9,9 @@ node=node_modules/node/bin/node
 # what reads images and runs the other architecture's.
 sh scripts/install-debian.sh iproute2 iputils-ping dnsmasq-base kea-dhcp4-server isc-dhcp-server udhcpd isc-dhcp-relay \
   udhcpc isc-dhcp-client dhcpcd-base nftables tcpdump containernetworking-plugins iptables conntrack ncat iperf3 systemd procps openssl \
-  skopeo qemu-user
+  skopeo qemu-user clang
+# libFuzzer and the sanitizers of that clang, which fuzz the C program.
+sh scripts/install-debian.sh "libclang-rt-$(clang -dumpversion | cut -d . -f 1)-dev"
 
 # libcni of both kinds: before and after the list of versions (tests/plugins/cnitool.test.ts).
 cnitool=github.com/containernetworking/cni/cnitool
