@@ -50,6 +50,17 @@ export function by(file: string, ...path: Evidence['path']): Evidence {
   return { file: `tests/${file}`, path };
 }
 
+/** Tests of one file, by the last parts of their names: suiteOf('a.test.ts', 'the suite')('the test'). */
+export function suiteOf(
+  file: string,
+  ...suites: readonly string[]
+): (test: string, ...parts: readonly string[]) => Evidence {
+  return (...path) => {
+    const [first = '', ...rest] = [...suites, ...path];
+    return by(file, first, ...rest);
+  };
+}
+
 export function met(...evidence: readonly [Evidence, ...Evidence[]]): Verdict {
   return { kind: 'met', evidence };
 }

@@ -152,7 +152,7 @@ test('the page counts, escapes, and names tests of one file together', () => {
     page.includes(
       [
         '| 2 | MUST | sends a\\|b | **met**: `tests/a.test.ts`: one; suite > two. `tests/b.test.ts`: x |',
-        '| 3 | SHOULD | waits | **deviates**: it is slow `tests/a.test.ts`: three |',
+        '| 3 | SHOULD | waits | **deviates**: it is slow. `tests/a.test.ts`: three |',
         '| 4 | SHOULD | prints | **does not apply**: it has no paper |',
       ].join('\n'),
     ),

@@ -66,10 +66,15 @@ function hasName(text: string, name: string): boolean {
 
 /** Sections that come after a later one: "4.4.1 table 5" counts as 4.4.1. */
 export function outOfOrder({ clauses }: Rfc): readonly string[] {
-  const numbers = clauses.map(({ section }) => section.split(' ')[0] ?? '');
-  return numbers.filter((section, at) => compareSections(numbers[at - 1] ?? '0', section) > 0);
+  const sections = clauses.map(({ section }) => section);
+  return sections.filter((section, at) => compareSections(sections[at - 1] ?? '0', section) > 0);
 }
 
-function compareSections(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+/** By their numbers: 4.4.1, 4.4.1 table 5, 4.4.2, 4.10. */
+export function compareSections(a: string, b: string): number {
+  return numberOf(a).localeCompare(numberOf(b), 'en', { numeric: true });
+}
+
+function numberOf(section: string): string {
+  return section.split(' ')[0] ?? '';
 }

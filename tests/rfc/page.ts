@@ -59,9 +59,8 @@ function verdictText(clause: Clause): string {
   const { verdict } = clause;
   const said = verdict.kind === 'met' ? verdict.note : verdict.why;
   const head = `**${verdict.kind}**`;
-  const because = said === undefined ? head : `${head}: ${said}`;
-  const shown = tests(evidenceOf(clause));
-  return shown === '' ? because : `${because}${said === undefined ? ': ' : ' '}${shown}`;
+  const parts = [said, tests(evidenceOf(clause))].filter((part) => part !== undefined && part !== '');
+  return `${head}: ${parts.join('. ')}`;
 }
 
 function section(rfc: Rfc): string {
