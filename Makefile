@@ -85,5 +85,10 @@ deploy: build
 	@$(NODE) scripts/generate-schema.ts
 	@$(NODE) scripts/deploy.ts
 
+# docs/rfc.md from the tables of tests/rfc/clauses; `make test` holds that its tests ran.
+.PHONY: rfc
+rfc: build
+	@LEASEHOLD_UPDATE_DOCS=1 $(NODE) --test tests/rfc/rfc.test.ts
+
 clean:
 	rm -rf dist node_modules

@@ -16,6 +16,15 @@ describe('INIT and SELECTING', () => {
       .silent(1700);
   });
 
+  test('what is asked for and not given costs nothing: vendor information, too (RFC 2132 8.4)', () => {
+    const t = new Transcript({ parameterRequest: [1, 3, 6, 15, 26, 33, 42, 43, 119, 121, 224] })
+      .start('> DISCOVER')
+      .hears(0, 'DHCPOFFER', { without: ['routers'] }, '> REQUEST')
+      .hears(0, 'DHCPACK', { without: ['routers'] }, 'install 192.168.1.50');
+    assert.ok(t.state.kind === 'bound');
+    assert.deepEqual([t.state.lease.malformed, t.state.lease.remarks], [[], []]);
+  });
+
   test('DISCOVER is sent again after 0.25, 0.5, 1 ... 64 s, then every 64 s', () => {
     const t = new Transcript().start('> DISCOVER');
     let at = 0;
