@@ -48,7 +48,7 @@ function summary(rfcs: readonly Rfc[]): string {
     const title = titleOf(rfc);
     return [`[${title}](#${anchor(title)})`, ...count(rfc.clauses)];
   });
-  return table(['', ...KINDS], [...rows, ['all', ...count(rfcs.flatMap(({ clauses }) => clauses))]]);
+  return table(['RFC', ...KINDS], [...rows, ['all', ...count(rfcs.flatMap(({ clauses }) => clauses))]]);
 }
 
 /** Tests of one file are named behind it, once. */
