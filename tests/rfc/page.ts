@@ -35,7 +35,10 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 function cell(text: string): string {
-  return text.replaceAll('|', String.raw`\|`).replaceAll('<', '&lt;');
+  return text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll('|', String.raw`\|`)
+    .replaceAll('<', '&lt;');
 }
 
 function summary(rfcs: readonly Rfc[]): string {
@@ -45,7 +48,7 @@ function summary(rfcs: readonly Rfc[]): string {
     const title = titleOf(rfc);
     return [`[${title}](#${anchor(title)})`, ...count(rfc.clauses)];
   });
-  return table(['', ...KINDS], [...rows, ['all', ...count(rfcs.flatMap(({ clauses }) => clauses))]]);
+  return table(['RFC', ...KINDS], [...rows, ['all', ...count(rfcs.flatMap(({ clauses }) => clauses))]]);
 }
 
 /** Tests of one file are named behind it, once. */
@@ -59,7 +62,9 @@ function verdictText(clause: Clause): string {
   const { verdict } = clause;
   const said = verdict.kind === 'met' ? verdict.note : verdict.why;
   const head = `**${verdict.kind}**`;
-  const parts = [said, tests(evidenceOf(clause))].filter((part) => part !== undefined && part !== '');
+  const parts = [said?.replace(/\.$/, ''), tests(evidenceOf(clause))].filter(
+    (part) => part !== undefined && part !== '',
+  );
   return `${head}: ${parts.join('. ')}`;
 }
 

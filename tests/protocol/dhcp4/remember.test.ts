@@ -54,6 +54,28 @@ describe('an address that was held before', () => {
     t.hears(0.2, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, '> REQUEST').stillWorks();
   });
 
+  test('any server may confirm or refuse it, and an OFFER means nothing (RFC 2131 4.4.2, figure 5)', () => {
+    const other = { options: { 'dhcp-server-identifier': OTHER_SERVER } };
+    new Transcript()
+      .held(ADDRESS)
+      .start('> REQUEST')
+      .hears(0.1, 'DHCPOFFER', {}, 'ignore unexpected-type')
+      .is('rebooting')
+      .hears(0.2, 'DHCPACK', other, `install ${ADDRESS}`);
+    new Transcript().held(ADDRESS).start('> REQUEST').hears(0.1, 'DHCPNAK', other, 'refused', '> DISCOVER');
+  });
+
+  test('somebody else uses it by now: DECLINE, and another one is sought (RFC 2131 3.2)', () => {
+    const t = new Transcript()
+      .held(ADDRESS)
+      .start('> REQUEST')
+      .hears(0, 'DHCPACK', {}, `install ${ADDRESS}`)
+      .does({ type: 'conflict' }, `withdraw ${ADDRESS}`, '> DECLINE');
+    assert.equal(wish(t), ADDRESS);
+    t.wake(10, '> DISCOVER').is('selecting');
+    assert.equal(wish(t), undefined);
+  });
+
   test('an ACK for another address is taken at once', () => {
     new Transcript()
       .held(ADDRESS)

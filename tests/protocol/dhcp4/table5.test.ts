@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { ipv4ToBytes, IPV4_ANY } from '../../../src/base/ipv4.ts';
 import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
 import { emitDhcp4 } from '../../../src/wire/dhcp4/message.ts';
-import { ADDRESS, CONFIG, OUR_MAC, SERVER } from './messages.ts';
+import type { Dhcp4Event } from '../../../src/protocol/dhcp4/step.ts';
+import { ADDRESS, CONFIG, OUR_MAC, reply, type ReplyType, SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
 
 /** All that configuration may add: host name, vendor options, lease time, vendor class, user class, a site's own option. */
@@ -158,6 +159,14 @@ function xidAt(random: number): number {
 describe('the transaction id (RFC 2131 4.1)', () => {
   test('has 32 random bits', () => {
     assert.deepEqual([xidAt(0), xidAt(0.5), xidAt(1 - 2 ** -32)], [0, 0x80000000, 0xffffffff]);
+  });
+
+  test('an answer with another one is not taken', () => {
+    const t = new Transcript().start('> DISCOVER');
+    const heard = (type: ReplyType): Dhcp4Event => ({ type: 'message', message: reply(type, t.xid ^ 0x100) });
+    t.does(heard('DHCPOFFER'), 'ignore wrong-xid').hears(0, 'DHCPOFFER', {}, '> REQUEST');
+    t.does(heard('DHCPACK'), 'ignore wrong-xid').does(heard('DHCPNAK'), 'ignore wrong-xid');
+    t.hears(0, 'DHCPACK', {}, `install ${ADDRESS}`);
   });
 
   test('is another one for each search, renewal, DECLINE and RELEASE', () => {

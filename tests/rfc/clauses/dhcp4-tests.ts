@@ -13,7 +13,9 @@ export const fields = suiteOf(
 );
 export const selecting = suiteOf('protocol/dhcp4/acquire.test.ts', 'INIT and SELECTING');
 export const requesting = suiteOf('protocol/dhcp4/acquire.test.ts', 'REQUESTING');
-export const rebooting = suiteOf('protocol/dhcp4/acquire.test.ts', 'INIT-REBOOT');
+export const remembered = suiteOf('protocol/dhcp4/remember.test.ts', 'an address that was held before');
+export const ANY_SERVER =
+  'any server may confirm or refuse it, and an OFFER means nothing (RFC 2131 4.4.2, figure 5)';
 export const inBound = suiteOf('protocol/dhcp4/extend.test.ts', 'BOUND');
 export const extending = suiteOf('protocol/dhcp4/extend.test.ts', 'RENEWING and REBINDING');
 export const refused = suiteOf('protocol/dhcp4/refuse.test.ts', 'NAK');
@@ -28,6 +30,7 @@ export const extras = suiteOf(
   'protocol/dhcp4/extras.test.ts',
   'a server that is silent to a message with one extra',
 );
+export const transactionId = suiteOf('protocol/dhcp4/table5.test.ts', 'the transaction id (RFC 2131 4.1)');
 export const broadcastBit = suiteOf('protocol/dhcp4/broadcast.test.ts', 'the broadcast bit');
 export const times = suiteOf('protocol/dhcp4/lease.test.ts', 'T1 and T2');
 export const routes = suiteOf('protocol/dhcp4/lease.test.ts', 'routes');
@@ -41,6 +44,7 @@ export const onTheWire = suiteOf(
   'plugins/dhcp-options.test.ts',
   'every key of the ipam section, as the server sees it',
 );
+export const THE_WHOLE = 'the whole exchange: DISCOVER, REQUEST, and a RELEASE by unicast from the address';
 /** Captures at the uplink and at a real server: each way of a message is one of RFC 2131, with its addresses. */
 export const captured = suiteOf('faults/kept-leases.test.ts', 'no pod can break its lease', 'at dnsmasq');
 export const capturedAtKea = suiteOf('faults/kept-leases.test.ts', 'no pod can break its lease', 'at kea');

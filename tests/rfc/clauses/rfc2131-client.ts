@@ -10,9 +10,10 @@ import {
   shouldNot,
   suiteOf,
   type Clause,
-  type Verdict,
 } from '../clause.ts';
 import {
+  ANY_SERVER,
+  THE_WHOLE,
   captured,
   capturedAtKea,
   conflict,
@@ -24,111 +25,64 @@ import {
   inBound,
   lost,
   onTheWire,
-  rebooting,
+  refused,
   released,
+  remembered,
   requesting,
   selecting,
   sent,
   times,
+  transactionId,
 } from './dhcp4-tests.ts';
 import { NOT_ALL_MESSAGES } from './rfc2131-messages.ts';
+import { TABLE_5 } from './rfc2131-table5.ts';
 
 const NO_INFORM = doesNotApply('it sends no DHCPINFORM: an address that is not leased is not its business');
 const rapidCommit = suiteOf('protocol/dhcp4/acquire.test.ts', 'rapid commit');
-const notTaken = suiteOf('protocol/dhcp4/reasons.test.ts', 'a message that is not taken');
 const acdPackets = suiteOf('protocol/acd4/machine.test.ts', 'packets');
 const announced = suiteOf('plugins/announce.test.ts', 'an address that comes back with another MAC');
 const released4 = suiteOf('plugins/release.test.ts');
 
-const WHOLE_EXCHANGE = 'the whole exchange: DISCOVER, REQUEST, and a RELEASE by unicast from the address';
-const LATER = 'vendor class (60), site-specific (224), all others: not in DECLINE and RELEASE';
-
-function table5(level: typeof must, says: string, verdict: Verdict): Clause {
-  return level('4.4.1 table 5', says, verdict);
-}
-
-/** The rows of table 5, in their order. DHCPINFORM shares a column with DISCOVER, and is not sent. */
-const TABLE_5: readonly Clause[] = [
-  table5(
-    must,
-    'op, htype, hlen, hops: BOOTREQUEST, those of its hardware, 0',
-    met(sent('op, htype, hlen, hops: a BOOTREQUEST of an Ethernet')),
-  ),
-  table5(
-    must,
-    'xid: its own choice in DISCOVER, DECLINE and RELEASE, that of the OFFER in the REQUEST for it',
-    met(
-      by(
-        'protocol/dhcp4/table5.test.ts',
-        'the transaction id (RFC 2131 4.1)',
-        'is another one for each search, renewal, DECLINE and RELEASE',
-      ),
-      requesting('it keeps xid and secs of the DISCOVER (RFC 2131 3.1, 4.4.1), however long it takes'),
-    ),
-  ),
-  table5(must, 'secs: 0 in DECLINE and RELEASE', met(sent('secs: 0 in DECLINE and RELEASE'))),
-  table5(
-    must,
-    'flags: BROADCAST where it is needed, 0 in DECLINE and RELEASE',
-    met(sent('flags: BROADCAST or nothing, and nothing in DECLINE and RELEASE')),
-  ),
-  table5(
-    must,
-    'ciaddr: its address in RENEWING, REBINDING and RELEASE, 0 in DISCOVER and DECLINE',
-    met(sent('ciaddr: the leased address in RENEWING, REBINDING and RELEASE, else 0')),
-  ),
-  table5(
-    must,
-    'yiaddr, siaddr, giaddr: 0; chaddr: its own; sname, file: unused',
-    met(sent('yiaddr, siaddr, giaddr: 0; chaddr: of the client; sname, file: unused')),
-  ),
-  table5(
-    must,
-    'requested address (50): in the REQUEST of SELECTING and INIT-REBOOT, and in DECLINE',
-    met(sent('requested address (50): in SELECTING, INIT-REBOOT and DECLINE')),
-  ),
-  table5(
-    mustNot,
-    'requested address (50): in the REQUEST of RENEWING, and in RELEASE',
-    met(sent('requested address (50): in SELECTING, INIT-REBOOT and DECLINE')),
-  ),
-  table5(
-    mustNot,
-    'lease time (51): in DECLINE and RELEASE',
-    met(sent('lease time (51): not in DECLINE and RELEASE')),
-  ),
-  table5(must, 'message type (53): in each', met(sent('message type (53): in each'))),
-  table5(mustNot, 'vendor class identifier (60): in DECLINE and RELEASE', met(sent(LATER))),
-  table5(
-    must,
-    'server identifier (54): in the REQUEST of SELECTING, in DECLINE and RELEASE',
-    met(sent('server identifier (54): in SELECTING, DECLINE and RELEASE')),
-  ),
-  table5(
-    mustNot,
-    'server identifier (54): in DISCOVER and the other REQUESTs',
-    met(sent('server identifier (54): in SELECTING, DECLINE and RELEASE')),
-  ),
-  table5(
-    mustNot,
-    'parameter request list (55) and maximum message size (57): in DECLINE and RELEASE',
-    met(sent('parameter request list (55) and maximum message size (57): not in DECLINE and RELEASE')),
-  ),
-  table5(
-    shouldNot,
-    'message (56): in DISCOVER and REQUEST',
-    met(sent('message (56): in DECLINE and RELEASE')),
-  ),
-  table5(
-    should,
-    'message (56): in DECLINE and RELEASE',
-    met(sent('message (56): in DECLINE and RELEASE'), onTheWire(WHOLE_EXCHANGE)),
-  ),
-  table5(mustNot, 'site-specific options, and all others: in DECLINE and RELEASE', met(sent(LATER))),
-];
-
 /** Section 4.4. */
 export const CLIENT: readonly Clause[] = [
+  must(
+    '4.4 figure 5',
+    'REQUESTING: discards an OFFER',
+    met(requesting('further OFFERs are discarded and say nothing against the network')),
+  ),
+  must(
+    '4.4 figure 5',
+    'REQUESTING: sends a DECLINE for an ACK that it does not accept, and begins in INIT',
+    met(
+      suiteOf(
+        'protocol/dhcp4/turn-down.test.ts',
+        'an ACK that must not be taken',
+      )('in REQUESTING, of another address than the offered one: DECLINE, and a new search'),
+    ),
+  ),
+  must(
+    '4.4 figure 5',
+    'REQUESTING, REBOOTING: begins in INIT after a NAK',
+    met(
+      refused('the first one: at once from the beginning; further ones ever later'),
+      remembered(ANY_SERVER),
+    ),
+  ),
+  must(
+    '4.4 figure 5',
+    'BOUND: discards OFFER, ACK and NAK',
+    met(inBound('nothing happens before T1, and messages mean nothing')),
+  ),
+  must(
+    '4.4 figure 5',
+    'RENEWING, REBINDING: stops the use of its address after a NAK, and begins in INIT',
+    metSo(
+      'in RENEWING after one of the server that was asked, and of no other',
+      refused('in RENEWING the address goes at once, but only at the word of the server that was asked'),
+      refused('in REBINDING any server was asked'),
+      lost('NAK: the address goes before anything is sent, and another is sought and applied'),
+    ),
+  ),
   should(
     '4.4.1',
     'waits 1 to 10 s at random before it begins',
@@ -151,12 +105,12 @@ export const CLIENT: readonly Clause[] = [
   must(
     '4.4.1',
     'broadcasts the DISCOVER, in Ethernet and IP, to the server port',
-    met(onTheWire(WHOLE_EXCHANGE), captured(IN_RENEWING)),
+    met(onTheWire(THE_WHOLE), captured(IN_RENEWING)),
   ),
   must(
     '4.4.1',
     'discards an OFFER with another transaction id than that of its DISCOVERs',
-    met(notTaken('another xid: wrong-xid, in SELECTING and in REQUESTING')),
+    met(transactionId('an answer with another one is not taken')),
   ),
   must(
     '4.4.1',
@@ -212,23 +166,23 @@ export const CLIENT: readonly Clause[] = [
     '4.4.2',
     'asks for its known address (50)',
     met(
-      rebooting('the address that is asked for is requested at once'),
-      fields('REQUEST of INIT-REBOOT: 50 and no 54'),
+      remembered('it is asked for by INIT-REBOOT'),
+      sent('requested address (50): in SELECTING, INIT-REBOOT and DECLINE'),
     ),
   ),
-  mustNot('4.4.2', 'names a server (54)', met(fields('REQUEST of INIT-REBOOT: 50 and no 54'))),
-  must(
+  mustNot(
     '4.4.2',
-    'takes an ACK of any server with its transaction id',
-    met(rebooting('any server may answer, an OFFER means nothing')),
+    'names a server (54)',
+    met(sent('server identifier (54): in SELECTING, DECLINE and RELEASE')),
   ),
+  must('4.4.2', 'takes an ACK of any server with its transaction id', met(remembered(ANY_SERVER))),
   shouldNot('4.4.3', 'asks for lease times in DHCPINFORM', NO_INFORM),
   must('4.4.3', 'sends DHCPINFORM to the server port', NO_INFORM),
   should('4.4.3', 'tells the user when nobody answers it, and goes on with defaults', NO_INFORM),
   must(
     '4.4.4',
     'broadcasts DISCOVER and REQUEST, unless it knows the address of a server',
-    met(onTheWire(WHOLE_EXCHANGE), captured(IN_REBINDING)),
+    met(onTheWire(THE_WHOLE), captured(IN_REBINDING)),
   ),
   must(
     '4.4.4',
