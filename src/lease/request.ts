@@ -48,7 +48,7 @@ export function identityOf(request: AcquireRequest, bootId: string): LeaseIdenti
     conflictCheck,
     remember: request.remember ?? false,
     owner: 'pod',
-    config: { ...request.client, broadcast, chaddr: link.mac },
+    config: { ...request.client, broadcast, chaddr: link.mac, mtu: link.mtu },
   };
 }
 
