@@ -123,7 +123,7 @@ function writeField(bytes: Uint8Array, start: number, end: number, value: string
 
 type OptionFields = OptionPieces & { readonly overload: number };
 
-/** Options of all areas: the options field, then file, then sname (RFC 2131 4.1, RFC 3396 section 4). */
+/** Options of all areas: the options field, then file, then sname (RFC 2131 4.1, RFC 3396 section 5). */
 function readOptions(bytes: Uint8Array): Result<OptionFields, Malformed> {
   const pieces: OptionPieces = { values: new Map(), contradicted: new Set() };
   if (!readOptionArea(bytes, AT.options, bytes.length, pieces)) return err('option-overrun');

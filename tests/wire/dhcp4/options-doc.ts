@@ -59,7 +59,7 @@ Servers are not always tidy. What you get of what they send:
 | option 121, 249 or 33 with such a router | the other routes; 0.0.0.0 in 121 and 249 means "on the link" |
 | option 15 with one name | \`domain\` in the result of ADD |
 | option 15 with several names (spaces, commas or semicolons between) | the first is \`domain\`; without option 119 all of them are \`search\` |
-| a bad name in option 15 or 119 | the other names. In 119 those behind a label of an unknown kind (RFC 1035 4.1.4) are lost with it: nobody knows where it ends |
+| a bad name in option 15 or 119 | the other names. In 119 those behind a label of an unknown kind (RFC 1035 4.1.4) are lost with it: nobody knows where it ends. An option 15 with characters that are not seen, or that is no UTF-8, cannot be read as a whole |
 | option 121 and 3 | the routes of 121; 3 is \`ips[].gateway\` in the result of ADD where it can be a router, and no route (RFC 3442) |
 | an option 121 that cannot be read | the routes of 249, else of 33 and 3 |
 | an option that cannot be read | as if it was not there; an answer whose 1, 51, 53 or 54 cannot be read is not taken |
