@@ -74,13 +74,14 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   if (!read.ok) throw read.error;
   const { provide, priority } = read.value;
   const own = readDhcpKeys(raw, 'ipam');
-  const keys = overlay(own, settings.defaults);
+  const { args } = attached;
+  const provided = readProvide(provide, args);
+  const keys = overlay(own, settings.defaults, provided);
   if ((own.relays ?? []).length > 0 && (keys.servers ?? []).length === 0) {
     throw invalid('relays: counts only beside "servers", of which there are none: name the servers too');
   }
-  const { args } = attached;
   const subject = subjectOf(attached, settings.identity);
-  const stated = new Map([...(keys.send ?? []), ...readProvide(provide, args)]);
+  const stated = new Map([...(keys.send ?? []), ...provided]);
   const ownId = stated.get(CLIENT_IDENTIFIER);
   stated.delete(CLIENT_IDENTIFIER);
   const names = namesSent(keys, placeholders(conf, attached, settings), stated);
