@@ -15,8 +15,8 @@ function all(length: Length, ...options: readonly Named[]): readonly OptionLengt
 }
 
 /**
- * All options of RFC 2132 but 61 and 68, about which there is more to say (./clauses/rfc2132.ts), and 62 and 63, which it
- * leaves to RFC 2242.
+ * All options of RFC 2132 but 61, about which there is more to say (./clauses/rfc2132.ts), and 62 and 63, which it leaves to
+ * RFC 2242.
  */
 export const OPTION_LENGTHS: readonly OptionLength[] = [
   ...all(
@@ -104,6 +104,7 @@ export const OPTION_LENGTHS: readonly OptionLength[] = [
     ['8.20', 75, 'StreetTalk servers'],
     ['8.21', 76, 'STDA servers'],
   ),
+  ...all({ least: 0, multipleOf: 4 }, ['8.13', 68, 'home agents']),
   ...all({ least: 8, multipleOf: 8 }, ['4.3', 21, 'policy filters'], ['5.8', 33, 'static routes']),
 ];
 
@@ -112,12 +113,12 @@ export function isAllowed(length: Length, count: number): boolean {
   return count >= length.least && count % (length.multipleOf ?? 1) === 0;
 }
 
-/** "4 bytes", "at least 1 byte", "a multiple of 4 bytes, and not none". */
+/** "4 bytes", "at least 1 byte", "a multiple of 4 bytes, and not none", "a multiple of 4 bytes, or none". */
 export function lengthText(length: Length): string {
   if ('exactly' in length) return bytes(length.exactly);
   return length.multipleOf === undefined
     ? `at least ${bytes(length.least)}`
-    : `a multiple of ${bytes(length.multipleOf)}, and not none`;
+    : `a multiple of ${bytes(length.multipleOf)}, ${length.least === 0 ? 'or none' : 'and not none'}`;
 }
 
 function bytes(count: number): string {

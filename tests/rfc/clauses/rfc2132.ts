@@ -173,14 +173,6 @@ const RULES: readonly Clause[] = [
     doesNotApply('it has none of its own: what is configured goes out as it is written'),
   ),
   must(
-    '8.13',
-    'takes a list of home agents (68) that is a multiple of 4 bytes, and may be none',
-    deviates(
-      'nothing is done with it; an empty one is refused as a value to send',
-      by('wire/dhcp4/codec-address.test.ts', 'addresses', 'a list has at least one and no part of one'),
-    ),
-  ),
-  must(
     '9.2',
     'reads the lease time (51) as seconds, without a sign',
     met(times('a lease of all ones has no times'), numbers('a time may be infinite')),
