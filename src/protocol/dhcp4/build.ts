@@ -7,7 +7,7 @@ import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
 import type { Lean } from './extras.ts';
 import type { Lease4 } from './lease.ts';
-import type { Dhcp4Config, Held } from './state.ts';
+import type { Dhcp4Config } from './state.ts';
 
 /**
  * Largest message we take (option 57): what fits an Ethernet frame without fragments, which the tap does not see.
@@ -143,6 +143,7 @@ export function buildRelease(
   config: Asking,
   xid: number,
   held: { readonly address: Ipv4; readonly serverId: Ipv4 },
+  why = RELEASE_TEXT,
 ): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPRELEASE,
@@ -150,7 +151,7 @@ export function buildRelease(
     ciaddr: held.address,
     options: [
       [OPTION.serverIdentifier, ipv4ToBytes(held.serverId)],
-      [OPTION.message, utf8(RELEASE_TEXT)],
+      [OPTION.message, utf8(why)],
     ],
     asking: false,
   });
@@ -160,14 +161,14 @@ export function buildRelease(
 export function buildDecline(
   config: Asking,
   xid: number,
-  { address, serverId }: Held,
+  { address, serverId }: { readonly address: Ipv4; readonly serverId: Ipv4 },
   why: string,
 ): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPDECLINE,
     xid,
     options: [
-      [OPTION.requestedAddress, ipv4ToBytes(address.address)],
+      [OPTION.requestedAddress, ipv4ToBytes(address)],
       [OPTION.serverIdentifier, ipv4ToBytes(serverId)],
       [OPTION.message, utf8(why)],
     ],

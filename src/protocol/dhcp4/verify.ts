@@ -34,7 +34,7 @@ const VERIFY_TRIES_AFTER_T2 = 3;
  */
 function request(
   config: Dhcp4Config,
-  asked: Omit<Verifying, 'kind' | 'tries' | 'resendAt'>,
+  asked: Pick<Verifying, 'lease' | 'xid' | 'requestedAt'>,
   tries: number,
   env: Env,
 ): Step {
