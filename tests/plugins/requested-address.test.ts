@@ -132,6 +132,18 @@ describe('the messages that it takes, in the log of dnsmasq', { skip: NEEDS_ROOT
   });
 });
 
+describe('a server that remains silent to a REQUEST of whom it does not know', { skip: NEEDS_ROOT }, () => {
+  const site = useSite({ server: { kind: 'kea', authoritative: false } });
+
+  test('gives the address that is asked for to the first DISCOVER (RFC 2131 4.3.2, 4.4.1)', async () => {
+    const capabilityArgs = { ips: ['192.168.2.227'] };
+    const added = await site().add(networkOf([macvlan({ capabilities: CAPABILITIES })]), { capabilityArgs });
+    assert.equal(addressIn(added.result), '192.168.2.227');
+    assert.equal(await site().counter('message-sent'), 2, 'a DISCOVER and a REQUEST');
+    await site().del(added);
+  });
+});
+
 describe('rapid commit of a lease that cannot be used', { skip: NEEDS_ROOT }, () => {
   const site = useSite({
     server: { kind: 'dnsmasq', lines: ['dhcp-rapid-commit'] },
