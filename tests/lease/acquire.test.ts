@@ -139,7 +139,10 @@ describe('an acquisition that fails leaves nothing behind', () => {
     const lease = await attach(world, manager, world.addPod('a'));
     assert.ok(!lease.ok && lease.error.kind === 'no-lease');
     assert.equal(lease.error.outcome, 'unusable');
-    assert.match(lease.error.text, / and 7 RELEASEs in 1 min; .*gave back 192\.168\.1\.100 of 192\.168\.1\.1;/);
+    assert.match(
+      lease.error.text,
+      / and 7 RELEASEs in 1 min; .*gave back 192\.168\.1\.100 of 192\.168\.1\.1;/,
+    );
     assert.deepEqual([...new Set(world.server.released)], [FIRST]);
     // At once, after 1, 2, 4, 8, 16 and 32 s.
     assert.equal(world.server.released.length, 7);

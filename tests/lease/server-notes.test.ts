@@ -57,7 +57,8 @@ describe('servers', () => {
     const world = new FakeWorld();
     const manager = managerOf(world);
     const said = (): number =>
-      world.warnings.filter((text) => text.startsWith('a DHCP server offers an address and answers no')).length;
+      world.warnings.filter((text) => text.startsWith('a DHCP server offers an address and answers no'))
+        .length;
     world.server.mood = 'offers-only';
     for (const name of ['a', 'b']) {
       const got = await attach(world, manager, world.addPod(name));

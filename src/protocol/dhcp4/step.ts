@@ -118,7 +118,7 @@ export type Env = {
 
 export type Step = { readonly state: Dhcp4State; readonly effects: readonly Dhcp4Effect[] };
 
-/** RFC 2131 4.1: the source is 0 until the client has its address. */
+/** RFC 2131 4.1: the source is 0 until the client has its address. (Whole frames leave, so no other one gets in.) */
 export const BROADCAST: Via = { kind: 'broadcast', from: IPV4_ANY };
 
 export function newXid(env: Env): number {

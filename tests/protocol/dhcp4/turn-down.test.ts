@@ -125,7 +125,7 @@ describe('an OFFER that must not be taken', () => {
     assert.equal(t.sent.options.has(50), false);
   });
 
-  test('from the tenth DECLINE in a row on, one a minute (RFC 5227 2.1.1)', () => {
+  test('ten DECLINEs in a row: one a minute from then on (RFC 5227 2.1.1)', () => {
     const t = transcript({ [ADDRESS]: NODE }).start('> DISCOVER');
     const pauses: number[] = [];
     while (pauses.length < 12) {
