@@ -145,11 +145,13 @@ export class ServerNotes {
 
   #notAccepted(lease: string, { address, server, reason, told }: NotAccepted): void {
     this.#world.count(`lease-not-accepted:${reason}`);
-    this.#world.log.warn(
+    // A network with several servers of rapid commit is as its owner wants it.
+    const level = reason === 'other-server' ? 'debug' : 'warn';
+    this.#world.log[level](
       { lease, address, server, why: IGNORE_REASONS[reason], told },
       told === undefined
-        ? 'a DHCP server grants what cannot be used'
-        : 'a DHCP server grants what cannot be used: the lease is given back',
+        ? 'a DHCP server grants what is not used'
+        : 'a DHCP server grants what is not used: the lease is given back',
     );
   }
 

@@ -1,10 +1,12 @@
 import { isHostIpv4, type Ipv4 } from '../../base/ipv4.ts';
-import type { Granted } from './accept.ts';
+import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
+import { acceptMessage, type Answer, type Granted, grantedBy } from './accept.ts';
 import { discoverNext, seekAgain } from './acquire.ts';
 import { type Asking, buildRelease } from './build.ts';
 import { afterRefusal } from './habit.ts';
 import { asSpoken, offeredRapid } from './manner.ts';
 import type { IgnoreReason } from './reasons.ts';
+import type { Source } from './source.ts';
 import { type Acquisition, type Dhcp4Config, type Dhcp4State, MOST_RETURNED, type StateOf } from './state.ts';
 import { type Dhcp4Effect, type Env, ignore, newXid, type Step, tell, to } from './step.ts';
 import { decline, pause, turnDownAck } from './turn-down.ts';
@@ -161,6 +163,44 @@ export function refuseOther(
   const telling = tellServer(config, state, granted, 'other-server', env);
   const acquisition = noted(accountOf(ignored.state, state), granted, state.xid, telling);
   return to({ ...state, acquisition }, ...ignored.effects, ...telling.effects);
+}
+
+/**
+ * Another server has answered the DISCOVER that was answered by rapid commit, with a lease of its own: the first one is
+ * in use. The same address from both is one lease (failover).
+ */
+export function onOtherServer(
+  config: Dhcp4Config,
+  state: StateOf<'bound'>,
+  message: Dhcp4Message,
+  source: Source | undefined,
+  env: Env,
+): Step {
+  const { lease, others } = state;
+  const ignored = ignore(state, 'unexpected-type');
+  if (others === undefined) return ignored;
+  const { xid } = others;
+  const { acquiredAt: requestedAt } = lease;
+  const question = { xid, requestedAt, lease: undefined, isUnicast: false, protect: env.protect };
+  const answer = acceptMessage(asSpoken(config, state), question, message, source);
+  const granted = answer.ok ? ackOf(answer.value) : answer.error.granted;
+  if (granted === undefined || !granted.rapid) return ignored;
+  const { address, serverId } = granted;
+  const isOurs = serverId === lease.serverId || address === lease.address.address;
+  const isKnown = others.heard.includes(serverId) || others.heard.length >= MOST_RETURNED;
+  if (isOurs || isKnown || env.objectionTo?.(address) !== undefined) return ignored;
+  const reason = answer.ok ? 'other-server' : answer.error.reason;
+  const { effects } = tellServer(config, state, granted, reason, env);
+  const heard = [...others.heard, serverId];
+  return to(
+    { ...state, others: { ...others, heard } },
+    ...ignore(state, reason, serverId).effects,
+    ...effects,
+  );
+}
+
+function ackOf(answer: Answer): Granted | undefined {
+  return answer.kind === 'ack' ? grantedBy(answer) : undefined;
 }
 
 function refuseAnswer(

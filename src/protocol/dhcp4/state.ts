@@ -110,6 +110,16 @@ type Pending = { readonly xid: number; readonly tries: number; readonly resendAt
 /** What every state that waits for an answer to a REQUEST knows: lease times count from `requestedAt`. */
 type Requested = Pending & { readonly requestedAt: Instant };
 
+/**
+ * After rapid commit: until when another server may answer the same DISCOVER with a lease of its own, which is given
+ * back, and the servers that have.
+ */
+export type OtherServers = {
+  readonly xid: number;
+  readonly until: Instant;
+  readonly heard: readonly Ipv4[];
+};
+
 /** A lease in use is asked about. `gaveBack`: one that an answer granted in its place; no other one is for this REQUEST. */
 type Extending = Requested & { readonly lease: Lease4; readonly gaveBack?: boolean | undefined };
 
@@ -145,7 +155,7 @@ export type Dhcp4State =
       readonly broadcast: boolean;
     } & Requested)
   | ({ readonly kind: 'rebooting'; readonly acquisition: Acquisition; readonly address: Ipv4 } & Requested)
-  | { readonly kind: 'bound'; readonly lease: Lease4 }
+  | { readonly kind: 'bound'; readonly lease: Lease4; readonly others?: OtherServers | undefined }
   | ({ readonly kind: 'renewing' } & Extending)
   | ({ readonly kind: 'rebinding' } & Extending)
   /** After a NAK or a DECLINE: nothing is sent before `until`. */
@@ -238,8 +248,10 @@ export function wakeAt(state: Dhcp4State): Instant | undefined {
       return state.lease.times === undefined
         ? state.resendAt
         : earliest(state.resendAt, state.lease.times.expiresAt);
-    case 'bound':
-      return state.lease.times?.renewAt;
+    case 'bound': {
+      const [due, listened] = [state.lease.times?.renewAt, state.others?.until];
+      return due === undefined || listened === undefined ? (due ?? listened) : earliest(due, listened);
+    }
     case 'waiting':
     case 'ipv6-only':
       return state.until;
