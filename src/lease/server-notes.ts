@@ -165,7 +165,7 @@ export class ServerNotes {
     this.#unconfirming.set(server, now);
     this.#world.log.warn(
       { lease, address, server },
-      'a DHCP server offers an address and answers no REQUEST for it: the search begins anew. Look into the log of the server, and whether a relay or a firewall drops its answers (leasehold doctor says more)',
+      'a DHCP server offers an address and answers no REQUEST for it: the search begins anew. Look into the log of the server, and whether a relay or a firewall drops its answers',
     );
   }
 

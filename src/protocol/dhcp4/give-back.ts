@@ -56,7 +56,7 @@ function tellServer(
   return { told: 'DHCPDECLINE', effects: [note('DHCPDECLINE'), declined] };
 }
 
-/** Whether this lease was not given back for this transaction already, nor too many others. */
+/** Whether nothing was said yet of this lease for this transaction, nor of too many others. */
 function isNew({ returned }: Acquisition, { address, serverId }: Granted, xid: number): boolean {
   const before = returned.filter((one) => one.xid === xid);
   const isKnown = before.some((one) => one.address === address && one.serverId === serverId);
@@ -75,10 +75,10 @@ function hasCommitted(
 
 /** The account of a search in which a lease was not taken. */
 function noted(acquisition: Acquisition, granted: Granted, xid: number, { told }: Telling): Acquisition {
-  if (told !== 'DHCPRELEASE') return acquisition;
   const { address, serverId } = granted;
-  const returned = [...acquisition.returned, { address, serverId, xid }].slice(-MOST_RETURNED);
-  return { ...acquisition, returned, releases: acquisition.releases + 1 };
+  const released = told === 'DHCPRELEASE';
+  const returned = [...acquisition.returned, { address, serverId, xid, released }].slice(-MOST_RETURNED);
+  return { ...acquisition, returned, releases: acquisition.releases + (released ? 1 : 0) };
 }
 
 /**
@@ -210,8 +210,11 @@ function refuseAnswer(
   reason: IgnoreReason,
   env: Env,
 ): Step {
-  if (state.kind === 'requesting' && granted.serverId !== state.serverId)
-    return refuseOther(config, state, granted, env);
+  if (state.kind === 'requesting' && granted.serverId !== state.serverId) {
+    return reason === 'bad-address'
+      ? ignore(state, 'other-server', granted.serverId)
+      : refuseOther(config, state, granted, env);
+  }
   const held = asHeld(config, state, granted, env);
   if (held !== undefined) return held;
   const ignored = ignore(state, reason);

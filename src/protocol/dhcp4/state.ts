@@ -93,13 +93,18 @@ export type Acquisition = {
 export const MOST_STRANGERS = 4;
 
 /**
- * Leases that are given back for one transaction: one of each server that commits at once (RFC 4039). More are
- * somebody's flood.
+ * Leases that are given back, and spoken of, for one transaction: one of each server that commits at once (RFC 4039).
+ * More are somebody's flood.
  */
 export const MOST_RETURNED = 4;
 
 /** A lease that was not taken, and the transaction to which it was the answer: an answer may be heard twice. */
-export type Returned = { readonly address: Ipv4; readonly serverId: Ipv4; readonly xid: number };
+export type Returned = {
+  readonly address: Ipv4;
+  readonly serverId: Ipv4;
+  readonly xid: number;
+  readonly released: boolean;
+};
 
 /** What a server may believe that this client holds. */
 export type Held = { readonly address: Cidr<Ipv4>; readonly serverId: Ipv4 };

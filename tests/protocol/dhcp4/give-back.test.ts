@@ -142,6 +142,24 @@ describe('an ACK to a DISCOVER (rapid commit, RFC 4039) that is not accepted', (
     t.stillWorks();
   });
 
+  test('what grants nothing is spoken of so often and no more, too', () => {
+    const t = transcript().start('> DISCOVER');
+    for (let n = 0; n < 3 * MOST_RETURNED; n++) {
+      const yiaddr = ipv4(`239.1.2.${n}`);
+      const said = n < MOST_RETURNED ? [`not accepted ${yiaddr}`] : [];
+      t.hears(
+        0,
+        'DHCPACK',
+        rapid({ yiaddr }),
+        'ignore bad-address',
+        ...said,
+        ...(n === 0 ? ['> DISCOVER'] : []),
+      );
+    }
+    assert.equal(account(t).releases, 0);
+    t.stillWorks();
+  });
+
   test('rapid commit is not offered again in this search', () => {
     const t = transcript()
       .start('> DISCOVER')
@@ -317,7 +335,11 @@ describe('a server that has committed a lease while another one was chosen', () 
       .hears(0.1, 'DHCPACK', { options: { ...from, ...RAPID } }, 'ignore other-server');
   });
 
-  test('and has not said that it committed, or was not asked to: nothing', () => {
+  test('and has not said that it committed, or was not asked to, or grants what is no address: nothing', () => {
+    new Transcript()
+      .start('> DISCOVER')
+      .hears(0, 'DHCPOFFER', {}, '> REQUEST')
+      .hears(0.1, 'DHCPACK', { ...other, yiaddr: ipv4('192.168.1.255') }, 'ignore other-server');
     new Transcript()
       .start('> DISCOVER')
       .hears(0, 'DHCPOFFER', {}, '> REQUEST')
