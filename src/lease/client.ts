@@ -3,7 +3,7 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { err, ok } from '../base/result.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
-import { step } from '../protocol/dhcp4/client.ts';
+import { step, transactionOf } from '../protocol/dhcp4/client.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { lessonOf } from '../protocol/dhcp4/manner.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
@@ -67,7 +67,7 @@ export class LeaseClient {
     this.identity = identity;
     this.#state = state;
     const recipient: Listener = {
-      xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
+      xid: () => transactionOf(this.#state),
       deliver: (message, source) => this.#hear(message, source),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
@@ -173,7 +173,7 @@ export class LeaseClient {
     const lease = leaseOf(this.#state);
     const { pace } = this.#parts;
     if (lease !== undefined && this.#hasEnded(lease)) {
-      this.#state = { kind: 'init', last: lease.address.address, leftOut: lease.leftOut };
+      this.#state = { kind: 'init', last: lease.address.address, lapsed: true, leftOut: lease.leftOut };
       this.#perform({ type: 'withdraw', lease }, lease);
       this.#armAt(undefined);
       pace(() => this.dispatch({ type: 'start' }));
@@ -283,14 +283,14 @@ export class LeaseClient {
         this.#send(effect);
         break;
       case 'ignore':
-        notes.ignored(lease, effect);
+      case 'turned-down':
+      case 'not-accepted':
+      case 'unacknowledged':
+        notes.noted(lease, effect);
         break;
       case 'refused':
         notes.refused(lease, effect);
         this.#installer.dropPresent();
-        break;
-      case 'turned-down':
-        notes.turnedDown(lease, effect);
         break;
       case 'install':
         notes.leased(lease, effect.lease);
@@ -343,7 +343,7 @@ export class LeaseClient {
 
   #arm(): void {
     this.#armAt(this.#life === 'running' ? wakeAt(this.#state) : undefined);
-    if (!('xid' in this.#state)) this.#exchange.end();
+    if (transactionOf(this.#state) === undefined) this.#exchange.end();
   }
 
   #armAt(due: ReturnType<typeof wakeAt>): void {

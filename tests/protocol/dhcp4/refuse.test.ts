@@ -27,7 +27,8 @@ describe('NAK', () => {
   });
 
   test('in REBOOTING any server may refuse', () => {
-    new Transcript({ requestedAddress: OTHER_ADDRESS })
+    new Transcript()
+      .held(OTHER_ADDRESS)
       .start('> REQUEST')
       .hears(0.1, 'DHCPNAK', from, 'refused', '> DISCOVER')
       .stillWorks();
@@ -112,7 +113,7 @@ describe('release', () => {
 
   test('SELECTING and REBOOTING hold nothing', () => {
     new Transcript().start('> DISCOVER').does({ type: 'release' }).is('stopped').silentForEver();
-    new Transcript({ requestedAddress: ADDRESS }).start('> REQUEST').does({ type: 'release' }).is('stopped');
+    new Transcript().held(ADDRESS).start('> REQUEST').does({ type: 'release' }).is('stopped');
   });
 
   test('REQUESTING: the ACK may be on its way, so the offer is given back', () => {
@@ -133,7 +134,7 @@ describe('release', () => {
       .wake(1.75, '> REQUEST')
       .wake(3.75, '> REQUEST')
       .wake(7.75, '> REQUEST')
-      .wake(15.75, '> DISCOVER')
+      .wake(15.75, `unacknowledged ${ADDRESS}`, '> DISCOVER')
       .does({ type: 'release' }, `> RELEASE to ${SERVER}`);
   });
 
