@@ -24,7 +24,7 @@ type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' 
 
 export type GuardParts = {
   readonly world: World;
-  readonly inbox: Pick<Inbox, 'watchArp'>;
+  readonly inbox: Pick<Inbox, 'watchClaims'>;
   readonly strangers: Pick<Strangers, 'areOn'>;
   /** How often pods ask their siblings, where nobody waits for it. */
   readonly siblingsAsked: Pick<Allowance, 'take'>;
@@ -33,7 +33,7 @@ export type GuardParts = {
 /** One address that is looked after: from `check` or `watch` to the next of them, a conflict or the end. */
 type Watch = {
   readonly address: Ipv4;
-  readonly unwatch: () => void;
+  readonly unwatch: (() => void) | undefined;
   /** A namespace that somebody has open anyway; else it is opened by its path. */
   readonly pod: PodNamespace | undefined;
   /** Where the outcome goes. */
@@ -61,7 +61,7 @@ type Watch = {
  */
 export class AddressGuard {
   readonly #world: World;
-  readonly #inbox: Pick<Inbox, 'watchArp'>;
+  readonly #inbox: Pick<Inbox, 'watchClaims'>;
   readonly #strangers: Pick<Strangers, 'areOn'>;
   readonly #siblingsAsked: Pick<Allowance, 'take'>;
   readonly #identity: LeaseIdentity;
@@ -126,10 +126,10 @@ export class AddressGuard {
 
   #begin(address: Ipv4, pod: PodNamespace | undefined, done: (found: Checked) => void): Watch {
     const { uplinkIndex } = this.#identity;
-    const unwatch = this.#inbox.watchArp(address, (packet, heardOn) => {
-      // The same address behind another uplink is another host's on another network.
-      if (heardOn === uplinkIndex) this.#hear(watch, packet);
-    });
+    const unwatch =
+      uplinkIndex === undefined
+        ? undefined
+        : this.#inbox.watchClaims(uplinkIndex, address, (packet) => this.#hear(watch, packet));
     const watch: Watch = {
       address,
       unwatch,
@@ -149,7 +149,7 @@ export class AddressGuard {
     if (this.#watch !== watch) return;
     this.#watch = undefined;
     watch.cancelTimer?.();
-    watch.unwatch();
+    watch.unwatch?.();
     this.#closePort(watch);
     watch.done(found);
   }

@@ -60,6 +60,7 @@ export class LeaseManager {
     this.#inbox = new Inbox(
       (uplinkIndex, onFrame) => world.openTap(uplinkIndex, onFrame),
       (event) => world.count(event),
+      world,
     );
     this.#notes = new ServerNotes(world);
     this.#ways = new Ways(world, this.#inbox);
