@@ -96,7 +96,7 @@ export class AddressGuard {
       });
       const abort = (): void => this.#drop(watch, 'free');
       signal?.addEventListener('abort', abort, { once: true });
-      this.#dispatch(watch, { type: 'probe', mode: 'before' });
+      this.#dispatch(watch, { type: 'probe', mode: 'before', announced: true });
     });
   }
 
@@ -110,13 +110,19 @@ export class AddressGuard {
     }
   }
 
-  /** Looks after an address that is in use or is about to be. `probe`: nobody has looked yet whether it is free. */
-  watch(address: Ipv4, { probe }: { readonly probe: boolean }): void {
+  /**
+   * Looks after an address that is in use or is about to be. `probe`: nobody has looked yet whether it is free; then it is
+   * announced when it is, unless whoever brings it into use sees to that (`announced`).
+   */
+  watch(
+    address: Ipv4,
+    { probe, announced = false }: { readonly probe: boolean; readonly announced?: boolean },
+  ): void {
     this.end();
     const watch = this.#begin(address, undefined, (found) => {
       if (found !== 'free') this.#onConflict(found.conflict);
     });
-    this.#dispatch(watch, probe ? { type: 'probe', mode: 'background' } : { type: 'watch' });
+    this.#dispatch(watch, probe ? { type: 'probe', mode: 'background', announced } : { type: 'watch' });
   }
 
   /** Nothing is looked after any more, until `check` or `watch` is called again. */
@@ -192,6 +198,7 @@ export class AddressGuard {
       case 'clear':
         this.#world.count('conflict-check-clear');
         if (watch.pod !== undefined) this.#drop(watch, 'free');
+        else this.#closePort(watch);
         break;
       case 'conflict':
         this.#world.count('conflict-found');
@@ -282,6 +289,6 @@ export class AddressGuard {
 
 function wakeUpAt(state: Acd4State): Instant | undefined {
   const at = wakeAt(state);
-  const mayBeLate = state.kind === 'probing' && state.mode === 'background';
+  const mayBeLate = state.kind === 'watching' || (state.kind === 'probing' && state.mode === 'background');
   return at !== undefined && mayBeLate ? onGrain(at, GRAIN) : at;
 }

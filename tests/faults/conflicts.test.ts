@@ -69,8 +69,8 @@ describe('somebody else has the address', { skip: NEEDS_ROOT, concurrency: 4 }, 
         (frame) =>
           frame.kind === 'arp' && frame.senderMac === macIn(pod.result) && frame.senderIp === frame.targetIp,
       ).length;
-    // The last word of its own check is an announcement too (RFC 5227 2.3).
-    await waitFor('the check to be over', async () => (await defences()) > 0, PATIENCE);
+    // Its own announcements are over by then (RFC 5227 2.3).
+    await untilCounted(site, 'conflict-check-clear');
     const before = await defences();
     await host.namespace.ip('addr', 'add', `${TAKEN}/24`, 'dev', 'eth0');
     await announceAs('02:5e:00:53:00:01');
