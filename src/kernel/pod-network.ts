@@ -8,6 +8,7 @@ import { type Route, RT_TABLE_UNSPEC } from '../wire/netlink/route.ts';
 import { addressLookups } from './address-rules.ts';
 import { type ArpSocket, openArp } from './arp-socket.ts';
 import { type HeldPort, holdClientPort } from './client-port.ts';
+import { resetConnections } from './connections.ts';
 import { sendOnce } from './frame-sender.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
@@ -238,6 +239,11 @@ export class PodNetwork {
   /** See `holdClientPort`. */
   holdClientPort(index: number, address: Ipv4): HeldPort {
     return holdClientPort(this.#netns, index, address);
+  }
+
+  /** See `resetConnections`. */
+  resetConnections(from: Ipv4): Promise<number> {
+    return resetConnections(this.#netns, from);
   }
 
   openArp(index: number): ArpSocket {

@@ -131,6 +131,11 @@ export interface PodNamespace {
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */
   removeAddress(index: number, address: Cidr): Promise<void>;
+  /**
+   * Resets the TCP connections of the namespace that are from this address, and gives how many there were. Rejects with
+   * SysError, EOPNOTSUPP where the kernel cannot do that.
+   */
+  resetConnections(from: Ipv4): Promise<number>;
   /** Whether the interface has the address now. */
   hasAddress(index: number, address: Ipv4): boolean;
   /** Sends one whole frame out of an interface. Undefined when the kernel took it. */
