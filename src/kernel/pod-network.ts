@@ -246,8 +246,8 @@ export class PodNetwork {
     return resetConnections(this.#netns, from);
   }
 
-  openArp(index: number): ArpSocket {
-    return openArp(this.#netns, index);
+  openArp(index: number, about: Ipv4): ArpSocket {
+    return openArp(this.#netns, index, about);
   }
 
   /** The host side's part of it, over the same namespace and socket: they are given back when all are closed. */

@@ -149,8 +149,8 @@ export interface PodNamespace {
    * EADDRNOTAVAIL where it has that of an address that is not there.
    */
   holdClientPort(index: number, address: Ipv4): { readonly hasAddress: boolean; readonly end: () => void };
-  /** Throws SysError ENODEV without the interface. */
-  openArp(index: number): ArpPort;
+  /** For what concerns an address, in ordinary questions too. Throws SysError ENODEV without the interface. */
+  openArp(index: number, about: Ipv4): ArpPort;
   close(): void;
 }
 
