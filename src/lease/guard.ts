@@ -24,7 +24,7 @@ type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' 
 
 export type GuardParts = {
   readonly world: World;
-  readonly inbox: Pick<Inbox, 'watchArp'>;
+  readonly inbox: Pick<Inbox, 'watchClaims'>;
   readonly strangers: Pick<Strangers, 'areOn'>;
   /** How often pods ask their siblings, where nobody waits for it. */
   readonly siblingsAsked: Pick<Allowance, 'take'>;
@@ -33,7 +33,7 @@ export type GuardParts = {
 /** One address that is looked after: from `check` or `watch` to the next of them, a conflict or the end. */
 type Watch = {
   readonly address: Ipv4;
-  readonly unwatch: () => void;
+  readonly unwatch: (() => void) | undefined;
   /** A namespace that somebody has open anyway; else it is opened by its path. */
   readonly pod: PodNamespace | undefined;
   /** Where the outcome goes. */
@@ -54,14 +54,15 @@ type Watch = {
  * put on by hand: so siblings are asked once, where that disturbs nobody. The kernel loses nothing on that way.
  *
  * A lease whose LAN has no tap (`uplinkIndex` undefined: a veth, a link inside a container) asks from the pod alone, and
- * hears its LAN while probing only.
+ * listens there for as long as the address is looked after: that socket hears nothing but who has the address, and keeps the
+ * namespace of a pod that went without a DEL until the next look at it.
  *
  * Nothing here throws because of the pod or the network. What cannot be sent is counted, and whoever cannot look for a
  * conflict finds none: a lease does not fail for that.
  */
 export class AddressGuard {
   readonly #world: World;
-  readonly #inbox: Pick<Inbox, 'watchArp'>;
+  readonly #inbox: Pick<Inbox, 'watchClaims'>;
   readonly #strangers: Pick<Strangers, 'areOn'>;
   readonly #siblingsAsked: Pick<Allowance, 'take'>;
   readonly #identity: LeaseIdentity;
@@ -96,7 +97,7 @@ export class AddressGuard {
       });
       const abort = (): void => this.#drop(watch, 'free');
       signal?.addEventListener('abort', abort, { once: true });
-      this.#dispatch(watch, { type: 'probe', mode: 'before' });
+      this.#dispatch(watch, { type: 'probe', mode: 'before', announced: true });
     });
   }
 
@@ -110,13 +111,21 @@ export class AddressGuard {
     }
   }
 
-  /** Looks after an address that is in use or is about to be. `probe`: nobody has looked yet whether it is free. */
-  watch(address: Ipv4, { probe }: { readonly probe: boolean }): void {
+  /**
+   * Looks after an address that is in use or is about to be. `probe`: nobody has looked yet whether it is free; then it is
+   * announced when it is, unless whoever brings it into use sees to that (`announced`).
+   */
+  watch(
+    address: Ipv4,
+    { probe, announced = false }: { readonly probe: boolean; readonly announced?: boolean },
+  ): void {
     this.end();
     const watch = this.#begin(address, undefined, (found) => {
       if (found !== 'free') this.#onConflict(found.conflict);
     });
-    this.#dispatch(watch, probe ? { type: 'probe', mode: 'background' } : { type: 'watch' });
+    // Else the first probe does, when nobody waits for it.
+    if (!probe && this.#staysInPod) this.#listen(watch);
+    this.#dispatch(watch, probe ? { type: 'probe', mode: 'background', announced } : { type: 'watch' });
   }
 
   /** Nothing is looked after any more, until `check` or `watch` is called again. */
@@ -126,10 +135,10 @@ export class AddressGuard {
 
   #begin(address: Ipv4, pod: PodNamespace | undefined, done: (found: Checked) => void): Watch {
     const { uplinkIndex } = this.#identity;
-    const unwatch = this.#inbox.watchArp(address, (packet, heardOn) => {
-      // The same address behind another uplink is another host's on another network.
-      if (heardOn === uplinkIndex) this.#hear(watch, packet);
-    });
+    const unwatch =
+      uplinkIndex === undefined
+        ? undefined
+        : this.#inbox.watchClaims(uplinkIndex, address, (packet) => this.#hear(watch, packet));
     const watch: Watch = {
       address,
       unwatch,
@@ -149,7 +158,7 @@ export class AddressGuard {
     if (this.#watch !== watch) return;
     this.#watch = undefined;
     watch.cancelTimer?.();
-    watch.unwatch();
+    watch.unwatch?.();
     this.#closePort(watch);
     watch.done(found);
   }
@@ -192,6 +201,8 @@ export class AddressGuard {
       case 'clear':
         this.#world.count('conflict-check-clear');
         if (watch.pod !== undefined) this.#drop(watch, 'free');
+        else if (!this.#staysInPod) this.#closePort(watch);
+        else if (watch.port === undefined) this.#listen(watch);
         break;
       case 'conflict':
         this.#world.count('conflict-found');
@@ -242,24 +253,37 @@ export class AddressGuard {
     return watch.hasAskedSiblings;
   }
 
-  /** Only who probes listens on the port: what is defended is heard by the tap, and once is enough. */
+  /** Nothing but the pod's own interface hears its LAN. */
+  get #staysInPod(): boolean {
+    return this.#identity.uplinkIndex === undefined;
+  }
+
+  #listen(watch: Watch): void {
+    try {
+      this.#open(watch, true);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Where there is a tap only who probes listens on the port: what is defended is heard there, and once is enough. */
   #sendInPod(watch: Watch, packet: ArpPacket): void {
-    const probing = watch.state.kind === 'probing';
+    const listens = this.#staysInPod || watch.state.kind === 'probing';
     let failed: unknown;
     try {
-      failed = (watch.port ?? this.#open(watch, probing)).send(packet);
+      failed = (watch.port ?? this.#open(watch, listens)).send(packet);
     } catch (error) {
       failed = error;
     }
     if (failed !== undefined) this.#failed(failed);
-    // One that fails may be all that keeps the namespace of a pod that is gone; the next probe opens a new one.
-    if (failed !== undefined || !probing) this.#closePort(watch);
+    // One that fails may be all that keeps the namespace of a pod that is gone; the next packet opens a new one.
+    if (failed !== undefined || !listens) this.#closePort(watch);
   }
 
   #open(watch: Watch, listen: boolean): ArpPort {
     const pod = watch.pod ?? openPodOf(this.#world, this.#identity);
     try {
-      const port = pod.openArp(this.#identity.link.index);
+      const port = pod.openArp(this.#identity.link.index, watch.address);
       watch.port = port;
       if (listen) port.onPacket((packet) => this.#hear(watch, packet));
       return port;
@@ -282,6 +306,6 @@ export class AddressGuard {
 
 function wakeUpAt(state: Acd4State): Instant | undefined {
   const at = wakeAt(state);
-  const mayBeLate = state.kind === 'probing' && state.mode === 'background';
+  const mayBeLate = state.kind === 'watching' || (state.kind === 'probing' && state.mode === 'background');
   return at !== undefined && mayBeLate ? onGrain(at, GRAIN) : at;
 }

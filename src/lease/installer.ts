@@ -50,6 +50,7 @@ export class Installer {
   readonly #guard: AddressGuard;
   readonly #grantee: Grantee;
   #pending: Pending | undefined;
+  #isContested = false;
   /** An address that the pod has from an earlier life, until the machine has a lease for it. */
   #present: Cidr<Ipv4> | undefined;
 
@@ -66,7 +67,14 @@ export class Installer {
     this.#waiter = parts.waiter;
     this.#grantee = grantee;
     this.#present = present;
-    this.#guard = new AddressGuard(parts, identity, (by) => grantee.conflict(by));
+    this.#guard = new AddressGuard(parts, identity, (by) => this.#contest(by));
+  }
+
+  /** Another host has the address that is in use: it is withdrawn within. */
+  #contest(by: Mac): void {
+    this.#isContested = true;
+    this.#grantee.conflict(by);
+    this.#isContested = false;
   }
 
   get present(): Cidr<Ipv4> | undefined {
@@ -110,8 +118,14 @@ export class Installer {
       void this.#lookFirst(this.#pending);
       return;
     }
+    const announced = this.#isAnnounced;
     this.#use(lease, replaces);
-    if (moved || wasLooking) this.watch(lease, true);
+    if (moved || wasLooking) this.watch(lease, true, announced);
+  }
+
+  /** Whether the address is announced when it is put on: by a plugin of ours for its pod, and by `LeaseHands`. */
+  get #isAnnounced(): boolean {
+    return !this.#waiter.waiting || this.#identity.link.owned;
   }
 
   /** The same lease for longer. */
@@ -174,7 +188,7 @@ export class Installer {
       { lease: keyText(this.#identity.key), address: there.address.address },
       'the lease is lost: its address leaves the pod',
     );
-    this.#hands.withdraw(there);
+    this.#hands.withdraw(there, this.#isContested);
   }
 
   /** An adopted address that the server does not grant is none. */
@@ -184,10 +198,13 @@ export class Installer {
     this.#present = undefined;
   }
 
-  /** Looks after an address that is in use. `probe`: nobody has looked yet whether it is free. */
-  watch(lease: Lease4, probe: boolean): void {
+  /**
+   * Looks after an address that is in use. `probe`: nobody has looked yet whether it is free; `announced`: it is announced
+   * by whoever puts it on.
+   */
+  watch(lease: Lease4, probe: boolean, announced = false): void {
     const { conflictCheck } = this.#identity;
-    if (conflictCheck !== 'off') this.#guard.watch(lease.address.address, { probe });
+    if (conflictCheck !== 'off') this.#guard.watch(lease.address.address, { probe, announced });
   }
 
   /** The same for one of an earlier run, which may not have come to the end of its probes. */

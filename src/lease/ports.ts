@@ -131,6 +131,11 @@ export interface PodNamespace {
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */
   removeAddress(index: number, address: Cidr): Promise<void>;
+  /**
+   * Resets the TCP connections of the namespace that are from this address, and gives how many there were. Rejects with
+   * SysError, EOPNOTSUPP where the kernel cannot do that.
+   */
+  resetConnections(from: Ipv4): Promise<number>;
   /** Whether the interface has the address now. */
   hasAddress(index: number, address: Ipv4): boolean;
   /** Sends one whole frame out of an interface. Undefined when the kernel took it. */
@@ -144,8 +149,8 @@ export interface PodNamespace {
    * EADDRNOTAVAIL where it has that of an address that is not there.
    */
   holdClientPort(index: number, address: Ipv4): { readonly hasAddress: boolean; readonly end: () => void };
-  /** Throws SysError ENODEV without the interface. */
-  openArp(index: number): ArpPort;
+  /** For what concerns an address, in ordinary questions too. Throws SysError ENODEV without the interface. */
+  openArp(index: number, about: Ipv4): ArpPort;
   close(): void;
 }
 
@@ -172,6 +177,11 @@ export interface FrameTap {
    * (macvlan_stop takes the address out of its filter). Never throws: what the kernel refuses is counted, and not let in.
    */
   letIn(address: Mac): () => void;
+  /**
+   * From now on ordinary ARP questions are heard, too, whose sender has one of these addresses: no longer those of the call
+   * before, and those of few others. Never throws: what the kernel refuses is counted, and the call before stays in force.
+   */
+  hearClaims(addresses: readonly Ipv4[]): void;
   close(): void;
 }
 

@@ -123,15 +123,27 @@ describe('watch with probes', () => {
     assert.deepEqual(lan.left, NOTHING);
   });
 
-  test('announces a free address once more, and then costs nothing', async () => {
+  test('announces a free address twice, and then costs nothing', async () => {
     const lan = new ArpLan();
     lan.guard().watch(ADDRESS, { probe: true });
     await lan.time.run(PROBED_MS);
     assert.deepEqual(lan.sent, [
       ...[500, 2000, 3500].map((ms) => `${ms} probe ${ADDRESS}`),
       `5500 announce ${ADDRESS}`,
+      `7500 announce ${ADDRESS}`,
     ]);
     assert.deepEqual([lan.conflicts, lan.left], [[], NOTHING]);
+  });
+
+  test('announces nothing where whoever put the address on does that', async () => {
+    const lan = new ArpLan();
+    lan.guard().watch(ADDRESS, { probe: true, announced: true });
+    await lan.time.run(PROBED_MS);
+    assert.deepEqual(
+      lan.sent,
+      [500, 2000, 3500].map((ms) => `${ms} probe ${ADDRESS}`),
+    );
+    assert.deepEqual([lan.counted, lan.left], [['conflict-check-clear'], NOTHING]);
   });
 
   test('has no port before its first probe', () => {
@@ -165,7 +177,7 @@ describe('watch with probes', () => {
     await lan.time.run(PROBED_MS);
     assert.deepEqual(
       lan.counted.filter((event) => event.startsWith('arp-failed')),
-      ['arp-failed:ENXIO', 'arp-failed:ENOENT', 'arp-failed:ENOENT'],
+      ['arp-failed:ENXIO', 'arp-failed:ENOENT', 'arp-failed:ENOENT', 'arp-failed:ENOENT'],
     );
     assert.deepEqual([lan.conflicts, lan.left], [[], NOTHING]);
   });
@@ -251,7 +263,7 @@ describe('where all macvlans of the uplink are of this daemon', () => {
     lan.guard().watch(ADDRESS, { probe: true });
     await lan.time.run(PROBED_MS);
     assert.deepEqual([lan.sent, lan.left], [[], NOTHING]);
-    assert.equal(lan.sentByUplink.length, 4);
+    assert.equal(lan.sentByUplink.length, 5);
   });
 });
 
@@ -286,7 +298,7 @@ describe('watch', () => {
     assert.deepEqual([lan.sent, lan.conflicts], [[], []]);
   });
 
-  test('the same address behind another uplink is no conflict; without an uplink nothing is heard', () => {
+  test('the same address behind another uplink is no conflict; without an uplink no tap is heard', () => {
     for (const uplink of [3, undefined]) {
       const lan = new ArpLan();
       const guard = uplink === undefined ? lan.guardWithoutUplink() : lan.guard(uplink);
@@ -294,6 +306,34 @@ describe('watch', () => {
       lan.hearOnTap(announcement(ADDRESS, OTHER));
       assert.deepEqual([lan.sent, lan.conflicts], [[], []]);
     }
+  });
+
+  for (const probed of [true, false])
+    test(`without an uplink the pod listens, defends and gives up${probed ? ', after its probes' : ''}`, async () => {
+      const lan = new ArpLan();
+      lan.guardWithoutUplink().watch(ADDRESS, { probe: probed });
+      if (probed) await lan.time.run(PROBED_MS);
+      assert.deepEqual(lan.left, { ports: 1, handles: 0, timers: 0 });
+      const before = lan.sent.length;
+      lan.hearOnPorts({ ...announcement(ADDRESS, OTHER), targetIp: NEXT });
+      assert.equal(lan.sent.length, before + 1, 'defended');
+      assert.deepEqual(lan.conflicts, []);
+      lan.hearOnPorts({ ...announcement(ADDRESS, OTHER), targetIp: NEXT });
+      assert.deepEqual([lan.conflicts, lan.left], [[OTHER], NOTHING]);
+    });
+
+  test('without an uplink a pod that could not send listens after its probes, and nothing is left at the end', async () => {
+    const lan = new ArpLan();
+    const guard = lan.guardWithoutUplink();
+    lan.sendError = new SysError('send', 'ENETDOWN');
+    guard.watch(ADDRESS, { probe: true, announced: true });
+    await lan.time.run(PROBED_MS);
+    assert.equal(lan.ports.size, 1);
+    guard.end();
+    lan.openError = new SysError('open ARP', 'ENODEV');
+    guard.watch(ADDRESS, { probe: false });
+    guard.end();
+    assert.deepEqual(lan.left, NOTHING);
   });
 
   test('a new address may be watched from within the callback', async () => {
