@@ -2,7 +2,7 @@ import { optionByName, type OptionRow } from '../../wire/dhcp4/options.ts';
 import { CniError } from '../spec/errors.ts';
 
 /** The exchange sets these itself. */
-export const OWN_OPTIONS: ReadonlySet<number> = new Set([50, 52, 53, 54, 55, 57, 80]);
+export const OWN_OPTIONS: ReadonlySet<number> = new Set([50, 52, 53, 54, 55, 57, 80, 145]);
 
 export const CLIENT_IDENTIFIER = 61;
 
