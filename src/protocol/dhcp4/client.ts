@@ -3,7 +3,7 @@ import { acceptMessage, type Answer } from './accept.ts';
 import { resend, seek, start } from './acquire.ts';
 import { buildRelease } from './build.ts';
 import { onExtension, prolong } from './extend.ts';
-import { onForceRenew, onRenew } from './force-renew.ts';
+import { onForceRenew, onRenew } from './forced.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
 import { onLinkUp } from './link-up.ts';
 import { addressed, asSpoken } from './manner.ts';
