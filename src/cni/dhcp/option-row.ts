@@ -38,6 +38,10 @@ const INSTEAD: ReadonlyMap<number, string> = new Map([
     DHCP4_OPTIONS['v6-only-preferred'].code,
     'is asked for and never sent by a client (RFC 8925 3.1): remove the entry; "ipv6Only": true asks for it',
   ],
+  [
+    DHCP4_OPTIONS['forcerenew-nonce-capable'].code,
+    `${BY_EXCHANGE}: "forceRenew" says whether a FORCERENEW is heard`,
+  ],
 ]);
 
 /** A row by name or code; throws CniError 7, which names the key and the nearest name. */

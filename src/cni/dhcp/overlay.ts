@@ -26,6 +26,7 @@ export function overlay(own: DhcpKeys, defaults: DhcpKeys, provided: SentOptions
     ipv6Only: own.ipv6Only ?? defaults.ipv6Only,
     broadcast: own.broadcast ?? defaults.broadcast,
     rapidCommit: own.rapidCommit ?? defaults.rapidCommit,
+    forceRenew: own.forceRenew ?? defaults.forceRenew,
   };
 }
 

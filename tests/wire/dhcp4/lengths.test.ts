@@ -28,9 +28,7 @@ describe('a value of another length than RFC 2132 states is malformed', () => {
 
   test('this is said of every option of RFC 2132 but 61, 62 and 63', () => {
     const said = OPTION_LENGTHS.map(({ code }) => code).toSorted((a, b) => a - b);
-    const all = Array.from({ length: 76 }, (_, at) => at + 1).filter(
-      (code) => ![61, 62, 63].includes(code),
-    );
+    const all = Array.from({ length: 76 }, (_, at) => at + 1).filter((code) => ![61, 62, 63].includes(code));
     assert.deepEqual(said, all);
   });
 });
