@@ -211,6 +211,7 @@ const Record = v.object({
     send: OptionBytes,
     servers: v.optional(v.array(Ipv4Text), []),
     relays: v.optional(v.array(Ipv4Text), []),
+    anonymous: v.optional(v.boolean()),
     ipv6Only: v.optional(v.boolean(), false),
     rapidCommit: v.boolean(),
     broadcast: v.picklist(['auto', 'always', 'never']),

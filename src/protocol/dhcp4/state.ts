@@ -34,6 +34,8 @@ export type Dhcp4Config = {
   readonly servers: readonly Ipv4[];
   /** Where servers are named: further addresses from which their answers may come, such as those of relay agents. */
   readonly relays: readonly Ipv4[];
+  /** Nobody is to know it again (RFC 7844): messages say the least, and no address of before is asked for. */
+  readonly anonymous?: boolean | undefined;
   /** Honour option 108 (RFC 8925); `parameterRequest` must ask for it then. Otherwise it is not looked at. */
   readonly ipv6Only: boolean;
 };
