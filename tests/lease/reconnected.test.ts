@@ -125,6 +125,7 @@ describe('a link that flaps', () => {
     }
     await world.time.run(PROBED_MS);
     assert.deepEqual(probesOf(world), Array<string>(PROBES).fill(FIRST));
+    assert.deepEqual(world.journal, [], 'and not verified, for it was never away for long');
     await manager.close();
   });
 

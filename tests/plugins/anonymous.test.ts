@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { toHex, utf8 } from '../../src/base/bytes.ts';
 import type { JsonObject } from '../../src/base/json.ts';
+import { IPV4_ANY } from '../../src/base/ipv4.ts';
 import { isLocalMac, isMulticastMac, type Mac, macToBytes } from '../../src/base/mac.ts';
 import { BRIDGE } from '../../src/lab/home-lan.ts';
 import type { ServerKind } from '../../src/lab/server.ts';
@@ -99,6 +100,9 @@ function assertAnonymous({ attached, mac, frames }: Life): void {
       `type ${typeOf(message)}`,
     );
     assert.equal(fromMac, mac);
+    // RFC 7844 3.2: an address of this life, and in the message that gives it back.
+    const isRelease = typeOf(message) === DHCP_MESSAGE_TYPE.DHCPRELEASE;
+    assert.equal(message.ciaddr, isRelease ? addressIn(attached.result) : IPV4_ANY);
     assert.equal(toHex(message.options.get(61) ?? new Uint8Array()), `01${toHex(macToBytes(mac))}`);
     for (const word of ['shop', 'web-0', 'eth0', 'all-pods', containerId]) {
       assert.ok(!wordsOf(frame).includes(toHex(utf8(word))), word);
