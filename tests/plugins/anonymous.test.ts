@@ -194,10 +194,10 @@ describe('two lives of one pod', { skip: NEEDS_ROOT }, () => {
   });
 
   const refused: readonly (readonly [string, JsonObject, Readonly<Record<string, string>>, RegExp])[] = [
-    ['a MAC of the runtime', {}, { MAC: '02:00:5e:10:00:77' }, /^CNI_ARGS MAC: tells who the pod is/],
-    ['an address of the runtime', {}, { IP: '192.168.2.140' }, /CNI_ARGS IP \(192\.168\.2\.140\): tells who/],
-    ['a name', { dhcp: { hostname: '{pod}' } }, {}, /^dhcp\.hostname: tells who the pod is/],
-    ['a MAC', { mac: 'pod' }, {}, /^mac: "pod" tells who the pod is/],
+    ['a MAC of the runtime', {}, { MAC: '02:00:5e:10:00:77' }, /^CNI_ARGS MAC: says more of the pod/],
+    ['an address of the runtime', {}, { IP: '192.168.2.140' }, /CNI_ARGS IP \(192\.168\.2\.140\): says more/],
+    ['a name', { dhcp: { hostname: '{pod}' } }, {}, /^dhcp\.hostname: says more of the pod/],
+    ['a MAC', { mac: 'pod' }, {}, /^mac: "pod" says more of the pod/],
   ];
   for (const [what, conf, args, msg] of refused) {
     test(`${what} beside it is refused by name, and nothing is sent`, async () => {
