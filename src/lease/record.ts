@@ -230,6 +230,7 @@ const Record = v.object({
     servers: v.optional(v.array(Ipv4Text), []),
     relays: v.optional(v.array(Ipv4Text), []),
     mtu: v.optional(Whole),
+    anonymous: v.optional(v.boolean()),
     ipv6Only: v.optional(v.boolean(), false),
     forceRenew: v.optional(v.boolean()),
     rapidCommit: v.boolean(),

@@ -5,6 +5,15 @@ import type { ApplyPolicy, ConflictCheck, LeaseKey } from '../../lease/record.ts
 import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { DhcpSettings } from '../context.ts';
+import {
+  anonymousRequest,
+  isAnonymous,
+  refuseAddresses,
+  refuseBurnedIn,
+  refuseIdentifying,
+  refuseProvide,
+  withoutIdentity,
+} from '../dhcp/anonymous.ts';
 import { DHCP_KEYS, DHCP_VALUE_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
 import { type NameNote, namesSent } from '../dhcp/names-sent.ts';
 import { CLIENT_IDENTIFIER, invalid } from '../dhcp/option-row.ts';
@@ -55,7 +64,7 @@ export function goKeysOnly(conf: NetConf): NetConf {
 export type ConfNote = NameNote | { readonly event: 'identity-without-pod'; readonly text: string };
 
 export type DhcpConf = {
-  /** What the client works with, for the interface that has this MAC. */
+  /** What the client works with, for the interface that has this MAC. Throws CniError 7 where that MAC tells who it is. */
   readonly clientFor: (mac: Mac) => Omit<Dhcp4Config, 'chaddr'>;
   readonly apply: ApplyPolicy;
   readonly conflictCheck: ConflictCheck;
@@ -76,8 +85,15 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   const { provide, priority } = read.value;
   const own = readDhcpKeys(raw, 'ipam');
   const { args } = attached;
+  const anonymous = isAnonymous(own, settings.defaults);
+  const requestedAddress = wantedAddress(conf, args);
+  if (anonymous) {
+    refuseIdentifying(own, 'ipam');
+    refuseProvide(provide, 'ipam');
+    refuseAddresses(conf, args, requestedAddress);
+  }
   const provided = readProvide(provide, args);
-  const keys = overlay(own, settings.defaults, provided);
+  const keys = overlay(own, anonymous ? withoutIdentity(settings.defaults) : settings.defaults, provided);
   if ((own.relays ?? []).length > 0 && (keys.servers ?? []).length === 0) {
     throw invalid('relays: counts only beside "servers", of which there are none: name the servers too');
   }
@@ -93,15 +109,18 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
     ownId === undefined ? (keys.clientId ?? DEFAULT_CLIENT_ID) : { kind: 'bytes', hex: ownId };
   const ipv6Only = keys.ipv6Only ?? false;
   const common = {
-    requestedAddress: wantedAddress(conf, args),
-    parameterRequest: parameterRequest(keys.request ?? NO_REQUEST, ipv6Only),
+    requestedAddress,
+    parameterRequest: anonymous
+      ? anonymousRequest(ipv6Only)
+      : parameterRequest(keys.request ?? NO_REQUEST, ipv6Only),
     send,
     servers: keys.servers ?? [],
     relays: keys.relays ?? [],
     ipv6Only,
-    rapidCommit: keys.rapidCommit ?? true,
-    forceRenew: keys.forceRenew ?? true,
+    rapidCommit: !anonymous && (keys.rapidCommit ?? true),
+    forceRenew: !anonymous && (keys.forceRenew ?? true),
     broadcast: keys.broadcast ?? 'auto',
+    ...(anonymous ? { anonymous } : {}),
   };
   const key: LeaseKey = {
     containerId: attached.containerId,
@@ -112,14 +131,13 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   // Made from a container: no reservation and no earlier lease can be bound to it.
   const clientIdOptional = policy.kind === 'container' || isOfContainer(policy, subject);
   return {
-    clientFor: (mac) => ({
-      ...common,
-      clientId: clientIdOf(policy, { key, subject, scope, mac }),
-      clientIdOptional,
-    }),
+    clientFor: (mac) => {
+      if (anonymous) refuseBurnedIn(mac);
+      return { ...common, clientId: clientIdOf(policy, { key, subject, scope, mac }), clientIdOptional };
+    },
     apply: applyPolicy(conf, raw, priority),
     conflictCheck: keys.conflictCheck ?? DEFAULT_CONFLICT_CHECK,
-    remember: !clientIdOptional,
+    remember: !clientIdOptional && !anonymous,
     notes: [...identityNotes(policy, subject), ...names.notes],
   };
 }
