@@ -127,8 +127,8 @@ function readAnswer(
     return ok({ kind: 'offer', address: lease.value.address, serverId, nonceOffered });
   }
   const rapid = message.options.has(DHCP4_OPTIONS['rapid-commit'].code);
-  const { nonce, malformed: isUnsigned } = nonceAfter(config, received, lease.value, inUse);
-  const malformed = [...lease.value.malformed, ...unread, ...(isUnsigned ? ['authenticate'] : [])];
+  const { nonce, malformed: isUnreadable } = nonceAfter(config, received, lease.value, inUse);
+  const malformed = [...lease.value.malformed, ...unread, ...(isUnreadable ? ['authenticate'] : [])];
   return ok({
     kind: 'ack',
     lease: {
