@@ -10,6 +10,12 @@ const willing = { ipv6Only: true, parameterRequest: [1, 3, 108] };
 const preferring = (secs: number) => ({ options: { 'v6-only-preferred': secs } });
 const rapid = { options: { 'v6-only-preferred': 0, 'rapid-commit': true } } as const;
 
+/** The message of the last step has 108 in its list. */
+function asks(t: Transcript): void {
+  const list = readOption(t.sent.options, 'dhcp-parameter-request-list');
+  assert.ok(list.kind === 'value' && list.value.includes(108), `${t.state.kind}: ${JSON.stringify(list)}`);
+}
+
 describe('IPv6-only preferred (RFC 8925)', () => {
   for (const [secs, wait, name] of [
     [0, 300, 'no wait means the shortest'],
@@ -72,10 +78,6 @@ describe('IPv6-only preferred (RFC 8925)', () => {
   });
 
   test('it is asked for in every DISCOVER and REQUEST, also where the list is cut short', () => {
-    const asks = (t: Transcript): void => {
-      const list = readOption(t.sent.options, 'dhcp-parameter-request-list');
-      assert.ok(list.kind === 'value' && list.value.includes(108), `${t.state.kind}: ${JSON.stringify(list)}`);
-    };
     const silent = new Transcript(willing).start('> DISCOVER');
     for (const seconds of [0, 0.25, 0.75, 1.75, 3.75]) {
       if (seconds > 0) silent.wake(seconds, '> DISCOVER');

@@ -50,6 +50,11 @@ function counting(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => i % 251);
 }
 
+/** A label of a name as it stands in a message. */
+function label(text: string): Uint8Array {
+  return concat([Uint8Array.of(text.length), utf8(text)]);
+}
+
 describe('a value that is sent (RFC 3396 4 to 6)', () => {
   test('is one option up to 255 bytes, and cut into as few as can be beyond', () => {
     for (const [length, pieces] of [
@@ -99,11 +104,8 @@ describe('a search list', () => {
   });
 
   test('that is longer than 255 bytes comes whole through a message', () => {
-    const label = (text: string): Uint8Array => concat([Uint8Array.of(text.length), utf8(text)]);
     const names = ['a', 'b', 'c', 'd', 'e'].map((first) => `${first.repeat(60)}.lan`);
-    const list = concat(
-      names.map((name) => concat([...name.split('.').map(label), Uint8Array.of(0)])),
-    );
+    const list = concat(names.map((name) => concat([...name.split('.').map(label), Uint8Array.of(0)])));
     assert.ok(list.length > 255);
     const read = parseDhcp4(emitDhcp4(messageWith(new Map([[SEARCH, list]]))));
     assert.ok(read.ok);
