@@ -7,6 +7,7 @@ import { RFC_3397 } from './clauses/rfc3397.ts';
 import { RFC_3442 } from './clauses/rfc3442.ts';
 import { RFC_4039 } from './clauses/rfc4039.ts';
 import { RFC_4361 } from './clauses/rfc4361.ts';
+import { RFC_4436 } from './clauses/rfc4436.ts';
 import { RFC_4702 } from './clauses/rfc4702.ts';
 import { RFC_5227 } from './clauses/rfc5227.ts';
 import { RFC_6842 } from './clauses/rfc6842.ts';
@@ -22,6 +23,7 @@ export const RFCS: readonly Rfc[] = [
   RFC_3442,
   RFC_4039,
   RFC_4361,
+  RFC_4436,
   RFC_4702,
   RFC_5227,
   RFC_6842,
