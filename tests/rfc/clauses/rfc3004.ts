@@ -8,8 +8,8 @@ export const RFC_3004: Rfc = {
       '4',
       'puts the length before each class, which is not 0, so that the lengths and the classes fill the option',
       deviates(
-        'Text of `send` and `provide` is sent as it is: iPXE and Windows send one class without a length, and that is what ' +
-          'servers are set up for. Hex digits say the form of the RFC, or any other; nobody looks into them.',
+        'Text of `send` and `provide` is sent as it is: iPXE sends one class without a length, and servers are set up for ' +
+          'that. Hex digits say the form of the RFC, or any other; nobody looks into them.',
         by('wire/dhcp4/option-text.test.ts', 'encodeOptionText', 'user-class "iPXE"'),
         by('cni/dhcp/typed-value.test.ts', 'typed and plain values, as bytes'),
       ),

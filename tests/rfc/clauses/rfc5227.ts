@@ -64,8 +64,8 @@ export const RFC_5227: Rfc = {
   number: 5227,
   title: 'IPv4 Address Conflict Detection',
   scope:
-    '`conflictCheck` has three values: `background` (the default), `before` and `off`. What is looked for is met by the pods of this ' +
-    'daemon and its node without a packet: their addresses are known.',
+    '`conflictCheck` has three values: `background` (the default), `before` and `off`. The addresses of this daemon’s pods and of its ' +
+    'node are known without a packet; what is looked for is who else has one.',
   clauses: [
     must(
       '2.1',
