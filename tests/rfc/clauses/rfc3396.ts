@@ -1,7 +1,7 @@
 import { by, deviates, met, metSo, must, mustNot, type Rfc, should, shouldNot } from '../clause.ts';
 
 const MESSAGE = 'wire/dhcp4/message.test.ts';
-const LONG = 'wire/dhcp4/long-options.test.ts';
+const LONG = 'wire/dhcp4/split-values.test.ts';
 const REPEATED = 'wire/dhcp4/repeated.test.ts';
 
 const SENT = 'a value that is sent (RFC 3396 4 to 6)';

@@ -1,7 +1,7 @@
 import { by, deviates, doesNotApply, met, must, type Rfc, should, shouldNot } from '../clause.ts';
 
 const NAMES = 'wire/dhcp4/codec-name.test.ts';
-const LONG = 'wire/dhcp4/long-options.test.ts';
+const LONG = 'wire/dhcp4/split-values.test.ts';
 
 export const RFC_3397: Rfc = {
   number: 3397,
