@@ -89,4 +89,21 @@ describe('fields and options by state (RFC 2131 tables 4 and 5)', () => {
     const t = new Transcript({ clientId: undefined, parameterRequest: [], send: {}, rapidCommit: false });
     assert.deepEqual(shape(t.start('> DISCOVER').sent).codes, [53, 57]);
   });
+
+  test('option 81 is the same bytes in DISCOVER, REQUEST, INIT-REBOOT, RENEWING and REBINDING (RFC 4702 2, 2.3)', () => {
+    // S and E, the two RCODEs, and "web" without a root.
+    const name = '05000003776562';
+    const sends = (t: Transcript): void => {
+      const bytes = t.sent.options.get(81);
+      assert.equal(bytes?.toHex(), name, t.state.kind);
+    };
+    const config = { send: { 81: name } };
+    const t = new Transcript(config, () => 0).start('> DISCOVER');
+    sends(t);
+    sends(t.hears(0, 'DHCPOFFER', {}, '> REQUEST'));
+    sends(t.hears(0, 'DHCPACK', {}, `install ${ADDRESS}`).wake(1800, `> REQUEST to ${SERVER}`));
+    t.now = Transcript.at(3200);
+    sends(t.does({ type: 'wake' }, '> REQUEST').is('rebinding'));
+    sends(new Transcript(config).held(ADDRESS).start('> REQUEST').is('rebooting'));
+  });
 });
