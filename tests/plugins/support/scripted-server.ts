@@ -126,7 +126,8 @@ function listen(address: string | undefined, via: 'unicast' | 'broadcast'): Prom
     const options = Object.fromEntries([...message.options].map(([code, value]) => [code, toHex(value)]));
     const { chaddr, xid, secs, broadcast, ciaddr } = message;
     const type = hex(message, OPTION.type);
-    const line = { type, via, from: from.address, chaddr, xid, secs, broadcast, ciaddr, options };
+    const at = performance.now();
+    const line = { type, at, via, from: from.address, chaddr, xid, secs, broadcast, ciaddr, options };
     process.stdout.write(`${JSON.stringify(line)}\n`);
     const reply = answer(message);
     if (reply === undefined) return;
