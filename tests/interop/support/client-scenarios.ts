@@ -91,13 +91,39 @@ async function addressOf(session: Session): Promise<Ipv4> {
   return await waitFor('an address', async () => await session.address(), PATIENCE);
 }
 
+/** What becomes of the ACK to the REQUEST for an OFFER. */
+async function whetherTaken(session: Session): Promise<string> {
+  return await waitFor(
+    'what becomes of the ACK',
+    async () => {
+      if ((await session.address()) !== undefined) return 'is taken';
+      const requests = (await session.seen()).filter(({ type }) => type !== DISCOVER);
+      return requests.length > 1 && 'is not taken';
+    },
+    PATIENCE,
+  );
+}
+
+/** DISCOVER after a NAK: how soon. */
+async function afterNak(session: Session, refused: (seen: Seen) => boolean): Promise<string> {
+  const { found, before } = await until(
+    session,
+    'DISCOVER after the NAK',
+    ({ type }, earlier) => type === DISCOVER && earlier.some(refused),
+  );
+  const soon = found.at - (before.at(-1)?.at ?? 0) < 2 * SECOND_MS;
+  return `DISCOVER ${soon ? 'within two seconds' : 'later'}`;
+}
+
 /** The first lease but for the last three: 20 s, T1 3 s, T2 6 s; nothing that comes after it is answered. */
 const FORSAKEN = 'lease-20.t1-3.t2-6.renewal-silent';
 const FORSAKEN_MS = 20_000;
 /** No word of scripted-spoils.ts: it answers nothing. */
 const SILENT = 'nothing';
 /** Longer than any client waits before it asks; one that says nothing until then does not. */
-const SOON_MS = 6000;
+const SOON_MS = 8000;
+/** Ten seconds are how long a cable may be out before it may lead somewhere else. */
+const LONG_OUT_MS = 11_000;
 
 export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
@@ -165,15 +191,7 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'NAK to the REQUEST for an OFFER',
     behaviour: 'nak',
-    observe: async (session) => {
-      const { found, before } = await until(
-        session,
-        'DISCOVER after the NAK',
-        ({ type }, earlier) => type === DISCOVER && earlier.some((one) => one.type === REQUEST),
-      );
-      const soon = found.at - (before.at(-1)?.at ?? 0) < 2 * SECOND_MS;
-      return `DISCOVER ${soon ? 'within two seconds' : 'later'}`;
-    },
+    observe: async (session) => await afterNak(session, ({ type }) => type === REQUEST),
   },
   {
     title: 'renewal',
@@ -220,15 +238,12 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'NAK to a renewal',
     behaviour: 'lease-20.t1-3.renewal-nak',
-    observe: async (session) => {
-      const { found, before } = await until(
-        session,
-        'DISCOVER after the NAK',
-        ({ type }, earlier) => type === DISCOVER && earlier.some(isRenewing),
-      );
-      const soon = found.at - (before.at(-1)?.at ?? 0) < 2 * SECOND_MS;
-      return `DISCOVER ${soon ? 'within two seconds' : 'later'}`;
-    },
+    observe: async (session) => await afterNak(session, isRenewing),
+  },
+  {
+    title: 'NAK in REBINDING',
+    behaviour: 'lease-20.t1-3.t2-6.rebinding-nak',
+    observe: async (session) => await afterNak(session, isRebinding),
   },
   {
     title: 'a renewal that says another address',
@@ -253,17 +268,12 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'an ACK for another address than was offered',
     behaviour: 'ack-lower-100',
-    observe: async (session) => {
-      return await waitFor(
-        'what becomes of it',
-        async () => {
-          const requests = (await session.seen()).filter(({ type }) => type !== DISCOVER);
-          if (requests.length > 1) return 'is not taken';
-          return (await session.address()) !== undefined && 'is taken';
-        },
-        PATIENCE,
-      );
-    },
+    observe: async (session) => await whetherTaken(session),
+  },
+  {
+    title: 'an ACK without 54',
+    behaviour: 'ack-no-server-id',
+    observe: async (session) => await whetherTaken(session),
   },
   {
     title: 'DECLINE of an address that is in use',
@@ -322,20 +332,28 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
     reason: 'leases are on disk, and the address was in use all the time: there is nothing to ask',
   },
   {
-    title: 'its cable is pulled out and put in again at once',
+    title: 'its cable is out for a second',
     behaviour: 'lease-800',
     apart: true,
-    observe: async (session, { site }) => {
-      await addressOf(session);
-      const { length } = await session.seen();
-      await site.lan.router.ip('link', 'set', session.port, 'down');
-      // A program that has not seen it gone in a second does not mind.
-      await pause(SECOND_MS);
-      await site.lan.router.ip('link', 'set', session.port, 'up');
-      return await saidAfter(session, length);
-    },
+    observe: async (session, lan) => await unplugged(session, lan, SECOND_MS),
+  },
+  {
+    title: 'its cable is out for eleven seconds',
+    behaviour: 'lease-900',
+    apart: true,
+    observe: async (session, lan) => await unplugged(session, lan, LONG_OUT_MS),
   },
 ];
+
+/** What a client says after its cable was out for so long. */
+async function unplugged(session: Session, { site }: ClientLan, ms: number): Promise<string> {
+  await addressOf(session);
+  const { length } = await session.seen();
+  await site.lan.router.ip('link', 'set', session.port, 'down');
+  await pause(ms);
+  await site.lan.router.ip('link', 'set', session.port, 'up');
+  return await saidAfter(session, length);
+}
 
 /** What a client says after so many messages, if it does so soon. */
 async function saidAfter(session: Session, length: number): Promise<string> {

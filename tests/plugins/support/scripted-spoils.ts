@@ -41,6 +41,8 @@ export type Spoil = {
   readonly ack?: Change;
   /** The answer to a REQUEST with ciaddr: renewing, rebinding. */
   readonly renewal?: Change;
+  /** The one to a broadcast with ciaddr, where it is another. */
+  readonly rebinding?: Change;
   readonly raw?: (bytes: Uint8Array) => Uint8Array;
   /** Of OFFERs, or of all answers to REQUESTs. */
   readonly offerDelayMs?: number;
@@ -176,11 +178,13 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   nak: { ack: refuse, renewal: refuse },
   'renewal-nak': { renewal: refuse },
   'renewal-times-only': { renewal: timesOnly },
+  'rebinding-nak': { renewal: silence, rebinding: refuse },
   'unmarked-ack': { offer: unmarkedAck },
   'renewal-silent': { renewal: silence },
   'renewal-wrong-xid': { renewal: wrongXid },
   'renewal-no-server-id': { renewal: (reply) => withOption(reply, OPTION.server, undefined) },
   'ack-silent': { ack: silence, renewal: silence },
+  'ack-no-server-id': { ack: (reply) => withOption(reply, OPTION.server, undefined) },
   'ack-other-server': {
     ack: (reply) => withOption(reply, OPTION.server, ipv4ToBytes(ipv4('192.168.2.77'))),
   },
