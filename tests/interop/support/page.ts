@@ -36,7 +36,7 @@ function line(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function tableOf(matrix: Matrix, versions: readonly string[]): string {
+export function tableOf(matrix: Matrix, versions: readonly string[]): string {
   const names = matrix.columns.map(({ name }) => name);
   return [
     line(['', ...names]),
@@ -84,9 +84,31 @@ function differences(seen: Words, page: Words): readonly string[] {
     );
 }
 
+export type Verdict = {
+  /** Columns of the version that the page has, in which it says something else. */
+  readonly wrong: readonly string[];
+  /** Of columns of another version: that it is one, and what is different. */
+  readonly told: readonly string[];
+};
+
+/** A table as it was observed beside that of the page. */
+export function judge(observed: string, onPage: string): Verdict {
+  const [seen, said] = [columnsOf(observed), columnsOf(onPage)];
+  assert.deepEqual([...seen.keys()], [...said.keys()], 'the columns of docs/interop.md');
+  const [wrong, told]: [string[], string[]] = [[], []];
+  for (const [column, words] of seen) {
+    const page = said.get(column) ?? new Map<string, string>();
+    const found = differences(words, page).map((difference) => `${column}, ${difference}`);
+    const [here, there] = [words.get(VERSION_ROW), page.get(VERSION_ROW)];
+    if (here === there) wrong.push(...found);
+    else told.push(`${column} is ${here} here and ${there} on the page`, ...found);
+  }
+  return { wrong, told };
+}
+
 /**
- * Compares what was observed with a section of docs/interop.md, or writes it there for `make interop`. The column of a
- * program of another version than the page's is its business: what is different there is told to `tell`.
+ * Compares what was observed with a section of docs/interop.md, or writes it there for `make interop`. What is different
+ * in the column of a program of another version than the page's is no failure: it is told to `tell`.
  */
 export async function comparePage(
   name: string,
@@ -100,16 +122,7 @@ export async function comparePage(
     await writeFile(PAGE, `${section.before}${table}\n${section.after}`);
     return;
   }
-  const [seen, onPage] = [columnsOf(table), columnsOf(section.table)];
-  assert.deepEqual([...seen.keys()], [...onPage.keys()], 'the columns of docs/interop.md');
-  const wrong = [...seen].flatMap(([column, words]) => {
-    const told = onPage.get(column) ?? new Map<string, string>();
-    const found = differences(words, told).map((difference) => `${column}, ${difference}`);
-    const [here, there] = [words.get(VERSION_ROW), told.get(VERSION_ROW)];
-    if (here === there) return found;
-    for (const difference of [`${column} is ${here} here and ${there} on the page`, ...found])
-      tell(difference);
-    return [];
-  });
+  const { wrong, told } = judge(table, section.table);
+  for (const difference of told) tell(difference);
   assert.deepEqual(wrong, [], 'docs/interop.md says something else; `make interop` writes what is so now');
 }

@@ -41,10 +41,12 @@ type Answered = { readonly attached: Attached; readonly client: Mac };
  * ADD by the daemon. A server that takes longer than a quarter of a second is asked again with less, and so are the next
  * pods (docs/dhcp-exchange.md): then it is another pod's turn, with a daemon that knows nothing of that.
  */
-async function add({ site, wire }: ServerLan, first: Mac, ipam: JsonObject = {}): Promise<Answered> {
+async function add(lan: ServerLan, first: Mac, ipam: JsonObject = {}): Promise<Answered> {
+  const { site, wire } = lan;
   let client = first;
   for (let tries = 1; tries <= MOST_TRIES; tries += 1) {
     const attached = await site.add(network(client, ipam));
+    await lan.client.settled();
     const asked = requestsOf(await wire.frames(), client).filter((frame) => typeOf(frame) === 'DHCPDISCOVER');
     if (asked.length === 1) return { attached, client };
     await site.del(attached);

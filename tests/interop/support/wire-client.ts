@@ -19,8 +19,8 @@ const MAX_XID = 2 ** 32;
 /** A server that handles messages side by side may answer a later one first; not by two whole exchanges. */
 const SENTINELS = 2;
 const ANSWER = { deadlineMs: 15_000, everyMs: 20 };
-const FIRST_SENTINEL = 0x1000;
-const MAC_DIGITS = 4;
+/** Always the same: it is offered one address, however often it asks. */
+const SENTINEL = mac('02:5e:00:54:00:01');
 
 /** Who speaks, and what is sent besides the type. */
 export type Words = {
@@ -39,7 +39,6 @@ export class WireClient implements AsyncDisposable {
   readonly #sender: HostFrameSender;
   readonly #ifindex: number;
   readonly #capture: Capture;
-  #sentinels = FIRST_SENTINEL;
 
   constructor(host: Host, capture: Capture) {
     using netns = NetNs.open(host.namespace.path);
@@ -73,13 +72,9 @@ export class WireClient implements AsyncDisposable {
     return ack.message.yiaddr;
   }
 
-  /** Returns when the server has answered what it had been sent before. */
+  /** Returns when the server has answered what it had been sent before, and the capture has that. */
   async settled(): Promise<void> {
-    for (let sentinel = 0; sentinel < SENTINELS; sentinel += 1) {
-      this.#sentinels += 1;
-      const tail = this.#sentinels.toString(16).padStart(MAC_DIGITS, '0').replace(/..$/, ':$&');
-      await this.discover({ client: mac(`02:5e:00:54:${tail}`) });
-    }
+    for (let sentinel = 0; sentinel < SENTINELS; sentinel += 1) await this.discover({ client: SENTINEL });
   }
 
   async #replyTo(xid: number): Promise<DhcpFrame | undefined> {
