@@ -33,6 +33,11 @@ test: build
 tests: build
 	@UV_THREADPOOL_SIZE=9 $(NODE) --test --test-concurrency=$(TEST_JOBS) '$(TESTS)'
 
+# What servers and other clients do, observed and written into docs/interop.md; make test compares.
+.PHONY: interop
+interop: build
+	@INTEROP_WRITE=1 UV_THREADPOOL_SIZE=9 $(NODE) --test --test-concurrency=1 'tests/interop/*.test.ts'
+
 # What needs neither root nor a server.
 unit: build
 	@$(NODE) --test --test-concurrency=$(TEST_JOBS) 'tests/base/**/*.test.ts' 'tests/wire/**/*.test.ts' 'tests/protocol/**/*.test.ts' \

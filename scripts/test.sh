@@ -7,7 +7,7 @@ node=node_modules/node/bin/node
 # The servers and the relay, the three DHCP clients that the lab can use, what loses packets and what sees them, the
 # Go plugins that we stand in for, what writes a cluster's rules, what asks and measures, a real systemd, certificates, and
 # what reads images and runs the other architecture's.
-sh scripts/install-debian.sh iproute2 iputils-ping dnsmasq-base kea-dhcp4-server isc-dhcp-server udhcpd isc-dhcp-relay \
+sh scripts/install-debian.sh iproute2 iputils-ping dnsmasq-base kea-dhcp4-server isc-dhcp-server udhcpd coredhcp-server isc-dhcp-relay \
   udhcpc isc-dhcp-client dhcpcd-base nftables tcpdump containernetworking-plugins iptables conntrack ncat iperf3 systemd procps openssl \
   skopeo qemu-user clang
 # libFuzzer and the sanitizers of that clang, which fuzz the C program.

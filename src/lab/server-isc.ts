@@ -20,6 +20,8 @@ export type IscOptions = {
   readonly leaseSeconds?: number;
   /** Sends NAK for what it does not know; default true, as home routers are. */
   readonly authoritative?: boolean;
+  /** Statements outside of it, as definitions of options have to be. */
+  readonly definitions?: readonly string[];
   /** Statements inside the subnet: `option interface-mtu 1400;`. */
   readonly statements?: readonly string[];
 };
@@ -36,6 +38,7 @@ function configuration(site: ServerSite, options: IscOptions): string {
     // Unix time in the lease file, instead of dates to be parsed.
     'db-time-format local;',
     'ddns-update-style none;',
+    ...(options.definitions ?? []),
     `default-lease-time ${seconds};`,
     `min-lease-time ${seconds};`,
     `max-lease-time ${seconds};`,

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HomeLan } from '../../../src/lab/home-lan.ts';
 import { killProcess, logTail, type LongProcess } from '../../../src/lab/long-process.ts';
+import type { Namespace } from '../../../src/lab/namespace.ts';
 import { type Outcome, runToEnd } from '../../../src/lab/process.ts';
 import { waitFor } from '../../../src/lab/wait.ts';
 
@@ -24,14 +25,15 @@ export class SystemdHost implements AsyncDisposable {
     this.#cgroup = cgroup;
   }
 
-  static async boot(lan: HomeLan): Promise<SystemdHost> {
+  /** `place`: another namespace of the home than the node's. */
+  static async boot(lan: HomeLan, place: Namespace = lan.node.namespace): Promise<SystemdHost> {
     const work = join(lan.folder, 'systemd');
     await mkdir(work, { recursive: true });
     const cgroup = join(await cgroupRoot(), `leasehold-test-${process.pid}`);
     await mkdir(cgroup, { recursive: true });
     // Into a group of its own first: the new cgroup namespace shows that one as the root.
     const enter = `echo $$ > ${cgroup}/cgroup.procs; exec unshare --mount --propagation=slave --pid --ipc --uts --cgroup --fork --kill-child sh ${SCRIPT} ${work}`;
-    const outer = await lan.node.namespace.start(
+    const outer = await place.start(
       ['sh', '-c', enter],
       { name: 'systemd', logFile: join(lan.folder, 'systemd.log') },
       lan.resources,

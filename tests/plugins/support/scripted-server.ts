@@ -66,7 +66,7 @@ type Answer = {
   readonly reversed: boolean;
 };
 
-function answer(message: Dhcp4Message): Answer | undefined {
+function answer(message: Dhcp4Message, via: 'unicast' | 'broadcast'): Answer | undefined {
   const name = Buffer.from(message.options.get(OPTION.hostName) ?? utf8(USUAL)).toString('latin1');
   const spoils = spoilsOf(name);
   const type = message.options.get(OPTION.type)?.[0];
@@ -74,8 +74,9 @@ function answer(message: Dhcp4Message): Answer | undefined {
   if (spoils.some(({ trips }) => trips?.(message) === true)) return undefined;
   const isDiscover = type === DHCPDISCOVER;
   let reply: Dhcp4Message | undefined = replyTo(message, isDiscover ? DHCPOFFER : DHCPACK);
-  for (const { offer, ack, renewal } of spoils) {
-    const later = message.ciaddr === IPV4_ANY ? ack : renewal;
+  for (const { offer, ack, renewal, rebinding = renewal } of spoils) {
+    const extension = via === 'broadcast' ? rebinding : renewal;
+    const later = message.ciaddr === IPV4_ANY ? ack : extension;
     const change = isDiscover ? offer : later;
     if (reply !== undefined && change !== undefined) reply = change(reply, message);
   }
@@ -126,9 +127,10 @@ function listen(address: string | undefined, via: 'unicast' | 'broadcast'): Prom
     const options = Object.fromEntries([...message.options].map(([code, value]) => [code, toHex(value)]));
     const { chaddr, xid, secs, broadcast, ciaddr } = message;
     const type = hex(message, OPTION.type);
-    const line = { type, via, from: from.address, chaddr, xid, secs, broadcast, ciaddr, options };
+    const at = performance.now();
+    const line = { type, at, via, from: from.address, chaddr, xid, secs, broadcast, ciaddr, options };
     process.stdout.write(`${JSON.stringify(line)}\n`);
-    const reply = answer(message);
+    const reply = answer(message, via);
     if (reply === undefined) return;
     const to = via === 'unicast' && !reply.broadcast ? from.address : BROADCAST;
     send(socket, reply, to, chaddr);

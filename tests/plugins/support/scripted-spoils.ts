@@ -1,6 +1,13 @@
 import { utf8 } from '../../../src/base/bytes.ts';
 import { mac, macToBytes } from '../../../src/base/mac.ts';
-import { IPV4_ANY, ipv4, ipv4ToBytes, maskFromPrefix } from '../../../src/base/ipv4.ts';
+import {
+  IPV4_ANY,
+  ipv4,
+  ipv4FromNumber,
+  ipv4ToBytes,
+  ipv4ToNumber,
+  maskFromPrefix,
+} from '../../../src/base/ipv4.ts';
 import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 
@@ -34,6 +41,8 @@ export type Spoil = {
   readonly ack?: Change;
   /** The answer to a REQUEST with ciaddr: renewing, rebinding. */
   readonly renewal?: Change;
+  /** The one to a broadcast with ciaddr, where it is another. */
+  readonly rebinding?: Change;
   readonly raw?: (bytes: Uint8Array) => Uint8Array;
   /** Of OFFERs, or of all answers to REQUESTs. */
   readonly offerDelayMs?: number;
@@ -169,11 +178,13 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   nak: { ack: refuse, renewal: refuse },
   'renewal-nak': { renewal: refuse },
   'renewal-times-only': { renewal: timesOnly },
+  'rebinding-nak': { renewal: silence, rebinding: refuse },
   'unmarked-ack': { offer: unmarkedAck },
   'renewal-silent': { renewal: silence },
   'renewal-wrong-xid': { renewal: wrongXid },
   'renewal-no-server-id': { renewal: (reply) => withOption(reply, OPTION.server, undefined) },
   'ack-silent': { ack: silence, renewal: silence },
+  'ack-no-server-id': { ack: (reply) => withOption(reply, OPTION.server, undefined) },
   'ack-other-server': {
     ack: (reply) => withOption(reply, OPTION.server, ipv4ToBytes(ipv4('192.168.2.77'))),
   },
@@ -208,9 +219,15 @@ function giving(last: number): Change {
   return (reply) => ({ ...reply, yiaddr: ipv4(`192.168.2.${last}`) });
 }
 
+/** Another address than it would be, and no two clients get the same. */
+function lower(by: number): Change {
+  return (reply) => ({ ...reply, yiaddr: ipv4FromNumber(ipv4ToNumber(reply.yiaddr) - by) });
+}
+
 /**
  * Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds, `address-77` and
- * `renewal-address-50`, the last byte of the address that is given, `trips-80` by an option's code, `trips-61-32` by its
+ * `renewal-address-50`, the last byte of the address that is given, `ack-lower-100` and `renewal-lower-100`, by
+ * which it is lower than the client's own, `trips-80` by an option's code, `trips-61-32` by its
  * code and the longest that is taken.
  */
 const NUMBERED: Readonly<Record<string, (value: number) => Spoil>> = {
@@ -225,7 +242,9 @@ const NUMBERED: Readonly<Record<string, (value: number) => Spoil>> = {
   'late-offer': (value) => ({ offerDelayMs: value }),
   'late-ack': (value) => ({ ackDelayMs: value }),
   address: (value) => always(giving(value)),
+  'ack-lower': (value) => ({ ack: lower(value) }),
   'renewal-address': (value) => ({ renewal: giving(value) }),
+  'renewal-lower': (value) => ({ renewal: lower(value) }),
 };
 
 function spoilNamed(name: string): Spoil | undefined {

@@ -7,6 +7,8 @@ import type { Site } from './site.ts';
 const seenSchema = v.object({
   /** Option 53 as hex: 01 DISCOVER, 03 REQUEST, 07 RELEASE. */
   type: v.optional(v.string()),
+  /** When, in milliseconds of the server's life. */
+  at: v.number(),
   via: v.picklist(['unicast', 'broadcast']),
   /** Source address of the datagram. */
   from: v.string(),
