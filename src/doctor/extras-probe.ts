@@ -1,6 +1,7 @@
 import { fromHex, utf8 } from '../base/bytes.ts';
 import { between, type Duration, type Instant, millis } from '../base/time.ts';
 import { DEFAULT_REQUEST } from '../cni/dhcp/request.ts';
+import { messageSize } from '../protocol/dhcp4/message-size.ts';
 import type { Dhcp4Config } from '../protocol/dhcp4/state.ts';
 import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
 import type { ExtraAnswer, ExtraFact } from './lan-facts.ts';
@@ -21,8 +22,8 @@ const CODE = {
 /** As long as what is made from a container: a type byte 0, 64 hex digits, the names of network and interface. */
 const LONG_ID_BYTES = 76;
 const LONG_ID_TEXT = 'leasehold-doctor-as-a-pod';
-/** Option 57 as pods send it: an Ethernet frame without IP and UDP headers. */
-const MESSAGE_SIZE = 1500 - 20 - 8;
+/** Option 57 as the pods of an Ethernet send it. */
+const MESSAGE_SIZE = messageSize();
 /** Configured options that are asked about one by one. */
 const MOST_CONFIGURED = 8;
 /** More of them tell nothing new. */

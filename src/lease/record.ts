@@ -61,12 +61,17 @@ export type LinkMade = {
 /** Conflict detection (RFC 5227): not at all, beside the start of the container, or before ADD answers. */
 export type ConflictCheck = 'off' | 'background' | 'before';
 
+/** The pod that a lease is for, as the runtime names it, for people. */
+export type NamedPod = { readonly namespace?: string | undefined; readonly name: string };
+
 /** One lease as it is stored: all that is needed to renew or to release it after a restart. */
 export type LeaseRecord = {
   readonly schema: typeof RECORD_SCHEMA;
   readonly key: LeaseKey;
   /** The boot in which the instants inside were read. */
   readonly bootId: string;
+  /** Absent where the runtime names none, and in records of versions that did not keep it. */
+  readonly pod?: NamedPod | undefined;
   readonly netns: { readonly path: string; readonly inode: string };
   readonly link: {
     readonly index: number;
@@ -172,6 +177,7 @@ const Record = v.object({
   schema: v.literal(RECORD_SCHEMA),
   key: v.object({ containerId: v.string(), network: v.string(), ifname: v.string() }),
   bootId: v.string(),
+  pod: v.optional(v.object({ namespace: v.optional(v.string()), name: v.string() })),
   netns: v.object({ path: v.string(), inode: v.string() }),
   link: v.object({
     index: Whole,
@@ -211,6 +217,7 @@ const Record = v.object({
     send: OptionBytes,
     servers: v.optional(v.array(Ipv4Text), []),
     relays: v.optional(v.array(Ipv4Text), []),
+    mtu: v.optional(Whole),
     ipv6Only: v.optional(v.boolean(), false),
     rapidCommit: v.boolean(),
     broadcast: v.picklist(['auto', 'always', 'never']),

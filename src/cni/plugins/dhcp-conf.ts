@@ -6,7 +6,7 @@ import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { DhcpSettings } from '../context.ts';
 import { DHCP_KEYS, DHCP_VALUE_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
-import { namesSent } from '../dhcp/names-sent.ts';
+import { type NameNote, namesSent } from '../dhcp/names-sent.ts';
 import { CLIENT_IDENTIFIER, invalid } from '../dhcp/option-row.ts';
 import { overlay } from '../dhcp/overlay.ts';
 import { PROVIDE_KEYS, provideList, readProvide } from '../dhcp/provide.ts';
@@ -51,7 +51,7 @@ export function goKeysOnly(conf: NetConf): NetConf {
 }
 
 /** Something that was wanted and could not be had: `event` is what it is counted as. */
-export type ConfNote = { readonly event: 'identity-without-pod' | 'name-without-pod'; readonly text: string };
+export type ConfNote = NameNote | { readonly event: 'identity-without-pod'; readonly text: string };
 
 export type DhcpConf = {
   /** What the client works with, for the interface that has this MAC. */
@@ -80,12 +80,11 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   }
   const { args } = attached;
   const subject = subjectOf(attached, settings.identity);
-  const { [CLIENT_IDENTIFIER]: ownId, ...stated } = Object.fromEntries([
-    ...(keys.send ?? []),
-    ...readProvide(provide, args),
-  ]);
-  const names = namesSent(keys, placeholders(conf, attached, settings), new Map(entriesOf(stated)));
-  const send = { ...stated, ...Object.fromEntries(names.options) };
+  const stated = new Map([...(keys.send ?? []), ...readProvide(provide, args)]);
+  const ownId = stated.get(CLIENT_IDENTIFIER);
+  stated.delete(CLIENT_IDENTIFIER);
+  const names = namesSent(keys, placeholders(conf, attached, settings), stated);
+  const send = Object.fromEntries(names.options);
   refuseTooMuch(send, ownId);
   const policy: ClientIdPolicy =
     ownId === undefined ? (keys.clientId ?? DEFAULT_CLIENT_ID) : { kind: 'bytes', hex: ownId };
@@ -117,15 +116,8 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
     apply: applyPolicy(conf, raw, priority),
     conflictCheck: keys.conflictCheck ?? DEFAULT_CONFLICT_CHECK,
     remember: !clientIdOptional,
-    notes: [
-      ...identityNotes(policy, subject),
-      ...names.notes.map((text) => ({ event: 'name-without-pod', text }) as const),
-    ],
+    notes: [...identityNotes(policy, subject), ...names.notes],
   };
-}
-
-function entriesOf(options: Readonly<Record<string, string>>): readonly (readonly [number, string])[] {
-  return Object.entries(options).map(([code, hex]) => [Number(code), hex]);
 }
 
 /** Keys that nobody knows are passed over, as the Go plugin does; one that is nearly ours is a mistake. */

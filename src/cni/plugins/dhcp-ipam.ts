@@ -5,6 +5,7 @@ import type { AcquireRequest } from '../../lease/request.ts';
 import { keyText } from '../../lease/record.ts';
 import { readopt, type Readoption, type RequestFor } from '../adopt/readopt.ts';
 import type { AddCall, CheckCall, DelCall, PluginServices } from '../context.ts';
+import { podOf } from '../spec/args.ts';
 import { CniError } from '../spec/errors.ts';
 import { EMPTY_RESULT } from '../spec/result.ts';
 import { NO_KEYS } from '../dhcp/keys.ts';
@@ -78,6 +79,7 @@ export class DhcpIpam implements Ipam {
     return {
       key: leaseKey(call),
       netnsPath: call.env.netns,
+      podName: podOf(call.env.args),
       ...target,
       client,
       apply,

@@ -7,13 +7,9 @@ import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
 import type { Lean } from './extras.ts';
 import type { Lease4 } from './lease.ts';
+import { messageSize } from './message-size.ts';
 import type { Dhcp4Config, Held } from './state.ts';
 
-/**
- * Largest message we take (option 57): what fits an Ethernet frame without fragments, which the tap does not see.
- * Servers differ in whether the IP and UDP headers count (RFC 2131 leaves it open), so this is without them.
- */
-const MAX_MESSAGE_SIZE = 1500 - 20 - 8;
 const MOST_SECS = 0xffff;
 /** For the server's log. */
 const RELEASE_TEXT = 'released by its owner';
@@ -60,7 +56,7 @@ function message(config: Asking, fields: Fields): Dhcp4Message {
   if (config.clientId !== undefined) options.set(OPTION.clientIdentifier, hexBytes(config.clientId));
   for (const [code, bytes] of fields.options ?? []) options.set(code, bytes);
   if (fields.asking) {
-    if (config.noMessageSize !== true) options.set(OPTION.maxMessageSize, u16(MAX_MESSAGE_SIZE));
+    if (config.noMessageSize !== true) options.set(OPTION.maxMessageSize, u16(messageSize(config.mtu)));
     if (config.parameterRequest.length > 0) {
       options.set(OPTION.parameterRequestList, Uint8Array.from(config.parameterRequest));
     }

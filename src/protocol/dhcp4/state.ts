@@ -34,6 +34,8 @@ export type Dhcp4Config = {
   readonly servers: readonly Ipv4[];
   /** Where servers are named: further addresses from which their answers may come, such as those of relay agents. */
   readonly relays: readonly Ipv4[];
+  /** The MTU of the client's interface, for option 57. Absent in records of versions that did not keep it. */
+  readonly mtu?: number | undefined;
   /** Honour option 108 (RFC 8925); `parameterRequest` must ask for it then. Otherwise it is not looked at. */
   readonly ipv6Only: boolean;
 };

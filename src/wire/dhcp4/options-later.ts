@@ -11,7 +11,7 @@ export const LATER_OPTIONS = {
   'user-class': { code: 77, codec: userClasses, rfc: '3004', literal: true },
   'slp-directory-agent': { code: 78, codec: opaque(5), rfc: '2610' },
   'slp-service-scope': { code: 79, codec: opaque(1), rfc: '2610' },
-  'rapid-commit': { code: 80, codec: presence, rfc: '4039' },
+  'rapid-commit': { code: 80, codec: presence, rfc: '4039', reserved: true },
   fqdn: { code: 81, codec: clientFqdn, rfc: '4702', aliases: ['client-fqdn'], splits: true },
   'relay-agent-information': {
     code: 82,
@@ -42,7 +42,13 @@ export const LATER_OPTIONS = {
   'geoconf-civic': { code: 99, codec: opaque(3), rfc: '4776', splits: true },
   pcode: { code: 100, codec: text, rfc: '4833', aliases: ['posix-timezone'] },
   tcode: { code: 101, codec: text, rfc: '4833', aliases: ['tzdb-timezone'] },
-  'v6-only-preferred': { code: 108, codec: u32, rfc: '8925', aliases: ['ipv6-only', 'ipv6-only-preferred'] },
+  'v6-only-preferred': {
+    code: 108,
+    codec: u32,
+    rfc: '8925',
+    aliases: ['ipv6-only', 'ipv6-only-preferred'],
+    reserved: true,
+  },
   'dhcp4o6-s46-saddr': { code: 109, codec: ipv6Address, rfc: '8539' },
   'netinfo-server-address': { code: 112, codec: ipv4List, rfc: '3679' },
   'netinfo-server-tag': { code: 113, codec: text, rfc: '3679' },

@@ -68,7 +68,7 @@ export class FakeWorld implements LeaseWorld {
   /** What pods send and hear of ARP is dropped by a filter of their own. */
   podsAreDeaf = false;
   /** The node's uplink. */
-  readonly uplink: LinkState & { index: number; name: string; mac: Mac; lowerUp: boolean } = {
+  readonly uplink: LinkState & { index: number; name: string; mac: Mac; mtu: number; lowerUp: boolean } = {
     index: UPLINK,
     name: 'uplink0',
     mac: mac('02:00:5e:00:00:02'),

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { IPV4_ANY } from '../../../src/base/ipv4.ts';
 import { dhcp4Size, MAX_DHCP4_BYTES } from '../../../src/wire/dhcp4/message.ts';
+import { readOption } from '../../../src/wire/dhcp4/options.ts';
 import { ADDRESS, OTHER_ADDRESS, OUR_MAC, SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
 
@@ -18,6 +19,10 @@ function shape(message: Dhcp4Message): { readonly codes: readonly number[]; read
 
 // 12 host name (configured), 50 requested address, 53 type, 54 server, 55 list, 56 message, 57 size, 61 identifier, 80 rapid commit
 const ASKING = [12, 53, 55, 57, 61];
+
+function sizeIn({ options }: Dhcp4Message): unknown {
+  return readOption(options, 'dhcp-max-message-size');
+}
 
 function sorted(...codes: readonly number[]): readonly number[] {
   return codes.toSorted((a, b) => a - b);
@@ -59,6 +64,25 @@ describe('fields and options by state (RFC 2131 tables 4 and 5)', () => {
     const t = new Transcript().bound().does({ type: 'conflict' }, `withdraw ${ADDRESS}`, '> DECLINE');
     assert.deepEqual(shape(t.sent), { codes: sorted(50, 53, 54, 56, 61), ciaddr: IPV4_ANY });
     assert.deepEqual([t.sent.secs, t.sent.broadcast], [0, false]);
+  });
+
+  test('option 57: the MTU, headers included (RFC 3442), from 576 (RFC 2132 9.10) to what is read', () => {
+    const sizes: readonly (readonly [mtu: number | undefined, size: number])[] = [
+      [undefined, 1500],
+      [0, 576],
+      [68, 576],
+      [576, 576],
+      [577, 577],
+      [1280, 1280],
+      [1500, 1500],
+      [9000, 1500],
+      [65535, 1500],
+    ];
+    for (const [mtu, value] of sizes) {
+      const t = new Transcript({ mtu }).start('> DISCOVER');
+      assert.deepEqual(sizeIn(t.sent), { kind: 'value', value }, String(mtu));
+      assert.deepEqual(sizeIn(t.hears(0, 'DHCPOFFER', {}, '> REQUEST').sent), { kind: 'value', value });
+    }
   });
 
   test('without identifier, list and further options those are left out', () => {
