@@ -17,6 +17,8 @@ export type ClientParts = ExchangeMeans & {
   readonly siblingsAsked: GuardParts['siblingsAsked'];
   /** Something that was to be done for the pod of this lease failed, as it does when the pod is gone. */
   readonly suspect: (key: LeaseKey) => void;
+  /** The address of a running pod was announced by its kernel, once. */
+  readonly announced: (key: LeaseKey) => void;
   /** Does something in its turn, among all that wants to be sent at the same moment. */
   readonly pace: (work: () => void) => void;
 };

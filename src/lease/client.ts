@@ -73,8 +73,7 @@ export class LeaseClient {
     };
     const means = { ...parts, leasedFrom: earlier.leasedFrom };
     this.#exchange = new Exchange(world, inbox, identity, recipient, means);
-    const hands = { record: () => this.record(), placeGone: () => parts.suspect(identity.key) };
-    this.#hands = new LeaseHands(world, identity, hands, earlier.leftovers);
+    this.#hands = new LeaseHands(parts, identity, () => this.record(), earlier.leftovers);
     this.#waiter = new Waiter(world);
     this.#sender = new Sender({ ...parts, exchange: this.#exchange, hands: this.#hands }, identity, {
       state: () => this.#state,
@@ -194,7 +193,7 @@ export class LeaseClient {
     this.#arm();
     await this.#hands.idle();
     if (lease !== undefined && this.lease === lease && this.#life === 'running')
-      this.#installer.watch(lease, true);
+      this.#installer.watch(lease, true, true);
     this.#parts.pace(() =>
       this.dispatch(this.#state.kind === 'init' ? { type: 'start' } : { type: 'link-up', verify: true }),
     );

@@ -4,7 +4,8 @@ import { type ArpPacket, parseArpFrame } from '../wire/arp.ts';
 import { addresseeOf, parseDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
-import type { FrameTap, OpenTap } from './ports.ts';
+import { ClaimFilters } from './claim-filters.ts';
+import type { FrameTap, LeaseWorld, OpenTap } from './ports.ts';
 
 /** The headers around a message. */
 export type Origin = Pick<Source, 'address' | 'mac'> & {
@@ -35,10 +36,12 @@ export class Inbox {
   readonly #taps = new Map<number, FrameTap>();
   readonly #byMac = new Map<Mac, Set<Recipient>>();
   readonly #arpWatchers = new Map<Ipv4, Set<ArpWatcher>>();
+  readonly #claimFilters: ClaimFilters;
 
-  constructor(openTap: OpenTap, count: (event: string) => void) {
+  constructor(openTap: OpenTap, count: (event: string) => void, world: Pick<LeaseWorld, 'clock' | 'timers'>) {
     this.#openTap = openTap;
     this.#count = count;
+    this.#claimFilters = new ClaimFilters(world, (uplinkIndex) => this.#taps.get(uplinkIndex));
   }
 
   /** Listens on an uplink from now on. Throws the SysError of opening the packet socket. */
@@ -49,6 +52,7 @@ export class Inbox {
       this.frame(frame, checksumReady, uplinkIndex),
     );
     this.#taps.set(uplinkIndex, tap);
+    this.#claimFilters.opened(uplinkIndex);
   }
 
   /** See `FrameTap.letIn`. */
@@ -77,11 +81,26 @@ export class Inbox {
 
   /**
    * Hands on the ARP of all taps in which somebody has `address` (as sender) or probes for it (as target, with the
-   * sender 0.0.0.0): replies, probes and announcements, for a tap hears no ordinary questions. Returns what ends it.
+   * sender 0.0.0.0): replies, probes and announcements, for a tap hears few ordinary questions. Returns what ends it.
    */
   watchArp(address: Ipv4, watcher: ArpWatcher): () => void {
     // A function of its own: the same one may watch twice, and leave once.
     return addTo(this.#arpWatchers, address, (packet, uplinkIndex) => watcher(packet, uplinkIndex));
+  }
+
+  /**
+   * The same of one uplink, ordinary questions included, for an address that a pod there has or is about to have (RFC 5227
+   * 2.1.1, 2.4). The same address behind another uplink is another host's on another network.
+   */
+  watchClaims(uplinkIndex: number, address: Ipv4, watcher: (packet: ArpPacket) => void): () => void {
+    const unwatch = this.watchArp(address, (packet, heardOn) => {
+      if (heardOn === uplinkIndex) watcher(packet);
+    });
+    const forget = this.#claimFilters.add(uplinkIndex, address);
+    return () => {
+      unwatch();
+      forget();
+    };
   }
 
   /** An Ethernet frame from the tap of this uplink. */
@@ -150,6 +169,7 @@ export class Inbox {
   }
 
   close(): void {
+    this.#claimFilters.close();
     for (const tap of this.#taps.values()) tap.close();
     this.#taps.clear();
   }

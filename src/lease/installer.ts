@@ -110,8 +110,14 @@ export class Installer {
       void this.#lookFirst(this.#pending);
       return;
     }
+    const announced = this.#isAnnounced;
     this.#use(lease, replaces);
-    if (moved || wasLooking) this.watch(lease, true);
+    if (moved || wasLooking) this.watch(lease, true, announced);
+  }
+
+  /** Whether the address is announced when it is put on: by a plugin of ours for its pod, and by `LeaseHands`. */
+  get #isAnnounced(): boolean {
+    return !this.#waiter.waiting || this.#identity.link.owned;
   }
 
   /** The same lease for longer. */
@@ -184,10 +190,13 @@ export class Installer {
     this.#present = undefined;
   }
 
-  /** Looks after an address that is in use. `probe`: nobody has looked yet whether it is free. */
-  watch(lease: Lease4, probe: boolean): void {
+  /**
+   * Looks after an address that is in use. `probe`: nobody has looked yet whether it is free; `announced`: it is announced
+   * by whoever puts it on.
+   */
+  watch(lease: Lease4, probe: boolean, announced = false): void {
     const { conflictCheck } = this.#identity;
-    if (conflictCheck !== 'off') this.#guard.watch(lease.address.address, { probe });
+    if (conflictCheck !== 'off') this.#guard.watch(lease.address.address, { probe, announced });
   }
 
   /** The same for one of an earlier run, which may not have come to the end of its probes. */

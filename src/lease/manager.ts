@@ -60,6 +60,7 @@ export class LeaseManager {
     this.#inbox = new Inbox(
       (uplinkIndex, onFrame) => world.openTap(uplinkIndex, onFrame),
       (event) => world.count(event),
+      world,
     );
     this.#notes = new ServerNotes(world);
     this.#ways = new Ways(world, this.#inbox);
@@ -84,7 +85,8 @@ export class LeaseManager {
       },
       maker,
     );
-    this.#announcer = new Announcer(world, (work) => this.#keeper.paceAnnouncement(work));
+    const find = (key: LeaseKey): LeaseClient | undefined => this.#clients.get(keyText(key));
+    this.#announcer = new Announcer(world, find, (work) => this.#keeper.paceAnnouncement(work));
   }
 
   get size(): number {
@@ -133,11 +135,7 @@ export class LeaseManager {
 
   /** Says on the LAN that a pod has the address of its lease now. */
   announce(key: LeaseKey): void {
-    const addressOf = (): Ipv4 | undefined => this.#clients.get(keyText(key))?.lease?.address.address;
-    const client = this.#clients.get(keyText(key));
-    const address = addressOf();
-    if (client === undefined || address === undefined) return;
-    this.#announcer.announce(client.identity, address, () => addressOf() === address);
+    this.#announcer.announce(key);
   }
 
   /** Waits until there is a lease; undefined when there is none in time. */
@@ -232,6 +230,7 @@ export class LeaseManager {
       strangers: this.#strangers,
       siblingsAsked: this.#siblingsAsked,
       isSibling: (address: Mac, but: LeaseIdentity) => this.#claims.isSibling(address, but),
+      announced: (key: LeaseKey) => this.#announcer.again(key),
       pace: (work: () => void) => this.#keeper.pace(work),
     };
     const client = new LeaseClient(parts, identity, state, earlier);
@@ -390,6 +389,7 @@ export class LeaseManager {
   /** Ends without a word to the servers: the leases go on in the pods and on disk. */
   async close(): Promise<void> {
     this.#keeper.close();
+    this.#announcer.close();
     await Promise.all([...this.#clients.values()].map((client) => client.close()));
     this.#clients.clear();
     await this.#debts.close();

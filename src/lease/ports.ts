@@ -172,6 +172,11 @@ export interface FrameTap {
    * (macvlan_stop takes the address out of its filter). Never throws: what the kernel refuses is counted, and not let in.
    */
   letIn(address: Mac): () => void;
+  /**
+   * From now on ordinary ARP questions are heard, too, whose sender has one of these addresses: no longer those of the call
+   * before, and those of few others. Never throws: what the kernel refuses is counted, and the call before stays in force.
+   */
+  hearClaims(addresses: readonly Ipv4[]): void;
   close(): void;
 }
 

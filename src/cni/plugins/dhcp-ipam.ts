@@ -69,7 +69,7 @@ export class DhcpIpam implements Ipam {
       mtu: mtu === undefined || !apply.mtu || mtu >= target.link.mtu ? undefined : mtu,
       validFor: this.#services.leases.leftOf(lease.value),
       addressing: addressing(apply),
-      announce: target.uplinkIndex === undefined ? undefined : () => this.#services.leases.announce(key),
+      announce: () => this.#services.leases.announce(key),
     };
   }
 

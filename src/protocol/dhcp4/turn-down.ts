@@ -26,7 +26,7 @@ import { placeOf, withTurnedDown } from './turned-down.ts';
 
 /** RFC 2131 3.1 step 5: wait at least ten seconds after a DECLINE. */
 const DECLINE_PAUSE = seconds(10);
-/** RFC 5227 1.1, 2.1.1: MAX_CONFLICTS, and RATE_LIMIT_INTERVAL from then on. */
+/** RFC 5227 1.1, 2.1.1: after MAX_CONFLICTS or more, one new address in each RATE_LIMIT_INTERVAL. */
 const MOST_CONFLICTS = 10;
 const CONFLICT_RATE_LIMIT = seconds(60);
 /**
@@ -113,7 +113,7 @@ function pause(
 }
 
 function afterDeclines(inARow: number, now: Instant): Instant {
-  return later(now, inARow <= MOST_CONFLICTS ? DECLINE_PAUSE : CONFLICT_RATE_LIMIT);
+  return later(now, inARow < MOST_CONFLICTS ? DECLINE_PAUSE : CONFLICT_RATE_LIMIT);
 }
 
 type Noted = {

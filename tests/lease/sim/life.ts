@@ -129,6 +129,7 @@ export class Life implements LeaseWorld {
     return {
       attached: () => true,
       letIn: () => () => undefined,
+      hearClaims: () => undefined,
       close: () => void this.#lan.taps.delete(uplinkIndex),
     };
   };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { IPV4_BROADCAST, type Ipv4 } from '../../../src/base/ipv4.ts';
+import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
 import { BROADCAST_MAC, mac, type Mac, macFromBytes } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
@@ -36,6 +36,9 @@ export class FakeWorld implements LeaseWorld {
   readonly server: DhcpServer;
   readonly pods = new Map<string, PodModel>();
   readonly taps = new Map<number, OnFrame>();
+  /** Whose ordinary ARP questions the taps hear, and how often they were told. */
+  readonly claimed = new Set<Ipv4>();
+  claimFilters = 0;
   /** MAC addresses that the uplink lets in for a tap. */
   readonly letIn = new Set<Mac>();
   /** Pods without a lease, by MAC address. */
@@ -233,7 +236,8 @@ export class FakeWorld implements LeaseWorld {
   hearArp(packet: ArpPacket, from?: PodModel): void {
     const { senderMac, targetMac } = packet;
     const frame = emitArpFrame(senderMac, targetMac === NO_MAC ? BROADCAST_MAC : targetMac, packet);
-    for (const [index, tap] of this.taps) if (!this.gone.has(index)) tap(frame, true);
+    const passes = isOfNote(packet) || this.claimed.has(packet.senderIp);
+    for (const [index, tap] of this.taps) if (passes && !this.gone.has(index)) tap(frame, true);
     for (const pod of this.pods.values()) {
       if (pod !== from && !this.podsAreDeaf) for (const port of pod.arpPorts) port.hear(packet);
     }
@@ -247,6 +251,11 @@ export class FakeWorld implements LeaseWorld {
       letIn: (address) => {
         this.letIn.add(address);
         return () => void this.letIn.delete(address);
+      },
+      hearClaims: (addresses) => {
+        this.claimFilters += 1;
+        this.claimed.clear();
+        for (const address of addresses) this.claimed.add(address);
       },
       close: () => void this.taps.delete(uplinkIndex),
     };
@@ -310,6 +319,11 @@ export class FakeWorld implements LeaseWorld {
       if (reached) for (const socket of Array.from(pod.sockets)) socket.hear(frame);
     }
   }
+}
+
+/** What a tap hears of all senders: everything but ordinary questions. */
+function isOfNote({ op, senderIp, targetIp }: ArpPacket): boolean {
+  return op === 'reply' || senderIp === IPV4_ANY || senderIp === targetIp;
 }
 
 /** Of an Ethernet frame: where it goes. */
