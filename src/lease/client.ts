@@ -172,7 +172,7 @@ export class LeaseClient {
     const lease = leaseOf(this.#state);
     const { pace } = this.#parts;
     if (lease !== undefined && this.#hasEnded(lease)) {
-      this.#state = { kind: 'init', last: lease.address.address, leftOut: lease.leftOut };
+      this.#state = { kind: 'init', last: lease.address.address, lapsed: true, leftOut: lease.leftOut };
       this.#perform({ type: 'withdraw', lease }, lease);
       this.#armAt(undefined);
       pace(() => this.dispatch({ type: 'start' }));
@@ -282,14 +282,14 @@ export class LeaseClient {
         this.#send(effect);
         break;
       case 'ignore':
-        notes.ignored(lease, effect);
+      case 'turned-down':
+      case 'not-accepted':
+      case 'unacknowledged':
+        notes.noted(lease, effect);
         break;
       case 'refused':
         notes.refused(lease, effect);
         this.#installer.dropPresent();
-        break;
-      case 'turned-down':
-        notes.turnedDown(lease, effect);
         break;
       case 'install':
         notes.leased(lease, effect.lease);

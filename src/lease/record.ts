@@ -165,7 +165,12 @@ const pending = { xid: Xid, tries: Whole, resendAt: When };
 
 /** The states that hold a lease, `init` for a lease that was lost, and `ipv6-only`: nothing else has to survive. */
 const State = v.variant('kind', [
-  v.object({ kind: v.literal('init'), last: maybe(Ipv4Text), leftOut: v.optional(v.array(Code)) }),
+  v.object({
+    kind: v.literal('init'),
+    last: maybe(Ipv4Text),
+    lapsed: v.optional(v.boolean()),
+    leftOut: v.optional(v.array(Code)),
+  }),
   v.object({ kind: v.literal('ipv6-only'), until: When }),
   v.object({ kind: v.literal('verifying'), lease: Lease, requestedAt: When, ...pending }),
   v.object({ kind: v.literal('bound'), lease: Lease }),

@@ -8,7 +8,7 @@ import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
 import type { Lean } from './extras.ts';
 import type { Lease4 } from './lease.ts';
 import { messageSize } from './message-size.ts';
-import type { Dhcp4Config, Held } from './state.ts';
+import type { Dhcp4Config } from './state.ts';
 
 const MOST_SECS = 0xffff;
 /** For the server's log. */
@@ -139,6 +139,7 @@ export function buildRelease(
   config: Asking,
   xid: number,
   held: { readonly address: Ipv4; readonly serverId: Ipv4 },
+  why = RELEASE_TEXT,
 ): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPRELEASE,
@@ -146,7 +147,7 @@ export function buildRelease(
     ciaddr: held.address,
     options: [
       [OPTION.serverIdentifier, ipv4ToBytes(held.serverId)],
-      [OPTION.message, utf8(RELEASE_TEXT)],
+      [OPTION.message, utf8(why)],
     ],
     asking: false,
   });
@@ -156,14 +157,14 @@ export function buildRelease(
 export function buildDecline(
   config: Asking,
   xid: number,
-  { address, serverId }: Held,
+  { address, serverId }: { readonly address: Ipv4; readonly serverId: Ipv4 },
   why: string,
 ): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPDECLINE,
     xid,
     options: [
-      [OPTION.requestedAddress, ipv4ToBytes(address.address)],
+      [OPTION.requestedAddress, ipv4ToBytes(address)],
       [OPTION.serverIdentifier, ipv4ToBytes(serverId)],
       [OPTION.message, utf8(why)],
     ],

@@ -3,6 +3,7 @@ import { acceptMessage, type Answer } from './accept.ts';
 import { resend, seek, start } from './acquire.ts';
 import { buildRelease } from './build.ts';
 import { onExtension, prolong } from './extend.ts';
+import { refuseAck } from './give-back.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
 import { onLinkUp } from './link-up.ts';
 import { addressed, asSpoken } from './manner.ts';
@@ -86,9 +87,11 @@ function onMessage(
   const isUnicast = state.kind === 'renewing';
   const question = { xid, requestedAt, lease: leaseOf(state), isUnicast, protect: env.protect };
   const answer = acceptMessage(asSpoken(config, asked), question, message, source);
-  return answer.ok
-    ? onAnswer(config, asked, answer.value, env)
-    : ignore(state, answer.error.reason, answer.error.server, answer.error.source);
+  if (answer.ok) return onAnswer(config, asked, answer.value, env);
+  const { reason, server, source: from, granted } = answer.error;
+  return granted === undefined
+    ? ignore(state, reason, server, from)
+    : refuseAck(config, state, granted, reason, env);
 }
 
 /** RFC 2131 4.4.4, 4.4.6: by unicast, from the address that is given back. */

@@ -1,10 +1,11 @@
 import { between, earliest, later } from '../../base/time.ts';
-import { type Answer, speakerOf } from './accept.ts';
+import { type Answer, grantedBy, speakerOf } from './accept.ts';
 import { refuse, seek } from './acquire.ts';
 import { renewDelay, renewDelayAfterLinkUp } from './backoff.ts';
 import { bind } from './bind.ts';
 import { buildRenewRequest, secsSince } from './build.ts';
 import { withoutExtras } from './extras.ts';
+import { refuseAck } from './give-back.ts';
 import type { Lease4 } from './lease.ts';
 import type { LeaseTimes } from './lease-times.ts';
 import type { Dhcp4Config, StateOf } from './state.ts';
@@ -83,7 +84,7 @@ export function onExtension(
       // From any server: a failover partner may answer for the one that was asked. Option 108 in it changes nothing:
       // an address in use stays in use (RFC 8925 3.2).
       return isOtherAddress(config, answer.lease.address.address)
-        ? ignore(state, 'other-address')
+        ? refuseAck(config, state, grantedBy(answer), 'other-address', env)
         : bind(config, state, answer.lease, env);
     case 'nak':
       // A NAK takes the address away, so it must come from the server that was asked; after a broadcast, that is any.

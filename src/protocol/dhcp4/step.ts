@@ -1,6 +1,7 @@
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { IPV4_ANY } from '../../base/ipv4.ts';
+import type { Mac } from '../../base/mac.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { type Habit, habitOf } from './habit.ts';
@@ -9,10 +10,13 @@ import type { IgnoreReason } from './reasons.ts';
 import type { Source } from './source.ts';
 import { type Acquisition, type Dhcp4State, newAcquisition, withIgnored } from './state.ts';
 
-/** Where a message goes: to everybody on the link, or to one server from the address that the pod holds. */
+/**
+ * Where a message goes: to everybody on the link, or to one server from the address that the pod holds. `hop`: the
+ * Ethernet address at which the server, or the way to it, was heard just now.
+ */
 export type Via =
   | { readonly kind: 'broadcast'; readonly from: Ipv4 }
-  | { readonly kind: 'unicast'; readonly from: Ipv4; readonly to: Ipv4 };
+  | { readonly kind: 'unicast'; readonly from: Ipv4; readonly to: Ipv4; readonly hop?: Mac | undefined };
 
 export type Dhcp4Event =
   /**
@@ -77,6 +81,16 @@ export type Dhcp4Effect =
       readonly reason: Objection['reason'];
       readonly holder: string;
     }
+  /** A server granted what is not taken; `told`: whether it heard so, and how. */
+  | {
+      readonly type: 'not-accepted';
+      readonly address: Ipv4;
+      readonly server: Ipv4;
+      readonly reason: IgnoreReason;
+      readonly told: 'DHCPRELEASE' | 'DHCPDECLINE' | undefined;
+    }
+  /** The server that offered the address has answered none of the REQUESTs for it (RFC 2131 3.1 step 5). */
+  | { readonly type: 'unacknowledged'; readonly address: Ipv4; readonly server: Ipv4 }
   /** The network prefers IPv6 only (RFC 8925): no address is sought before `until`. */
   | { readonly type: 'ipv6-only'; readonly until: Instant };
 
@@ -104,7 +118,7 @@ export type Env = {
 
 export type Step = { readonly state: Dhcp4State; readonly effects: readonly Dhcp4Effect[] };
 
-/** RFC 2131 4.1: the source is 0 until the client has its address. */
+/** RFC 2131 4.1: the source is 0 until the client has its address. (Whole frames leave, so no other one gets in.) */
 export const BROADCAST: Via = { kind: 'broadcast', from: IPV4_ANY };
 
 export function newXid(env: Env): number {

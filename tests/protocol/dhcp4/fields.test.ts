@@ -40,7 +40,7 @@ describe('fields and options by state (RFC 2131 tables 4 and 5)', () => {
   });
 
   test('REQUEST of INIT-REBOOT: 50 and no 54', () => {
-    const t = new Transcript({ requestedAddress: OTHER_ADDRESS }).start('> REQUEST');
+    const t = new Transcript().held(OTHER_ADDRESS).start('> REQUEST');
     assert.deepEqual(shape(t.sent), { codes: sorted(...ASKING, 50), ciaddr: IPV4_ANY });
   });
 

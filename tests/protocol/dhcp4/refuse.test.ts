@@ -27,7 +27,8 @@ describe('NAK', () => {
   });
 
   test('in REBOOTING any server may refuse', () => {
-    new Transcript({ requestedAddress: OTHER_ADDRESS })
+    new Transcript()
+      .held(OTHER_ADDRESS)
       .start('> REQUEST')
       .hears(0.1, 'DHCPNAK', from, 'refused', '> DISCOVER')
       .stillWorks();
@@ -117,7 +118,7 @@ describe('release', () => {
 
   test('SELECTING and REBOOTING hold nothing', () => {
     new Transcript().start('> DISCOVER').does({ type: 'release' }).is('stopped').silentForEver();
-    new Transcript({ requestedAddress: ADDRESS }).start('> REQUEST').does({ type: 'release' }).is('stopped');
+    new Transcript().held(ADDRESS).start('> REQUEST').does({ type: 'release' }).is('stopped');
   });
 
   test('REQUESTING: the ACK may be on its way, so the offer is given back', () => {
@@ -138,7 +139,7 @@ describe('release', () => {
       .wake(1.75, '> REQUEST')
       .wake(3.75, '> REQUEST')
       .wake(7.75, '> REQUEST')
-      .wake(15.75, '> DISCOVER')
+      .wake(15.75, `unacknowledged ${ADDRESS}`, '> DISCOVER')
       .does({ type: 'release' }, `> RELEASE to ${SERVER}`);
   });
 

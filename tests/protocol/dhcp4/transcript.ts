@@ -45,6 +45,10 @@ export function words(effect: Dhcp4Effect): string {
       return `ignore ${effect.reason}`;
     case 'turned-down':
       return `turned down ${effect.address}`;
+    case 'not-accepted':
+      return `not accepted ${effect.address}`;
+    case 'unacknowledged':
+      return `unacknowledged ${effect.address}`;
     case 'ipv6-only':
       return 'ipv6-only';
   }

@@ -131,6 +131,8 @@ export class Watched {
       case 'ignore':
       case 'refused':
       case 'turned-down':
+      case 'not-accepted':
+      case 'unacknowledged':
         break;
     }
   }
