@@ -8,7 +8,7 @@ import { openTap } from '../../src/kernel/packet-tap.ts';
 import { PodNetwork } from '../../src/kernel/pod-network.ts';
 import { probe } from '../../src/protocol/acd4/packets.ts';
 import { emitArpToAll, parseArpFrame } from '../../src/wire/arp.ts';
-import { arpProgram, encodeBpf } from '../../src/wire/bpf.ts';
+import { dhcpClientFilter } from '../../src/wire/bpf.ts';
 import { asRoot, linkOf, makePair, Sandbox, until } from './support/sandbox.ts';
 
 const ADDRESS = ipv4('10.9.0.2');
@@ -37,7 +37,7 @@ test(
     await pod.configure(index, { addresses: [cidr(`${ADDRESS}/24`)], routes: [], arpIgnore: true });
     pod.close();
 
-    await using tap = left.run(() => openTap(leftLink.index, encodeBpf(arpProgram())));
+    await using tap = left.run(() => openTap(leftLink.index, dhcpClientFilter()));
     const answers: unknown[] = [];
     tap.onFrame((frame) => {
       const packet = parseArpFrame(frame);
