@@ -134,6 +134,26 @@ export function described(
   );
 }
 
+const NOTHING: JsonSchema = { enum: ['', null] };
+
+/** Beside `clientId: "anonymous"`: what would tell pods apart is not stated (src/cni/dhcp/anonymous.ts). */
+export const ANONYMOUS_DHCP: Properties = {
+  clientId: { enum: ['anonymous', '', null] },
+  hostname: NOTHING,
+  fqdn: { anyOf: [NOTHING, { type: 'object', properties: { name: { const: '' } } }] },
+  send: orNull({ type: 'object', additionalProperties: { type: 'null' } }),
+  request: orNull({ type: 'array', maxItems: 0 }),
+  rapidCommit: { enum: [false, null] },
+  provide: orNull({ type: 'array', maxItems: 0 }),
+};
+
+/** A `dhcp` section that says so. */
+export const IS_ANONYMOUS: JsonSchema = {
+  type: 'object',
+  properties: { clientId: { const: 'anonymous' } },
+  required: ['clientId'],
+};
+
 /** Of every plugin: docs of the CNI specification. `ipam` is none of ours. */
 const STANDARD: Readonly<Record<string, JsonSchema | boolean>> = {
   cniVersion: { enum: ['', ...CNI_VERSIONS] },
@@ -174,6 +194,22 @@ export function pluginSchema(): JsonSchema {
               { enum: [...STANDARD_KEYS, ...CHAINED_KEYS] },
               { type: 'string', pattern: '^cni\\.dev/' },
             ],
+          },
+        },
+      ),
+      // The profile is whole.
+      when(
+        {
+          anyOf: [
+            { properties: { identity: { const: 'anonymous' } }, required: ['identity'] },
+            { properties: { dhcp: IS_ANONYMOUS }, required: ['dhcp'] },
+          ],
+        },
+        {
+          properties: {
+            identity: { const: 'anonymous' },
+            mac: { const: 'random' },
+            dhcp: { properties: ANONYMOUS_DHCP },
           },
         },
       ),

@@ -10,7 +10,7 @@ import { CniDispatcher } from '../cni/dispatch.ts';
 import { KeyedOperations } from '../cni/keyed.ts';
 import { DhcpIpam } from '../cni/plugins/dhcp-ipam.ts';
 import { linkMaker } from '../cni/plugins/link-maker.ts';
-import { bootId, now, randomFloat } from '../kernel/clock.ts';
+import { bootId, now, randomFloat, slept } from '../kernel/clock.ts';
 import { KernelClusterFacts } from '../kernel/cluster-facts.ts';
 import { mallocTrimOffLoop } from '../kernel/ffi.ts';
 import { HostFrameSender } from '../kernel/frame-sender.ts';
@@ -166,7 +166,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
   });
   ends.defer(() => cluster?.close());
   const world = {
-    clock: { now, bootId: bootId() },
+    clock: { now, slept, bootId: bootId() },
     timers,
     random: randomFloat,
     store: recordStore(files, recordFileName),

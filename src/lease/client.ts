@@ -4,7 +4,7 @@ import type { Mac } from '../base/mac.ts';
 import { err, ok } from '../base/result.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
 import { step } from '../protocol/dhcp4/client.ts';
-import type { Lease4 } from '../protocol/dhcp4/lease.ts';
+import { hasEnded, type Lease4 } from '../protocol/dhcp4/lease.ts';
 import { lessonOf } from '../protocol/dhcp4/manner.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import { type Acquisition, type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
@@ -16,6 +16,7 @@ import { Exchange, type Listener } from './exchange.ts';
 import { LeaseHands } from './hands.ts';
 import { nextHop } from './host-release.ts';
 import { Installer } from './installer.ts';
+import { LOST, type Lost } from './lost.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
@@ -23,17 +24,10 @@ import { Sender } from './sender.ts';
 import { storedState } from './stored.ts';
 import { type Acquired, Waiter } from './waiter.ts';
 
-const LOST = {
-  address: 'the address of a running pod was gone and is put back',
-  routes: 'the interface of a running pod was down and is up again: its routes are put back',
-};
-/** A timer that fires so much too late: the machine slept, and all others are as late. */
+/** A timer that fires so much too late: the machine slept, and all others are late. */
 const LATE = seconds(1);
 
-/**
- * Runs the protocol machine of one lease: one timer, one `Exchange`, effects in order. All decisions are the machine's;
- * this is its nerves, and `LeaseHands` what touches pod and store.
- */
+/** Runs the machine of one lease, which decides all: one timer, one `Exchange`, effects in order; `LeaseHands` touch pod and store. */
 export class LeaseClient {
   readonly identity: LeaseIdentity;
   readonly #parts: ClientParts;
@@ -156,22 +150,18 @@ export class LeaseClient {
     const { pace } = this.#parts;
     this.#hands.doubtEnd();
     this.#hands.clear();
-    if (lease !== undefined && !this.#hasEnded(lease) && this.#isObjected(lease)) return;
+    if (lease !== undefined && !hasEnded(lease, this.#world.clock.now()) && this.#isObjected(lease)) return;
     if (lease !== undefined) this.#installer.watchAgain(lease);
     if (this.#state.kind === 'init') pace(() => this.dispatch({ type: 'start' }));
     else if ((wakeAt(this.#state) ?? Infinity) > this.#world.clock.now()) this.#arm();
     else this.#catchUp();
   }
 
-  #hasEnded({ times }: Lease4): boolean {
-    return times !== undefined && this.#world.clock.now() >= times.expiresAt;
-  }
-
   /** What is overdue is so for many leases at once. An address that has ended goes now, what is sent has its turn. */
   #catchUp(): void {
     const lease = leaseOf(this.#state);
     const { pace } = this.#parts;
-    if (lease !== undefined && this.#hasEnded(lease)) {
+    if (lease !== undefined && hasEnded(lease, this.#world.clock.now())) {
       this.#state = { kind: 'init', last: lease.address.address, lapsed: true, leftOut: lease.leftOut };
       this.#perform({ type: 'withdraw', lease }, lease);
       this.#armAt(undefined);
@@ -199,21 +189,29 @@ export class LeaseClient {
     );
   }
 
+  /** The pod is connected again, after its link was away or the machine slept. `verify`: this may be another network. */
+  reconnected(verify: boolean): void {
+    this.dispatch({ type: 'link-up', verify });
+    const held = leaseOf(this.#state);
+    if (held !== undefined && this.#life === 'running') this.#installer.probeAgain(held);
+  }
+
   /** Does again what the disk or the kernel refused: a restart, or the pod, would go on with what was true before. */
   again(): void {
     this.#hands.again();
   }
 
   /**
-   * The lease as the pod should have it is put back where something of it is missing: the address, or the routes, which
-   * the kernel forgets with a link that is switched off.
+   * Puts back what is missing in the pod: the address, or the routes, which the kernel forgets with a link that is switched
+   * off. What begins to be used again is probed (RFC 5227 2.1).
    */
-  restore(lost: keyof typeof LOST): void {
+  restore(lost: Lost): void {
     const { lease } = this;
     if (lease === undefined || this.#waiter.waiting) return;
     this.#world.count(`${lost}-restored`);
     this.#world.log.warn({ lease: keyText(this.identity.key), address: lease.address.address }, LOST[lost]);
     this.#hands.restore(lease);
+    this.#installer.probeAgain(lease);
   }
 
   /** What happened since somebody began to wait for the first lease. */

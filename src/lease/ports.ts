@@ -12,6 +12,8 @@ import type { LeaseIdentity, LeaseKey, LeaseRecord } from './record.ts';
 export interface Clock {
   /** CLOCK_BOOTTIME. */
   now(): Instant;
+  /** How long the machine slept (suspend) since it was booted: CLOCK_BOOTTIME less CLOCK_MONOTONIC. */
+  slept(): Duration;
   /** Identifies this boot of the machine: instants of another boot mean nothing. */
   readonly bootId: string;
 }

@@ -223,6 +223,7 @@ const Record = v.object({
     servers: v.optional(v.array(Ipv4Text), []),
     relays: v.optional(v.array(Ipv4Text), []),
     mtu: v.optional(Whole),
+    anonymous: v.optional(v.boolean()),
     ipv6Only: v.optional(v.boolean(), false),
     rapidCommit: v.boolean(),
     broadcast: v.picklist(['auto', 'always', 'never']),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Ipv4, ipv4 } from '../../src/base/ipv4.ts';
 import { type Mac, mac } from '../../src/base/mac.ts';
-import { instant } from '../../src/base/time.ts';
+import { instant, millis } from '../../src/base/time.ts';
 import { openArp } from '../../src/kernel/arp-socket.ts';
 import type { NetNs } from '../../src/kernel/netns.ts';
 import { openTap } from '../../src/kernel/packet-tap.ts';
@@ -42,7 +42,7 @@ function podOf(netns: NetNs): PodNamespace {
 }
 
 const TIME = {
-  clock: { now: () => instant(performance.now()), bootId: 'boot' },
+  clock: { now: () => instant(performance.now()), slept: () => millis(0), bootId: 'boot' },
   timers: {
     at: (at: number, callback: () => void) => {
       const timer = setTimeout(callback, Math.max(0, at - performance.now()));

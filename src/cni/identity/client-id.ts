@@ -5,7 +5,7 @@ import { CLIENT_ID_DUID, CLIENT_ID_TEXT } from '../../wire/dhcp4/client-identifi
 import { keyedHash } from './keyed-hash.ts';
 import type { IdentityScope, Subject } from './subject.ts';
 
-export const CLIENT_ID_POLICIES = ['container', 'pod', 'mac', 'duid'] as const;
+export const CLIENT_ID_POLICIES = ['container', 'pod', 'mac', 'duid', 'anonymous'] as const;
 
 /** How option 61 is made; `bytes` is hex as it goes on the wire. */
 export type ClientIdPolicy =
@@ -42,6 +42,8 @@ export function clientIdOf(policy: ClientIdPolicy, parts: ClientIdParts): string
     case 'bytes':
       return policy.hex;
     case 'mac':
+    // RFC 7844 3.5: "client identifiers based solely on the link-layer address".
+    case 'anonymous':
       return toHex(Uint8Array.of(TYPE_ETHERNET, ...macToBytes(parts.mac)));
     case 'duid':
       return duidId(parts);

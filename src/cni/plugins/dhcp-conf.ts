@@ -5,6 +5,15 @@ import type { ApplyPolicy, ConflictCheck, LeaseKey } from '../../lease/record.ts
 import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { DhcpSettings } from '../context.ts';
+import {
+  anonymousRequest,
+  isAnonymous,
+  refuseAddresses,
+  refuseBurnedIn,
+  refuseIdentifying,
+  refuseProvide,
+  withoutIdentity,
+} from '../dhcp/anonymous.ts';
 import { DHCP_KEYS, DHCP_VALUE_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
 import { type NameNote, namesSent } from '../dhcp/names-sent.ts';
 import { CLIENT_IDENTIFIER, invalid } from '../dhcp/option-row.ts';
@@ -54,7 +63,7 @@ export function goKeysOnly(conf: NetConf): NetConf {
 export type ConfNote = NameNote | { readonly event: 'identity-without-pod'; readonly text: string };
 
 export type DhcpConf = {
-  /** What the client works with, for the interface that has this MAC. */
+  /** What the client works with, for the interface that has this MAC. Throws CniError 7 where that MAC tells who it is. */
   readonly clientFor: (mac: Mac) => Omit<Dhcp4Config, 'chaddr'>;
   readonly apply: ApplyPolicy;
   readonly conflictCheck: ConflictCheck;
@@ -74,11 +83,18 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   if (!read.ok) throw read.error;
   const { provide, priority } = read.value;
   const own = readDhcpKeys(raw, 'ipam');
-  const keys = overlay(own, settings.defaults);
+  const { args } = attached;
+  const anonymous = isAnonymous(own, settings.defaults);
+  const requestedAddress = wantedAddress(conf, args);
+  if (anonymous) {
+    refuseIdentifying(own, 'ipam');
+    refuseProvide(provide, 'ipam');
+    refuseAddresses(conf, args, requestedAddress);
+  }
+  const keys = overlay(own, anonymous ? withoutIdentity(settings.defaults) : settings.defaults);
   if ((own.relays ?? []).length > 0 && (keys.servers ?? []).length === 0) {
     throw invalid('relays: counts only beside "servers", of which there are none: name the servers too');
   }
-  const { args } = attached;
   const subject = subjectOf(attached, settings.identity);
   const stated = new Map([...(keys.send ?? []), ...readProvide(provide, args)]);
   const ownId = stated.get(CLIENT_IDENTIFIER);
@@ -90,14 +106,17 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
     ownId === undefined ? (keys.clientId ?? DEFAULT_CLIENT_ID) : { kind: 'bytes', hex: ownId };
   const ipv6Only = keys.ipv6Only ?? false;
   const common = {
-    requestedAddress: wantedAddress(conf, args),
-    parameterRequest: parameterRequest(keys.request ?? NO_REQUEST, ipv6Only),
+    requestedAddress,
+    parameterRequest: anonymous
+      ? anonymousRequest(ipv6Only)
+      : parameterRequest(keys.request ?? NO_REQUEST, ipv6Only),
     send,
     servers: keys.servers ?? [],
     relays: keys.relays ?? [],
     ipv6Only,
-    rapidCommit: keys.rapidCommit ?? true,
+    rapidCommit: !anonymous && (keys.rapidCommit ?? true),
     broadcast: keys.broadcast ?? 'auto',
+    ...(anonymous ? { anonymous } : {}),
   };
   const key: LeaseKey = {
     containerId: attached.containerId,
@@ -108,14 +127,13 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   // Made from a container: no reservation and no earlier lease can be bound to it.
   const clientIdOptional = policy.kind === 'container' || isOfContainer(policy, subject);
   return {
-    clientFor: (mac) => ({
-      ...common,
-      clientId: clientIdOf(policy, { key, subject, scope, mac }),
-      clientIdOptional,
-    }),
+    clientFor: (mac) => {
+      if (anonymous) refuseBurnedIn(mac);
+      return { ...common, clientId: clientIdOf(policy, { key, subject, scope, mac }), clientIdOptional };
+    },
     apply: applyPolicy(conf, raw, priority),
     conflictCheck: keys.conflictCheck ?? DEFAULT_CONFLICT_CHECK,
-    remember: !clientIdOptional,
+    remember: !clientIdOptional && !anonymous,
     notes: [...identityNotes(policy, subject), ...names.notes],
   };
 }

@@ -35,7 +35,8 @@ function discover(
   const secs = secsSince(acquisition.since, env.now);
   const manner = discoverManner(config, acquisition, tries);
   const isNamelessNow = isNamelessTry(config, acquisition, tries);
-  const wish = config.requestedAddress ?? acquisition.hint;
+  // RFC 7844 3.3: an address of before tells whose it was.
+  const wish = config.anonymous === true ? undefined : (config.requestedAddress ?? acquisition.hint);
   // Not one that would be turned down, but the only one that would do may have become free when the OFFER comes.
   const hopeless = config.requestedAddress === undefined && isObjected(wish, env);
   const message = buildDiscover(
@@ -151,7 +152,9 @@ export function start(
 ): Step {
   const acquisition = newAcquisition(env.now, last ?? hint, beginWith(config, habit, last ?? hint, leftOut));
   const isAnother = config.requestedAddress !== undefined && config.requestedAddress !== last;
-  if (last === undefined || lapsed === true || isAnother || isObjected(last, env))
+  // RFC 7844 3.3: "any client that is concerned with privacy SHOULD perform a complete four-way handshake".
+  const isShy = config.anonymous === true;
+  if (last === undefined || lapsed === true || isAnother || isShy || isObjected(last, env))
     return seek(config, acquisition, env);
   return reboot(config, { acquisition, xid: newXid(env), address: last, requestedAt: env.now }, 0, env);
 }

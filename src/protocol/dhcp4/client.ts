@@ -1,6 +1,7 @@
 import { unreachable } from '../../base/invariant.ts';
 import { acceptMessage, type Answer } from './accept.ts';
 import { resend, seek, start } from './acquire.ts';
+import { anonymized } from './anonymity.ts';
 import { buildRelease } from './build.ts';
 import { onExtension, prolong } from './extend.ts';
 import { refuseAck } from './give-back.ts';
@@ -153,5 +154,10 @@ export function step(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, 
   // A RELEASE is sent from the address. Everything else that is sent when a lease is lost is sent without one, so the
   // address goes first (RFC 2131 4.1, 4.4.5: "immediately").
   const effects = next.state.kind === 'stopped' ? [...next.effects, ...lease] : [...lease, ...next.effects];
-  return { state: next.state, effects };
+  return { state: next.state, effects: config.anonymous === true ? effects.map(sayLess(env)) : effects };
+}
+
+function sayLess({ random }: Env): (effect: Dhcp4Effect) => Dhcp4Effect {
+  return (effect) =>
+    effect.type === 'send' ? { ...effect, message: anonymized(effect.message, random) } : effect;
 }

@@ -54,6 +54,10 @@ export type Lease4 = {
   readonly leftOut?: readonly number[] | undefined;
 };
 
+export function hasEnded({ times }: Lease4, now: Instant): boolean {
+  return times !== undefined && now >= times.expiresAt;
+}
+
 /** When a server gives no lease time at all (RFC 2131 table 3 says that it MUST); the Go plugin's figure. */
 const DEFAULT_LEASE_SECONDS = 3600;
 /** RFC 791: every host must take 576 bytes. A smaller option 26 is a mistake or an attack. */

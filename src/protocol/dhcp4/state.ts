@@ -39,6 +39,8 @@ export type Dhcp4Config = {
   readonly relays: readonly Ipv4[];
   /** The MTU of the client's interface, for option 57. Absent in records of versions that did not keep it. */
   readonly mtu?: number | undefined;
+  /** Nobody is to know it again (RFC 7844): messages say the least, and no address of before is asked for. */
+  readonly anonymous?: boolean | undefined;
   /** Honour option 108 (RFC 8925); `parameterRequest` must ask for it then. Otherwise it is not looked at. */
   readonly ipv6Only: boolean;
 };

@@ -76,6 +76,8 @@ export class Watched {
   #steps = 0;
   #installed: Lease4 | undefined;
   #sends: Instant[] = [];
+  /** Hears of each message that is sent. */
+  onSent: (message: Dhcp4Message) => void = () => undefined;
 
   constructor(settings: Dhcp4Config, seed: number, last?: Ipv4) {
     this.config = settings;
@@ -112,6 +114,7 @@ export class Watched {
         assert.ok(dhcp4Size(effect.message) <= MAX_DHCP4_BYTES);
         assert.deepEqual(parseDhcp4(emitDhcp4(effect.message)), { ok: true, value: effect.message });
         this.#checkIdentity(before, effect.message);
+        this.onSent(effect.message);
         break;
       case 'install':
         assert.deepEqual(effect.replaces, this.#installed, 'what is in use is replaced');
