@@ -14,6 +14,7 @@ import { bootId, now, randomFloat, slept } from '../kernel/clock.ts';
 import { KernelClusterFacts } from '../kernel/cluster-facts.ts';
 import { mallocTrimOffLoop } from '../kernel/ffi.ts';
 import { HostFrameSender } from '../kernel/frame-sender.ts';
+import { findHmacMd5 } from '../kernel/hmac-md5.ts';
 import { HostNetwork } from '../kernel/host-network.ts';
 import { quickLane } from '../kernel/lanes.ts';
 import { recordFileName } from '../kernel/lease-files.ts';
@@ -169,6 +170,7 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
     clock: { now, slept, bootId: bootId() },
     timers,
     random: randomFloat,
+    hmacMd5: findHmacMd5(),
     store: recordStore(files, recordFileName),
     past,
     log,

@@ -21,6 +21,7 @@ import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
 import { Sender } from './sender.ts';
+import { stepFields } from './step-log.ts';
 import { storedState } from './stored.ts';
 import { type Acquired, Waiter } from './waiter.ts';
 
@@ -231,26 +232,18 @@ export class LeaseClient {
   dispatch(event: Dhcp4Event): void {
     if (this.#life !== 'running' && event.type !== 'release') return;
     const before = this.#state;
-    const { clock, random, protect, log } = this.#world;
+    const { clock, random, protect, hmacMd5, log } = this.#world;
     const next = step(this.identity.config, before, event, {
       now: clock.now(),
       random,
       protect,
+      hmacMd5,
       objectionTo: (address) => this.#parts.claims.objectionTo(address, this),
       account: this.#account,
     });
     this.#state = next.state;
     if ('acquisition' in before && this.#waiter.waiting) this.#known = before.acquisition;
-    log.debug(
-      {
-        lease: keyText(this.identity.key),
-        from: before.kind,
-        event: event.type,
-        to: next.state.kind,
-        effects: next.effects.map((effect) => effect.type),
-      },
-      'dhcp step',
-    );
+    log.debug(stepFields(this.identity.key, before, event, next), 'dhcp step');
     if (event.type === 'message')
       this.#parts.notes.heard(this.identity.lan?.name, event.message, next.effects);
     if (leaseOf(before) === undefined && leaseOf(next.state) !== undefined) this.#teach(before);
@@ -303,6 +296,10 @@ export class LeaseClient {
         this.#world.count('lease-withdrawn');
         if (this.#state.kind === 'stopped') this.#installer.end();
         else this.#installer.withdraw(effect.lease);
+        break;
+      case 'force-renew':
+        if (effect.refusal === undefined) this.#hands.store();
+        this.#parts.forced.judged(this, effect.refusal, effect.source);
         break;
       case 'ipv6-only':
         this.#world.count('ipv6-only');

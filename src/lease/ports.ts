@@ -4,6 +4,7 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import type { SysError } from '../base/sys-error.ts';
 import type { Duration, Instant } from '../base/time.ts';
+import type { HmacMd5 } from '../protocol/dhcp4/force-renew.ts';
 import type { ArpPacket } from '../wire/arp.ts';
 import type { LeaseIdentity, LeaseKey, LeaseRecord } from './record.ts';
 
@@ -210,6 +211,8 @@ export interface LeaseWorld {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: () => number;
+  /** Undefined where this machine's OpenSSL has no MD5 (FIPS 140): no FORCERENEW can be authenticated then. */
+  readonly hmacMd5?: HmacMd5 | undefined;
   readonly store: LeaseStore;
   readonly past: PastAddresses;
   readonly log: LeaseLog;

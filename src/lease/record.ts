@@ -121,6 +121,12 @@ const Whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const Xid = v.pipe(Whole, v.maxValue(0xffffffff));
 const Code = v.pipe(Whole, v.maxValue(254));
 const HexText = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})*$/, 'not hex'));
+
+/** So many bytes as hex. */
+function hexOf(bytes: number) {
+  return v.pipe(HexText, v.length(2 * bytes, `not ${bytes} bytes`));
+}
+
 /** Options: code to hex. */
 const OptionBytes = v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText);
 const Prefix = v.pipe(Whole, v.maxValue(32));
@@ -159,6 +165,7 @@ const Lease = v.object({
   remarks: v.optional(v.array(v.string()), []),
   stated: v.optional(OptionBytes),
   leftOut: v.optional(v.array(Code)),
+  nonce: v.optional(v.object({ key: hexOf(16), replay: hexOf(8) })),
 });
 
 const pending = { xid: Xid, tries: Whole, resendAt: When };
@@ -225,6 +232,7 @@ const Record = v.object({
     mtu: v.optional(Whole),
     anonymous: v.optional(v.boolean()),
     ipv6Only: v.optional(v.boolean(), false),
+    forceRenew: v.optional(v.boolean()),
     rapidCommit: v.boolean(),
     broadcast: v.picklist(['auto', 'always', 'never']),
   }),

@@ -187,6 +187,15 @@ export class ServerNotes {
     );
   }
 
+  /** What another pod of this node lives by is not given back. */
+  unreleased(lease: string, address: Ipv4 | undefined): void {
+    this.#world.count('release-unneeded');
+    this.#world.log.warn(
+      { lease, address },
+      'a lease is not released: another pod of the same identity has it',
+    );
+  }
+
   refused(lease: string, { server, text }: Refused): void {
     this.#world.count('nak');
     this.#world.log.warn({ lease, server, text }, 'the server refused (DHCPNAK)');

@@ -22,6 +22,7 @@ export function overlay(own: DhcpKeys, defaults: DhcpKeys): DhcpKeys {
     ipv6Only: own.ipv6Only ?? defaults.ipv6Only,
     broadcast: own.broadcast ?? defaults.broadcast,
     rapidCommit: own.rapidCommit ?? defaults.rapidCommit,
+    forceRenew: own.forceRenew ?? defaults.forceRenew,
   };
 }
 

@@ -140,6 +140,12 @@ export const DHCP_DESCRIBED: Readonly<Record<keyof typeof dhcpSectionEntries, De
     default: true,
     examples: [false],
   },
+  forceRenew: {
+    description:
+      'Whether a server may ask for a renewal by FORCERENEW (RFC 3203), authenticated by a nonce that it gives with the lease (RFC 6704).',
+    default: true,
+    examples: [false],
+  },
   provide: {
     description: "The Go plugin's key: options to send, with values that may come from CNI_ARGS.",
     default: [],

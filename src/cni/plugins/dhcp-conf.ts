@@ -20,6 +20,7 @@ import { CLIENT_IDENTIFIER, invalid } from '../dhcp/option-row.ts';
 import { overlay } from '../dhcp/overlay.ts';
 import { PROVIDE_KEYS, provideList, readProvide } from '../dhcp/provide.ts';
 import { NO_REQUEST, parameterRequest } from '../dhcp/request.ts';
+import { refuseNonceAuthentication } from '../dhcp/send.ts';
 import { ALL_ROUTES, readRoutesKey, ROUTES_KEYS } from '../dhcp/routes-key.ts';
 import { wantedAddress } from '../dhcp/wanted-address.ts';
 import { clientIdOf, type ClientIdPolicy } from '../identity/client-id.ts';
@@ -99,6 +100,7 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   const stated = new Map([...(keys.send ?? []), ...readProvide(provide, args)]);
   const ownId = stated.get(CLIENT_IDENTIFIER);
   stated.delete(CLIENT_IDENTIFIER);
+  refuseNonceAuthentication(Object.fromEntries(stated));
   const names = namesSent(keys, placeholders(conf, attached, settings), stated);
   const send = Object.fromEntries(names.options);
   refuseTooMuch(send, ownId);
@@ -115,6 +117,7 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
     relays: keys.relays ?? [],
     ipv6Only,
     rapidCommit: !anonymous && (keys.rapidCommit ?? true),
+    forceRenew: !anonymous && (keys.forceRenew ?? true),
     broadcast: keys.broadcast ?? 'auto',
     ...(anonymous ? { anonymous } : {}),
   };

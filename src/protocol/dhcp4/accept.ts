@@ -10,6 +10,7 @@ import { isOurIdentifier } from './echoed-identifier.ts';
 import { v6OnlyWait } from './ipv6-only.ts';
 import { serverWords } from '../../wire/dhcp4/server-words.ts';
 import { type Lease4, leaseFromAck } from './lease.ts';
+import { nonceAfter, promisesNonce } from './nonce.ts';
 import type { IgnoreReason } from './reasons.ts';
 import type { Source } from './source.ts';
 import type { Dhcp4Config } from './state.ts';
@@ -17,7 +18,13 @@ import { completed, statedIn } from './unmentioned.ts';
 
 /** A message for us, by its type; what the state makes of it is decided by the state. */
 export type Answer =
-  | { readonly kind: 'offer'; readonly address: Cidr<Ipv4>; readonly serverId: Ipv4 }
+  | {
+      readonly kind: 'offer';
+      readonly address: Cidr<Ipv4>;
+      readonly serverId: Ipv4;
+      /** The ACK is to have a nonce for FORCERENEW in it. */
+      readonly nonceOffered: boolean;
+    }
   /** An OFFER with option 108, to a client that honours it; whatever address is in it is not for use (RFC 8925 3.2). */
   | { readonly kind: 'ipv6-only'; readonly wait: Duration; readonly serverId: Ipv4 }
   /** `v6Wait`: option 108 of a client that honours it. */
@@ -146,11 +153,20 @@ function readAnswer(
       isOffer ? refusal : { ...refusal, granted: { address: received.yiaddr, serverId, rapid, source } },
     );
   }
-  if (isOffer) return ok({ kind: 'offer', address: lease.value.address, serverId });
-  const malformed = [...lease.value.malformed, ...unread];
+  if (isOffer) {
+    const nonceOffered = promisesNonce(config, received);
+    return ok({ kind: 'offer', address: lease.value.address, serverId, nonceOffered });
+  }
+  const { nonce, malformed: isUnsigned } = nonceAfter(config, received, lease.value, inUse);
+  const malformed = [...lease.value.malformed, ...unread, ...(isUnsigned ? ['authenticate'] : [])];
   return ok({
     kind: 'ack',
-    lease: { ...lease.value, malformed, stated: statedIn(message) },
+    lease: {
+      ...lease.value,
+      malformed,
+      stated: statedIn(message),
+      ...(nonce === undefined ? {} : { nonce }),
+    },
     rapid,
     source,
     v6Wait: wait,

@@ -14,7 +14,7 @@ import {
   requestManner,
   wantsBroadcast,
 } from './manner.ts';
-import { type Acquisition, type Dhcp4Config, type Held, newAcquisition, type StateOf } from './state.ts';
+import { type Acquisition, type Dhcp4Config, newAcquisition, type StateOf } from './state.ts';
 import { ask, BROADCAST, type Dhcp4Effect, type Env, newXid, type Step, to } from './step.ts';
 
 /** REQUESTs for one offer before it is given up and sought anew: 0.25 + 0.5 + 1 + 2 + 4 + 8 s (RFC 2131 3.1 step 5). */
@@ -92,6 +92,7 @@ function request(config: Dhcp4Config, chosen: Chosen, tries: number, env: Env): 
     secs,
     address,
     serverId,
+    ...(chosen.nonceOffered === true ? { nonceOffered: true } : {}),
     requestedAt,
     broadcast: chosen.broadcast,
     tries: tries + 1,
@@ -101,7 +102,12 @@ function request(config: Dhcp4Config, chosen: Chosen, tries: number, env: Env): 
 }
 
 /** The offer of this server is asked for. */
-export function choose(config: Dhcp4Config, state: StateOf<'selecting'>, offer: Held, env: Env): Step {
+export function choose(
+  config: Dhcp4Config,
+  state: StateOf<'selecting'>,
+  offer: Extract<Answer, { readonly kind: 'offer' }>,
+  env: Env,
+): Step {
   const { acquisition, xid, secs } = state;
   const answered = answeredBy(config, state, env.now);
   const from: Chosen = {
@@ -110,6 +116,7 @@ export function choose(config: Dhcp4Config, state: StateOf<'selecting'>, offer: 
     acquisition: { ...acquisition, answered, offers: acquisition.offers + 1 },
     xid,
     secs,
+    ...(offer.nonceOffered ? { nonceOffered: true } : {}),
     requestedAt: env.now,
     // If it took the broadcast bit to hear the OFFER, it takes it to hear the ACK. A late one may answer any try.
     broadcast: answered.prompt ? answered.manner.broadcast : state.tries > 1 || answered.manner.broadcast,

@@ -2,6 +2,7 @@ import { fromHex, utf8 } from '../../base/bytes.ts';
 import { invariant } from '../../base/invariant.ts';
 import { IPV4_ANY, type Ipv4, ipv4ToBytes } from '../../base/ipv4.ts';
 import { between, type Instant } from '../../base/time.ts';
+import { NONCE_ALGORITHMS } from '../../wire/dhcp4/authentication.ts';
 import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../../wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
@@ -24,6 +25,7 @@ const OPTION = {
   maxMessageSize: DHCP4_OPTIONS['dhcp-max-message-size'].code,
   message: DHCP4_OPTIONS['dhcp-message'].code,
   rapidCommit: DHCP4_OPTIONS['rapid-commit'].code,
+  forceRenew: DHCP4_OPTIONS['forcerenew-nonce-capable'].code,
 } as const;
 
 /** A client as it speaks in one message. */
@@ -37,7 +39,7 @@ type Fields = {
   readonly broadcast?: boolean;
   readonly ciaddr?: Ipv4;
   readonly options?: readonly (readonly [number, Uint8Array])[];
-  /** Whether options 55, 57 and the configured ones go along: MUST NOT in RELEASE and DECLINE (RFC 2131 table 5). */
+  /** Whether options 55, 57, 145 and the configured ones go along: MUST NOT in RELEASE and DECLINE (RFC 2131 table 5). */
   readonly asking: boolean;
 };
 
@@ -60,6 +62,8 @@ function message(config: Asking, fields: Fields): Dhcp4Message {
     if (config.parameterRequest.length > 0) {
       options.set(OPTION.parameterRequestList, Uint8Array.from(config.parameterRequest));
     }
+    // RFC 6704 3.1.4: in all DISCOVERs and REQUESTs.
+    if (config.forceRenew === true) options.set(OPTION.forceRenew, Uint8Array.from(NONCE_ALGORITHMS));
     for (const [code, hex] of Object.entries(config.send)) options.set(Number(code), hexBytes(hex));
   }
   return {

@@ -4,6 +4,7 @@ import { resend, seek, start } from './acquire.ts';
 import { anonymized } from './anonymity.ts';
 import { buildRelease } from './build.ts';
 import { onExtension, prolong } from './extend.ts';
+import { onForceRenew, onRenew } from './force-renew.ts';
 import { refuseAck } from './give-back.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
 import { onLinkUp } from './link-up.ts';
@@ -128,6 +129,10 @@ function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, e
       return onLinkUp(config, state, event.verify, env);
     case 'conflict':
       return onConflict(config, state, event, env);
+    case 'force-renew':
+      return onForceRenew(config, state, event.heard, env);
+    case 'renew':
+      return onRenew(config, state, env);
     case 'release':
       return onRelease(config, state, env);
     default:
@@ -150,7 +155,9 @@ function leaseEffects(before: Lease4 | undefined, after: Lease4 | undefined): re
  */
 export function step(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, env: Env): Step {
   const next = transition(config, state, event, env);
-  const lease = leaseEffects(leaseOf(state), leaseOf(next.state));
+  // What is noted of a FORCERENEW is none of the lease's terms.
+  const isNote = event.type === 'force-renew';
+  const lease = isNote ? [] : leaseEffects(leaseOf(state), leaseOf(next.state));
   // A RELEASE is sent from the address. Everything else that is sent when a lease is lost is sent without one, so the
   // address goes first (RFC 2131 4.1, 4.4.5: "immediately").
   const effects = next.state.kind === 'stopped' ? [...next.effects, ...lease] : [...lease, ...next.effects];

@@ -1,7 +1,7 @@
 import { between, earliest, later } from '../../base/time.ts';
 import { type Answer, grantedBy, speakerOf } from './accept.ts';
 import { refuse, seek } from './acquire.ts';
-import { renewDelay, renewDelayAfterLinkUp } from './backoff.ts';
+import { renewDelay, renewDelayOutOfTime, renewDelayWithoutEnd } from './backoff.ts';
 import { bind } from './bind.ts';
 import { buildRenewRequest, secsSince } from './build.ts';
 import { withoutExtras } from './extras.ts';
@@ -19,8 +19,14 @@ export function isDue({ times }: Lease4, env: Env): boolean {
   return times !== undefined && env.now >= times.renewAt;
 }
 
-/** Why a REQUEST is sent: its time has come, or the link came up and an earlier one may be lost. */
-type Cause = 'time' | 'link-up';
+/**
+ * Why a REQUEST is sent: its time has come, the link came up and an earlier one may be lost, or the server wants it
+ * (FORCERENEW).
+ */
+type Cause = 'time' | 'link-up' | 'forced';
+
+/** REQUESTs for a lease without an end that its server has asked for, and does not answer: 4 + 8 + 16 + 32 s. */
+const TRIES_WITHOUT_END = 4;
 
 /**
  * T1, T2, or a REQUEST that got no answer: RENEWING asks the server that gave the lease, REBINDING any (RFC 2131
@@ -28,13 +34,45 @@ type Cause = 'time' | 'link-up';
  */
 export function prolong(config: Dhcp4Config, state: Leased, env: Env, cause: Cause = 'time'): Step {
   const { lease } = state;
-  // An infinite lease is never renewed (RFC 2131 3.3), and so never due.
-  if (lease.times === undefined) return to(state);
+  // An infinite lease is never renewed (RFC 2131 3.3), but where its server wants it. It is good whatever comes of that.
+  if (lease.times === undefined) {
+    const tries = state.kind === 'renewing' ? state.tries : TRIES_WITHOUT_END;
+    return tries < TRIES_WITHOUT_END
+      ? requestWithoutEnd(config, lease, tries, env)
+      : to({ kind: 'bound', lease });
+  }
   if (env.now >= lease.times.expiresAt) {
     return seek(config, anew(env, lease.address.address, lease.leftOut), env);
   }
   const goesOn = cause === 'time' && (state.kind === 'renewing' || state.kind === 'rebinding');
   return request(config, { lease, times: lease.times, tries: goesOn ? state.tries : 0, cause }, env);
+}
+
+/**
+ * RENEWING at once, whatever the time, with a new row of tries: a server has asked for it (RFC 3203 2.2). From T2 on all
+ * servers are asked, as they are then (RFC 2131 4.4.5), and that one hears it as well.
+ */
+export function renewNow(config: Dhcp4Config, state: Leased, env: Env): Step {
+  const { lease } = state;
+  return lease.times === undefined
+    ? requestWithoutEnd(config, lease, 0, env)
+    : prolong(config, state, env, 'forced');
+}
+
+function requestWithoutEnd(config: Dhcp4Config, lease: Lease4, tries: number, env: Env): Step {
+  const { address } = lease.address;
+  const xid = newXid(env);
+  const message = buildRenewRequest(withoutExtras(config, lease.leftOut), { xid, secs: 0 }, lease);
+  const resendAt = later(env.now, renewDelayWithoutEnd(tries));
+  const state: StateOf<'renewing'> = {
+    kind: 'renewing',
+    lease,
+    xid,
+    tries: tries + 1,
+    requestedAt: env.now,
+    resendAt,
+  };
+  return to(state, ask(message, { kind: 'unicast', from: address, to: lease.serverId }));
 }
 
 type Again = {
@@ -56,7 +94,7 @@ function request(config: Dhcp4Config, { lease, times, tries, cause }: Again, env
   const via: Via = rebinding
     ? { kind: 'broadcast', from: address }
     : { kind: 'unicast', from: address, to: lease.serverId };
-  const delay = cause === 'link-up' ? renewDelayAfterLinkUp : renewDelay;
+  const delay = cause === 'time' ? renewDelay : renewDelayOutOfTime;
   const wait = delay(between(env.now, until), between(from, until));
   const state: StateOf<'renewing' | 'rebinding'> = {
     kind: rebinding ? 'rebinding' : 'renewing',

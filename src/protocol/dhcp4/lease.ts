@@ -7,6 +7,7 @@ import { readOption } from '../../wire/dhcp4/options.ts';
 import { readDomainNames, resolverNames } from './lease-names.ts';
 import { classlessStyleRoutes, type LeaseRoute, oldStyleRoutes } from './lease-routes.ts';
 import { type LeaseTimes, leaseTimes } from './lease-times.ts';
+import type { Nonce } from './nonce.ts';
 import { OptionReader } from './option-reader.ts';
 import { readOwnNetwork } from './own-network.ts';
 import { policeRoutes, routerFault } from './police-routes.ts';
@@ -52,6 +53,8 @@ export type Lease4 = {
    * that, and option 61 must be the same in all messages of a client (RFC 2131 4.2).
    */
   readonly leftOut?: readonly number[] | undefined;
+  /** What the server signs a FORCERENEW with; absent: it gave nothing, and none is obeyed. */
+  readonly nonce?: Nonce | undefined;
 };
 
 export function hasEnded({ times }: Lease4, now: Instant): boolean {

@@ -43,6 +43,8 @@ export type Dhcp4Config = {
   readonly anonymous?: boolean | undefined;
   /** Honour option 108 (RFC 8925); `parameterRequest` must ask for it then. Otherwise it is not looked at. */
   readonly ipv6Only: boolean;
+  /** Say that a FORCERENEW is heard where it is authenticated by a nonce (RFC 6704), and obey it. Absent: no. */
+  readonly forceRenew?: boolean | undefined;
 };
 
 /** Whether a server of both takes the two for one client, which has one address. */
@@ -147,6 +149,8 @@ export type Dhcp4State =
       /** That of the DISCOVER: relay agents must treat the REQUEST alike (RFC 2131 3.1 step 3). */
       readonly secs: number;
       readonly broadcast: boolean;
+      /** Its OFFER has promised a nonce for FORCERENEW (option 145): the ACK has to have one (RFC 6704 3.1.4). */
+      readonly nonceOffered?: boolean | undefined;
     } & Requested)
   | ({ readonly kind: 'rebooting'; readonly acquisition: Acquisition; readonly address: Ipv4 } & Requested)
   | { readonly kind: 'bound'; readonly lease: Lease4 }
@@ -235,9 +239,6 @@ export function wakeAt(state: Dhcp4State): Instant | undefined {
       return state.resendAt;
     case 'renewing':
     case 'rebinding':
-      return state.lease.times === undefined
-        ? undefined
-        : earliest(state.resendAt, state.lease.times.expiresAt);
     case 'verifying':
       return state.lease.times === undefined
         ? state.resendAt

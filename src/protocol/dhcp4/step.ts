@@ -4,6 +4,7 @@ import { IPV4_ANY } from '../../base/ipv4.ts';
 import type { Mac } from '../../base/mac.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
+import type { ForceRenew, ForceRenewRefusal, HmacMd5 } from './force-renew.ts';
 import { type Habit, habitOf } from './habit.ts';
 import type { Lease4 } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
@@ -46,6 +47,10 @@ export type Dhcp4Event =
       /** How many addresses were given up for this before, in a row. */
       readonly earlier?: number | undefined;
     }
+  /** A server wants the lease to be renewed now (RFC 3203); believed only where it is authenticated (RFC 6704). */
+  | { readonly type: 'force-renew'; readonly heard: ForceRenew }
+  /** A renewal that a server has asked for has its turn. */
+  | { readonly type: 'renew' }
   /** The owner needs the address no longer: RELEASE what is held or was asked for, and stop. */
   | { readonly type: 'release' };
 
@@ -72,6 +77,15 @@ export type Dhcp4Effect =
       readonly reason: IgnoreReason;
       readonly server?: Ipv4 | undefined;
       readonly source?: Source | undefined;
+    }
+  /**
+   * What became of a FORCERENEW from `source`. Taken where there is no `refusal`: the state is to be stored, and `renew`
+   * to follow.
+   */
+  | {
+      readonly type: 'force-renew';
+      readonly refusal: ForceRenewRefusal | undefined;
+      readonly source: ForceRenew['source'];
     }
   /** A server gave an address that somebody else has: said once for each address and server of one search. */
   | {
@@ -112,6 +126,8 @@ export type Env = {
   readonly protect: readonly Cidr<Ipv4>[];
   /** Whether an address may be taken that this client does not have already. Left out: every one may. */
   readonly objectionTo?: ((address: Ipv4) => Objection | undefined) | undefined;
+  /** Undefined where this machine has no MD5. */
+  readonly hmacMd5?: HmacMd5 | undefined;
   /** While somebody waits for a first lease: what happened up to now, for a search that begins anew. */
   readonly account?: Acquisition | undefined;
 };

@@ -1,12 +1,13 @@
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Duration } from '../../base/time.ts';
 import { type Answer, type Granted, grantedBy, speakerOf } from './accept.ts';
-import { choose, discoverNext, refuse } from './acquire.ts';
+import { choose, discoverNext, refuse, seek } from './acquire.ts';
 import { bind } from './bind.ts';
 import { refuseAck, refuseOther, release } from './give-back.ts';
+import { withoutForceRenew } from './habit.ts';
 import { preferIpv6 } from './ipv6-only.ts';
 import { asSpoken, offeredRapid } from './manner.ts';
-import { type Dhcp4Config, type Held, type StateOf, withInstead } from './state.ts';
+import { type Dhcp4Config, type Held, type StateOf, withIgnored, withInstead } from './state.ts';
 import { type Env, ignore, type Step } from './step.ts';
 import { turnDownOffer } from './turn-down.ts';
 
@@ -84,6 +85,18 @@ export function onOffer(config: Dhcp4Config, state: StateOf<'selecting'>, answer
   return choose(config, state, answer, env);
 }
 
+/**
+ * RFC 6704 3.1.4: an ACK without the nonce that its OFFER has promised is discarded, and the client returns to INIT. There
+ * it does not say any more that it takes one: a server may have option 145 in its configuration and know nothing of it,
+ * and a pod would never get an address. The lease is still held there: it is given back when nothing comes of it.
+ */
+function withoutNonce(config: Dhcp4Config, state: StateOf<'requesting'>, env: Env): Step {
+  const ignored = ignore(state, 'no-nonce', state.serverId);
+  const acquisition = withIgnored(state.acquisition, 'no-nonce', {});
+  const next = seek(config, { ...acquisition, habit: withoutForceRenew(acquisition.habit) }, env);
+  return { state: next.state, effects: [...ignored.effects, ...next.effects] };
+}
+
 /** REQUESTING: ACK binds, NAK begins again, further OFFERs are discarded (RFC 2131 figure 5). */
 export function onVerdict(config: Dhcp4Config, state: StateOf<'requesting'>, answer: Answer, env: Env): Step {
   const speaker = speakerOf(answer);
@@ -99,6 +112,12 @@ export function onVerdict(config: Dhcp4Config, state: StateOf<'requesting'>, ans
   if (answer.kind === 'nak') return refuse(config, { ...state.acquisition, hint: undefined }, answer, env);
   if (isOtherAddress(config, answer.lease.address.address))
     return refuseAck(config, noteOther(config, state, answer.lease), grantedBy(answer), 'other-address', env);
+  if (
+    state.nonceOffered === true &&
+    answer.lease.nonce === undefined &&
+    asSpoken(config, state).forceRenew === true
+  )
+    return withoutNonce(config, state, env);
   // RFC 8925 3.2: option 108 counts in the OFFER; after one without it, the ACK's changes nothing.
   return bind(config, state, answer.lease, env);
 }

@@ -81,6 +81,9 @@ const AT = {
   options: 240,
 } as const;
 
+/** Where the options field begins, behind the cookie. */
+export const DHCP4_OPTIONS_AT = AT.options;
+
 const OP_REQUEST = 1;
 const OP_REPLY = 2;
 /** Ethernet in IANA's "arp-parameters". */

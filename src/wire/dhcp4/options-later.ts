@@ -107,7 +107,7 @@ export const LATER_OPTIONS = {
   'ipv4-address-andsf': { code: 142, codec: ipv4List, rfc: '6153' },
   'v4-sztp-redirect': { code: 143, codec: opaque(2), rfc: '8572', splits: true },
   geoloc: { code: 144, codec: opaque(16), rfc: '6225' },
-  'forcerenew-nonce-capable': { code: 145, codec: u8List, rfc: '6704' },
+  'forcerenew-nonce-capable': { code: 145, codec: u8List, rfc: '6704', reserved: true },
   'rdnss-selection': { code: 146, codec: opaque(9), rfc: '6731', splits: true },
   'v4-dots-ri': { code: 147, codec: domainName, rfc: '8973' },
   'v4-dots-address': { code: 148, codec: ipv4List, rfc: '8973' },

@@ -18,6 +18,7 @@ import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
 import { type ArpPacket, emitArpFrame, parseArpFrame } from '../../../src/wire/arp.ts';
 import { emitUdp4Frame, parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
+import { hmacMd5 } from '../../protocol/dhcp4/signed.ts';
 import { childMacs, FakePod, PodModel } from './pods.ts';
 import { DhcpServer, SERVER } from './server.ts';
 import { VirtualTime } from './time.ts';
@@ -50,6 +51,8 @@ export class FakeWorld implements LeaseWorld {
   readonly warnings: string[] = [];
   /** The same with all that was said. */
   readonly warned: { readonly fields: object; readonly message: string }[] = [];
+  /** What was said at level info. */
+  readonly told: { readonly fields: object; readonly message: string }[] = [];
   /** What went over the wire and to the disk, in order. */
   readonly journal: string[] = [];
   readonly sentFrom: string[] = [];
@@ -85,6 +88,7 @@ export class FakeWorld implements LeaseWorld {
   /** Whether a message is lost on the way. */
   loses: (direction: 'up' | 'down', message: Dhcp4Message) => boolean = () => false;
   random: () => number = () => 0.5;
+  hmacMd5: LeaseWorld['hmacMd5'] = hmacMd5;
   readonly store: LeaseWorld['store'];
   /** Of clients that are gone. */
   readonly addresses = new Map<string, Ipv4>();
@@ -120,7 +124,9 @@ export class FakeWorld implements LeaseWorld {
 
   readonly log = {
     debug: (): void => undefined,
-    info: (): void => undefined,
+    info: (fields: object, message: string): void => {
+      this.told.push({ fields, message });
+    },
     warn: (fields: object, message: string): void => {
       this.warnings.push(message);
       this.warned.push({ fields, message });

@@ -49,6 +49,7 @@ describe('a message that is not taken', () => {
       'garbled',
       'unexpected-type',
       'rapid-ack-unmarked',
+      'no-nonce',
       'offer-not-chosen',
       'other-server',
       'server-not-allowed',

@@ -128,6 +128,10 @@ export class Watched {
         assert.deepEqual(effect.lease, this.#installed, 'what was installed is withdrawn');
         this.#installed = undefined;
         break;
+      case 'force-renew':
+        // Nothing of the lease has changed but what the next one is compared with.
+        if (effect.refusal === undefined) this.#installed = leaseOf(this.state);
+        break;
       case 'ipv6-only':
         assert.ok(this.config.ipv6Only && this.state.kind === 'ipv6-only');
         break;
