@@ -102,6 +102,7 @@ describe('what a client does not send (RFC 2131 table 5, and the RFC of the opti
     [80, /set by the exchange itself: .*"rapidCommit"/],
     [82, /for relay agents/],
     [108, /never sent by a client \(RFC 8925 3\.1\): remove the entry; "ipv6Only": true/],
+    [145, /set by the exchange itself: remove the entry$/],
   ];
   for (const [code, message] of reasons) {
     test(`${code} is refused in send and provide, by each of its names, as text and as hex`, () => {
