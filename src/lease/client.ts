@@ -3,7 +3,7 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { err, ok } from '../base/result.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
-import { step } from '../protocol/dhcp4/client.ts';
+import { step, transactionOf } from '../protocol/dhcp4/client.ts';
 import { hasEnded, type Lease4 } from '../protocol/dhcp4/lease.ts';
 import { lessonOf } from '../protocol/dhcp4/manner.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
@@ -62,7 +62,7 @@ export class LeaseClient {
     this.identity = identity;
     this.#state = state;
     const recipient: Listener = {
-      xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
+      xid: () => transactionOf(this.#state),
       deliver: (message, source) => this.#hear(message, source),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
@@ -337,7 +337,7 @@ export class LeaseClient {
 
   #arm(): void {
     this.#armAt(this.#life === 'running' ? wakeAt(this.#state) : undefined);
-    if (!('xid' in this.#state)) this.#exchange.end();
+    if (transactionOf(this.#state) === undefined) this.#exchange.end();
   }
 
   #armAt(due: ReturnType<typeof wakeAt>): void {

@@ -145,11 +145,13 @@ export class ServerNotes {
 
   #notAccepted(lease: string, { address, server, reason, told }: NotAccepted): void {
     this.#world.count(`lease-not-accepted:${reason}`);
-    this.#world.log.warn(
+    // A network with several servers of rapid commit is as its owner wants it.
+    const level = reason === 'other-server' ? 'debug' : 'warn';
+    this.#world.log[level](
       { lease, address, server, why: IGNORE_REASONS[reason], told },
       told === undefined
-        ? 'a DHCP server grants what cannot be used'
-        : 'a DHCP server grants what cannot be used: the lease is given back',
+        ? 'a DHCP server grants what is not used'
+        : 'a DHCP server grants what is not used: the lease is given back',
     );
   }
 
@@ -163,7 +165,7 @@ export class ServerNotes {
     this.#unconfirming.set(server, now);
     this.#world.log.warn(
       { lease, address, server },
-      'a DHCP server offers an address and answers no REQUEST for it: the search begins anew. Look into the log of the server, and whether a relay or a firewall drops its answers (leasehold doctor says more)',
+      'a DHCP server offers an address and answers no REQUEST for it: the search begins anew. Look into the log of the server, and whether a relay or a firewall drops its answers',
     );
   }
 

@@ -45,6 +45,7 @@ export function readStored(
 
 /** What of a state has to survive: a lease, the end of a wait for IPv6 only, else which address to ask for again. */
 export function storedState(state: Dhcp4State): Dhcp4State {
+  if (state.kind === 'bound') return { kind: 'bound', lease: state.lease };
   if (leaseOf(state) !== undefined || state.kind === 'ipv6-only' || state.kind === 'init') return state;
   const leftOut = leftOutOf(state);
   const last = 'acquisition' in state ? state.acquisition.hint : undefined;

@@ -148,7 +148,7 @@ describe('an acquisition that fails leaves nothing behind', () => {
     assert.equal(world.server.released.length, 7);
     const ways = world.sentTo.filter((text) => text.startsWith('RELEASE'));
     assert.deepEqual([...new Set(ways)], [`RELEASE to ${SERVER_MAC}`]);
-    const said = world.warnings.filter((text) => text.endsWith('cannot be used: the lease is given back'));
+    const said = world.warnings.filter((text) => text.endsWith('is not used: the lease is given back'));
     assert.equal(said.length, 7);
     assert.equal(world.counts.get('lease-not-accepted:zero-lease-time'), 7);
     assertNothingHeld(world, manager);

@@ -3,9 +3,9 @@ import { acceptMessage, type Answer } from './accept.ts';
 import { resend, seek, start } from './acquire.ts';
 import { anonymized } from './anonymity.ts';
 import { buildRelease } from './build.ts';
-import { onExtension, prolong } from './extend.ts';
+import { isDue, onExtension, prolong } from './extend.ts';
 import { onForceRenew, onRenew } from './force-renew.ts';
-import { refuseAck } from './give-back.ts';
+import { onOtherServer, refuseAck } from './give-back.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
 import { onLinkUp } from './link-up.ts';
 import { addressed, asSpoken } from './manner.ts';
@@ -35,6 +35,10 @@ function onWake(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
     case 'rebooting':
       return resend(config, state, env);
     case 'bound':
+      // Not T1: other servers are not heard any longer.
+      return isDue(state.lease, env)
+        ? prolong(config, state, env)
+        : to({ kind: 'bound', lease: state.lease });
     case 'renewing':
     case 'rebinding':
       return prolong(config, state, env);
@@ -75,13 +79,20 @@ function onAnswer(config: Dhcp4Config, state: Dhcp4State, answer: Answer, env: E
   }
 }
 
-/** In a state that waits for nothing, every message is discarded (RFC 2131 figure 5). */
+/** The transaction to which an answer may come in this state; undefined where every message is discarded. */
+export function transactionOf(state: Dhcp4State): number | undefined {
+  if ('xid' in state) return state.xid;
+  return state.kind === 'bound' ? state.others?.xid : undefined;
+}
+
+/** In a state that waits for nothing every message is discarded (RFC 2131 figure 5), but see `onOtherServer`. */
 function onMessage(
   config: Dhcp4Config,
   state: Dhcp4State,
   { message, source }: Extract<Dhcp4Event, { readonly type: 'message' }>,
   env: Env,
 ): Step {
+  if (state.kind === 'bound') return onOtherServer(config, state, message, source, env);
   if (!('xid' in state)) return ignore(state, 'unexpected-type');
   const asked = addressed(config, state, message.xid);
   const xid = 'xid' in asked ? asked.xid : state.xid;

@@ -64,7 +64,9 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
     const often = count > 1 ? ` (${count} times)` : '';
     parts.push(`did not take ${address} of ${serverId}${often}: ${holder} has it`);
   }
-  const back = new Set(returned.map(({ address, serverId }) => `${address} of ${serverId}`));
+  const back = new Set(
+    returned.filter(({ released }) => released).map(({ address, serverId }) => `${address} of ${serverId}`),
+  );
   if (back.size > 0) parts.push(`gave back ${listed([...back])}`);
   const named: Readonly<Record<string, readonly string[]>> = {
     'other-address': instead,

@@ -1,10 +1,12 @@
 import { isHostIpv4, type Ipv4 } from '../../base/ipv4.ts';
-import type { Granted } from './accept.ts';
+import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
+import { acceptMessage, type Answer, type Granted, grantedBy } from './accept.ts';
 import { discoverNext, seekAgain } from './acquire.ts';
 import { type Asking, buildRelease } from './build.ts';
 import { afterRefusal } from './habit.ts';
 import { asSpoken, offeredRapid } from './manner.ts';
 import type { IgnoreReason } from './reasons.ts';
+import type { Source } from './source.ts';
 import { type Acquisition, type Dhcp4Config, type Dhcp4State, MOST_RETURNED, type StateOf } from './state.ts';
 import { type Dhcp4Effect, type Env, ignore, newXid, type Step, tell, to } from './step.ts';
 import { decline, pause, turnDownAck } from './turn-down.ts';
@@ -54,7 +56,7 @@ function tellServer(
   return { told: 'DHCPDECLINE', effects: [note('DHCPDECLINE'), declined] };
 }
 
-/** Whether this lease was not given back for this transaction already, nor too many others. */
+/** Whether nothing was said yet of this lease for this transaction, nor of too many others. */
 function isNew({ returned }: Acquisition, { address, serverId }: Granted, xid: number): boolean {
   const before = returned.filter((one) => one.xid === xid);
   const isKnown = before.some((one) => one.address === address && one.serverId === serverId);
@@ -73,10 +75,10 @@ function hasCommitted(
 
 /** The account of a search in which a lease was not taken. */
 function noted(acquisition: Acquisition, granted: Granted, xid: number, { told }: Telling): Acquisition {
-  if (told !== 'DHCPRELEASE') return acquisition;
   const { address, serverId } = granted;
-  const returned = [...acquisition.returned, { address, serverId, xid }].slice(-MOST_RETURNED);
-  return { ...acquisition, returned, releases: acquisition.releases + 1 };
+  const released = told === 'DHCPRELEASE';
+  const returned = [...acquisition.returned, { address, serverId, xid, released }].slice(-MOST_RETURNED);
+  return { ...acquisition, returned, releases: acquisition.releases + (released ? 1 : 0) };
 }
 
 /**
@@ -163,6 +165,44 @@ export function refuseOther(
   return to({ ...state, acquisition }, ...ignored.effects, ...telling.effects);
 }
 
+/**
+ * Another server has answered the DISCOVER that was answered by rapid commit, with a lease of its own: the first one is
+ * in use. The same address from both is one lease (failover).
+ */
+export function onOtherServer(
+  config: Dhcp4Config,
+  state: StateOf<'bound'>,
+  message: Dhcp4Message,
+  source: Source | undefined,
+  env: Env,
+): Step {
+  const { lease, others } = state;
+  const ignored = ignore(state, 'unexpected-type');
+  if (others === undefined) return ignored;
+  const { xid } = others;
+  const { acquiredAt: requestedAt } = lease;
+  const question = { xid, requestedAt, lease: undefined, isUnicast: false, protect: env.protect };
+  const answer = acceptMessage(asSpoken(config, state), question, message, source);
+  const granted = answer.ok ? ackOf(answer.value) : answer.error.granted;
+  if (granted === undefined || !granted.rapid) return ignored;
+  const { address, serverId } = granted;
+  const isOurs = serverId === lease.serverId || address === lease.address.address;
+  const isKnown = others.heard.includes(serverId) || others.heard.length >= MOST_RETURNED;
+  if (isOurs || isKnown || env.objectionTo?.(address) !== undefined) return ignored;
+  const reason = answer.ok ? 'other-server' : answer.error.reason;
+  const { effects } = tellServer(config, state, granted, reason, env);
+  const heard = [...others.heard, serverId];
+  return to(
+    { ...state, others: { ...others, heard } },
+    ...ignore(state, reason, serverId).effects,
+    ...effects,
+  );
+}
+
+function ackOf(answer: Answer): Granted | undefined {
+  return answer.kind === 'ack' ? grantedBy(answer) : undefined;
+}
+
 function refuseAnswer(
   config: Dhcp4Config,
   state: StateOf<'requesting' | 'rebooting'>,
@@ -170,8 +210,11 @@ function refuseAnswer(
   reason: IgnoreReason,
   env: Env,
 ): Step {
-  if (state.kind === 'requesting' && granted.serverId !== state.serverId)
-    return refuseOther(config, state, granted, env);
+  if (state.kind === 'requesting' && granted.serverId !== state.serverId) {
+    return reason === 'bad-address'
+      ? ignore(state, 'other-server', granted.serverId)
+      : refuseOther(config, state, granted, env);
+  }
   const held = asHeld(config, state, granted, env);
   if (held !== undefined) return held;
   const ignored = ignore(state, reason);

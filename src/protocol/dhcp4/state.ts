@@ -99,13 +99,18 @@ export type Acquisition = {
 export const MOST_STRANGERS = 4;
 
 /**
- * Leases that are given back for one transaction: one of each server that commits at once (RFC 4039). More are
- * somebody's flood.
+ * Leases that are given back, and spoken of, for one transaction: one of each server that commits at once (RFC 4039).
+ * More are somebody's flood.
  */
 export const MOST_RETURNED = 4;
 
 /** A lease that was not taken, and the transaction to which it was the answer: an answer may be heard twice. */
-export type Returned = { readonly address: Ipv4; readonly serverId: Ipv4; readonly xid: number };
+export type Returned = {
+  readonly address: Ipv4;
+  readonly serverId: Ipv4;
+  readonly xid: number;
+  readonly released: boolean;
+};
 
 /** What a server may believe that this client holds. */
 export type Held = { readonly address: Cidr<Ipv4>; readonly serverId: Ipv4 };
@@ -115,6 +120,16 @@ type Pending = { readonly xid: number; readonly tries: number; readonly resendAt
 
 /** What every state that waits for an answer to a REQUEST knows: lease times count from `requestedAt`. */
 type Requested = Pending & { readonly requestedAt: Instant };
+
+/**
+ * After rapid commit: until when another server may answer the same DISCOVER with a lease of its own, which is given
+ * back, and the servers that have.
+ */
+export type OtherServers = {
+  readonly xid: number;
+  readonly until: Instant;
+  readonly heard: readonly Ipv4[];
+};
 
 /** A lease in use is asked about. `gaveBack`: one that an answer granted in its place; no other one is for this REQUEST. */
 type Extending = Requested & { readonly lease: Lease4; readonly gaveBack?: boolean | undefined };
@@ -153,7 +168,7 @@ export type Dhcp4State =
       readonly nonceOffered?: boolean | undefined;
     } & Requested)
   | ({ readonly kind: 'rebooting'; readonly acquisition: Acquisition; readonly address: Ipv4 } & Requested)
-  | { readonly kind: 'bound'; readonly lease: Lease4 }
+  | { readonly kind: 'bound'; readonly lease: Lease4; readonly others?: OtherServers | undefined }
   | ({ readonly kind: 'renewing' } & Extending)
   | ({ readonly kind: 'rebinding' } & Extending)
   /** After a NAK or a DECLINE: nothing is sent before `until`. */
@@ -243,8 +258,10 @@ export function wakeAt(state: Dhcp4State): Instant | undefined {
       return state.lease.times === undefined
         ? state.resendAt
         : earliest(state.resendAt, state.lease.times.expiresAt);
-    case 'bound':
-      return state.lease.times?.renewAt;
+    case 'bound': {
+      const [due, listened] = [state.lease.times?.renewAt, state.others?.until];
+      return due === undefined || listened === undefined ? (due ?? listened) : earliest(due, listened);
+    }
     case 'waiting':
     case 'ipv6-only':
       return state.until;

@@ -36,7 +36,9 @@ function releaseForIpv6(
   { granted, wait }: { readonly granted: Granted; readonly wait: Duration },
   env: Env,
 ): Step {
-  return preferIpv6(wait, env, release(asSpoken(config, state), granted, env));
+  // What another pod of this node lives by is not given back.
+  const isHeld = env.objectionTo?.(granted.address) !== undefined;
+  return preferIpv6(wait, env, ...(isHeld ? [] : [release(asSpoken(config, state), granted, env)]));
 }
 
 /**

@@ -46,6 +46,8 @@ export class Checks {
   readonly #lostAt = new WeakMap<Attachment, number>();
   readonly inAll = new Traffic(WINDOWS_MS);
   readonly mostPerLease = WINDOWS_MS.map(() => 0);
+  /** REQUESTs of INIT-REBOOT (RFC 2131 4.3.2). */
+  initReboots = 0;
   /** Since when nothing is wrong with the network; Infinity while something is. */
   calmSince = 0;
   /** Since when the disk takes everything. */
@@ -231,6 +233,9 @@ export class Checks {
     } else {
       assert.ok(held !== undefined, `${this.#name(attachment)}: ${what} after the release`);
     }
+    const isBound = readOption(message.options, 'dhcp-requested-address').kind === 'absent';
+    const isChosen = readOption(message.options, 'dhcp-server-identifier').kind !== 'absent';
+    if (what === 'DHCPREQUEST' && !isBound && !isChosen) this.initReboots += 1;
     const now = this.#lan.time.now();
     const traffic = this.#perLease.get(message.chaddr) ?? new Traffic(WINDOWS_MS);
     this.#perLease.set(message.chaddr, traffic);

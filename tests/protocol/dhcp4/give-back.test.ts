@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
+import { transactionOf } from '../../../src/protocol/dhcp4/client.ts';
 import { describeAcquisition, outcomeOf } from '../../../src/protocol/dhcp4/diagnosis.ts';
 import { MOST_RETURNED } from '../../../src/protocol/dhcp4/state.ts';
 import type { Objection } from '../../../src/protocol/dhcp4/step.ts';
 import { BAD, refusal } from './bad-answers.ts';
 import {
   ADDRESS,
+  HELD_ADDRESS,
   net,
   OF_SERVER,
   OTHER_ADDRESS,
   OTHER_SERVER,
+  reply,
   type Reply,
   ROGUE_MAC,
   SERVER,
@@ -139,6 +142,24 @@ describe('an ACK to a DISCOVER (rapid commit, RFC 4039) that is not accepted', (
     t.stillWorks();
   });
 
+  test('what grants nothing is spoken of so often and no more, too', () => {
+    const t = transcript().start('> DISCOVER');
+    for (let n = 0; n < 3 * MOST_RETURNED; n++) {
+      const yiaddr = ipv4(`239.1.2.${n}`);
+      const said = n < MOST_RETURNED ? [`not accepted ${yiaddr}`] : [];
+      t.hears(
+        0,
+        'DHCPACK',
+        rapid({ yiaddr }),
+        'ignore bad-address',
+        ...said,
+        ...(n === 0 ? ['> DISCOVER'] : []),
+      );
+    }
+    assert.equal(account(t).releases, 0);
+    t.stillWorks();
+  });
+
   test('rapid commit is not offered again in this search', () => {
     const t = transcript()
       .start('> DISCOVER')
@@ -218,6 +239,80 @@ describe('an ACK to a REQUEST that is not accepted', () => {
   });
 });
 
+/** By rapid commit. */
+function bound(how: Reply = {}): Transcript {
+  return new Transcript({}, exact)
+    .start('> DISCOVER')
+    .hears(0, 'DHCPACK', rapid(how), `install ${ADDRESS}`)
+    .is('bound');
+}
+
+/** A message to the DISCOVER. */
+function hears(t: Transcript, xid: number, how: Reply, ...expected: readonly string[]): void {
+  t.does({ type: 'message', message: reply('DHCPACK', xid, how), source: OF_SERVER }, ...expected);
+}
+
+/** The transaction of the DISCOVER. */
+function xidOf(t: Transcript): number {
+  const xid = transactionOf(t.state);
+  assert.ok(xid !== undefined);
+  return xid;
+}
+
+describe('a server that commits a lease while that of another one is in use', () => {
+  const from = { 'dhcp-server-identifier': OTHER_SERVER } as const;
+  const other: Reply = { yiaddr: OTHER_ADDRESS, options: { ...from, ...RAPID } };
+  const back = ['ignore other-server', `not accepted ${OTHER_ADDRESS}`, `> RELEASE to ${OTHER_SERVER}`];
+
+  test('hears a RELEASE within four seconds, once; the lease in use is left alone', () => {
+    const t = bound();
+    const xid = xidOf(t);
+    t.silent(3.5);
+    hears(t, xid, other, ...back);
+    hears(t, xid, other, 'ignore unexpected-type');
+    t.is('bound').wake(4);
+    assert.equal(transactionOf(t.state), undefined);
+    hears(t, xid, { ...other, yiaddr: HELD_ADDRESS }, 'ignore unexpected-type');
+    t.wake(1800, `> REQUEST to ${SERVER}`);
+  });
+
+  test('of an address that cannot be used here, too', () => {
+    const t = bound();
+    t.protect = [PROTECTED];
+    const said = ['ignore protected-network', `not accepted ${INSIDE}`, `> RELEASE to ${OTHER_SERVER}`];
+    hears(t, xidOf(t), { ...other, yiaddr: INSIDE }, ...said);
+  });
+
+  test('hears nothing of the address in use (failover), of one of this node, and of what is no rapid commit', () => {
+    const t = bound();
+    const xid = xidOf(t);
+    t.objectionTo = (address: Ipv4) => (address === HELD_ADDRESS ? NODE : undefined);
+    hears(t, xid, { ...other, yiaddr: ADDRESS }, 'ignore unexpected-type');
+    hears(t, xid, { ...other, yiaddr: HELD_ADDRESS }, 'ignore unexpected-type');
+    hears(t, xid, { yiaddr: OTHER_ADDRESS, options: from }, 'ignore unexpected-type');
+    hears(t, xid ^ 1, other, 'ignore unexpected-type');
+  });
+
+  test('a flood of servers is no flood of RELEASEs', () => {
+    const t = bound();
+    const xid = xidOf(t);
+    for (let n = 0; n < 3 * MOST_RETURNED; n++) {
+      const server = ipv4(`192.168.1.${100 + n}`);
+      const how = rapid({ yiaddr: OTHER_ADDRESS, options: { 'dhcp-server-identifier': server } });
+      const [ignored, refused] = back;
+      assert.ok(ignored !== undefined && refused !== undefined);
+      const few = [ignored, refused, `> RELEASE to ${server}`];
+      hears(t, xid, how, ...(n < MOST_RETURNED ? few : ['ignore unexpected-type']));
+    }
+  });
+
+  test('is not waited for past T1, and after an exchange of four messages not at all', () => {
+    const short = { 'dhcp-lease-time': 2 };
+    bound({ options: short }).wake(1, `> REQUEST to ${SERVER}`).is('renewing');
+    assert.equal(transactionOf(new Transcript({}, exact).bound().state), undefined);
+  });
+});
+
 describe('a server that has committed a lease while another one was chosen', () => {
   const from = { 'dhcp-server-identifier': OTHER_SERVER } as const;
   const other: Reply = { yiaddr: OTHER_ADDRESS, options: { ...from, ...RAPID } };
@@ -240,7 +335,11 @@ describe('a server that has committed a lease while another one was chosen', () 
       .hears(0.1, 'DHCPACK', { options: { ...from, ...RAPID } }, 'ignore other-server');
   });
 
-  test('and has not said that it committed, or was not asked to: nothing', () => {
+  test('and has not said that it committed, or was not asked to, or grants what is no address: nothing', () => {
+    new Transcript()
+      .start('> DISCOVER')
+      .hears(0, 'DHCPOFFER', {}, '> REQUEST')
+      .hears(0.1, 'DHCPACK', { ...other, yiaddr: ipv4('192.168.1.255') }, 'ignore other-server');
     new Transcript()
       .start('> DISCOVER')
       .hears(0, 'DHCPOFFER', {}, '> REQUEST')

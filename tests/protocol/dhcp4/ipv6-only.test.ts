@@ -108,6 +108,12 @@ describe('IPv6-only preferred (RFC 8925)', () => {
       .silentForEver();
   });
 
+  test('what another pod of this node has is not given back', () => {
+    const t = new Transcript(willing);
+    t.objectionTo = () => ({ reason: 'held-on-this-node', holder: 'its twin', tellServer: false });
+    t.start('> DISCOVER').hears(0.1, 'DHCPACK', rapid, 'ipv6-only').is('ipv6-only');
+  });
+
   test('a server that is not allowed has no say', () => {
     new Transcript({ ...willing, servers: [ADDRESS] })
       .start('> DISCOVER')

@@ -26,6 +26,11 @@ const classless = [
   { destination: net('172.16.5.0/24'), router: IPV4_ANY },
 ];
 
+/** Option 121 or 249 with a default route alone. */
+function through(router: Ipv4) {
+  return [{ destination: DEFAULT, router }];
+}
+
 describe('T1 and T2', () => {
   // RFC 2131 4.4.5: T1 < T2 < lease; defaults 0.5 and 0.875.
   const rows: readonly (readonly [number, number | undefined, number | undefined, number, number, string])[] =
@@ -144,7 +149,6 @@ describe('routes', () => {
 
   test('the default router is that of the route: option 3 counts where there are no classless routes alone', () => {
     const routers = [SERVER];
-    const through = (router: Ipv4) => [{ destination: DEFAULT, router }];
     const rows: readonly (readonly [OptionValues, Ipv4 | undefined])[] = [
       [{ routers }, SERVER],
       [{ routers, 'rfc3442-classless-static-routes': through(GATEWAY) }, GATEWAY],
