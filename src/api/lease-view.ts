@@ -18,7 +18,10 @@ export type LeaseView = {
   readonly podName: string | null;
   readonly state: string;
   readonly mac: string;
-  /** Option 61, as bytes with colons; null where none is sent. What of it is text, and its DUID and IAID (RFC 4361). */
+  /**
+   * Option 61 as it is configured, as bytes with colons; `without` says where it is left out. Then all of it that is text,
+   * and its IAID and DUID (RFC 4361). Null: there is none.
+   */
   readonly clientId: string | null;
   readonly clientIdText: string | null;
   readonly iaid: string | null;

@@ -85,11 +85,13 @@ describe('every key of the ipam section, as the server sees it', { skip: NEEDS_R
       { option: '81', value: `0x${fqdn}` },
     ];
     for (const ipam of [{ provide }, { send: { '81': { hex: fqdn }, '12': 'a' } }]) {
+      const counted = await site().counter('host-name-beside-fqdn');
       const { seen } = await exchange(ipam);
       for (const type of [DISCOVER, REQUEST]) {
         assert.equal(sent(seen, type, 81), fqdn);
         assert.equal(sent(seen, type, 12), undefined);
       }
+      assert.equal(await site().counter('host-name-beside-fqdn'), counted + 1);
     }
   });
 

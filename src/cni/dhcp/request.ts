@@ -86,8 +86,8 @@ function classlessFirst(codes: readonly number[]): readonly number[] {
 }
 
 /**
- * Option 55: each code once. RFC 3442 has both 121 and 3 in it, which the defaults see to; who takes the defaults away
- * says himself what is asked for. Throws CniError 7 where option 108 is asked for without the promise.
+ * Option 55: each code once. RFC 3442 has both 121 and 3 in it, which the defaults see to; a configuration that takes
+ * them away (`skipDefault`) has the word. Throws CniError 7 where option 108 is asked for without the promise.
  */
 export function parameterRequest(request: OptionRequest, ipv6Only: boolean): readonly number[] {
   const { codes, withDefaults } = request;

@@ -92,12 +92,14 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
     refuseProvide(provide, 'ipam');
     refuseAddresses(conf, args, requestedAddress);
   }
-  const keys = overlay(own, anonymous ? withoutIdentity(settings.defaults) : settings.defaults);
+  const provided = readProvide(provide, args);
+  const defaults = anonymous ? withoutIdentity(settings.defaults) : settings.defaults;
+  const keys = overlay(own, defaults, provided);
   if ((own.relays ?? []).length > 0 && (keys.servers ?? []).length === 0) {
     throw invalid('relays: counts only beside "servers", of which there are none: name the servers too');
   }
   const subject = subjectOf(attached, settings.identity);
-  const stated = new Map([...(keys.send ?? []), ...readProvide(provide, args)]);
+  const stated = new Map([...(keys.send ?? []), ...provided]);
   const ownId = stated.get(CLIENT_IDENTIFIER);
   stated.delete(CLIENT_IDENTIFIER);
   refuseNonceAuthentication(Object.fromEntries(stated));

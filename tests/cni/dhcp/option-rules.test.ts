@@ -141,10 +141,13 @@ describe('12 does not go beside 81 (RFC 4702 3.1), wherever the two come from', 
     [{ send: { '81': FQDN }, provide: [hostName] }, {}, ['host-name-beside-fqdn']],
     [{ send: { '12': 'x' }, fqdn: '{pod}.lan' }, {}, ['host-name-beside-fqdn']],
     [{ provide: [hostName], fqdn: '{pod}.lan' }, {}, ['host-name-beside-fqdn']],
-    [{ provide: [hostName] }, { fqdn: '{pod}.lan' }, ['host-name-beside-fqdn']],
     [{}, { send: { '12': 'x' }, fqdn: '{pod}.lan' }, ['host-name-beside-fqdn']],
     [{ fqdn: '{pod}.lan' }, { send: { '12': 'x' } }, ['host-name-beside-fqdn']],
-    [{ hostname: '{pod}' }, { send: { '81': FQDN } }, []],
+    [{ hostname: '' }, { fqdn: '{pod}.lan' }, []],
+    [{ hostname: '' }, { send: { '81': FQDN } }, []],
+    [{ fqdn: '{pod}.lan' }, { hostname: '{pod}' }, []],
+    [{ hostname: '{pod}', provide: [fqdn] }, {}, []],
+    [{ provide: [hostName, fqdn] }, { fqdn: '{pod}' }, ['host-name-beside-fqdn']],
     [{ hostname: '{pod}', fqdn: '{pod}.lan' }, {}, []],
   ];
   for (const [ipam, dhcp, events] of cases) {
@@ -157,6 +160,16 @@ describe('12 does not go beside 81 (RFC 4702 3.1), wherever the two come from', 
         events,
       );
       for (const { text } of notes) assert.match(text, /^host-name: .*fqdn.*RFC 4702 3\.1.*remove/);
+    });
+  }
+
+  for (const dhcp of [{ fqdn: '{pod}.lan' }, { send: { '81': FQDN } }, { send: { '81': FQDN, '12': 'd' } }]) {
+    test(`a host name of the network takes the place of the daemon's ${Object.keys(dhcp).join()}`, () => {
+      const settings = settingsWith(dhcp);
+      for (const ipam of [{ hostname: 'x' }, { provide: [hostName] }, { send: { '12': 'x' } }]) {
+        assert.deepEqual(client(ipam, { settings }).send, { 12: toHex(utf8('x')) }, JSON.stringify(ipam));
+        assert.deepEqual(dhcpConf(ipam, { settings }).notes, []);
+      }
     });
   }
 
