@@ -4,11 +4,8 @@ import * as fc from 'fast-check';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { ipv4 } from '../../../src/base/ipv4.ts';
 import { EXTRA } from '../../../src/protocol/dhcp4/extras.ts';
-import {
-  FORCE_RENEW_REFUSALS,
-  type ForceRenewRefusal,
-  onForceRenew,
-} from '../../../src/protocol/dhcp4/force-renew.ts';
+import { FORCE_RENEW_REFUSALS, type ForceRenewRefusal } from '../../../src/protocol/dhcp4/force-renew.ts';
+import { onForceRenew } from '../../../src/protocol/dhcp4/forced.ts';
 import type { Nonce } from '../../../src/protocol/dhcp4/nonce.ts';
 import { leaseOf } from '../../../src/protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../../../src/protocol/dhcp4/step.ts';
