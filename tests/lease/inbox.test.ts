@@ -114,9 +114,16 @@ describe('a message goes', () => {
 describe('a FORCERENEW', () => {
   test('goes to who looks after leases, with where it was sent to, and to no exchange', () => {
     const heard: string[] = [];
+    const time = new VirtualTime('boot-1');
     const inbox = new Inbox(
-      () => ({ attached: () => true, letIn: () => () => undefined, close: () => undefined }),
+      () => ({
+        attached: () => true,
+        letIn: () => () => undefined,
+        hearClaims: () => undefined,
+        close: () => undefined,
+      }),
       () => undefined,
+      { clock: time, timers: time },
       ({ bytes, source, to }, toMac) =>
         void heard.push(`${bytes.length} from ${source.address} ${source.mac} to ${to} ${toMac}`),
     );
