@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ipv4 } from '../../src/base/ipv4.ts';
+import { IPV4_ANY, ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
-import { seeks } from '../../src/protocol/acd4/packets.ts';
 import { SysError } from '../../src/base/sys-error.ts';
 import { attach, attached, FakeWorld, keyOf, managerOf } from './support/world.ts';
 
@@ -76,7 +75,9 @@ describe('conflict detection', () => {
     const manager = managerOf(world);
     await attached(world, manager, world.addPod('a'), { conflictCheck: 'background' });
     await world.time.run(24 * 3_600_000);
-    const probes = world.questions.filter((packet) => seeks(packet, FIRST, SQUATTER));
+    const probes = world.questions.filter(
+      ({ senderIp, targetIp }) => senderIp === IPV4_ANY && targetIp === FIRST,
+    );
     assert.equal(probes.length, 3);
     assert.ok(world.journal.filter((line) => line === 'REQUEST').length > 10, 'and was renewed');
     await manager.close();

@@ -93,7 +93,8 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
     refuseAddresses(conf, args, requestedAddress);
   }
   const provided = readProvide(provide, args);
-  const keys = overlay(own, anonymous ? withoutIdentity(settings.defaults) : settings.defaults, provided);
+  const defaults = anonymous ? withoutIdentity(settings.defaults) : settings.defaults;
+  const keys = overlay(own, defaults, provided);
   if ((own.relays ?? []).length > 0 && (keys.servers ?? []).length === 0) {
     throw invalid('relays: counts only beside "servers", of which there are none: name the servers too');
   }

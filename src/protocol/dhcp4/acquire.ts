@@ -159,10 +159,10 @@ export function start(
 ): Step {
   const acquisition = newAcquisition(env.now, last ?? hint, beginWith(config, habit, last ?? hint, leftOut));
   const isAnother = config.requestedAddress !== undefined && config.requestedAddress !== last;
-  if (last === undefined || lapsed === true || isAnother || isObjected(last, env))
-    return seek(config, acquisition, env);
   // RFC 7844 3.3: "any client that is concerned with privacy SHOULD perform a complete four-way handshake".
-  if (config.anonymous === true) return seek(config, acquisition, env);
+  const isShy = config.anonymous === true;
+  if (last === undefined || lapsed === true || isAnother || isShy || isObjected(last, env))
+    return seek(config, acquisition, env);
   return reboot(config, { acquisition, xid: newXid(env), address: last, requestedAt: env.now }, 0, env);
 }
 

@@ -23,6 +23,7 @@ const LEAST = {
   anonymous: true,
   clientId: '0102005e100001',
   clientIdOptional: false,
+  forceRenew: false,
   requestedAddress: undefined,
   parameterRequest: ANONYMOUS_REQUEST,
   send: {},

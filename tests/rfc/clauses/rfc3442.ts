@@ -9,6 +9,8 @@ const ADDRESSES = 'wire/dhcp4/codec-address.test.ts';
 const POLICE = 'protocol/dhcp4/police-routes.test.ts';
 const MESSAGE = 'wire/dhcp4/message.test.ts';
 const CONF = 'cni/dhcp/dhcp-conf.test.ts';
+const RULES = 'cni/dhcp/option-rules.test.ts';
+const EVERY_LIST = 'the list of option 55, whatever is asked for';
 
 const IN_THE_POD = by(
   'plugins/lease-result.test.ts',
@@ -16,8 +18,17 @@ const IN_THE_POD = by(
   'they count instead of options 3 and 33',
 );
 const ONE_OF = by(LEASE, 'routes', 'option 121 wins over 249, and 249 over 3 and 33');
-const MALFORMED = by(LEASE, 'routes', 'an option 121 that is malformed counts as absent');
+const MALFORMED = by(
+  LEASE,
+  'routes',
+  'an option 121 that is malformed counts as absent: 249 is read, else 33 and 3',
+);
 const LIST = by(CONF, "request: names, codes and the Go plugin's form; ipv6Only adds 108");
+const SIZE = by(
+  'protocol/dhcp4/fields.test.ts',
+  'fields and options by state (RFC 2131 tables 4 and 5)',
+  'option 57: the MTU, headers included (RFC 3442), from 576 (RFC 2132 9.10) to what is read',
+);
 
 export const RFC_3442: Rfc = {
   number: 3442,
@@ -51,7 +62,11 @@ export const RFC_3442: Rfc = {
       deviates(
         'It does as it is. A list of yours that has `skipDefault` has what you name. And the short list of the third try and ' +
           'later ones, for servers that drop a long one, is 1, 3, 15, 6.',
-        by(CONF, "an empty section: the Go plugin's identity, no name, the defaults"),
+        by(
+          RULES,
+          EVERY_LIST,
+          'has both 121 and 3 with the defaults (RFC 3442), and keeps the order of the rest',
+        ),
         LIST,
         by(
           'protocol/dhcp4/extras.test.ts',
@@ -63,16 +78,28 @@ export const RFC_3442: Rfc = {
     must(
       CLIENT,
       'has 121 before 3 and 33 in that list',
-      metSo('Wherever the configuration names them.', LIST),
+      metSo(
+        'Wherever the configuration names them.',
+        by(
+          RULES,
+          EVERY_LIST,
+          'has 121 before 3 and 33 (RFC 3442), and 249 where it stands for 121; each code once, none of 80',
+        ),
+        LIST,
+      ),
     ),
     must(
       CLIENT,
       'ignores option 3 where there is option 121 as well',
-      deviates(
-        'The routing table has nothing of option 3 then. `ips[].gateway` in the result of ADD is its first router all the same, as ' +
-          'it is with the Go plugin: CNI has one field for it, and who reads it wants some router. An option 121 that cannot be read counts as not there.',
+      metSo(
+        'The gateway in the result of ADD is that of its default route, too. An option 121 that cannot be read counts as not there.',
         IN_THE_POD,
         ONE_OF,
+        by(
+          LEASE,
+          'routes',
+          'the default router is that of the route: option 3 counts where there are no classless routes alone',
+        ),
         MALFORMED,
       ),
     ),
@@ -89,18 +116,20 @@ export const RFC_3442: Rfc = {
     should(
       SIZING,
       'sends a maximum message size (option 57)',
-      met(
-        by(
-          'protocol/dhcp4/fields.test.ts',
-          'fields and options by state (RFC 2131 tables 4 and 5)',
-          'DISCOVER',
-        ),
-      ),
+      metSo('But for anonymous clients (RFC 7844).', SIZE),
     ),
     should(
       SIZING,
-      'says at least the MTU of the interface in it',
-      deviates('1,472 bytes: what an Ethernet carries without its IP and UDP headers.'),
+      'says at least the MTU of the interface in it, headers included',
+      deviates(
+        '1,500 at most: no longer message is read.',
+        SIZE,
+        by(
+          'plugins/dhcp-options.test.ts',
+          'every key of the ipam section, as the server sees it',
+          "option 57 is the MTU of the pod's interface with the headers (RFC 3442), 576 at least",
+        ),
+      ),
     ),
     must(
       SIZING,

@@ -55,7 +55,7 @@ export const RFC_4361: Rfc = {
       '6.1',
       'makes it from the hardware address of a device alone',
       deviates(
-        'Only with `clientId: mac`, for servers and reservations that expect it.',
+        'Only with `clientId: mac`, for servers and reservations that expect it, and `anonymous`, of which RFC 7844 3.5 wants just that.',
         CONTAINER,
         by(CLIENT_ID, WIRE, 'mac: type 1 and the address'),
       ),
@@ -65,7 +65,27 @@ export const RFC_4361: Rfc = {
       'sends option 61 with the type 255, an IAID of four bytes, and a DUID',
       deviates('Only with `clientId: duid`.', DUID, ON_THE_WIRE, CONTAINER),
     ),
-    should('6.1', 'lets an operator learn its DUID', deviates('No command shows it.')),
+    should(
+      '6.1',
+      'lets an operator learn its DUID',
+      metSo(
+        '`leasehold leases --wide`, and its API.',
+        by(
+          'cli/cli.test.ts',
+          'leases of pods that the runtime names; --wide: who each is to the server (RFC 4361 6.1)',
+        ),
+        by(
+          'wire/dhcp4/client-identifier.test.ts',
+          'an option 61 as an administrator sees it',
+          'type 255: IAID and DUID (RFC 4361 6.1)',
+        ),
+        by(
+          'plugins/identity.test.ts',
+          'identity and options, as the server sees them',
+          'the API names the pod, and the identifier, IAID and DUID that the server sees (RFC 4361 6.1)',
+        ),
+      ),
+    ),
     should(
       '6.1',
       'lets an operator choose its DUID',

@@ -32,7 +32,7 @@ export const RFC_4436: Rfc = {
   title: 'Detecting Network Attachment in IPv4 (DNAv4)',
   scope:
     'Leasehold makes no reachability test: a pod uses its address all the time, so that it would gain nothing, and a router of the same ' +
-    'addresses is found in many networks. What the RFC says of DHCP beside the test binds it.',
+    'addresses is found in many networks (docs/dhcp-exchange.md). What the RFC says of DHCP beside the test binds it.',
   clauses: [
     should('2', 'tests routers, best the default gateways', NO_TEST),
     should('2', 'configures only routes whose next hop passed the test, and learns the others anew', NO_TEST),
@@ -75,7 +75,7 @@ export const RFC_4436: Rfc = {
       '2.1.1',
       'broadcasts ARP requests from its address before that',
       deviates(
-        'To find the server again the daemon does not. The pod’s kernel does as the pod goes on to speak.',
+        'The daemon announces the address after its probes, 4 to 7 s after the link is back; the pod’s kernel asks as the pod goes on to speak.',
         NOT_TOLD,
       ),
     ),
@@ -83,7 +83,16 @@ export const RFC_4436: Rfc = {
     should(
       '2.2',
       'asks for its address by a REQUEST of INIT-REBOOT, to the broadcast address, where it has one whose lease has not ended',
-      met(ASKED, by(VERIFY, BACK, 'an infinite lease is asked about as well')),
+      metSo(
+        'But for anonymous clients, which begin with a DISCOVER (RFC 7844 3.3).',
+        ASKED,
+        by(VERIFY, BACK, 'an infinite lease is asked about as well'),
+        by(
+          'lease/reconnected.test.ts',
+          'a sleep',
+          'of more than ten seconds: the lease is verified too, in the form of INIT-REBOOT (RFC 2131 3.7)',
+        ),
+      ),
     ),
     mustNot('2.2', 'sends that REQUEST to the server’s own address', met(ASKED)),
     should(
