@@ -90,5 +90,19 @@ deploy: build
 	@$(NODE) scripts/generate-schema.ts
 	@$(NODE) scripts/deploy.ts
 
+# docs/rfc.md from the tables of tests/rfc/clauses; `make test` holds that its tests ran.
+.PHONY: rfc
+rfc: build
+	@LEASEHOLD_UPDATE_DOCS=1 $(NODE) --test tests/rfc/rfc.test.ts
+
+# The tests that the page names, and nothing else; then whether each of them ran and passed.
+.PHONY: rfc-tests
+rfc-tests: build
+	@UV_THREADPOOL_SIZE=9 $(NODE) --test --test-concurrency=$(TEST_JOBS) \
+	  --test-reporter=spec --test-reporter-destination=stdout \
+	  --test-reporter=./tests/rfc/reporter.ts --test-reporter-destination=dist/tests-ran \
+	  $$($(NODE) tests/rfc/named-files.ts)
+	@$(NODE) tests/rfc/check-ran.ts dist/tests-ran
+
 clean:
 	rm -rf dist node_modules

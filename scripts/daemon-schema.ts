@@ -15,7 +15,15 @@ import {
   MOST_PROTECTED,
   MOST_SERVICES,
 } from '../src/daemon/config.ts';
-import { DEFINITIONS, described, type Properties, READ_BY_HAND } from './leasehold-schema.ts';
+import {
+  ANONYMOUS_DHCP,
+  DEFINITIONS,
+  described,
+  IS_ANONYMOUS,
+  type Properties,
+  READ_BY_HAND,
+  when,
+} from './leasehold-schema.ts';
 
 const ANY_NETWORK = `^${IPV4_PATTERN}/(?:[1-9]|[12]\\d|3[0-2])$`;
 /** SERVICE_PREFIX_MIN in node/host/node-lan.ts. */
@@ -51,7 +59,7 @@ function own(key: keyof typeof daemonDhcp, form: JsonSchema, description: string
 
 function dhcpSchema(): JsonSchema {
   const shared = Object.entries(described(propertiesOf(dhcpSectionEntries), DHCP_DESCRIBED, READ_BY_HAND));
-  return object(
+  const properties = object(
     {
       deadlineSeconds: own('deadlineSeconds', SECONDS, 'An ADD gives up after this long.'),
       carrierWaitSeconds: own('carrierWaitSeconds', SECONDS, 'How long an ADD waits for the carrier.'),
@@ -64,6 +72,8 @@ function dhcpSchema(): JsonSchema {
     },
     'What is true for all networks of the node, where the network says nothing else.',
   );
+  const beside: JsonSchema = { properties: { ...ANONYMOUS_DHCP, mac: { const: 'random' } } };
+  return { ...properties, allOf: [when(IS_ANONYMOUS, beside)] };
 }
 
 const FORMS: Readonly<Record<keyof typeof configEntries, () => JsonSchema>> = {

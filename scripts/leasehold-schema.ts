@@ -1,6 +1,7 @@
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
-import { CLIENT_IDENTIFIER, OWN_OPTIONS } from '../src/cni/dhcp/option-row.ts';
+import { CLIENT_IDENTIFIER, RESERVED_OPTIONS } from '../src/cni/dhcp/option-row.ts';
+import { NOT_REQUESTED } from '../src/cni/dhcp/request.ts';
 import { VALUE_TYPES } from '../src/cni/dhcp/typed-value.ts';
 import { FQDN_UPDATES } from '../src/cni/identity/host-name.ts';
 import { type Described, DHCP_DESCRIBED, KEYS_DESCRIBED } from '../src/cni/leasehold/described.ts';
@@ -26,7 +27,7 @@ function optionName(without: ReadonlySet<number> = new Set()): JsonSchema {
   return { anyOf: [{ enum: allowed }, { type: 'string', pattern: code }] };
 }
 
-const OPTION: JsonSchema = { $ref: '#/definitions/option' };
+const OPTION_TO_REQUEST: JsonSchema = { $ref: '#/definitions/optionToRequest' };
 
 function orNull(...forms: readonly JsonSchema[]): JsonSchema {
   return { anyOf: [...forms, { type: 'null' }] };
@@ -45,9 +46,9 @@ const NULLABLE_TEXT: JsonSchema = orNull({ type: 'string' });
 
 /** The exchange sets some options itself; the client identifier has a key of its own. */
 export const DEFINITIONS: Properties = {
-  option: optionName(),
-  optionToProvide: optionName(OWN_OPTIONS),
-  optionToSend: optionName(new Set([...OWN_OPTIONS, CLIENT_IDENTIFIER])),
+  optionToRequest: optionName(NOT_REQUESTED),
+  optionToProvide: optionName(RESERVED_OPTIONS),
+  optionToSend: optionName(new Set([...RESERVED_OPTIONS, CLIENT_IDENTIFIER])),
 };
 
 const ADDRESSES = orNull({
@@ -87,12 +88,12 @@ export const READ_BY_HAND: Readonly<Record<string, JsonSchema>> = {
     maxItems: 1024,
     items: {
       anyOf: [
-        OPTION,
-        { type: 'integer', minimum: 1, maximum: 254 },
+        OPTION_TO_REQUEST,
+        { type: 'integer', minimum: 1, maximum: 254, not: { enum: [...NOT_REQUESTED] } },
         {
           type: 'object',
           properties: {
-            option: { anyOf: [OPTION, { enum: ['', null] }] },
+            option: { anyOf: [OPTION_TO_REQUEST, { enum: ['', null] }] },
             skipDefault: { type: ['boolean', 'null'] },
           },
         },
@@ -132,6 +133,26 @@ export function described(
     }),
   );
 }
+
+const NOTHING: JsonSchema = { enum: ['', null] };
+
+/** Beside `clientId: "anonymous"`: what would tell pods apart is not stated (src/cni/dhcp/anonymous.ts). */
+export const ANONYMOUS_DHCP: Properties = {
+  clientId: { enum: ['anonymous', '', null] },
+  hostname: NOTHING,
+  fqdn: { anyOf: [NOTHING, { type: 'object', properties: { name: { const: '' } } }] },
+  send: orNull({ type: 'object', additionalProperties: { type: 'null' } }),
+  request: orNull({ type: 'array', maxItems: 0 }),
+  rapidCommit: { enum: [false, null] },
+  provide: orNull({ type: 'array', maxItems: 0 }),
+};
+
+/** A `dhcp` section that says so. */
+export const IS_ANONYMOUS: JsonSchema = {
+  type: 'object',
+  properties: { clientId: { const: 'anonymous' } },
+  required: ['clientId'],
+};
 
 /** Of every plugin: docs of the CNI specification. `ipam` is none of ours. */
 const STANDARD: Readonly<Record<string, JsonSchema | boolean>> = {
@@ -173,6 +194,22 @@ export function pluginSchema(): JsonSchema {
               { enum: [...STANDARD_KEYS, ...CHAINED_KEYS] },
               { type: 'string', pattern: '^cni\\.dev/' },
             ],
+          },
+        },
+      ),
+      // The profile is whole.
+      when(
+        {
+          anyOf: [
+            { properties: { identity: { const: 'anonymous' } }, required: ['identity'] },
+            { properties: { dhcp: IS_ANONYMOUS }, required: ['dhcp'] },
+          ],
+        },
+        {
+          properties: {
+            identity: { const: 'anonymous' },
+            mac: { const: 'random' },
+            dhcp: { properties: ANONYMOUS_DHCP },
           },
         },
       ),

@@ -25,4 +25,8 @@ step() {
 }
 
 step 'format, lint, types' make --no-print-directory lint
-UV_THREADPOOL_SIZE=9 step 'tests' "$node" --test --test-concurrency=2 --test-timeout=300000 'tests/**/*.test.ts'
+UV_THREADPOOL_SIZE=9 step 'tests' "$node" --test --test-concurrency=2 --test-timeout=300000 \
+  --test-reporter=spec --test-reporter-destination=stdout \
+  --test-reporter=./tests/rfc/reporter.ts --test-reporter-destination=dist/tests-ran \
+  'tests/**/*.test.ts'
+step 'the tests that docs/rfc.md names' "$node" tests/rfc/check-ran.ts dist/tests-ran

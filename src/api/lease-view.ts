@@ -1,3 +1,4 @@
+import { fromHex } from '../base/bytes.ts';
 import type { JsonObject } from '../base/json.ts';
 import { between, type Instant } from '../base/time.ts';
 import type { Debt } from '../lease/debts.ts';
@@ -5,14 +6,26 @@ import type { ManagedLease } from '../lease/manager.ts';
 import { extraText } from '../protocol/dhcp4/extras.ts';
 import type { LanSightings } from '../lease/server-sightings.ts';
 import { heldBy } from '../protocol/dhcp4/state.ts';
+import { shownIdentifier } from '../wire/dhcp4/client-identifier.ts';
 
 /** A lease as the API shows it. */
 export type LeaseView = {
   readonly containerId: string;
   readonly network: string;
   readonly ifname: string;
+  /** The pod as the runtime names it; null where it names none. */
+  readonly podNamespace: string | null;
+  readonly podName: string | null;
   readonly state: string;
   readonly mac: string;
+  /**
+   * Option 61 as it is configured, as bytes with colons; `without` says where it is left out. Then all of it that is text,
+   * and its IAID and DUID (RFC 4361). Null: there is none.
+   */
+  readonly clientId: string | null;
+  readonly clientIdText: string | null;
+  readonly iaid: string | null;
+  readonly duid: string | null;
   /** Null while there is none. */
   readonly address: string | null;
   readonly prefix: number | null;
@@ -51,8 +64,11 @@ export function leaseViews(source: LeaseSource): readonly LeaseView[] {
   const now = source.now();
   return source.list().map(({ record, lease }) => ({
     ...record.key,
+    podNamespace: record.pod?.namespace ?? null,
+    podName: record.pod?.name ?? null,
     state: record.state.kind,
     mac: record.link.mac,
+    ...identifierView(record.config.clientId),
     address: lease?.address.address ?? null,
     prefix: lease?.address.prefix ?? null,
     routers: lease?.routers ?? [],
@@ -61,6 +77,15 @@ export function leaseViews(source: LeaseSource): readonly LeaseView[] {
     expiresInSeconds:
       lease?.times === undefined ? null : Math.round(between(now, lease.times.expiresAt) / 1000),
   }));
+}
+
+function identifierView(
+  hex: string | undefined,
+): Pick<LeaseView, 'clientId' | 'clientIdText' | 'iaid' | 'duid'> {
+  const bytes = hex === undefined ? undefined : fromHex(hex);
+  if (bytes === undefined) return { clientId: null, clientIdText: null, iaid: null, duid: null };
+  const { clientId, text, iaid, duid } = shownIdentifier(bytes);
+  return { clientId, clientIdText: text, iaid, duid };
 }
 
 export function debtViews(source: LeaseSource): readonly DebtView[] {

@@ -146,6 +146,14 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
+/** The same for what is secret: the time that it takes says nothing of where they differ. */
+export function equalSecrets(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let differing = 0;
+  for (let i = 0; i < a.length; i++) differing |= (a[i] ?? 0) ^ (b[i] ?? 0);
+  return differing === 0;
+}
+
 export function toHex(bytes: Uint8Array): string {
   return bytes.toHex();
 }

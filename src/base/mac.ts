@@ -44,6 +44,11 @@ export function isMulticastMac(address: Mac): boolean {
   return (Number.parseInt(address.slice(0, 2), 16) & 1) === 1;
 }
 
+/** Locally administered (IEEE 802): nobody's card came with it. */
+export function isLocalMac(address: Mac): boolean {
+  return (Number.parseInt(address.slice(0, 2), 16) & 2) === 2;
+}
+
 export function isZeroMac(address: Mac): boolean {
   return address === '00:00:00:00:00:00';
 }

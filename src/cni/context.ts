@@ -39,7 +39,7 @@ export interface PluginServices {
    */
   readonly diagnose?: (
     lan: { readonly index: number; readonly name: string },
-    asked?: Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit'>,
+    asked?: Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit' | 'forceRenew'>,
   ) => Promise<string | undefined>;
   /** Why the node's part of a pod cannot be done by the daemon as it runs, with what to do; undefined where it can. */
   readonly unfit?: () => string | undefined;

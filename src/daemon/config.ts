@@ -9,6 +9,7 @@ import { nearest } from '../base/nearest.ts';
 import { isPlain } from '../base/outside-text.ts';
 import { type Duration, seconds } from '../base/time.ts';
 import type { DhcpSettings } from '../cni/context.ts';
+import { identifying, isAnonymous, refuseIdentifying } from '../cni/dhcp/anonymous.ts';
 import { DHCP_KEYS, readDhcpKeys } from '../cni/dhcp/keys.ts';
 import { MAC_POLICIES } from '../cni/identity/pod-mac.ts';
 import { CniError, quoted } from '../cni/spec/errors.ts';
@@ -176,11 +177,16 @@ function read(file: JsonObject): DaemonConfig {
   const { dhcp, identity: who, protect, services, lan, node, kubeconfig } = shaped.value;
   const dhcpKeys = file['dhcp'];
   const cluster = who.cluster ?? '';
+  const defaults = readDhcpKeys(isJsonObject(dhcpKeys) ? dhcpKeys : {}, 'dhcp');
+  if (isAnonymous(defaults)) {
+    refuseIdentifying(defaults, 'dhcp');
+    if (dhcp.mac !== 'random') throw identifying('dhcp.mac');
+  }
   return {
     deadline: seconds(dhcp.deadlineSeconds),
     carrierWait: seconds(Math.min(dhcp.carrierWaitSeconds, dhcp.deadlineSeconds)),
     dhcp: {
-      defaults: readDhcpKeys(isJsonObject(dhcpKeys) ? dhcpKeys : {}, 'dhcp'),
+      defaults,
       mac: dhcp.mac,
       // Not the machine's own id: it must be the same on every node that a pod may move to.
       identity: { cluster, key: who.key ?? cluster, node: node ?? hostname() },

@@ -10,10 +10,11 @@ import { CniDispatcher } from '../cni/dispatch.ts';
 import { KeyedOperations } from '../cni/keyed.ts';
 import { DhcpIpam } from '../cni/plugins/dhcp-ipam.ts';
 import { linkMaker } from '../cni/plugins/link-maker.ts';
-import { bootId, now, randomFloat } from '../kernel/clock.ts';
+import { bootId, now, randomFloat, slept } from '../kernel/clock.ts';
 import { KernelClusterFacts } from '../kernel/cluster-facts.ts';
 import { mallocTrimOffLoop } from '../kernel/ffi.ts';
 import { HostFrameSender } from '../kernel/frame-sender.ts';
+import { findHmacMd5 } from '../kernel/hmac-md5.ts';
 import { HostNetwork } from '../kernel/host-network.ts';
 import { quickLane } from '../kernel/lanes.ts';
 import { recordFileName } from '../kernel/lease-files.ts';
@@ -166,9 +167,10 @@ export async function runDaemon(options: DaemonOptions, life = alone(options.sta
   });
   ends.defer(() => cluster?.close());
   const world = {
-    clock: { now, bootId: bootId() },
+    clock: { now, slept, bootId: bootId() },
     timers,
     random: randomFloat,
+    hmacMd5: findHmacMd5(),
     store: recordStore(files, recordFileName),
     past,
     log,

@@ -5,9 +5,9 @@ import { dhcpClientFilter } from '../wire/bpf.ts';
 
 /** The tap of an uplink, for the answers of DHCP servers and for ARP. What goes wrong with it later is counted and said. */
 export function openUplinkTap(log: Pick<LeaseLog, 'warn'>, count: (event: string) => void): OpenTap {
-  const filter = dhcpClientFilter();
+  const nothingClaimed = dhcpClientFilter();
   return (uplinkIndex, onFrame) => {
-    const tap = openTap(uplinkIndex, filter);
+    const tap = openTap(uplinkIndex, nothingClaimed);
     tap.onFrame(
       (frame, { checksumReady }) => onFrame(frame, checksumReady),
       (error) => {
@@ -25,6 +25,18 @@ export function openUplinkTap(log: Pick<LeaseLog, 'warn'>, count: (event: string
           // The interface goes: so does all that would be heard.
           count('tap-error');
           return () => undefined;
+        }
+      },
+      hearClaims: (addresses) => {
+        try {
+          tap.filter(dhcpClientFilter(addresses));
+        } catch (error) {
+          if (!isSysError(error)) throw error;
+          count('tap-filter-failed');
+          log.warn(
+            { uplinkIndex, addresses: addresses.length, error: error.message },
+            'hosts that use the address of a pod may be noticed late: the filter of the uplink can not be changed',
+          );
         }
       },
       close: () => void tap.close(),

@@ -8,6 +8,7 @@ const RAPID_COMMIT = DHCP4_OPTIONS['rapid-commit'].code;
 /** What to do about an option that a pod sends by itself. */
 const REMEDIES: Readonly<Record<number, string>> = {
   [RAPID_COMMIT]: '"rapidCommit": false',
+  [DHCP4_OPTIONS['forcerenew-nonce-capable'].code]: '"forceRenew": false',
   [DHCP4_OPTIONS['dhcp-parameter-request-list'].code]:
     '"request": [{ "option": "routers", "skipDefault": true }], with what the pods need',
   [DHCP4_OPTIONS['dhcp-client-identifier'].code]:

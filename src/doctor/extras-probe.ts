@@ -1,28 +1,36 @@
 import { fromHex, utf8 } from '../base/bytes.ts';
 import { between, type Duration, type Instant, millis } from '../base/time.ts';
 import { DEFAULT_REQUEST } from '../cni/dhcp/request.ts';
+import { messageSize } from '../protocol/dhcp4/message-size.ts';
 import type { Dhcp4Config } from '../protocol/dhcp4/state.ts';
+import { NONCE_ALGORITHMS } from '../wire/dhcp4/authentication.ts';
 import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
 import type { ExtraAnswer, ExtraFact } from './lan-facts.ts';
 
 /** What the messages of a pod carry that those of the probe do not. */
-export type PodExtras = Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit'>;
+export type PodExtras = Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit' | 'forceRenew'>;
 
 /** Those of a pod whose configuration says nothing of DHCP. */
-export const USUAL_EXTRAS: PodExtras = { parameterRequest: DEFAULT_REQUEST, send: {}, rapidCommit: true };
+export const USUAL_EXTRAS: PodExtras = {
+  parameterRequest: DEFAULT_REQUEST,
+  send: {},
+  rapidCommit: true,
+  forceRenew: true,
+};
 
 const CODE = {
   maxMessageSize: DHCP4_OPTIONS['dhcp-max-message-size'].code,
   parameterRequestList: DHCP4_OPTIONS['dhcp-parameter-request-list'].code,
   clientIdentifier: DHCP4_OPTIONS['dhcp-client-identifier'].code,
   rapidCommit: DHCP4_OPTIONS['rapid-commit'].code,
+  forceRenew: DHCP4_OPTIONS['forcerenew-nonce-capable'].code,
 } as const;
 
 /** As long as what is made from a container: a type byte 0, 64 hex digits, the names of network and interface. */
 const LONG_ID_BYTES = 76;
 const LONG_ID_TEXT = 'leasehold-doctor-as-a-pod';
-/** Option 57 as pods send it: an Ethernet frame without IP and UDP headers. */
-const MESSAGE_SIZE = 1500 - 20 - 8;
+/** Option 57 as the pods of an Ethernet send it. */
+const MESSAGE_SIZE = messageSize();
 /** Configured options that are asked about one by one. */
 const MOST_CONFIGURED = 8;
 /** More of them tell nothing new. */
@@ -115,7 +123,7 @@ function nameOf(codes: readonly number[]): string {
   return codes.join();
 }
 
-function valuesOf({ parameterRequest, send }: PodExtras): ReadonlyMap<number, Uint8Array> {
+function valuesOf({ parameterRequest, send, forceRenew }: PodExtras): ReadonlyMap<number, Uint8Array> {
   const id = new Uint8Array(LONG_ID_BYTES).fill('-'.charCodeAt(0));
   id.set(utf8(`\0${LONG_ID_TEXT}`));
   const configured = Object.entries(send)
@@ -125,6 +133,7 @@ function valuesOf({ parameterRequest, send }: PodExtras): ReadonlyMap<number, Ui
     [CODE.parameterRequestList, Uint8Array.from(parameterRequest)],
     [CODE.maxMessageSize, Uint8Array.of(MESSAGE_SIZE >>> 8, MESSAGE_SIZE & 255)],
     [CODE.clientIdentifier, id],
+    ...(forceRenew === true ? [[CODE.forceRenew, Uint8Array.from(NONCE_ALGORITHMS)] as const] : []),
     ...configured,
   ]);
 }

@@ -1,11 +1,12 @@
 import { getRandomValues } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { invariant } from '../base/invariant.ts';
-import { instant, type Instant } from '../base/time.ts';
+import { type Duration, instant, type Instant, millis } from '../base/time.ts';
 import { check } from './errno.ts';
 import { clockGettime } from './ffi.ts';
 
 // linux/time.h
+const CLOCK_MONOTONIC = 1;
 const CLOCK_BOOTTIME = 7;
 const MILLIS_PER_SEC = 1000;
 const NANOS_PER_MILLI = 1_000_000;
@@ -18,9 +19,19 @@ const timespecBytes = new Uint8Array(timespec.buffer);
 
 /** Milliseconds since boot, suspend included (a lease runs out while a laptop sleeps), with fractions. */
 export function now(): Instant {
-  check('clock_gettime', clockGettime(CLOCK_BOOTTIME, timespecBytes));
+  return instant(read(CLOCK_BOOTTIME));
+}
+
+/** How long the machine was suspended since its boot: nothing else makes CLOCK_BOOTTIME and CLOCK_MONOTONIC differ (clock_gettime(2)). */
+export function slept(): Duration {
+  const asleepToo = read(CLOCK_BOOTTIME);
+  return millis(Math.max(0, asleepToo - read(CLOCK_MONOTONIC)));
+}
+
+function read(clock: number): number {
+  check('clock_gettime', clockGettime(clock, timespecBytes));
   const [low = 0, high = 0, nanoseconds = 0] = timespec;
-  return instant((high * U32_RANGE + low) * MILLIS_PER_SEC + nanoseconds / NANOS_PER_MILLI);
+  return (high * U32_RANGE + low) * MILLIS_PER_SEC + nanoseconds / NANOS_PER_MILLI;
 }
 
 // Filled at once: asking the kernel for four bytes costs as much as for a thousand.

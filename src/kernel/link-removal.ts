@@ -1,4 +1,4 @@
-import { encodeBpf } from '../wire/bpf.ts';
+import { encodeBpf } from '../wire/bpf-assembler.ts';
 import { linkRemovedProgram } from '../wire/netlink/notice-filter.ts';
 import { RTNLGRP_LINK } from './link-watch.ts';
 import { openNotices } from './netlink-notices.ts';

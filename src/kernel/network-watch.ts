@@ -1,6 +1,6 @@
 import type { Mac } from '../base/mac.ts';
 import type { Result } from '../base/result.ts';
-import { encodeBpf } from '../wire/bpf.ts';
+import { encodeBpf } from '../wire/bpf-assembler.ts';
 import { decodeAddress, RTM_DELADDR, RTM_NEWADDR } from '../wire/netlink/address.ts';
 import type { NetlinkProblem } from '../wire/netlink/attributes.ts';
 import type { NetlinkMessage } from '../wire/netlink/message.ts';

@@ -5,6 +5,7 @@ import { check, errnoName } from './errno.ts';
 import { closeOffLoop, errno, getsockname, getsockopt, recv } from './ffi.ts';
 import { slowLane } from './lanes.ts';
 import {
+  attachFilter,
   ETH_P_ALL,
   openPacketSocket,
   PACKET_ADD_MEMBERSHIP,
@@ -91,6 +92,15 @@ export class PacketTap {
       if (this.#closed !== undefined) return;
       setBytesOption('keep out a MAC address', this.#fd, SOL_PACKET, PACKET_DROP_MEMBERSHIP, mreq);
     };
+  }
+
+  /**
+   * Puts another classic BPF program in the place of the one that it was opened with, or had since. No frame is lost between
+   * the two. Throws SysError: EINVAL, ENOMEM (the program is too big for net.core.optmem_max), and keeps the old one.
+   */
+  filter(program: Uint8Array): void {
+    invariant(this.#closed === undefined, 'the tap is open');
+    attachFilter(`filter packet tap on #${this.#ifindex}`, this.#fd, program);
   }
 
   /** Sends a whole frame out of the interface, at once or not at all. Undefined when the kernel took it. */

@@ -3,8 +3,8 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { err, ok } from '../base/result.ts';
 import { between, type Duration, type Instant, seconds } from '../base/time.ts';
-import { step } from '../protocol/dhcp4/client.ts';
-import type { Lease4 } from '../protocol/dhcp4/lease.ts';
+import { step, transactionOf } from '../protocol/dhcp4/client.ts';
+import { hasEnded, type Lease4 } from '../protocol/dhcp4/lease.ts';
 import { lessonOf } from '../protocol/dhcp4/manner.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import { type Acquisition, type Dhcp4State, heldBy, leaseOf, wakeAt } from '../protocol/dhcp4/state.ts';
@@ -16,24 +16,19 @@ import { Exchange, type Listener } from './exchange.ts';
 import { LeaseHands } from './hands.ts';
 import { nextHop } from './host-release.ts';
 import { Installer } from './installer.ts';
+import { LOST, type Lost } from './lost.ts';
 import { partFrom, type Send } from './parting.ts';
 import type { LeaseWorld, LinkSight, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
 import { Sender } from './sender.ts';
+import { stepFields } from './step-log.ts';
 import { storedState } from './stored.ts';
 import { type Acquired, Waiter } from './waiter.ts';
 
-const LOST = {
-  address: 'the address of a running pod was gone and is put back',
-  routes: 'the interface of a running pod was down and is up again: its routes are put back',
-};
-/** A timer that fires so much too late: the machine slept, and all others are as late. */
+/** A timer that fires so much too late: the machine slept, and all others are late. */
 const LATE = seconds(1);
 
-/**
- * Runs the protocol machine of one lease: one timer, one `Exchange`, effects in order. All decisions are the machine's;
- * this is its nerves, and `LeaseHands` what touches pod and store.
- */
+/** Runs the machine of one lease, which decides all: one timer, one `Exchange`, effects in order; `LeaseHands` touch pod and store. */
 export class LeaseClient {
   readonly identity: LeaseIdentity;
   readonly #parts: ClientParts;
@@ -67,14 +62,13 @@ export class LeaseClient {
     this.identity = identity;
     this.#state = state;
     const recipient: Listener = {
-      xid: () => ('xid' in this.#state ? this.#state.xid : undefined),
+      xid: () => transactionOf(this.#state),
       deliver: (message, source) => this.#hear(message, source),
       deliverGarbled: () => this.dispatch({ type: 'garbled' }),
     };
     const means = { ...parts, leasedFrom: earlier.leasedFrom };
     this.#exchange = new Exchange(world, inbox, identity, recipient, means);
-    const hands = { record: () => this.record(), placeGone: () => parts.suspect(identity.key) };
-    this.#hands = new LeaseHands(world, identity, hands, earlier.leftovers);
+    this.#hands = new LeaseHands(parts, identity, () => this.record(), earlier.leftovers);
     this.#waiter = new Waiter(world);
     this.#sender = new Sender({ ...parts, exchange: this.#exchange, hands: this.#hands }, identity, {
       state: () => this.#state,
@@ -157,23 +151,19 @@ export class LeaseClient {
     const { pace } = this.#parts;
     this.#hands.doubtEnd();
     this.#hands.clear();
-    if (lease !== undefined && !this.#hasEnded(lease) && this.#isObjected(lease)) return;
+    if (lease !== undefined && !hasEnded(lease, this.#world.clock.now()) && this.#isObjected(lease)) return;
     if (lease !== undefined) this.#installer.watchAgain(lease);
     if (this.#state.kind === 'init') pace(() => this.dispatch({ type: 'start' }));
     else if ((wakeAt(this.#state) ?? Infinity) > this.#world.clock.now()) this.#arm();
     else this.#catchUp();
   }
 
-  #hasEnded({ times }: Lease4): boolean {
-    return times !== undefined && this.#world.clock.now() >= times.expiresAt;
-  }
-
   /** What is overdue is so for many leases at once. An address that has ended goes now, what is sent has its turn. */
   #catchUp(): void {
     const lease = leaseOf(this.#state);
     const { pace } = this.#parts;
-    if (lease !== undefined && this.#hasEnded(lease)) {
-      this.#state = { kind: 'init', last: lease.address.address, leftOut: lease.leftOut };
+    if (lease !== undefined && hasEnded(lease, this.#world.clock.now())) {
+      this.#state = { kind: 'init', last: lease.address.address, lapsed: true, leftOut: lease.leftOut };
       this.#perform({ type: 'withdraw', lease }, lease);
       this.#armAt(undefined);
       pace(() => this.dispatch({ type: 'start' }));
@@ -194,10 +184,17 @@ export class LeaseClient {
     this.#arm();
     await this.#hands.idle();
     if (lease !== undefined && this.lease === lease && this.#life === 'running')
-      this.#installer.watch(lease, true);
+      this.#installer.watch(lease, true, true);
     this.#parts.pace(() =>
       this.dispatch(this.#state.kind === 'init' ? { type: 'start' } : { type: 'link-up', verify: true }),
     );
+  }
+
+  /** The pod is connected again, after its link was away or the machine slept. `verify`: this may be another network. */
+  reconnected(verify: boolean): void {
+    this.dispatch({ type: 'link-up', verify });
+    const held = leaseOf(this.#state);
+    if (held !== undefined && this.#life === 'running') this.#installer.probeAgain(held);
   }
 
   /** Does again what the disk or the kernel refused: a restart, or the pod, would go on with what was true before. */
@@ -206,15 +203,16 @@ export class LeaseClient {
   }
 
   /**
-   * The lease as the pod should have it is put back where something of it is missing: the address, or the routes, which
-   * the kernel forgets with a link that is switched off.
+   * Puts back what is missing in the pod: the address, or the routes, which the kernel forgets with a link that is switched
+   * off. What begins to be used again is probed (RFC 5227 2.1).
    */
-  restore(lost: keyof typeof LOST): void {
+  restore(lost: Lost): void {
     const { lease } = this;
     if (lease === undefined || this.#waiter.waiting) return;
     this.#world.count(`${lost}-restored`);
     this.#world.log.warn({ lease: keyText(this.identity.key), address: lease.address.address }, LOST[lost]);
     this.#hands.restore(lease);
+    this.#installer.probeAgain(lease);
   }
 
   /** What happened since somebody began to wait for the first lease. */
@@ -234,26 +232,18 @@ export class LeaseClient {
   dispatch(event: Dhcp4Event): void {
     if (this.#life !== 'running' && event.type !== 'release') return;
     const before = this.#state;
-    const { clock, random, protect, log } = this.#world;
+    const { clock, random, protect, hmacMd5, log } = this.#world;
     const next = step(this.identity.config, before, event, {
       now: clock.now(),
       random,
       protect,
+      hmacMd5,
       objectionTo: (address) => this.#parts.claims.objectionTo(address, this),
       account: this.#account,
     });
     this.#state = next.state;
     if ('acquisition' in before && this.#waiter.waiting) this.#known = before.acquisition;
-    log.debug(
-      {
-        lease: keyText(this.identity.key),
-        from: before.kind,
-        event: event.type,
-        to: next.state.kind,
-        effects: next.effects.map((effect) => effect.type),
-      },
-      'dhcp step',
-    );
+    log.debug(stepFields(this.identity.key, before, event, next), 'dhcp step');
     if (event.type === 'message')
       this.#parts.notes.heard(this.identity.lan?.name, event.message, next.effects);
     if (leaseOf(before) === undefined && leaseOf(next.state) !== undefined) this.#teach(before);
@@ -283,14 +273,14 @@ export class LeaseClient {
         this.#send(effect);
         break;
       case 'ignore':
-        notes.ignored(lease, effect);
+      case 'turned-down':
+      case 'not-accepted':
+      case 'unacknowledged':
+        notes.noted(lease, effect);
         break;
       case 'refused':
         notes.refused(lease, effect);
         this.#installer.dropPresent();
-        break;
-      case 'turned-down':
-        notes.turnedDown(lease, effect);
         break;
       case 'install':
         notes.leased(lease, effect.lease);
@@ -306,6 +296,10 @@ export class LeaseClient {
         this.#world.count('lease-withdrawn');
         if (this.#state.kind === 'stopped') this.#installer.end();
         else this.#installer.withdraw(effect.lease);
+        break;
+      case 'force-renew':
+        if (effect.refusal === undefined) this.#hands.store();
+        this.#parts.forced.judged(this, effect.refusal, effect.source);
         break;
       case 'ipv6-only':
         this.#world.count('ipv6-only');
@@ -343,7 +337,7 @@ export class LeaseClient {
 
   #arm(): void {
     this.#armAt(this.#life === 'running' ? wakeAt(this.#state) : undefined);
-    if (!('xid' in this.#state)) this.#exchange.end();
+    if (transactionOf(this.#state) === undefined) this.#exchange.end();
   }
 
   #armAt(due: ReturnType<typeof wakeAt>): void {

@@ -24,7 +24,7 @@ type World = Pick<LeaseWorld, 'clock' | 'timers' | 'random' | 'log' | 'openPod' 
 
 export type GuardParts = {
   readonly world: World;
-  readonly inbox: Pick<Inbox, 'watchArp'>;
+  readonly inbox: Pick<Inbox, 'watchClaims'>;
   readonly strangers: Pick<Strangers, 'areOn'>;
   /** How often pods ask their siblings, where nobody waits for it. */
   readonly siblingsAsked: Pick<Allowance, 'take'>;
@@ -33,7 +33,7 @@ export type GuardParts = {
 /** One address that is looked after: from `check` or `watch` to the next of them, a conflict or the end. */
 type Watch = {
   readonly address: Ipv4;
-  readonly unwatch: () => void;
+  readonly unwatch: (() => void) | undefined;
   /** A namespace that somebody has open anyway; else it is opened by its path. */
   readonly pod: PodNamespace | undefined;
   /** Where the outcome goes. */
@@ -61,7 +61,7 @@ type Watch = {
  */
 export class AddressGuard {
   readonly #world: World;
-  readonly #inbox: Pick<Inbox, 'watchArp'>;
+  readonly #inbox: Pick<Inbox, 'watchClaims'>;
   readonly #strangers: Pick<Strangers, 'areOn'>;
   readonly #siblingsAsked: Pick<Allowance, 'take'>;
   readonly #identity: LeaseIdentity;
@@ -96,7 +96,7 @@ export class AddressGuard {
       });
       const abort = (): void => this.#drop(watch, 'free');
       signal?.addEventListener('abort', abort, { once: true });
-      this.#dispatch(watch, { type: 'probe', mode: 'before' });
+      this.#dispatch(watch, { type: 'probe', mode: 'before', announced: true });
     });
   }
 
@@ -110,13 +110,19 @@ export class AddressGuard {
     }
   }
 
-  /** Looks after an address that is in use or is about to be. `probe`: nobody has looked yet whether it is free. */
-  watch(address: Ipv4, { probe }: { readonly probe: boolean }): void {
+  /**
+   * Looks after an address that is in use or is about to be. `probe`: nobody has looked yet whether it is free; then it is
+   * announced when it is, unless whoever brings it into use sees to that (`announced`).
+   */
+  watch(
+    address: Ipv4,
+    { probe, announced = false }: { readonly probe: boolean; readonly announced?: boolean },
+  ): void {
     this.end();
     const watch = this.#begin(address, undefined, (found) => {
       if (found !== 'free') this.#onConflict(found.conflict);
     });
-    this.#dispatch(watch, probe ? { type: 'probe', mode: 'background' } : { type: 'watch' });
+    this.#dispatch(watch, probe ? { type: 'probe', mode: 'background', announced } : { type: 'watch' });
   }
 
   /** Nothing is looked after any more, until `check` or `watch` is called again. */
@@ -126,10 +132,10 @@ export class AddressGuard {
 
   #begin(address: Ipv4, pod: PodNamespace | undefined, done: (found: Checked) => void): Watch {
     const { uplinkIndex } = this.#identity;
-    const unwatch = this.#inbox.watchArp(address, (packet, heardOn) => {
-      // The same address behind another uplink is another host's on another network.
-      if (heardOn === uplinkIndex) this.#hear(watch, packet);
-    });
+    const unwatch =
+      uplinkIndex === undefined
+        ? undefined
+        : this.#inbox.watchClaims(uplinkIndex, address, (packet) => this.#hear(watch, packet));
     const watch: Watch = {
       address,
       unwatch,
@@ -149,7 +155,7 @@ export class AddressGuard {
     if (this.#watch !== watch) return;
     this.#watch = undefined;
     watch.cancelTimer?.();
-    watch.unwatch();
+    watch.unwatch?.();
     this.#closePort(watch);
     watch.done(found);
   }
@@ -192,6 +198,7 @@ export class AddressGuard {
       case 'clear':
         this.#world.count('conflict-check-clear');
         if (watch.pod !== undefined) this.#drop(watch, 'free');
+        else this.#closePort(watch);
         break;
       case 'conflict':
         this.#world.count('conflict-found');
@@ -282,6 +289,6 @@ export class AddressGuard {
 
 function wakeUpAt(state: Acd4State): Instant | undefined {
   const at = wakeAt(state);
-  const mayBeLate = state.kind === 'probing' && state.mode === 'background';
+  const mayBeLate = state.kind === 'watching' || (state.kind === 'probing' && state.mode === 'background');
   return at !== undefined && mayBeLate ? onGrain(at, GRAIN) : at;
 }

@@ -7,7 +7,7 @@ import { leaseOf } from '../protocol/dhcp4/state.ts';
 import { changeOf, configurationOf, prolongationOf, withdrawalOf } from './configuration.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { InterfaceConfiguration, LeaseWorld, PodNamespace } from './ports.ts';
-import { keyText, type LeaseIdentity, type LeaseRecord, MOST_LEFTOVERS } from './record.ts';
+import { keyText, type LeaseIdentity, type LeaseKey, type LeaseRecord, MOST_LEFTOVERS } from './record.ts';
 
 /** Each pod is looked at more often than that, also when a look was missed. */
 const NEXT_LOOK = seconds(60);
@@ -15,6 +15,14 @@ const NEXT_LOOK = seconds(60);
 const INSIST_PAUSES = [millis(100), millis(1000)];
 /** Not there for the moment, or for good: that is for the next look at the pod to find out. */
 const PLACE_GONE = ['ENODEV', 'ENXIO', 'ENOENT', 'ENOTNS'];
+
+export type HandsParts = {
+  readonly world: LeaseWorld;
+  /** The pod was not there to be changed. */
+  readonly suspect: (key: LeaseKey) => void;
+  /** The pod's kernel has announced the address of its lease, once (RFC 5227 2.3 wants it twice). */
+  readonly announced: (key: LeaseKey) => void;
+};
 
 /**
  * Carries out in the running pod and in the store what the machine of one lease decided, one thing after another. A
@@ -24,7 +32,8 @@ export class LeaseHands {
   readonly #world: LeaseWorld;
   readonly #identity: LeaseIdentity;
   readonly #record: () => LeaseRecord;
-  readonly #placeGone: () => void;
+  readonly #suspect: HandsParts['suspect'];
+  readonly #announced: HandsParts['announced'];
   #tail: Promise<void> = Promise.resolve();
   #underWay = 0;
   #removing = 0;
@@ -37,20 +46,18 @@ export class LeaseHands {
   /** Addresses of ours that may be on the interface and have to go, by their text. */
   readonly #leftovers = new Map<string, Cidr<Ipv4>>();
 
-  /**
-   * `record` gives what is to be stored at that moment; `placeGone` is told when the pod was not there to be changed;
-   * `leftovers` are those of an earlier run.
-   */
+  /** `record` gives what is to be stored at that moment; `leftovers` are those of an earlier run. */
   constructor(
-    world: LeaseWorld,
+    parts: HandsParts,
     identity: LeaseIdentity,
-    owner: { readonly record: () => LeaseRecord; readonly placeGone: () => void },
+    record: () => LeaseRecord,
     leftovers: readonly Cidr<Ipv4>[] = [],
   ) {
-    this.#world = world;
+    this.#world = parts.world;
+    this.#suspect = parts.suspect;
+    this.#announced = parts.announced;
     this.#identity = identity;
-    this.#record = owner.record;
-    this.#placeGone = owner.placeGone;
+    this.#record = record;
     // Whoever made the interface puts the first address on it; only the daemon itself says when that ends.
     this.#unprolonged = !identity.link.owned;
     for (const address of leftovers) this.leave(address);
@@ -111,7 +118,7 @@ export class LeaseHands {
     const text = error instanceof Error ? error.message : String(error);
     this.#world.log.warn({ lease: keyText(this.#identity.key), error: text }, `could not ${what}`);
     this.#world.count('lease-work-failed');
-    if (isSysError(error, ...PLACE_GONE)) this.#placeGone();
+    if (isSysError(error, ...PLACE_GONE)) this.#suspect(this.#identity.key);
   }
 
   /** Stores the record as it is then. */
@@ -226,6 +233,7 @@ export class LeaseHands {
       await this.#inPod((pod) => pod.configure(this.#index, wanted));
       this.#unprolonged = false;
       this.#world.changed?.(this.#identity.key);
+      if (wanted.addresses.length > 0) this.#announced(this.#identity.key);
       if (this.#leftovers.size === 0) return;
       this.#forgetLeftovers(removeAddresses ?? []);
       await this.#store();

@@ -3,6 +3,7 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import { BROADCAST_MAC, type Mac } from '../base/mac.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { isSysError } from '../base/sys-error.ts';
+import { anonymized } from '../protocol/dhcp4/anonymity.ts';
 import { buildRelease } from '../protocol/dhcp4/build.ts';
 import { asSpoken } from '../protocol/dhcp4/manner.ts';
 import { type Held, leaseOf } from '../protocol/dhcp4/state.ts';
@@ -236,9 +237,11 @@ function releaseFrame(world: ReleaseWorld, owed: Owed, srcMac: Mac, dstMac: Mac)
   const { clock, random, protect } = world;
   const xid = newXid({ now: clock.now(), random, protect });
   const { address } = held.address;
+  const asking = asSpoken(record.config, record.state);
+  const release = buildRelease(asking, xid, { address, serverId: held.serverId });
   return dhcpFrame(
     { mac: srcMac, address },
     { mac: dstMac, address: held.serverId },
-    emitDhcp4(buildRelease(asSpoken(record.config, record.state), xid, { address, serverId: held.serverId })),
+    emitDhcp4(asking.anonymous === true ? anonymized(release, random) : release),
   );
 }

@@ -2,9 +2,13 @@ import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { type ArpPacket, parseArpFrame } from '../wire/arp.ts';
 import { addresseeOf, parseDhcp4, type Dhcp4Message } from '../wire/dhcp4/message.ts';
+import { DHCP_MESSAGE_TYPE } from '../wire/dhcp4/message-type.ts';
+import { readOption } from '../wire/dhcp4/options.ts';
+import type { ForceRenew } from '../protocol/dhcp4/force-renew.ts';
 import type { Source } from '../protocol/dhcp4/source.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
-import type { FrameTap, OpenTap } from './ports.ts';
+import { ClaimFilters } from './claim-filters.ts';
+import type { FrameTap, LeaseWorld, OpenTap } from './ports.ts';
 
 /** The headers around a message. */
 export type Origin = Pick<Source, 'address' | 'mac'> & {
@@ -22,6 +26,9 @@ export interface Recipient {
   readonly deliverGarbled: () => void;
 }
 
+/** A FORCERENEW, and the Ethernet address that the frame was sent to. */
+export type ForceRenewListener = (heard: ForceRenew, toMac: Mac) => void;
+
 /** `uplinkIndex`: where it was heard. Networks behind different uplinks may use the same addresses. */
 export type ArpWatcher = (packet: ArpPacket, uplinkIndex: number) => void;
 
@@ -32,13 +39,22 @@ export type ArpWatcher = (packet: ArpPacket, uplinkIndex: number) => void;
 export class Inbox {
   readonly #openTap: OpenTap;
   readonly #count: (event: string) => void;
+  readonly #onForceRenew: ForceRenewListener;
   readonly #taps = new Map<number, FrameTap>();
   readonly #byMac = new Map<Mac, Set<Recipient>>();
   readonly #arpWatchers = new Map<Ipv4, Set<ArpWatcher>>();
+  readonly #claimFilters: ClaimFilters;
 
-  constructor(openTap: OpenTap, count: (event: string) => void) {
+  constructor(
+    openTap: OpenTap,
+    count: (event: string) => void,
+    world: Pick<LeaseWorld, 'clock' | 'timers'>,
+    onForceRenew: ForceRenewListener = () => undefined,
+  ) {
     this.#openTap = openTap;
     this.#count = count;
+    this.#claimFilters = new ClaimFilters(world, (uplinkIndex) => this.#taps.get(uplinkIndex));
+    this.#onForceRenew = onForceRenew;
   }
 
   /** Listens on an uplink from now on. Throws the SysError of opening the packet socket. */
@@ -49,6 +65,7 @@ export class Inbox {
       this.frame(frame, checksumReady, uplinkIndex),
     );
     this.#taps.set(uplinkIndex, tap);
+    this.#claimFilters.opened(uplinkIndex);
   }
 
   /** See `FrameTap.letIn`. */
@@ -77,19 +94,39 @@ export class Inbox {
 
   /**
    * Hands on the ARP of all taps in which somebody has `address` (as sender) or probes for it (as target, with the
-   * sender 0.0.0.0): replies, probes and announcements, for a tap hears no ordinary questions. Returns what ends it.
+   * sender 0.0.0.0): replies, probes and announcements, for a tap hears few ordinary questions. Returns what ends it.
    */
   watchArp(address: Ipv4, watcher: ArpWatcher): () => void {
     // A function of its own: the same one may watch twice, and leave once.
     return addTo(this.#arpWatchers, address, (packet, uplinkIndex) => watcher(packet, uplinkIndex));
   }
 
+  /**
+   * The same of one uplink, ordinary questions included, for an address that a pod there has or is about to have (RFC 5227
+   * 2.1.1, 2.4). The same address behind another uplink is another host's on another network.
+   */
+  watchClaims(uplinkIndex: number, address: Ipv4, watcher: (packet: ArpPacket) => void): () => void {
+    const unwatch = this.watchArp(address, (packet, heardOn) => {
+      if (heardOn === uplinkIndex) watcher(packet);
+    });
+    const forget = this.#claimFilters.add(uplinkIndex, address);
+    return () => {
+      unwatch();
+      forget();
+    };
+  }
+
   /** An Ethernet frame from the tap of this uplink. */
   frame(frame: Uint8Array, checksumReady: boolean, uplinkIndex: number): void {
     const datagram = parseUdp4Frame(frame, { checksumReady });
     if (datagram.ok) {
-      const { payload, src, srcMac } = datagram.value;
-      this.payload(payload, { address: src, mac: srcMac });
+      const { payload, src, srcMac, dst, dstMac } = datagram.value;
+      const origin = { address: src, mac: srcMac };
+      const message = this.#parse(payload);
+      // It belongs to no exchange: who has a lease and waits for nothing is to hear it.
+      if (message !== undefined && isForceRenew(message))
+        this.#onForceRenew({ message, bytes: payload, source: origin, to: dst }, dstMac);
+      else this.#sort(message, payload, origin);
     } else if (datagram.error === 'not-ipv4') this.#arp(frame, uplinkIndex);
     else this.#count(`frame-dropped:${datagram.error}`);
   }
@@ -108,7 +145,10 @@ export class Inbox {
 
   /** The payload of a UDP datagram to port 68 that an uplink's tap heard: for whom it is meant. */
   payload(bytes: Uint8Array, origin: Origin): void {
-    const message = this.#parse(bytes);
+    this.#sort(this.#parse(bytes), bytes, origin);
+  }
+
+  #sort(message: Dhcp4Message | undefined, bytes: Uint8Array, origin: Origin): void {
     if (message !== undefined) {
       for (const recipient of this.#recipientsOf(message)) recipient.deliver(message, origin);
       return;
@@ -128,7 +168,8 @@ export class Inbox {
     if (addressee === undefined) return;
     if (addressee.chaddr !== recipient.chaddr && addressee.xid !== recipient.xid()) return;
     if (message === undefined) recipient.deliverGarbled();
-    else recipient.deliver(message, origin);
+    // The uplink's tap hears what is sent to this pod alone, and a FORCERENEW to all is none.
+    else if (!isForceRenew(message)) recipient.deliver(message, origin);
   }
 
   #parse(bytes: Uint8Array): Dhcp4Message | undefined {
@@ -150,9 +191,15 @@ export class Inbox {
   }
 
   close(): void {
+    this.#claimFilters.close();
     for (const tap of this.#taps.values()) tap.close();
     this.#taps.clear();
   }
+}
+
+function isForceRenew({ options }: Dhcp4Message): boolean {
+  const type = readOption(options, 'dhcp-message-type');
+  return type.kind === 'value' && type.value === DHCP_MESSAGE_TYPE.DHCPFORCERENEW;
 }
 
 /** Returns what takes it out again; a second time does nothing. */

@@ -2,7 +2,7 @@ import { type Cidr, formatCidr } from '../base/cidr.ts';
 import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { ok } from '../base/result.ts';
-import { between, seconds } from '../base/time.ts';
+import { between, type Instant, seconds } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
 import { AddressGuard, type Checked, type GuardParts } from './guard.ts';
 import type { LeaseHands } from './hands.ts';
@@ -16,6 +16,11 @@ import type { Waiter } from './waiter.ts';
 const ADOPTION_LIMIT = seconds(3600);
 /** As long as probing in the background takes (RFC 5227 1.1: 1 + 2 * 2 + 2 s), and a little. */
 const PROBING = seconds(10);
+/**
+ * What began to probe so lately goes on, and is not begun again: the first of its three probes waits for up to a second, so
+ * that at least two are still to come (RFC 5227 1.1). RFC 4436 2.1 has the same damping for links that flap.
+ */
+const CALM = seconds(1);
 
 export type InstallerParts = {
   readonly world: LeaseWorld;
@@ -52,6 +57,10 @@ export class Installer {
   #pending: Pending | undefined;
   /** An address that the pod has from an earlier life, until the machine has a lease for it. */
   #present: Cidr<Ipv4> | undefined;
+  /** When probes in the background began last; undefined: not for the address that is watched. */
+  #probedAt: Instant | undefined;
+  /** The LAN was away while an address was looked for: nobody may have heard that. */
+  #askedInVain = false;
 
   /** `present`: what a record of an earlier run says of it. */
   constructor(
@@ -110,8 +119,14 @@ export class Installer {
       void this.#lookFirst(this.#pending);
       return;
     }
+    const announced = this.#isAnnounced;
     this.#use(lease, replaces);
-    if (moved || wasLooking) this.watch(lease, true);
+    if (moved || wasLooking) this.watch(lease, true, announced);
+  }
+
+  /** Whether the address is announced when it is put on: by a plugin of ours for its pod, and by `LeaseHands`. */
+  get #isAnnounced(): boolean {
+    return !this.#waiter.waiting || this.#identity.link.owned;
   }
 
   /** The same lease for longer. */
@@ -125,6 +140,7 @@ export class Installer {
   }
 
   async #lookFirst(pending: Pending): Promise<void> {
+    this.#askedInVain = false;
     let found: Checked = 'free';
     try {
       found = await this.#guard.checkHere(pending.lease.address.address);
@@ -138,7 +154,7 @@ export class Installer {
     }
     this.#pending = undefined;
     this.#use(pending.lease, pending.replaces);
-    this.watch(pending.lease, false);
+    this.watch(pending.lease, this.#askedInVain);
   }
 
   #use(lease: Lease4, replaces: Lease4 | undefined): void {
@@ -184,10 +200,30 @@ export class Installer {
     this.#present = undefined;
   }
 
-  /** Looks after an address that is in use. `probe`: nobody has looked yet whether it is free. */
-  watch(lease: Lease4, probe: boolean): void {
+  /**
+   * Looks after an address that is in use. `probe`: nobody has looked yet whether it is free; `announced`: it is announced
+   * by whoever puts it on.
+   */
+  watch(lease: Lease4, probe: boolean, announced = false): void {
     const { conflictCheck } = this.#identity;
-    if (conflictCheck !== 'off') this.#guard.watch(lease.address.address, { probe });
+    if (conflictCheck === 'off') return;
+    this.#probedAt = probe ? this.#world.clock.now() : undefined;
+    this.#guard.watch(lease.address.address, { probe, announced });
+  }
+
+  /**
+   * The pod is connected again: its address may be another host's by now, and is probed as a new one is (RFC 5227 2.1). It
+   * stays in use meanwhile, and who is found to have it is a conflict.
+   */
+  probeAgain(lease: Lease4): void {
+    if (this.looking) {
+      this.#askedInVain = true;
+      return;
+    }
+    const { clock } = this.#world;
+    if (this.#probedAt !== undefined && between(this.#probedAt, clock.now()) < CALM) return;
+    if (this.#identity.conflictCheck !== 'off') this.#world.count('probed-again');
+    this.watch(lease, true);
   }
 
   /** The same for one of an earlier run, which may not have come to the end of its probes. */

@@ -1,8 +1,10 @@
 import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
+import { hasEnded } from '../protocol/dhcp4/lease.ts';
 import type { LeaseClient } from './client.ts';
+import { lookAt } from './host-release.ts';
 import type { Inbox } from './inbox.ts';
-import { type LanChange, Lans } from './lans.ts';
+import { isLongAbsence, type LanChange, Lans } from './lans.ts';
 import { Pacer } from './pacer.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import { PodLinks } from './pod-links.ts';
@@ -10,6 +12,7 @@ import type { LeaseWorld, LinkMaker, PodLinkChange, PodNamespace } from './ports
 import { keyText, type LeaseIdentity } from './record.ts';
 import { Relinks } from './relink.ts';
 import { Rounds } from './rounds.ts';
+import { SleepWatch } from './sleep-watch.ts';
 import { type Seen, Suspicions } from './suspicions.ts';
 import { locate } from './take-up.ts';
 
@@ -39,8 +42,9 @@ export class Keeper {
   readonly #rounds: Rounds<LeaseClient>;
   readonly #lans: Lans;
   readonly #relinks: Relinks;
-  /** Whose turn after their LAN came up is still to come, with `verify`: one turn, however often the link flaps. */
-  readonly #linkUps = new Map<LeaseClient, boolean>();
+  readonly #sleep: SleepWatch;
+  /** Whose turn after they were disconnected is still to come, with `verify`: one turn, however often the link flaps. */
+  readonly #reconnected = new Map<LeaseClient, boolean>();
   readonly #suspicions: Suspicions;
   readonly #podLinks: PodLinks;
   #started = false;
@@ -54,7 +58,7 @@ export class Keeper {
     this.#pacer = new Pacer(world, PACE);
     this.#rounds = new Rounds(
       world,
-      () => [...herd.clients()],
+      () => this.#beginRound(),
       (client) => this.#visit(client),
     );
     this.#suspicions = new Suspicions(world, (client) => this.#look(client));
@@ -67,6 +71,7 @@ export class Keeper {
       up: (index, verify) => this.#lanIsUp(index, verify),
       gone: () => this.#rounds.soon(),
     });
+    this.#sleep = new SleepWatch(world.clock);
     this.#relinks = new Relinks(world, maker, this.#pacer, {
       ...herd,
       listen: (uplinkIndex, lease) => this.#listen(uplinkIndex, lease),
@@ -110,6 +115,7 @@ export class Keeper {
         break;
     }
     this.#listen(identity.uplinkIndex, lease);
+    this.#find(identity.lan);
     client.resume();
     if (found.kind === 'there') {
       void this.follow(client);
@@ -118,7 +124,14 @@ export class Keeper {
     if (found.kind !== 'there' || found.link.hasAddress || client.lease === undefined) return;
     client.restore('address');
     // It may have been taken away for a NAK that came just before the end of the earlier run.
-    this.pace(() => client.dispatch({ type: 'link-up', verify: true }));
+    this.pace(() => client.reconnected(true));
+  }
+
+  /** Without a carrier as the daemon starts: that it comes back has to be noticed. */
+  #find(lan: LeaseIdentity['lan']): void {
+    const link = lan === undefined ? undefined : lookAt(this.#world.frames, lan.name);
+    if (lan === undefined || link?.ok !== true || link.value.index !== lan.index) return;
+    this.#lans.found(lan.index, link.value.up && link.value.lowerUp);
   }
 
   #listen(uplinkIndex: number | undefined, lease: string): void {
@@ -178,18 +191,36 @@ export class Keeper {
   }
 
   #lanIsUp(index: number, verify: boolean): void {
-    for (const client of this.#herd.clients()) {
-      if (client.identity.lan?.index !== index) continue;
-      const waiting = this.#linkUps.get(client);
-      this.#linkUps.set(client, verify || waiting === true);
-      if (waiting === undefined) this.pace(() => this.#linkUp(client));
-    }
+    for (const client of this.#herd.clients())
+      if (client.identity.lan?.index === index) this.#isBack(client, verify);
   }
 
-  #linkUp(client: LeaseClient): void {
-    const verify = this.#linkUps.get(client) === true;
-    this.#linkUps.delete(client);
-    client.dispatch({ type: 'link-up', verify });
+  #isBack(client: LeaseClient, verify: boolean): void {
+    const waiting = this.#reconnected.get(client);
+    this.#reconnected.set(client, verify || waiting === true);
+    if (waiting === undefined) this.pace(() => this.#reconnect(client));
+  }
+
+  #reconnect(client: LeaseClient): void {
+    const verify = this.#reconnected.get(client) === true;
+    this.#reconnected.delete(client);
+    client.reconnected(verify);
+  }
+
+  /** Whom it looks at. A sleep of more than a round is noticed at once, for the round is overdue then; a shorter one with the next. */
+  #beginRound(): readonly LeaseClient[] {
+    const clients = [...this.#herd.clients()];
+    const slept = this.#sleep.slept();
+    if (slept === undefined) return clients;
+    this.#world.count('machine-slept');
+    this.#world.log.info({ seconds: Math.round(slept / 1000) }, 'the machine slept: addresses are asked for');
+    const now = this.#world.clock.now();
+    for (const client of clients) {
+      // One that has ended takes nobody's turn: its own timer is overdue, and withdraws it.
+      const { lease } = client;
+      if (lease !== undefined && !hasEnded(lease, now)) this.#isBack(client, isLongAbsence(slept));
+    }
+    return clients;
   }
 
   /** One pod of a round. */
@@ -229,6 +260,6 @@ export class Keeper {
     this.#suspicions.close();
     this.#podLinks.close();
     this.#pacer.close();
-    this.#linkUps.clear();
+    this.#reconnected.clear();
   }
 }

@@ -13,6 +13,7 @@ import { LeaseClient } from './client.ts';
 import { Clients } from './clients.ts';
 import { validFor } from './configuration.ts';
 import { type Debt, Debts, type Owing } from './debts.ts';
+import { ForcedRenewals } from './forced-renewals.ts';
 import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
@@ -52,6 +53,7 @@ export class LeaseManager {
   readonly #debts: Debts;
   readonly #keeper: Keeper;
   readonly #announcer: Announcer;
+  readonly #forced: ForcedRenewals;
 
   /** Without a `maker`, no link is made again that went away with its uplink: its lease is given back. */
   constructor(world: LeaseWorld, defaults: DhcpDefaults, maker?: LinkMaker) {
@@ -60,6 +62,8 @@ export class LeaseManager {
     this.#inbox = new Inbox(
       (uplinkIndex, onFrame) => world.openTap(uplinkIndex, onFrame),
       (event) => world.count(event),
+      world,
+      (heard, toMac) => this.#forced.hear(heard, toMac),
     );
     this.#notes = new ServerNotes(world);
     this.#ways = new Ways(world, this.#inbox);
@@ -84,7 +88,9 @@ export class LeaseManager {
       },
       maker,
     );
-    this.#announcer = new Announcer(world, (work) => this.#keeper.paceAnnouncement(work));
+    this.#forced = new ForcedRenewals(world, this.#clients, (work) => this.#keeper.pace(work));
+    const find = (key: LeaseKey): LeaseClient | undefined => this.#clients.get(keyText(key));
+    this.#announcer = new Announcer(world, find, (work) => this.#keeper.paceAnnouncement(work));
   }
 
   get size(): number {
@@ -133,11 +139,7 @@ export class LeaseManager {
 
   /** Says on the LAN that a pod has the address of its lease now. */
   announce(key: LeaseKey): void {
-    const addressOf = (): Ipv4 | undefined => this.#clients.get(keyText(key))?.lease?.address.address;
-    const client = this.#clients.get(keyText(key));
-    const address = addressOf();
-    if (client === undefined || address === undefined) return;
-    this.#announcer.announce(client.identity, address, () => addressOf() === address);
+    this.#announcer.announce(key);
   }
 
   /** Waits until there is a lease; undefined when there is none in time. */
@@ -163,7 +165,7 @@ export class LeaseManager {
     }
     const listening = this.#listen(request.uplinkIndex);
     if (listening !== undefined) return err({ kind: 'send-failed', error: listening });
-    const client = this.#newClient(identityOf(request, bootId), { kind: 'init', last: undefined });
+    const client = this.#newClient(identityOf(request, this.#world), { kind: 'init', last: undefined });
     const twin = this.#clients.twinOf(client.identity, client);
     if (twin !== undefined) this.#notes.twins(keyText(request.key), keyText(twin.identity.key));
     const left = millis(this.#defaults.deadline - between(started, this.#world.clock.now()));
@@ -194,7 +196,7 @@ export class LeaseManager {
     if (this.#clients.get(text) === undefined) await this.#debts.forget(request.key);
     if (this.#clients.get(text) !== undefined) return false;
     this.#listen(request.uplinkIndex);
-    const client = this.#newClient(identityOf(request, this.#world.clock.bootId), {
+    const client = this.#newClient(identityOf(request, this.#world), {
       kind: 'init',
       last: present.address,
     });
@@ -230,8 +232,10 @@ export class LeaseManager {
       claims: this.#claims,
       beside: this.#beside,
       strangers: this.#strangers,
+      forced: this.#forced,
       siblingsAsked: this.#siblingsAsked,
       isSibling: (address: Mac, but: LeaseIdentity) => this.#claims.isSibling(address, but),
+      announced: (key: LeaseKey) => this.#announcer.again(key),
       pace: (work: () => void) => this.#keeper.pace(work),
     };
     const client = new LeaseClient(parts, identity, state, earlier);
@@ -342,12 +346,8 @@ export class LeaseManager {
 
   /** The address goes, the lease stays: another pod of this node lives by it, under the same identity. */
   async #leave(client: LeaseClient, pod: PodNamespace, linkGoes: boolean): Promise<void> {
-    this.#world.count('release-unneeded');
-    this.#world.log.warn(
-      { lease: keyText(client.identity.key), address: client.lease?.address.address },
-      'a lease is not released: another pod of the same identity has it',
-    );
     const address = client.lease?.address;
+    this.#notes.unreleased(keyText(client.identity.key), address?.address);
     try {
       await client.close();
       if (address !== undefined && !linkGoes) await pod.removeAddress(client.identity.link.index, address);
@@ -390,6 +390,7 @@ export class LeaseManager {
   /** Ends without a word to the servers: the leases go on in the pods and on disk. */
   async close(): Promise<void> {
     this.#keeper.close();
+    this.#announcer.close();
     await Promise.all([...this.#clients.values()].map((client) => client.close()));
     this.#clients.clear();
     await this.#debts.close();

@@ -4,6 +4,7 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import type { SysError } from '../base/sys-error.ts';
 import type { Duration, Instant } from '../base/time.ts';
+import type { HmacMd5 } from '../protocol/dhcp4/force-renew.ts';
 import type { ArpPacket } from '../wire/arp.ts';
 import type { LeaseIdentity, LeaseKey, LeaseRecord } from './record.ts';
 
@@ -12,6 +13,8 @@ import type { LeaseIdentity, LeaseKey, LeaseRecord } from './record.ts';
 export interface Clock {
   /** CLOCK_BOOTTIME. */
   now(): Instant;
+  /** How long the machine slept (suspend) since it was booted: CLOCK_BOOTTIME less CLOCK_MONOTONIC. */
+  slept(): Duration;
   /** Identifies this boot of the machine: instants of another boot mean nothing. */
   readonly bootId: string;
 }
@@ -172,6 +175,11 @@ export interface FrameTap {
    * (macvlan_stop takes the address out of its filter). Never throws: what the kernel refuses is counted, and not let in.
    */
   letIn(address: Mac): () => void;
+  /**
+   * From now on ordinary ARP questions are heard, too, whose sender has one of these addresses: no longer those of the call
+   * before, and those of few others. Never throws: what the kernel refuses is counted, and the call before stays in force.
+   */
+  hearClaims(addresses: readonly Ipv4[]): void;
   close(): void;
 }
 
@@ -203,6 +211,8 @@ export interface LeaseWorld {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: () => number;
+  /** Undefined where this machine's OpenSSL has no MD5 (FIPS 140): no FORCERENEW can be authenticated then. */
+  readonly hmacMd5?: HmacMd5 | undefined;
   readonly store: LeaseStore;
   readonly past: PastAddresses;
   readonly log: LeaseLog;

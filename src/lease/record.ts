@@ -61,12 +61,17 @@ export type LinkMade = {
 /** Conflict detection (RFC 5227): not at all, beside the start of the container, or before ADD answers. */
 export type ConflictCheck = 'off' | 'background' | 'before';
 
+/** The pod that a lease is for, as the runtime names it, for people. */
+export type NamedPod = { readonly namespace?: string | undefined; readonly name: string };
+
 /** One lease as it is stored: all that is needed to renew or to release it after a restart. */
 export type LeaseRecord = {
   readonly schema: typeof RECORD_SCHEMA;
   readonly key: LeaseKey;
   /** The boot in which the instants inside were read. */
   readonly bootId: string;
+  /** Absent where the runtime names none, and in records of versions that did not keep it. */
+  readonly pod?: NamedPod | undefined;
   readonly netns: { readonly path: string; readonly inode: string };
   readonly link: {
     readonly index: number;
@@ -116,6 +121,12 @@ const Whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const Xid = v.pipe(Whole, v.maxValue(0xffffffff));
 const Code = v.pipe(Whole, v.maxValue(254));
 const HexText = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})*$/, 'not hex'));
+
+/** So many bytes as hex. */
+function hexOf(bytes: number) {
+  return v.pipe(HexText, v.length(2 * bytes, `not ${bytes} bytes`));
+}
+
 /** Options: code to hex. */
 const OptionBytes = v.record(v.pipe(v.string(), v.regex(/^\d{1,3}$/), v.transform(Number)), HexText);
 const Prefix = v.pipe(Whole, v.maxValue(32));
@@ -154,13 +165,19 @@ const Lease = v.object({
   remarks: v.optional(v.array(v.string()), []),
   stated: v.optional(OptionBytes),
   leftOut: v.optional(v.array(Code)),
+  nonce: v.optional(v.object({ key: hexOf(16), replay: hexOf(8) })),
 });
 
 const pending = { xid: Xid, tries: Whole, resendAt: When };
 
 /** The states that hold a lease, `init` for a lease that was lost, and `ipv6-only`: nothing else has to survive. */
 const State = v.variant('kind', [
-  v.object({ kind: v.literal('init'), last: maybe(Ipv4Text), leftOut: v.optional(v.array(Code)) }),
+  v.object({
+    kind: v.literal('init'),
+    last: maybe(Ipv4Text),
+    lapsed: v.optional(v.boolean()),
+    leftOut: v.optional(v.array(Code)),
+  }),
   v.object({ kind: v.literal('ipv6-only'), until: When }),
   v.object({ kind: v.literal('verifying'), lease: Lease, requestedAt: When, ...pending }),
   v.object({ kind: v.literal('bound'), lease: Lease }),
@@ -172,6 +189,7 @@ const Record = v.object({
   schema: v.literal(RECORD_SCHEMA),
   key: v.object({ containerId: v.string(), network: v.string(), ifname: v.string() }),
   bootId: v.string(),
+  pod: v.optional(v.object({ namespace: v.optional(v.string()), name: v.string() })),
   netns: v.object({ path: v.string(), inode: v.string() }),
   link: v.object({
     index: Whole,
@@ -211,7 +229,10 @@ const Record = v.object({
     send: OptionBytes,
     servers: v.optional(v.array(Ipv4Text), []),
     relays: v.optional(v.array(Ipv4Text), []),
+    mtu: v.optional(Whole),
+    anonymous: v.optional(v.boolean()),
     ipv6Only: v.optional(v.boolean(), false),
+    forceRenew: v.optional(v.boolean()),
     rapidCommit: v.boolean(),
     broadcast: v.picklist(['auto', 'always', 'never']),
   }),

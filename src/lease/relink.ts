@@ -149,6 +149,7 @@ export class Relinks {
       link: { ...identity.link, index: remade.index },
       uplinkIndex: uplink.index,
       lan: { index: uplink.index, name: made.master },
+      config: { ...identity.config, mtu: made.mtu ?? uplink.mtu },
     });
     this.#world.count('link-remade');
     this.#world.log.info(

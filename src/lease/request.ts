@@ -1,12 +1,13 @@
 import type { Mac } from '../base/mac.ts';
 import type { Dhcp4Config } from '../protocol/dhcp4/state.ts';
-import type { LinkState, PodNamespace } from './ports.ts';
+import type { LeaseWorld, LinkState, PodNamespace } from './ports.ts';
 import {
   type ApplyPolicy,
   type ConflictCheck,
   type LeaseIdentity,
   type LeaseKey,
   type LinkMade,
+  type NamedPod,
   RECORD_SCHEMA,
 } from './record.ts';
 
@@ -14,6 +15,8 @@ export type AcquireRequest = {
   readonly key: LeaseKey;
   readonly netnsPath: string;
   readonly pod: PodNamespace;
+  /** Whose namespace that is. */
+  readonly podName?: NamedPod | undefined;
   /** The interface that asks; it is up. */
   readonly link: LinkState & { readonly mac: Mac };
   /** The daemon made the link. */
@@ -32,14 +35,21 @@ export type AcquireRequest = {
 };
 
 /** What does not change in the life of a lease that is asked for now. */
-export function identityOf(request: AcquireRequest, bootId: string): LeaseIdentity {
-  const { key, netnsPath, pod, link, owned, made, uplinkIndex, lan, apply, conflictCheck } = request;
+export function identityOf(
+  request: AcquireRequest,
+  { clock, hmacMd5 }: Pick<LeaseWorld, 'clock' | 'hmacMd5'>,
+): LeaseIdentity {
+  const { key, netnsPath, pod, podName, link, owned, made, uplinkIndex, lan, apply, conflictCheck } = request;
   // Without a tap a unicast answer to an address that nobody has yet would reach nobody.
   const broadcast = uplinkIndex === undefined ? 'always' : request.client.broadcast;
+  // Nor would a FORCERENEW be heard, which comes when no exchange is under way. Who could not obey one offers nothing.
+  const isHeard = uplinkIndex !== undefined && hmacMd5 !== undefined;
+  const forceRenew = request.client.forceRenew === true && isHeard;
   return {
     schema: RECORD_SCHEMA,
     key,
-    bootId,
+    bootId: clock.bootId,
+    pod: podName,
     netns: { path: netnsPath, inode: pod.inode },
     link: { index: link.index, mac: link.mac, owned, made },
     uplinkIndex,
@@ -48,7 +58,7 @@ export function identityOf(request: AcquireRequest, bootId: string): LeaseIdenti
     conflictCheck,
     remember: request.remember ?? false,
     owner: 'pod',
-    config: { ...request.client, broadcast, chaddr: link.mac },
+    config: { ...request.client, broadcast, forceRenew, chaddr: link.mac, mtu: link.mtu },
   };
 }
 

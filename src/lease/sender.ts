@@ -1,11 +1,13 @@
 import { IPV4_ANY, type Ipv4 } from '../base/ipv4.ts';
+import { BROADCAST_MAC } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { type Dhcp4State, heldBy, leaseOf } from '../protocol/dhcp4/state.ts';
-import { emitDhcp4 } from '../wire/dhcp4/message.ts';
+import type { Via } from '../protocol/dhcp4/step.ts';
+import { type Dhcp4Message, emitDhcp4 } from '../wire/dhcp4/message.ts';
 import type { Exchange } from './exchange.ts';
 import type { LeaseHands } from './hands.ts';
 import { nextHop } from './host-release.ts';
-import { partFrom, type Send } from './parting.ts';
+import type { Send } from './parting.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
 import type { ServerNotes } from './server-notes.ts';
@@ -70,7 +72,7 @@ export class Sender {
       return;
     }
     if (via.kind === 'unicast') {
-      this.#release(effect);
+      this.#release(message, via);
       return;
     }
     const error = exchange.tellAll(emitDhcp4(message), via);
@@ -82,14 +84,16 @@ export class Sender {
     return held === undefined ? undefined : nextHop({ record: { state }, held });
   }
 
-  /** A RELEASE of a client that lives on (RFC 8925): its lease was given, and nobody uses it. */
-  #release(effect: Send): void {
-    const { exchange, hands } = this.#parts;
-    hands.later('release the lease', async () => {
-      const { via } = effect;
-      const lost = await partFrom(exchange, [effect], via.kind === 'unicast' ? via.to : undefined);
-      if (lost !== undefined) this.#parts.world.count('release-lost');
-    });
+  /**
+   * A RELEASE of a client that lives on: a lease was given, and nobody uses it. It goes back the way that its ACK came,
+   * from the server, a relay or the router, for the exchange goes on.
+   */
+  #release(message: Dhcp4Message, via: Extract<Via, { readonly kind: 'unicast' }>): void {
+    const { exchange, world } = this.#parts;
+    const error = exchange.tell(emitDhcp4(message), via, via.hop ?? BROADCAST_MAC);
+    if (error === undefined) return;
+    world.count('release-lost');
+    this.#failed(error);
   }
 
   #failed(error: SysError): void {

@@ -2,6 +2,7 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import { between, type Instant, later, seconds } from '../base/time.ts';
 import { extraText } from '../protocol/dhcp4/extras.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
+import { IGNORE_REASONS } from '../protocol/dhcp4/reasons.ts';
 import { type Source, sourceText } from '../protocol/dhcp4/source.ts';
 import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
@@ -14,6 +15,8 @@ const MOST_NAMED = 16;
 
 type Ignored = Extract<Dhcp4Effect, { readonly type: 'ignore' }>;
 type TurnedDown = Extract<Dhcp4Effect, { readonly type: 'turned-down' }>;
+type NotAccepted = Extract<Dhcp4Effect, { readonly type: 'not-accepted' }>;
+type Unacknowledged = Extract<Dhcp4Effect, { readonly type: 'unacknowledged' }>;
 type Refused = Extract<Dhcp4Effect, { readonly type: 'refused' }>;
 
 /** A server that has not answered for so long is not only slow. */
@@ -37,6 +40,8 @@ export class ServerNotes {
   readonly #silences = new Map<string, Silence>();
   readonly #strangers = new Set<Ipv4>();
   readonly #impostors = new Set<string>();
+  /** When a server that offers and does not confirm was spoken of last. */
+  readonly #unconfirming = new Map<Ipv4, Instant>();
   readonly #sightings = new ServerSightings();
   /** How to ask them. */
   readonly habits: Habits;
@@ -93,6 +98,24 @@ export class ServerNotes {
     this.#silences.clear();
   }
 
+  /** What a server did that came to nothing. */
+  noted(lease: string, effect: Ignored | TurnedDown | NotAccepted | Unacknowledged): void {
+    switch (effect.type) {
+      case 'ignore':
+        this.ignored(lease, effect);
+        break;
+      case 'turned-down':
+        this.turnedDown(lease, effect);
+        break;
+      case 'not-accepted':
+        this.#notAccepted(lease, effect);
+        break;
+      case 'unacknowledged':
+        this.#unacknowledged(lease, effect);
+        break;
+    }
+  }
+
   /** A message that was not taken. A server that is not on the list of allowed ones is named once. */
   ignored(lease: string, { reason, server, source }: Ignored): void {
     this.#world.count(`message-ignored:${reason}`);
@@ -120,6 +143,32 @@ export class ServerNotes {
     );
   }
 
+  #notAccepted(lease: string, { address, server, reason, told }: NotAccepted): void {
+    this.#world.count(`lease-not-accepted:${reason}`);
+    // A network with several servers of rapid commit is as its owner wants it.
+    const level = reason === 'other-server' ? 'debug' : 'warn';
+    this.#world.log[level](
+      { lease, address, server, why: IGNORE_REASONS[reason], told },
+      told === undefined
+        ? 'a DHCP server grants what is not used'
+        : 'a DHCP server grants what is not used: the lease is given back',
+    );
+  }
+
+  /** Said once in ten minutes for each server: all pods of the node meet the same one. */
+  #unacknowledged(lease: string, { address, server }: Unacknowledged): void {
+    const now = this.#world.clock.now();
+    this.#world.count('request-unanswered');
+    const before = this.#unconfirming.get(server);
+    if (before !== undefined && between(before, now) < SAID_AGAIN) return;
+    if (before === undefined && this.#unconfirming.size >= MOST_NAMED) return;
+    this.#unconfirming.set(server, now);
+    this.#world.log.warn(
+      { lease, address, server },
+      'a DHCP server offers an address and answers no REQUEST for it: the search begins anew. Look into the log of the server, and whether a relay or a firewall drops its answers',
+    );
+  }
+
   /** Somebody who speaks as an allowed server is named once. */
   #impostor(lease: string, server: Ipv4 | undefined, source: Source): void {
     const who = sourceText(source);
@@ -137,6 +186,15 @@ export class ServerNotes {
     this.#world.log.warn(
       { lease, other },
       'two pods of this node have one client identifier: the server takes them for one, and only one of them can have its address',
+    );
+  }
+
+  /** What another pod of this node lives by is not given back. */
+  unreleased(lease: string, address: Ipv4 | undefined): void {
+    this.#world.count('release-unneeded');
+    this.#world.log.warn(
+      { lease, address },
+      'a lease is not released: another pod of the same identity has it',
     );
   }
 

@@ -45,8 +45,16 @@ export function readStored(
 
 /** What of a state has to survive: a lease, the end of a wait for IPv6 only, else which address to ask for again. */
 export function storedState(state: Dhcp4State): Dhcp4State {
+  if (state.kind === 'bound') return { kind: 'bound', lease: state.lease };
   if (leaseOf(state) !== undefined || state.kind === 'ipv6-only' || state.kind === 'init') return state;
   const leftOut = leftOutOf(state);
   const last = 'acquisition' in state ? state.acquisition.hint : undefined;
-  return leftOut.length === 0 ? { kind: 'init', last } : { kind: 'init', last, leftOut };
+  // Only INIT-REBOOT asks whether a lease is still good; who seeks one has none.
+  const lapsed = last !== undefined && state.kind !== 'rebooting';
+  return {
+    kind: 'init',
+    last,
+    ...(lapsed ? { lapsed } : {}),
+    ...(leftOut.length === 0 ? {} : { leftOut }),
+  };
 }

@@ -7,63 +7,20 @@ import {
   ARP_REQUEST,
   ETHERTYPE_ARP,
 } from './arp.ts';
+import { ifInX } from './bpf-address-set.ts';
+import {
+  assemble,
+  BPF,
+  BPF_VLAN_TAG,
+  type BpfInstruction,
+  encodeBpf,
+  ifAny,
+  ifEqual,
+  type Line,
+  load,
+  type Target,
+} from './bpf-assembler.ts';
 import { DHCP_CLIENT_PORT } from './dhcp4/udp-ports.ts';
-
-/** The parts of an instruction's code, under their names in linux/bpf_common.h. */
-export const BPF = {
-  // classes
-  LD: 0x00,
-  LDX: 0x01,
-  JMP: 0x05,
-  RET: 0x06,
-  MISC: 0x07,
-  // sizes
-  W: 0x00,
-  H: 0x08,
-  B: 0x10,
-  // modes
-  ABS: 0x20,
-  IND: 0x40,
-  MSH: 0xa0,
-  // jumps and operands
-  JEQ: 0x10,
-  JSET: 0x40,
-  K: 0x00,
-  X: 0x08,
-  TAX: 0x00,
-} as const;
-
-/** A load from here gives the tag that the device or the kernel took off the frame, 0 without one (linux/filter.h). */
-export const BPF_VLAN_TAG = 0xffff_f02c;
-
-/** One struct sock_filter (linux/filter.h): code, jumps when true and when false, operand. */
-export type BpfInstruction = {
-  readonly code: number;
-  readonly jt: number;
-  readonly jf: number;
-  readonly k: number;
-};
-
-/** sizeof(struct sock_filter): u16, u8, u8, u32 in the order of the machine. */
-export const BPF_INSTRUCTION_BYTES = 8;
-
-/** The array of struct sock_filter that SO_ATTACH_FILTER points to; typed arrays have the machine's byte order. */
-export function encodeBpf(program: readonly BpfInstruction[]): Uint8Array {
-  const bytes = new Uint8Array(program.length * BPF_INSTRUCTION_BYTES);
-  const halves = new Uint16Array(bytes.buffer);
-  const words = new Uint32Array(bytes.buffer);
-  program.forEach(({ code, jt, jf, k }, i) => {
-    halves[i * 4] = code;
-    bytes[i * BPF_INSTRUCTION_BYTES + 2] = jt;
-    bytes[i * BPF_INSTRUCTION_BYTES + 3] = jf;
-    words[i * 2 + 1] = k;
-  });
-  return bytes;
-}
-
-/** The operand of RET for "the whole packet": more than any packet has. */
-const WHOLE_PACKET = 0x40000;
-const NOTHING = 0;
 
 const ETHERTYPE_AT = 12;
 const IP_AT = 14;
@@ -84,48 +41,6 @@ const BRIDGE_GROUP_END = 0;
 const GROUP_BIT = 1;
 /** VLAN 0 is none: such a tag has a priority only (IEEE 802.1Q 9.6). */
 const VLAN_ID_MASK = 0x0fff;
-
-/** Where a jump leads: to the next instruction, to one of the two ends, or over a number of instructions. */
-type Target = 'next' | 'accept' | 'refuse' | number;
-type Line = {
-  readonly code: number;
-  readonly k: number;
-  readonly yes?: Target;
-  readonly no?: Target;
-};
-
-/** A load into the accumulator. */
-function load(code: number, k: number): Line {
-  return { code: BPF.LD | code, k };
-}
-
-function ifEqual(k: number, yes: Target, no: Target): Line {
-  return { code: BPF.JMP | BPF.JEQ | BPF.K, k, yes, no };
-}
-
-function ifAny(k: number, yes: Target, no: Target): Line {
-  return { code: BPF.JMP | BPF.JSET | BPF.K, k, yes, no };
-}
-
-/** Puts the two ends behind the lines and makes targets distances. A distance has eight bits: programs are short. */
-function assemble(lines: readonly Line[]): readonly BpfInstruction[] {
-  const distance = (target: Target, at: number): number => {
-    const toAccept = lines.length - at - 1;
-    if (target === 'accept') return toAccept;
-    if (target === 'refuse') return toAccept + 1;
-    return target === 'next' ? 0 : target;
-  };
-  return [
-    ...lines.map(({ code, k, yes = 'next', no = 'next' }, at) => ({
-      code,
-      jt: distance(yes, at),
-      jf: distance(no, at),
-      k,
-    })),
-    { code: BPF.RET | BPF.K, jt: 0, jf: 0, k: WHOLE_PACKET },
-    { code: BPF.RET | BPF.K, jt: 0, jf: 0, k: NOTHING },
-  ];
-}
 
 /**
  * The frames of other VLANs on the wire are not those of this LAN, and a packet socket sees them without their tag. An
@@ -157,44 +72,52 @@ const ARP_ETHERNET: readonly Line[] = [
   ifEqual(ARP_ADDRESS_LENGTHS, 'next', 'refuse'),
 ];
 
-/** Replies, probes (no sender address) and announcements (sender and target are the same): RFC 5227. */
-const ARP_THAT_MATTERS: readonly Line[] = [
-  ...ARP_ETHERNET,
-  load(BPF.H | BPF.ABS, ARP_AT + ARP_FIELD.operation),
-  ifEqual(ARP_REPLY, 'accept', 'next'),
-  ifEqual(ARP_REQUEST, 'next', 'refuse'),
-  load(BPF.W | BPF.ABS, ARP_AT + ARP_FIELD.senderIp),
-  ifEqual(0, 'accept', 'next'),
-  { code: BPF.MISC | BPF.TAX, k: 0 },
-  load(BPF.W | BPF.ABS, ARP_AT + ARP_FIELD.targetIp),
-  { code: BPF.JMP | BPF.JEQ | BPF.X, k: 0, yes: 'accept', no: 'refuse' },
-];
+/**
+ * Of all senders: replies, probes (no sender address) and announcements (sender and target are the same). An ordinary
+ * question says as much of its sender's address as they do (RFC 5227 1.2, 2.4): `question` is what becomes of it, with that
+ * address in X.
+ */
+function arpThatMatters(question: Target): readonly Line[] {
+  return [
+    ...ARP_ETHERNET,
+    load(BPF.H | BPF.ABS, ARP_AT + ARP_FIELD.operation),
+    ifEqual(ARP_REPLY, 'accept', 'next'),
+    ifEqual(ARP_REQUEST, 'next', 'refuse'),
+    load(BPF.W | BPF.ABS, ARP_AT + ARP_FIELD.senderIp),
+    ifEqual(0, 'accept', 'next'),
+    { code: BPF.MISC | BPF.TAX, k: 0 },
+    load(BPF.W | BPF.ABS, ARP_AT + ARP_FIELD.targetIp),
+    { code: BPF.JMP | BPF.JEQ | BPF.X, k: 0, yes: 'accept', no: question },
+  ];
+}
 
 const ETHERTYPE: Line = load(BPF.H | BPF.ABS, ETHERTYPE_AT);
 
 /**
- * What an uplink's tap hears: Ethernet frames with UDP to port 68, and the ARP that tells of who has an address. The
- * ordinary questions of a LAN, which are most of its broadcasts, wake nobody. A load beyond the end of a packet ends
- * the program with "nothing" (kernel, Documentation/networking/filter.rst), so short frames fall out.
+ * What an uplink's tap hears: Ethernet frames with UDP to port 68, the ARP that tells of who has an address, and of the
+ * ordinary questions of a LAN, which are most of its broadcasts, those whose sender says that one of `claimed` is his: the
+ * others wake nobody. A load beyond the end of a packet ends the program with "nothing" (kernel,
+ * Documentation/networking/filter.rst), so short frames fall out.
  */
-export function dhcpClientProgram(): readonly BpfInstruction[] {
-  return assemble([
+export function dhcpClientProgram(claimed: readonly Ipv4[] = []): readonly BpfInstruction[] {
+  const lines = assemble([
     ...UNTAGGED,
     ETHERTYPE,
     ifEqual(ETHERTYPE_IPV4, 'next', UDP_TO_CLIENT.length),
     ...UDP_TO_CLIENT,
-    ...ARP_THAT_MATTERS,
+    ...arpThatMatters(claimed.length === 0 ? 'refuse' : 'beyond'),
   ]);
+  return claimed.length === 0 ? lines : [...lines, ...ifInX(claimed)];
 }
 
 /** dhcpClientProgram as the bytes for SO_ATTACH_FILTER; their number is a multiple of BPF_INSTRUCTION_BYTES. */
-export function dhcpClientFilter(): Uint8Array {
-  return encodeBpf(dhcpClientProgram());
+export function dhcpClientFilter(claimed: readonly Ipv4[] = []): Uint8Array {
+  return encodeBpf(dhcpClientProgram(claimed));
 }
 
 /** The ARP part of dhcpClientProgram alone. */
 export function arpProgram(): readonly BpfInstruction[] {
-  return assemble([...UNTAGGED, ETHERTYPE, ...ARP_THAT_MATTERS]);
+  return assemble([...UNTAGGED, ETHERTYPE, ...arpThatMatters('refuse')]);
 }
 
 /** ARP packets in which somebody has this address or probes for it: what concerns who probes for it himself. */

@@ -131,8 +131,53 @@ test('leases as a table', async (t) => {
     rows.map((row) => row.split(/ {2,}/)),
     [
       ['CONTAINER', 'NETWORK', 'INTERFACE', 'ADDRESS', 'MAC', 'STATE', 'LEFT'],
-      ['c0ffeec0ffeec0ffeec0ffee', 'lan', 'eth0', '192.168.2.50', LEASE.mac, 'bound', '11 h 59 min'],
+      ['c0ffeec0ffeec', 'lan', 'eth0', '192.168.2.50', LEASE.mac, 'bound', '11 h 59 min'],
       ['b', 'lan', 'eth0', '-', LEASE.mac, 'selecting', '-'],
+    ],
+  );
+});
+
+test('leases of pods that the runtime names; --wide: who each is to the server (RFC 4361 6.1)', async (t) => {
+  const duid = '00:04:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff';
+  const iaid = '01:02:03:04';
+  const leases = [
+    {
+      ...LEASE,
+      podNamespace: 'shop',
+      podName: 'web-0',
+      clientId: `ff:${iaid}:${duid}`,
+      clientIdText: null,
+      iaid,
+      duid,
+    },
+    { ...LEASE, podNamespace: null, podName: 'db', clientId: '00:64:62', clientIdText: 'db', iaid: null },
+    { ...SEEKING, podNamespace: null, podName: null, clientId: '01:02:00:5e:10:00:01' },
+  ];
+  const socket = await daemonWith(t, leases);
+  const rowsOf = async (...flags: readonly string[]): Promise<readonly (readonly string[])[]> => {
+    const { status, stdout, stderr } = await leasehold(['leases', ...flags, '--socket', socket]);
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+    return stdout
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split(/ {2,}/));
+  };
+  assert.deepEqual(
+    (await rowsOf()).map((row) => [row.length, row[1]]),
+    [
+      [8, 'POD'],
+      [8, 'shop/web-0'],
+      [8, 'db'],
+      [8, '-'],
+    ],
+  );
+  assert.deepEqual(
+    (await rowsOf('--wide')).map((row) => row.slice(8)),
+    [
+      ['IAID', 'DUID', 'CLIENT-ID'],
+      [iaid, duid, `ff:${iaid}:${duid}`],
+      ['-', '-', 'db'],
+      ['-', '-', '01:02:00:5e:10:00:01'],
     ],
   );
 });

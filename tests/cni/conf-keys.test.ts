@@ -52,7 +52,7 @@ test('dhcp: its section whatever plugin calls it, the keys in its lists too', ()
     args: { CNI: { IPs: ['192.168.2.50'] } },
     IPAM: {
       Type: 'dhcp',
-      Provide: [{ Option: 'host-name', FromArg: 'K8S_POD_NAME' }],
+      Provide: [{ Option: 'vendor-class-identifier', FromArg: 'K8S_POD_NAME' }],
       Request: [{ Option: 'ntp-servers', SkipDefault: true }],
       Priority: 5,
       FQDN: { Name: 'a.example.org', Update: 'none' },
@@ -63,7 +63,7 @@ test('dhcp: its section whatever plugin calls it, the keys in its lists too', ()
   assert.equal(conf.ipamType, 'dhcp');
   const { clientFor, apply } = readDhcpConf(conf, WEB, SETTINGS);
   const client = clientFor(MAC);
-  assert.equal(client.send['12'], Buffer.from('web-0').toString('hex'));
+  assert.equal(client.send['60'], Buffer.from('web-0').toString('hex'));
   assert.ok(client.send['81'] !== undefined);
   assert.deepEqual(client.parameterRequest, [42]);
   assert.equal(client.requestedAddress, '192.168.2.50');

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ipv4 } from '../../src/base/ipv4.ts';
 import { pause } from '../../src/lab/wait.ts';
 import { addressesOf } from '../plugins/support/kernel-view.ts';
-import { addressIn, networkOf, macvlan, type Attached, type Site } from '../plugins/support/site.ts';
+import { addressIn, macIn, networkOf, macvlan, type Attached, type Site } from '../plugins/support/site.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { plugCable, pullCable, uplinkDown, uplinkUp } from './support/cable.ts';
-import { addPod, keaOf, siteFor, untilCounted, untilState } from './support/fault-site.ts';
+import { addPod, keaOf, siteFor, untilAddress, untilCounted, untilState } from './support/fault-site.ts';
+import { addSquatter } from './support/squatter.ts';
 
 /** Renewed soon, and the next try would come minutes later: only a link that is back makes it come sooner. */
 const RENEWED_SOON = keaOf(3600, 4, 3000);
@@ -38,7 +40,11 @@ async function assertSurvives(
   await site.daemon.runtime.check(pod.network, pod.attachment);
 }
 
-describe('the uplink is away for a while', { skip: NEEDS_ROOT, concurrency: 2 }, () => {
+/** Kea gives the first free address of a pool. */
+const TAKEN = ipv4('192.168.2.130');
+const POOL = { first: TAKEN, last: ipv4('192.168.2.131') };
+
+describe('the uplink is away for a while', { skip: NEEDS_ROOT, concurrency: 3 }, () => {
   test('carrier-lost-5-seconds: what waits is sent again when it is back', async (t) => {
     const site = await siteFor(t, { server: RENEWED_SOON });
     const pod = await addPod(site);
@@ -57,5 +63,21 @@ describe('the uplink is away for a while', { skip: NEEDS_ROOT, concurrency: 2 },
       end: async () => await uplinkUp(site.lan),
     };
     await assertSurvives(site, pod, fault, DOWN);
+  });
+
+  test('address-taken-while-away: found by probes when the cable is back, and declined', async (t) => {
+    const site = await siteFor(t, { server: keaOf(600, 300, 500), pool: POOL });
+    const pod = await addPod(site);
+    assert.equal(addressIn(pod.result), TAKEN);
+    // The last of its own probes, which take seven seconds (RFC 5227 1.1).
+    await untilCounted(site, 'conflict-check-clear');
+    await pullCable(site.lan);
+    await addSquatter(site.lan, TAKEN);
+    assert.equal(await site.counter('address-conflict'), 0);
+    await plugCable(site.lan);
+    await untilCounted(site, 'address-conflict');
+    await untilAddress(pod, (address) => address === `${POOL.last}/24`);
+    assert.equal((await site.leaseOf(macIn(pod.result)))?.ip, POOL.last);
+    assert.equal(await site.counter('probed-again'), 1);
   });
 });

@@ -69,8 +69,8 @@ describe('somebody else has the address', { skip: NEEDS_ROOT, concurrency: 4 }, 
         (frame) =>
           frame.kind === 'arp' && frame.senderMac === macIn(pod.result) && frame.senderIp === frame.targetIp,
       ).length;
-    // The last word of its own check is an announcement too (RFC 5227 2.3).
-    await waitFor('the check to be over', async () => (await defences()) > 0, PATIENCE);
+    // Its own announcements are over by then (RFC 5227 2.3).
+    await untilCounted(site, 'conflict-check-clear');
     const before = await defences();
     await host.namespace.ip('addr', 'add', `${TAKEN}/24`, 'dev', 'eth0');
     await announceAs('02:5e:00:53:00:01');
@@ -79,5 +79,26 @@ describe('somebody else has the address', { skip: NEEDS_ROOT, concurrency: 4 }, 
     await announceAs('02:5e:00:53:00:02');
     await untilCounted(site, 'address-conflict');
     await untilAddress(pod, (address) => address === `${OTHER}/24`);
+  });
+
+  test('conflict-only-asks: who announces nothing and only asks for others is noticed', async (t) => {
+    const site = await siteFor(t, { server: LONG, pool: POOL });
+    const pod = await addPod(site, { conflictCheck: 'background' });
+    assert.equal(addressIn(pod.result), TAKEN);
+    await untilCounted(site, 'conflict-check-clear');
+    const host = await site.lan.addHost('silent', 'none');
+    // Linux announces nothing here (arp_notify), and asks for the router before it sends anything.
+    await host.namespace.ip('addr', 'add', `${TAKEN}/24`, 'dev', 'eth0');
+    const asks = async (): Promise<void> => {
+      await host.namespace.ip('neigh', 'flush', 'dev', 'eth0');
+      await host.namespace.run(['ping', '-c', '1', '-W', '1', '192.168.2.1']);
+    };
+    await asks();
+    await untilCounted(site, 'address-defended');
+    assert.deepEqual(await addressesOf(pod.pod.namespace), [`${TAKEN}/24`]);
+    await asks();
+    await untilCounted(site, 'address-conflict');
+    await untilAddress(pod, (address) => address === `${OTHER}/24`);
+    assert.match(await daemonLog(site), /another host claims the address of a pod/);
   });
 });

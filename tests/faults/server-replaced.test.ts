@@ -74,6 +74,23 @@ describe('another server', { skip: NEEDS_ROOT, concurrency: 6 }, () => {
     assert.deepEqual(await addressesOf(pod.pod.namespace), [`${addressIn(pod.result)}/24`]);
   });
 
+  test('two-servers: both commit a lease at once (rapid commit), and the one that came later gets its own back', async (t) => {
+    const server = { kind: 'dnsmasq', lines: ['dhcp-rapid-commit'] } as const;
+    const site = await siteFor(t, { server });
+    const second = await addSecondServer(site.lan, {
+      address: `${SECOND}/24`,
+      pool: OTHER_POOL,
+      server,
+    });
+    const pod = await addPod(site);
+    await untilCounted(site, 'lease-not-accepted:other-server');
+    const held = async () =>
+      [...(await site.lan.server.leases()), ...(await second.server.leases())].map(({ ip }) => ip);
+    await waitFor('one lease to be left', async () => (await held()).length === 1);
+    assert.deepEqual(await held(), [addressIn(pod.result)]);
+    assert.deepEqual(await addressesOf(pod.pod.namespace), [`${addressIn(pod.result)}/24`]);
+  });
+
   test('rogue-server: its offers are not taken, and it is named once', async (t) => {
     const site = await siteFor(t, { server: SHORT });
     await site.lan.server.stop();

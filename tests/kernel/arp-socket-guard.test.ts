@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Ipv4, ipv4 } from '../../src/base/ipv4.ts';
-import type { Mac } from '../../src/base/mac.ts';
-import { instant } from '../../src/base/time.ts';
+import { type Mac, mac } from '../../src/base/mac.ts';
+import { instant, millis } from '../../src/base/time.ts';
 import { openArp } from '../../src/kernel/arp-socket.ts';
 import type { NetNs } from '../../src/kernel/netns.ts';
 import { openTap } from '../../src/kernel/packet-tap.ts';
@@ -10,12 +10,15 @@ import { AddressGuard } from '../../src/lease/guard.ts';
 import { Inbox } from '../../src/lease/inbox.ts';
 import type { PodNamespace } from '../../src/lease/ports.ts';
 import type { LeaseIdentity } from '../../src/lease/record.ts';
+import { emitArpToAll } from '../../src/wire/arp.ts';
 import { dhcpClientFilter } from '../../src/wire/bpf.ts';
 import type { Link } from '../../src/wire/netlink/link.ts';
 import { asRoot, linkOf, makePair, openFds, type Pair, Sandbox, until } from './support/sandbox.ts';
 
 const TAKEN = ipv4('192.0.2.7');
 const FREE = ipv4('192.0.2.8');
+const ROUTER = ipv4('192.0.2.254');
+const NO_MAC = mac('00:00:00:00:00:00');
 const unused = (): never => assert.fail('a guard has no use for this');
 
 /** Of a pod's namespace, what a guard uses. */
@@ -38,6 +41,16 @@ function podOf(netns: NetNs): PodNamespace {
   };
 }
 
+const TIME = {
+  clock: { now: () => instant(performance.now()), slept: () => millis(0), bootId: 'boot' },
+  timers: {
+    at: (at: number, callback: () => void) => {
+      const timer = setTimeout(callback, Math.max(0, at - performance.now()));
+      return () => clearTimeout(timer);
+    },
+  },
+};
+
 type Guarded = {
   readonly guard: AddressGuard;
   readonly pod: PodNamespace;
@@ -50,13 +63,7 @@ function guardOf(netns: NetNs, link: Link, inbox: Inbox, uplinkIndex?: number): 
   const conflicts: Mac[] = [];
   const counted: string[] = [];
   const world = {
-    clock: { now: () => instant(performance.now()), bootId: 'boot' },
-    timers: {
-      at: (at: number, callback: () => void) => {
-        const timer = setTimeout(callback, Math.max(0, at - performance.now()));
-        return () => clearTimeout(timer);
-      },
-    },
+    ...TIME,
     random: () => 0,
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined },
     openPod: () => pod,
@@ -81,7 +88,42 @@ function guardOf(netns: NetNs, link: Link, inbox: Inbox, uplinkIndex?: number): 
 }
 
 function deafInbox(): Inbox {
-  return new Inbox(unused, () => undefined);
+  return new Inbox(unused, () => undefined, TIME);
+}
+
+type Ears = {
+  readonly inbox: Inbox;
+  /** How many frames came as far as the loop. */
+  readonly heard: () => number;
+  /** How often the filter was changed. */
+  readonly changes: () => number;
+};
+
+/** An inbox with real taps on the uplinks of the right namespace. */
+function earsOf({ right }: Pair): Ears {
+  let heard = 0;
+  let changes = 0;
+  const inbox = new Inbox(
+    (index, onFrame) => {
+      const tap = right.run(() => openTap(index, dhcpClientFilter()));
+      tap.onFrame((frame, { checksumReady }) => {
+        heard += 1;
+        onFrame(frame, checksumReady);
+      });
+      return {
+        attached: () => true,
+        letIn: () => () => undefined,
+        hearClaims: (addresses) => {
+          changes += 1;
+          tap.filter(dhcpClientFilter(addresses));
+        },
+        close: () => void tap.close(),
+      };
+    },
+    () => undefined,
+    TIME,
+  );
+  return { inbox, heard: () => heard, changes: () => changes };
 }
 
 async function addPod(
@@ -146,14 +188,7 @@ test('an address in use is defended on the LAN, and given up to who insists', as
   const { netns, link } = await addPod(sandbox, pair, 'pod');
   give(sandbox, 'pod', TAKEN, 'eth0');
   const uplink = pair.rightLink.index;
-  const inbox = new Inbox(
-    (index, onFrame) => {
-      const tap = pair.right.run(() => openTap(index, dhcpClientFilter()));
-      tap.onFrame((frame, { checksumReady }) => onFrame(frame, checksumReady));
-      return { attached: () => true, letIn: () => () => undefined, close: () => void tap.close() };
-    },
-    () => undefined,
-  );
+  const { inbox } = earsOf(pair);
   inbox.listen(uplink);
   try {
     const { guard, conflicts, counted } = guardOf(netns, link, inbox, uplink);
@@ -182,3 +217,45 @@ test('an address in use is defended on the LAN, and given up to who insists', as
     inbox.close();
   }
 });
+
+/** What the kernel of a host asks that has one of the two addresses and looks for the other. */
+function question(senderMac: Mac, senderIp: Ipv4, targetIp: Ipv4): Uint8Array {
+  return emitArpToAll({ op: 'request', senderMac, senderIp, targetMac: NO_MAC, targetIp });
+}
+
+test(
+  'who only asks for others with a leased address is noticed; the rest of the LAN wakes nobody',
+  asRoot,
+  async () => {
+    await using sandbox = new Sandbox('claims');
+    const pair = await makePair(sandbox);
+    const { netns, link } = await addPod(sandbox, pair, 'pod');
+    give(sandbox, 'pod', TAKEN, 'eth0');
+    const { inbox, heard, changes } = earsOf(pair);
+    const uplink = pair.rightLink.index;
+    inbox.listen(uplink);
+    try {
+      const { guard, conflicts, counted } = guardOf(netns, link, inbox, uplink);
+      guard.watch(TAKEN, { probe: false });
+      await until('the filter knows the address', () => changes() === 1);
+      const { mac: thief } = pair.leftLink;
+      assert.ok(thief !== undefined);
+      await using lan = pair.left.run(() => openTap(pair.leftLink.index, dhcpClientFilter()));
+      const before = heard();
+      for (let host = 1; host < 254; host++) {
+        const address = ipv4(`192.0.2.${host}`);
+        if (address !== TAKEN) assert.equal(lan.send(question(thief, address, ROUTER)), undefined);
+      }
+      assert.equal(lan.send(question(thief, TAKEN, ROUTER)), undefined);
+      await until('the address is defended', () => counted.includes('address-defended'));
+      // In the order of the wire: what came before it would have been heard before it.
+      assert.equal(heard() - before, 1, 'of 253 questions');
+      assert.deepEqual(conflicts, []);
+      lan.send(question(thief, TAKEN, ROUTER));
+      await until('it is given up', () => conflicts.length > 0);
+      assert.deepEqual([conflicts, heard() - before], [[thief], 2]);
+    } finally {
+      inbox.close();
+    }
+  },
+);

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { bootId, now, randomFloat, randomU32 } from '../../src/kernel/clock.ts';
+import { promisify } from 'node:util';
+import { bootId, now, randomFloat, randomU32, slept } from '../../src/kernel/clock.ts';
+import { NEEDS_ROOT } from '../support/home-lan.ts';
+
+const execFileAsync = promisify(execFile);
+const clockModule = new URL('../../src/kernel/clock.ts', import.meta.url).href;
 
 test('counts since boot and never goes back', () => {
   const uptimeMs = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
@@ -29,3 +35,27 @@ test('the boot has one id', () => {
   assert.equal(bootId(), bootId());
   assert.match(bootId(), /^[0-9a-f]{8}-/);
 });
+
+/** What a machine has slept, as a process sees it in which CLOCK_BOOTTIME alone is ahead (time_namespaces(7)). */
+async function sleptWhere(boottimeSeconds: number): Promise<number> {
+  const script = `import('${clockModule}').then(({ slept }) => console.log(slept()))`;
+  const { stdout } = await execFileAsync('unshare', [
+    '--time',
+    '--fork',
+    `--boottime=${boottimeSeconds}`,
+    process.execPath,
+    '--eval',
+    script,
+  ]);
+  return Number(stdout.trim());
+}
+
+test(
+  'what the machine slept is how far CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC',
+  { skip: NEEDS_ROOT },
+  async () => {
+    const here = slept();
+    const asleep = (await sleptWhere(300)) - here;
+    assert.ok(Math.abs(asleep - 300_000) < 1000, `${asleep} ms more`);
+  },
+);

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { utf8 } from '../../src/base/bytes.ts';
-import { IPV4_BROADCAST, ipv4 } from '../../src/base/ipv4.ts';
+import { IPV4_BROADCAST, ipv4, ipv4FromNumber } from '../../src/base/ipv4.ts';
 import { mac, type Mac } from '../../src/base/mac.ts';
 import type { SysError } from '../../src/base/sys-error.ts';
 import { HostFrameSender } from '../../src/kernel/frame-sender.ts';
 import { openTap, type PacketTap } from '../../src/kernel/packet-tap.ts';
+import { writeSysctls } from '../../src/kernel/sysctl.ts';
 import { openUdp } from './support/udp-socket.ts';
+import { emitArpToAll } from '../../src/wire/arp.ts';
+import { MOST_BLOCKS } from '../../src/wire/bpf-address-set.ts';
 import { dhcpClientFilter } from '../../src/wire/bpf.ts';
 import { emitUdp4Frame } from '../../src/wire/ip/udp4.ts';
 import type { Link } from '../../src/wire/netlink/link.ts';
@@ -165,3 +168,36 @@ test('errors are named', asRoot, async () => {
   assert.throws(() => open(rightLink.index, TO_PORT_68.subarray(0, 12)), { code: 'EINVAL' });
   assert.throws(() => open(rightLink.index, instruction(0xffff, 0, 0, 0)), { code: 'EINVAL' });
 });
+
+/** net.core.optmem_max before Linux 6.8. */
+const OLD_OPTMEM_MAX = 20_480;
+
+test(
+  'the largest filter of claimed addresses fits beside itself where older kernels have the limit',
+  asRoot,
+  async () => {
+    await using sandbox = new Sandbox('tap');
+    const { left, leftLink, right, rightLink } = await makePair(sandbox);
+    writeSysctls(right, [[['core', 'optmem_max'], String(OLD_OPTMEM_MAX)]]);
+    await using tap = right.run(() => openTap(rightLink.index, dhcpClientFilter()));
+    await using lan = left.run(() => openTap(leftLink.index, dhcpClientFilter()));
+    let seen = 0;
+    tap.onFrame(() => void (seen += 1));
+    // The last address of a block is the sign bit of its word, which costs an instruction more.
+    const scattered = Array.from({ length: MOST_BLOCKS }, (_, i) =>
+      ipv4FromNumber(0xc0a8_001f + 0x1_0020 * i),
+    );
+    for (let i = 0; i < 3; i++) tap.filter(dhcpClientFilter(scattered));
+    const many = Array.from({ length: 8192 }, (_, i) => ipv4FromNumber(0x0a00_001f + 32 * i));
+    for (let i = 0; i < 3; i++) tap.filter(dhcpClientFilter(many));
+    tap.filter(dhcpClientFilter(scattered));
+    const tooBig = Buffer.concat(Array.from({ length: OLD_OPTMEM_MAX / 16 }, () => TO_PORT_68.subarray(48)));
+    assert.throws(() => tap.filter(tooBig), { code: 'ENOMEM' });
+    const sender = scattered.at(-1);
+    assert.ok(sender !== undefined && leftLink.mac !== undefined);
+    const question = { op: 'request', senderMac: leftLink.mac, senderIp: sender } as const;
+    const target = { targetMac: mac('00:00:00:00:00:00'), targetIp: ipv4('10.0.0.1') };
+    assert.equal(lan.send(emitArpToAll({ ...question, ...target })), undefined);
+    await until('the last filter that was taken is in force', () => seen === 1);
+  },
+);

@@ -13,6 +13,7 @@ import {
   keyOf,
   managerOf,
   requestFor,
+  SERVER_MAC,
   stored,
   UPLINK,
 } from './support/world.ts';
@@ -128,6 +129,28 @@ describe('an acquisition that fails leaves nothing behind', () => {
     await world.time.run(10);
     assert.deepEqual(world.server.released, [FIRST]);
     assert.deepEqual(pod.history, [], 'the pod never had it');
+    assertNothingHeld(world, manager);
+  });
+
+  test('an ACK that is not accepted: given back at once, where it came from, and sought again ever later', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    world.server.ackOptions = { 'dhcp-lease-time': 0 };
+    const lease = await attach(world, manager, world.addPod('a'));
+    assert.ok(!lease.ok && lease.error.kind === 'no-lease');
+    assert.equal(lease.error.outcome, 'unusable');
+    assert.match(
+      lease.error.text,
+      / and 7 RELEASEs in 1 min; .*gave back 192\.168\.1\.100 of 192\.168\.1\.1;/,
+    );
+    assert.deepEqual([...new Set(world.server.released)], [FIRST]);
+    // At once, after 1, 2, 4, 8, 16 and 32 s.
+    assert.equal(world.server.released.length, 7);
+    const ways = world.sentTo.filter((text) => text.startsWith('RELEASE'));
+    assert.deepEqual([...new Set(ways)], [`RELEASE to ${SERVER_MAC}`]);
+    const said = world.warnings.filter((text) => text.endsWith('is not used: the lease is given back'));
+    assert.equal(said.length, 7);
+    assert.equal(world.counts.get('lease-not-accepted:zero-lease-time'), 7);
     assertNothingHeld(world, manager);
   });
 

@@ -2,11 +2,38 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
+import { parseArpFrame } from '../../src/wire/arp.ts';
 import { attached, FakeWorld, keyOf, managerOf } from './support/world.ts';
 
 const FIRST = ipv4('192.168.1.100');
 /** The pace of all that is put off: fifty a second. */
 const PAUSE_MS = 20;
+/** ANNOUNCE_INTERVAL of RFC 5227 1.1. */
+const INTERVAL_MS = 2000;
+/** What pods that came together have in common. */
+const GRAIN_MS = 50;
+/** T1 of the server's leases of an hour. */
+const TO_RENEWAL_MS = 1_900_000;
+const OTHER = ipv4('192.168.1.101');
+
+/** When the uplink says that `address` is somebody's, from now on, in milliseconds. */
+function announcementsOf(world: FakeWorld, address = FIRST): number[] {
+  const from = world.time.now();
+  const times: number[] = [];
+  const send = world.frames.send.bind(world.frames);
+  world.frames.send = (index, frame) => {
+    const arp = parseArpFrame(frame);
+    if (arp.ok && arp.value.senderIp === address && arp.value.targetIp === address)
+      times.push(world.time.now() - from);
+    return send(index, frame);
+  };
+  return times;
+}
+
+function assertApart([first = 0, second = 0]: readonly number[]): void {
+  const pause = second - first;
+  assert.ok(pause >= INTERVAL_MS && pause < INTERVAL_MS + GRAIN_MS, `${pause} ms`);
+}
 
 describe('an address that a pod has now', () => {
   test('is announced to the LAN at once, by the uplink, and to the siblings in their turn', async () => {
@@ -30,6 +57,56 @@ describe('an address that a pod has now', () => {
     await manager.close();
   });
 
+  for (const conflictCheck of ['off', 'before', 'background'] as const)
+    test(`${conflictCheck}: is announced twice, two seconds apart (RFC 5227 2.3)`, async () => {
+      const world = new FakeWorld();
+      const manager = managerOf(world);
+      const pod = world.addPod('a');
+      await attached(world, manager, pod, { conflictCheck });
+      const times = announcementsOf(world);
+      manager.announce(keyOf(pod));
+      await world.time.run(10 * INTERVAL_MS);
+      assert.equal(times.length, 2);
+      assertApart(times);
+      await manager.close();
+    });
+
+  test('background, by another plugin, which announces it as it likes: twice when it was looked for', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    const times = announcementsOf(world);
+    await attached(world, manager, world.addPod('a'), { conflictCheck: 'background', owned: false });
+    await world.time.run(10 * INTERVAL_MS);
+    assert.equal(times.length, 2);
+    assertApart(times);
+    await manager.close();
+  });
+
+  test('a new address of a running pod: by its kernel, and two seconds later by the uplink', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    const pod = world.addPod('a');
+    await attached(world, manager, pod, { conflictCheck: 'off' });
+    const times = announcementsOf(world, OTHER);
+    world.server.rebind(OTHER);
+    await world.time.run(TO_RENEWAL_MS);
+    assert.ok(pod.has(OTHER));
+    assert.equal(times.length, 1);
+    await manager.close();
+  });
+
+  test('with a second announcement to be made the manager can be closed, and nothing is left', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    const pod = world.addPod('a');
+    await attached(world, manager, pod);
+    const times = announcementsOf(world);
+    manager.announce(keyOf(pod));
+    await manager.close();
+    await world.time.run(10 * INTERVAL_MS);
+    assert.deepEqual(times, [0]);
+  });
+
   test('a pod that has gone before its turn is left out, and nothing breaks', async () => {
     const world = new FakeWorld();
     const manager = managerOf(world);
@@ -40,9 +117,11 @@ describe('an address that a pod has now', () => {
     manager.announce(keyOf(released));
     world.pods.delete(gone.path);
     await world.time.until(manager.release(keyOf(released)));
-    await world.time.run(2 * PAUSE_MS);
+    world.questions.length = 0;
+    await world.time.run(2 * INTERVAL_MS);
     assert.equal(world.counts.get('announcement-failed'), 1);
     assert.deepEqual(world.arpFromPods, []);
+    assert.ok(world.questions.every(({ senderMac }) => senderMac !== released.link.mac));
     await manager.close();
   });
 
@@ -64,16 +143,21 @@ describe('an address that a pod has now', () => {
     await manager.close();
   });
 
-  test('without a lease, or without an uplink, nothing is said', async () => {
+  test('without a lease nothing is said; without an uplink the pod says it, twice', async () => {
     const world = new FakeWorld();
     const manager = managerOf(world);
     const pod = world.addPod('a');
     manager.announce(keyOf(pod));
-    await attached(world, manager, pod, { uplinkIndex: undefined });
-    world.questions.length = 0;
-    manager.announce(keyOf(pod));
-    await world.time.run(PAUSE_MS);
+    await world.time.run(3 * INTERVAL_MS);
     assert.deepEqual([world.questions, world.arpFromPods], [[], []]);
+    await attached(world, manager, pod, { uplinkIndex: undefined, lan: undefined });
+    manager.announce(keyOf(pod));
+    assert.equal(world.arpFromPods.length, 1);
+    await world.time.run(INTERVAL_MS + GRAIN_MS);
+    assert.deepEqual(world.arpFromPods, [pod.path, pod.path]);
+    await world.time.run(3 * INTERVAL_MS);
+    assert.equal(world.arpFromPods.length, 2);
+    assert.deepEqual(world.questions, []);
     await manager.close();
   });
 });

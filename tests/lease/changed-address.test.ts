@@ -35,7 +35,9 @@ async function moved(to: Ipv4, prepare: (world: FakeWorld) => void) {
   const uses = new Set<string | undefined>();
   const send = world.frames.send.bind(world.frames);
   world.frames.send = (index, frame) => {
-    uses.add(manager.get(keyOf(pod))?.lease?.address.address);
+    const arp = parseArpFrame(frame);
+    const announces = arp.ok && arp.value.senderIp === arp.value.targetIp;
+    if (!announces) uses.add(manager.get(keyOf(pod))?.lease?.address.address);
     return send(index, frame);
   };
   world.server.rebind(to);

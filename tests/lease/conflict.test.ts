@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
+import { seeks } from '../../src/protocol/acd4/packets.ts';
 import { attach, attached, FakeWorld, keyOf, managerOf } from './support/world.ts';
 
 const FIRST = ipv4('192.168.1.100');
@@ -66,6 +67,17 @@ describe('conflict detection', () => {
       [now],
     );
     assert.equal(world.counts.get('address-conflict'), 1);
+    await manager.close();
+  });
+
+  test('it is looked for once: no probe in a day of renewals (RFC 5227 2.1)', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    await attached(world, manager, world.addPod('a'), { conflictCheck: 'background' });
+    await world.time.run(24 * 3_600_000);
+    const probes = world.questions.filter((packet) => seeks(packet, FIRST, SQUATTER));
+    assert.equal(probes.length, 3);
+    assert.ok(world.journal.filter((line) => line === 'REQUEST').length > 10, 'and was renewed');
     await manager.close();
   });
 

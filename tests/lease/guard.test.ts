@@ -123,15 +123,27 @@ describe('watch with probes', () => {
     assert.deepEqual(lan.left, NOTHING);
   });
 
-  test('announces a free address once more, and then costs nothing', async () => {
+  test('announces a free address twice, and then costs nothing', async () => {
     const lan = new ArpLan();
     lan.guard().watch(ADDRESS, { probe: true });
     await lan.time.run(PROBED_MS);
     assert.deepEqual(lan.sent, [
       ...[500, 2000, 3500].map((ms) => `${ms} probe ${ADDRESS}`),
       `5500 announce ${ADDRESS}`,
+      `7500 announce ${ADDRESS}`,
     ]);
     assert.deepEqual([lan.conflicts, lan.left], [[], NOTHING]);
+  });
+
+  test('announces nothing where whoever put the address on does that', async () => {
+    const lan = new ArpLan();
+    lan.guard().watch(ADDRESS, { probe: true, announced: true });
+    await lan.time.run(PROBED_MS);
+    assert.deepEqual(
+      lan.sent,
+      [500, 2000, 3500].map((ms) => `${ms} probe ${ADDRESS}`),
+    );
+    assert.deepEqual([lan.counted, lan.left], [['conflict-check-clear'], NOTHING]);
   });
 
   test('has no port before its first probe', () => {
@@ -165,7 +177,7 @@ describe('watch with probes', () => {
     await lan.time.run(PROBED_MS);
     assert.deepEqual(
       lan.counted.filter((event) => event.startsWith('arp-failed')),
-      ['arp-failed:ENXIO', 'arp-failed:ENOENT', 'arp-failed:ENOENT'],
+      ['arp-failed:ENXIO', 'arp-failed:ENOENT', 'arp-failed:ENOENT', 'arp-failed:ENOENT'],
     );
     assert.deepEqual([lan.conflicts, lan.left], [[], NOTHING]);
   });
@@ -251,7 +263,7 @@ describe('where all macvlans of the uplink are of this daemon', () => {
     lan.guard().watch(ADDRESS, { probe: true });
     await lan.time.run(PROBED_MS);
     assert.deepEqual([lan.sent, lan.left], [[], NOTHING]);
-    assert.equal(lan.sentByUplink.length, 4);
+    assert.equal(lan.sentByUplink.length, 5);
   });
 });
 

@@ -181,7 +181,7 @@ describe('a server that does not take a long option 61', () => {
     const elsewhere = asks({ ...ours, clientId: `${LONG_ID}61`, requestedAddress: ipv4('10.0.0.1') });
     const refused = await attach(world, manager, world.addPod('b'), elsewhere);
     assert.ok(!refused.ok && refused.error.kind === 'no-lease', 'no such address here');
-    assert.equal(refused.error.outcome, 'refused');
+    assert.equal(refused.error.outcome, 'unusable');
     const began = world.time.now();
     await attached(world, manager, world.addPod('c'), asks({ ...ours, clientId: `${LONG_ID}62` }));
     assert.ok(world.time.now() - began < 50, `${world.time.now() - began} ms`);

@@ -5,6 +5,7 @@ import { mac } from '../../src/base/mac.ts';
 import { Inbox } from '../../src/lease/inbox.ts';
 import { announcement, probe } from '../../src/protocol/acd4/packets.ts';
 import { type ArpPacket, emitArpFrame } from '../../src/wire/arp.ts';
+import { VirtualTime } from './support/time.ts';
 
 const HOST = mac('02:00:5e:10:00:02');
 const BROADCAST = mac('ff:ff:ff:ff:ff:ff');
@@ -14,13 +15,20 @@ const REPLY: ArpPacket = { ...announcement(A, HOST), op: 'reply', targetIp: B };
 
 function setUp() {
   const counted: string[] = [];
+  const time = new VirtualTime('boot-1');
   const taps = new Map<number, (frame: Uint8Array, checksumReady: boolean) => void>();
   const inbox = new Inbox(
     (index, onFrame) => {
       taps.set(index, onFrame);
-      return { attached: () => true, letIn: () => () => undefined, close: () => undefined };
+      return {
+        attached: () => true,
+        letIn: () => () => undefined,
+        hearClaims: () => undefined,
+        close: () => undefined,
+      };
     },
     (event) => counted.push(event),
+    { clock: time, timers: time },
   );
   inbox.listen(2);
   inbox.listen(3);

@@ -6,12 +6,14 @@ import { Inbox } from '../../src/lease/inbox.ts';
 import { emitDhcp4 } from '../../src/wire/dhcp4/message.ts';
 import { emitUdp4Frame } from '../../src/wire/ip/udp4.ts';
 import { OF_SERVER, OUR_MAC, reply, SERVER } from '../protocol/dhcp4/messages.ts';
+import { VirtualTime } from './support/time.ts';
 
 const OTHER_MAC = mac('02:00:5e:10:00:02');
 const STRANGER = mac('02:00:5e:10:00:99');
 
 function setUp() {
   const counted: string[] = [];
+  const time = new VirtualTime('boot-1');
   const opened: number[] = [];
   const letIn: string[] = [];
   const closed: number[] = [];
@@ -25,10 +27,12 @@ function setUp() {
           letIn.push(`${index} ${address}`);
           return () => void letIn.push(`${index} not ${address}`);
         },
+        hearClaims: () => undefined,
         close: () => void closed.push(index),
       };
     },
     (event) => counted.push(event),
+    { clock: time, timers: time },
   );
   const heard: string[] = [];
   const listen = (name: string, chaddr: Mac, xid: number | undefined): (() => void) =>

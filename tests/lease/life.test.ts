@@ -148,6 +148,20 @@ describe('a lease that is lost', () => {
     );
   });
 
+  test('expiry, and then another address: both are said, and the old one is used no more (RFC 2131 4.4.5)', async () => {
+    const { world, manager, pod, key } = await withLease();
+    const end = manager.get(key)?.lease?.times?.expiresAt ?? 0;
+    world.server.mood = 'silent';
+    await world.time.run(end - world.time.now() + 2);
+    const said = (): readonly string[] => world.warnings.filter((text) => !text.startsWith('no DHCP server'));
+    assert.deepEqual(said(), ['the lease is lost: its address leaves the pod']);
+    world.server.rebind(MOVED);
+    world.server.mood = 'sane';
+    await world.time.run(70_000);
+    assert.deepEqual(pod.history, [`-${FIRST}/16`, `+${MOVED}/16`]);
+    assert.deepEqual(said().slice(1), ['a running pod gets another address']);
+  });
+
   test('the namespace is gone: nothing is touched, nothing breaks', async () => {
     const { world, manager, pod, key } = await withLease();
     world.pods.delete(pod.path);

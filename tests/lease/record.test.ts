@@ -71,11 +71,17 @@ const leased: fc.Arbitrary<Dhcp4State> = fc
     return state;
   });
 
+const pods: fc.Arbitrary<LeaseRecord['pod']> = fc.constantFrom(
+  undefined,
+  { namespace: 'shop', name: 'web-0' },
+  { name: 'db' },
+);
+
 describe('a record', () => {
   test('comes back as it was stored, whatever lease it holds', () => {
     fc.assert(
-      fc.property(leased, fc.constantFrom(undefined, 2), (state, uplinkIndex) => {
-        const record = recordOf(state, { uplinkIndex });
+      fc.property(leased, fc.constantFrom(undefined, 2), pods, (state, uplinkIndex, pod) => {
+        const record = recordOf(state, { uplinkIndex, pod });
         const text = JSON.stringify(record);
         const read = readStored(keyText(record.key), text, (key) => key);
         assert.ok(read.ok, read.ok ? '' : read.error);

@@ -136,12 +136,15 @@ describe('an uplink that is plugged in again', () => {
     assert.deepEqual([world.time.pending, pod.openHandles], [0, 0]);
   });
 
-  test('away and back before anybody looked: the same', async () => {
+  test('away and back before anybody looked: the same; option 57 is the MTU of the new interface', async () => {
     const { world, manager, adapter, pod } = await scene();
+    assert.equal(manager.get(keyOf(pod))?.record.config.mtu, 1500);
     adapter.unplug(manager);
+    world.uplink.mtu = 1400;
     adapter.plugIn(manager);
     await world.time.run(1000);
     assert.deepEqual([adapter.made.length, addressesOf(pod)], [1, [FIRST]]);
+    assert.equal(manager.get(keyOf(pod))?.record.config.mtu, 1400);
     await manager.close();
   });
 

@@ -46,7 +46,8 @@ describe('a restart', () => {
     const { world, manager, pod } = await restarted(3_700_000);
     await world.time.run(1000);
     assert.deepEqual(pod.history, [`-${FIRST}/16`, `+${FIRST}/16`]);
-    assert.equal(world.sentFrom.at(-1), 'REQUEST from 0.0.0.0');
+    // INIT, not INIT-REBOOT (RFC 2131 4.4.5).
+    assert.deepEqual(world.sentFrom.slice(-2), ['DISCOVER from 0.0.0.0', 'REQUEST from 0.0.0.0']);
     assert.equal(manager.get(keyOf(pod))?.record.state.kind, 'bound');
   });
 
@@ -59,9 +60,11 @@ describe('a restart', () => {
     await world.time.run(3_700_000);
     await before.close();
     world.server.mood = 'sane';
+    world.journal.length = 0;
     const manager = managerOf(world);
     for (const record of stored(world)) await manager.resume(record);
     await world.time.run(1000);
+    assert.equal(world.journal[0], 'DISCOVER', 'INIT, not INIT-REBOOT (RFC 2131 4.4.5)');
     assert.deepEqual(
       pod.addresses.map(({ address }) => address),
       [FIRST],

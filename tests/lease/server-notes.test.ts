@@ -53,6 +53,25 @@ describe('servers', () => {
     await manager.close();
   });
 
+  test('one that offers and never confirms is named when its offer is given up, once in a while', async () => {
+    const world = new FakeWorld();
+    const manager = managerOf(world);
+    const said = (): number =>
+      world.warnings.filter((text) => text.startsWith('a DHCP server offers an address and answers no'))
+        .length;
+    world.server.mood = 'offers-only';
+    for (const name of ['a', 'b']) {
+      const got = await attach(world, manager, world.addPod(name));
+      assert.equal(got.ok, false);
+      assert.equal(said(), 1);
+    }
+    assert.ok((world.counts.get('request-unanswered') ?? 0) > 2);
+    await world.time.run(600_000);
+    await attach(world, manager, world.addPod('c'));
+    assert.equal(said(), 2);
+    await manager.close();
+  });
+
   test('what of its options was not taken is named, once for each lease that brings it', async () => {
     const world = new FakeWorld();
     const manager = managerOf(world);

@@ -33,8 +33,9 @@ describe('every key of the ipam section, as the server sees it', { skip: NEEDS_R
   async function exchange(
     ipam: JsonObject,
     options: AddOptions = {},
+    link: JsonObject = {},
   ): Promise<{ seen: readonly Seen[]; result: JsonObject; containerId: string }> {
-    const added = await site().add(networkOf([macvlan({}, ipam)], { cniVersion: '1.1.0' }), options);
+    const added = await site().add(networkOf([macvlan(link, ipam)], { cniVersion: '1.1.0' }), options);
     await site().del(added);
     const chaddr = macIn(added.result);
     const seen = await waitFor('the RELEASE to arrive', async () => {
@@ -64,6 +65,34 @@ describe('every key of the ipam section, as the server sees it', { skip: NEEDS_R
     assert.equal(request?.options['50'], toHex(Uint8Array.from(addressIn(result).split('.').map(Number))));
     // RFC 2131 table 5: MUST NOT be in a RELEASE: an address to ask for, a wish list, a size.
     for (const code of ['50', '51', '55', '57', '60']) assert.equal(release?.options[code], undefined);
+  });
+
+  test("option 57 is the MTU of the pod's interface with the headers (RFC 3442), 576 at least", async () => {
+    for (const [link, size] of [
+      [{}, '05dc'],
+      [{ mtu: 1400 }, '0578'],
+      [{ mtu: 500 }, '0240'],
+    ] as const) {
+      const { seen } = await exchange({}, {}, link);
+      for (const type of [DISCOVER, REQUEST]) assert.equal(sent(seen, type, 57), size, JSON.stringify(link));
+    }
+  });
+
+  test('12 and 81 together: 81 alone is sent (RFC 4702 3.1)', async () => {
+    const fqdn = '050000016102686d00';
+    const provide = [
+      { option: 'host-name', value: 'a' },
+      { option: '81', value: `0x${fqdn}` },
+    ];
+    for (const ipam of [{ provide }, { send: { '81': { hex: fqdn }, '12': 'a' } }]) {
+      const counted = await site().counter('host-name-beside-fqdn');
+      const { seen } = await exchange(ipam);
+      for (const type of [DISCOVER, REQUEST]) {
+        assert.equal(sent(seen, type, 81), fqdn);
+        assert.equal(sent(seen, type, 12), undefined);
+      }
+      assert.equal(await site().counter('host-name-beside-fqdn'), counted + 1);
+    }
   });
 
   test('client-id: containerID/network/ifname behind a zero byte, in all messages', async () => {
@@ -149,6 +178,9 @@ describe('every key of the ipam section, as the server sees it', { skip: NEEDS_R
     [{ request: [{ option: 'host-nmae' }] }, /host-name/],
     [{ provide: [{ option: 'dhcp-lease-tiem', value: '9' }] }, /dhcp-lease-time/],
     [{ provide: [{ option: '53', value: '0x01' }] }, /set by the exchange itself/],
+    [{ provide: [{ option: '56', value: 'x' }] }, /RFC 2131 table 5/],
+    [{ send: { '108': { u32: 0 } } }, /"ipv6Only": true/],
+    [{ request: [{ option: '80' }] }, /never asked for \(RFC 4039 3\)/],
     [{ provide: [{ option: '43', value: '0x123' }] }, /ipam\.provide\[0\]\.value: /],
     [{ provide: [{ option: 'subnet-mask', value: 'x' }] }, /ipam\.provide\[0\]\.value: /],
     [{ provide: [{ option: '60', value: 'x'.repeat(1100) }] }, /ipam\.provide/],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { toHex, utf8 } from '../../src/base/bytes.ts';
-import type { JsonObject } from '../../src/base/json.ts';
+import type { Json, JsonObject } from '../../src/base/json.ts';
 import { macToBytes, parseMac } from '../../src/base/mac.ts';
 import { waitFor } from '../../src/lab/wait.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
@@ -26,6 +26,11 @@ function hex(text: string): string {
 /** An option, as hex, of the last message of that type. */
 function sent(seen: readonly Seen[], type: string, code: number): string | undefined {
   return seen.findLast((message) => message.type === type)?.options[String(code)];
+}
+
+/** Bytes without the colons between them. */
+function bare(shown: Json | undefined): Json | undefined {
+  return typeof shown === 'string' ? shown.replaceAll(':', '') : shown;
 }
 
 describe('identity and options, as the server sees them', { skip: NEEDS_ROOT }, () => {
@@ -66,6 +71,30 @@ describe('identity and options, as the server sees them', { skip: NEEDS_ROOT }, 
         assert.equal(sent(first.seen, type, 61), id);
         assert.equal(sent(second.seen, type, 61), id);
       }
+    }
+  });
+
+  test('the API names the pod, and the identifier, IAID and DUID that the server sees (RFC 4361 6.1)', async () => {
+    for (const [clientId, options, names] of [
+      ['duid', WEB, ['shop', '_good_']],
+      ['pod', WEB, ['shop', '_good_']],
+      ['mac', PODMAN, [null, 'good']],
+      ['container', {}, [null, null]],
+    ] as const) {
+      const added = await site().add(
+        networkOf([macvlan({}, { clientId })], { cniVersion: '1.1.0' }),
+        options,
+      );
+      const mac = macIn(added.result);
+      const seen = sent(await server.from(mac), REQUEST, 61) ?? '';
+      const lease = (await site().daemonLeases()).find((one) => one['mac'] === mac);
+      assert.deepEqual([lease?.['podNamespace'], lease?.['podName']], names);
+      assert.equal(bare(lease?.['clientId']), seen);
+      const [, iaid = null, duid = null] = /^ff(.{8})(.+)$/.exec(seen) ?? [];
+      assert.deepEqual([bare(lease?.['iaid']), bare(lease?.['duid'])], [iaid, duid]);
+      const text = clientId === 'pod' ? 'shop/_good_/eth0' : null;
+      if (clientId !== 'container') assert.equal(lease?.['clientIdText'], text);
+      await site().del(added);
     }
   });
 

@@ -103,9 +103,9 @@ describe('classless routes (option 121)', { skip: NEEDS_ROOT }, () => {
       '192.168.2.0/24 dev eth0',
       'default via 192.168.2.254 dev eth0',
     ]);
-    // Option 3 is still the gateway of the address, as the Go plugin has it.
+    // RFC 3442: option 3 MUST be ignored.
     assert.deepEqual(added.result['ips'], [
-      { interface: 0, address: `${addressIn(added.result)}/24`, gateway: ROUTER },
+      { interface: 0, address: `${addressIn(added.result)}/24`, gateway: '192.168.2.254' },
     ]);
     await site().daemon.runtime.check(added.network, added.attachment);
     await site().del(added);

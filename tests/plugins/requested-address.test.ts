@@ -98,15 +98,28 @@ for (const server of [{ kind: 'dnsmasq' }, { kind: 'kea' }] as const satisfies r
 }
 
 describe('the messages that it takes, in the log of dnsmasq', { skip: NEEDS_ROOT }, () => {
-  const site = useSite({ server: { kind: 'dnsmasq', lines: ['dhcp-rapid-commit'] } });
+  const site = useSite({
+    server: { kind: 'dnsmasq', lines: ['dhcp-rapid-commit'] },
+    dhcp: { deadlineSeconds: 1 },
+  });
 
-  test('INIT-REBOOT: a REQUEST without a DISCOVER', async () => {
+  test('an address that is asked for: a DISCOVER with option 50, and no rapid commit', async () => {
     const capabilityArgs = { ips: ['192.168.2.225'] };
     const network = networkOf([macvlan({ capabilities: CAPABILITIES })]);
     const added = await site().add(network, { capabilityArgs });
     const messages = await messagesAbout(site(), macIn(added.result));
-    assert.deepEqual(messages, ['DHCPREQUEST', 'DHCPACK']);
+    assert.deepEqual(messages, ['DHCPDISCOVER', 'DHCPOFFER', 'DHCPREQUEST', 'DHCPACK']);
     await site().del(added);
+    await site().waitForNoLease(macIn(added.result));
+  });
+
+  test('one outside of the pool, three times: no lease is left, for none was committed', async () => {
+    const network = networkOf([macvlan({ capabilities: CAPABILITIES })]);
+    for (let run = 0; run < 3; run++) {
+      const pod = await site().pod({ capabilityArgs: { ips: [ADDRESS_OUTSIDE_POOL] } });
+      await assert.rejects(site().attach(network, pod), { code: 122 });
+    }
+    assert.deepEqual(await site().lan.server.leases(), []);
   });
 
   test('rapid commit: a DISCOVER and an ACK are all', async () => {
@@ -116,6 +129,40 @@ describe('the messages that it takes, in the log of dnsmasq', { skip: NEEDS_ROOT
     assert.equal((await site().leaseOf(macIn(added.result)))?.ip, addressIn(added.result));
     await site().del(added);
     await site().waitForNoLease(macIn(added.result));
+  });
+});
+
+describe('a server that remains silent to a REQUEST of whom it does not know', { skip: NEEDS_ROOT }, () => {
+  const site = useSite({ server: { kind: 'kea', authoritative: false } });
+
+  test('gives the address that is asked for to the first DISCOVER (RFC 2131 4.3.2, 4.4.1)', async () => {
+    const capabilityArgs = { ips: ['192.168.2.227'] };
+    const added = await site().add(networkOf([macvlan({ capabilities: CAPABILITIES })]), { capabilityArgs });
+    assert.equal(addressIn(added.result), '192.168.2.227');
+    assert.equal(await site().counter('message-sent'), 2, 'a DISCOVER and a REQUEST');
+    await site().del(added);
+  });
+});
+
+describe('rapid commit of a lease that cannot be used', { skip: NEEDS_ROOT }, () => {
+  const site = useSite({
+    server: { kind: 'dnsmasq', lines: ['dhcp-rapid-commit'] },
+    dhcp: { deadlineSeconds: 1 },
+    // The pool of the router, as if it were the service network of a cluster.
+    config: { protect: ['192.168.2.128/25'] },
+  });
+
+  test('three ADDs fail and say so, and the server has no lease: each was given back', async () => {
+    for (let run = 0; run < 3; run++) {
+      const pod = await site().pod();
+      await assert.rejects(site().attach(networkOf([macvlan()]), pod), {
+        code: 122,
+        msg: /sent \d+ DISCOVERs? and 1 RELEASE in .*; gave back 192\.168\.2\.\d+ of 192\.168\.2\.1; .*"protect"/,
+      });
+    }
+    const log = await site().serverLog();
+    assert.equal([...log.matchAll(/DHCPRELEASE\(br0\)/g)].length, 3);
+    assert.deepEqual(await site().lan.server.leases(), []);
   });
 });
 

@@ -4,7 +4,8 @@ import * as fc from 'fast-check';
 import { IPV4_ANY, type Ipv4, ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
 import { type ArpPacket, emitArpFrame, parseArpFrame } from '../../src/wire/arp.ts';
-import { arpAboutProgram, arpProgram, type BpfInstruction, dhcpClientProgram } from '../../src/wire/bpf.ts';
+import { type BpfInstruction } from '../../src/wire/bpf-assembler.ts';
+import { arpAboutProgram, arpProgram, dhcpClientProgram } from '../../src/wire/bpf.ts';
 import { emitUdp4Frame } from '../../src/wire/ip/udp4.ts';
 import { runBpf } from './bpf-machine.ts';
 

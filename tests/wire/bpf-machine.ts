@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { BPF, BPF_INSTRUCTION_BYTES, BPF_VLAN_TAG, type BpfInstruction } from '../../src/wire/bpf.ts';
+import {
+  BPF,
+  BPF_INSTRUCTION_BYTES,
+  BPF_VLAN_TAG,
+  type BpfInstruction,
+} from '../../src/wire/bpf-assembler.ts';
 
 /** The inverse of encodeBpf, for this machine's byte order. */
 export function decodeBpf(bytes: Uint8Array): readonly BpfInstruction[] {
@@ -21,6 +26,7 @@ const WIDTHS: ReadonlyMap<number, number> = new Map([
   [BPF.W, 4],
 ]);
 const SIZE_BITS = 0x18;
+const CLASS_BITS = 0x07;
 
 /**
  * Runs a program over a packet as the kernel does: the number of bytes to keep, 0 when a load goes beyond the packet.
@@ -30,10 +36,19 @@ const SIZE_BITS = 0x18;
 export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array, vlanTag = 0): number {
   let a = 0;
   let x = 0;
+  const memory = new Map<number, number>();
   for (let pc = 0; ; pc++) {
     const instruction = program[pc];
     assert.ok(instruction, `the program ran out at ${pc}`);
     const { code, jt, jf, k } = instruction;
+    if ((code & CLASS_BITS) === BPF.ALU) {
+      a = computed(code, a, (code & BPF.X) === 0 ? k : x);
+      continue;
+    }
+    if (code === (BPF.JMP | BPF.JA)) {
+      pc += k;
+      continue;
+    }
     const width = WIDTHS.get(code & SIZE_BITS) ?? 0;
     switch (code & ~SIZE_BITS) {
       case BPF.LD | BPF.ABS:
@@ -54,6 +69,18 @@ export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array, v
       case BPF.MISC | BPF.TAX:
         x = a;
         break;
+      case BPF.MISC | BPF.TXA:
+        a = x;
+        break;
+      case BPF.LD | BPF.IMM:
+        a = k;
+        break;
+      case BPF.ST:
+        memory.set(k, a);
+        break;
+      case BPF.LD | BPF.MEM:
+        a = memory.get(k) ?? assert.fail(`nothing is in M[${k}]`);
+        break;
       case BPF.RET | BPF.K:
         return k;
       default:
@@ -63,12 +90,27 @@ export function runBpf(program: readonly BpfInstruction[], packet: Uint8Array, v
   }
 }
 
+function computed(code: number, a: number, operand: number): number {
+  switch (code & ~(CLASS_BITS | BPF.X)) {
+    case BPF.AND:
+      return (a & operand) >>> 0;
+    case BPF.LSH:
+      return (a << operand) >>> 0;
+    case BPF.RSH:
+      return a >>> operand;
+    default:
+      return assert.fail(`instruction ${code}`);
+  }
+}
+
 function isTaken(code: number, k: number, a: number, x: number): boolean {
   switch (code) {
     case BPF.JMP | BPF.JEQ | BPF.K:
       return a === k;
     case BPF.JMP | BPF.JEQ | BPF.X:
       return a === x;
+    case BPF.JMP | BPF.JGE | BPF.K:
+      return a >= k;
     case BPF.JMP | BPF.JSET | BPF.K:
       return (a & k) !== 0;
     default:

@@ -37,6 +37,7 @@ export type DhcpKeys = {
   readonly ipv6Only: boolean | undefined;
   readonly broadcast: Dhcp4Config['broadcast'] | undefined;
   readonly rapidCommit: boolean | undefined;
+  readonly forceRenew: boolean | undefined;
 };
 
 const list = v.pipe(
@@ -70,6 +71,7 @@ export const dhcpEntries = {
   ipv6Only: maybe(v.boolean()),
   broadcast: maybe(v.picklist(BROADCAST)),
   rapidCommit: maybe(v.boolean()),
+  forceRenew: maybe(v.boolean()),
 };
 
 const shape = v.object(dhcpEntries);
@@ -81,7 +83,7 @@ export function readDhcpKeys(raw: JsonObject, at: string): DhcpKeys {
   const read = readShape(shape, raw, at);
   if (!read.ok) throw read.error;
   const { clientId, hostname, fqdn, send, request } = read.value;
-  const { servers, relays, conflictCheck, ipv6Only, broadcast, rapidCommit } = read.value;
+  const { servers, relays, conflictCheck, ipv6Only, broadcast, rapidCommit, forceRenew } = read.value;
   return {
     servers,
     relays,
@@ -89,6 +91,7 @@ export function readDhcpKeys(raw: JsonObject, at: string): DhcpKeys {
     ipv6Only,
     broadcast,
     rapidCommit,
+    forceRenew,
     clientId:
       clientId === undefined || clientId === ''
         ? undefined

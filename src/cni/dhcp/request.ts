@@ -17,8 +17,14 @@ export const DEFAULT_REQUEST: readonly number[] = [1, 121, 3, 6, 15, 26, 33, 58,
 const LEAST_REQUEST: readonly number[] = [1, 3, 15, 6];
 
 const V6_ONLY = DHCP4_OPTIONS['v6-only-preferred'].code;
-const CLASSLESS_ROUTES = DHCP4_OPTIONS['rfc3442-classless-static-routes'].code;
-/** What option 121 takes the place of. */
+/** Option 80 "MUST NOT appear in a Parameter Request List option" (RFC 4039 3). */
+export const NOT_REQUESTED: ReadonlySet<number> = new Set([DHCP4_OPTIONS['rapid-commit'].code]);
+/** Option 121, and Microsoft's code of the same content where 121 is not asked for. */
+const CLASSLESS_ROUTES: readonly number[] = [
+  DHCP4_OPTIONS['rfc3442-classless-static-routes'].code,
+  DHCP4_OPTIONS['ms-classless-static-routes'].code,
+];
+/** What they take the place of. */
 const OLD_ROUTES: ReadonlySet<number> = new Set([
   DHCP4_OPTIONS.routers.code,
   DHCP4_OPTIONS['static-routes'].code,
@@ -45,17 +51,26 @@ export function readRequest(entries: readonly Json[], at: string): OptionRequest
   for (const [i, entry] of entries.entries()) {
     const key = `${at}[${i}]`;
     if (typeof entry === 'string' || typeof entry === 'number') {
-      codes.push(optionRow(String(entry), key).code);
+      codes.push(requestable(String(entry), key));
       continue;
     }
     if (!isJsonObject(entry)) throw invalid(`${key}: must be the name or code of an option`);
     const read = readShape(entryShape, entry, key);
     if (!read.ok) throw read.error;
     const { option, skipDefault } = read.value;
-    if (option !== undefined) codes.push(optionRow(option, `${key}.option`).code);
+    if (option !== undefined) codes.push(requestable(option, `${key}.option`));
     if (skipDefault === true) withDefaults = false;
   }
   return { codes, withDefaults };
+}
+
+/** The code of an option that may be asked for. */
+function requestable(name: string, at: string): number {
+  const { code, name: known } = optionRow(name, at);
+  if (!NOT_REQUESTED.has(code)) return code;
+  throw invalid(
+    `${at}: ${known} is never asked for (RFC 4039 3): remove the entry; "rapidCommit" says whether it is offered`,
+  );
 }
 
 /**
@@ -63,13 +78,17 @@ export function readRequest(entries: readonly Json[], at: string): OptionRequest
  * code and the Static Routes option code" (RFC 3442): a server that is short of room fills in what comes first.
  */
 function classlessFirst(codes: readonly number[]): readonly number[] {
+  const classless = CLASSLESS_ROUTES.find((code) => codes.includes(code));
   const first = codes.findIndex((code) => OLD_ROUTES.has(code));
-  if (first < 0 || codes.indexOf(CLASSLESS_ROUTES) <= first) return codes;
-  const others = codes.filter((code) => code !== CLASSLESS_ROUTES);
-  return others.toSpliced(first, 0, CLASSLESS_ROUTES);
+  if (classless === undefined || first < 0 || codes.indexOf(classless) < first) return codes;
+  const others = codes.filter((code) => code !== classless);
+  return others.toSpliced(first, 0, classless);
 }
 
-/** Option 55. Throws CniError 7 where option 108 is asked for without the promise. */
+/**
+ * Option 55: each code once. RFC 3442 has both 121 and 3 in it, which the defaults see to; a configuration that takes
+ * them away (`skipDefault`) has the word. Throws CniError 7 where option 108 is asked for without the promise.
+ */
 export function parameterRequest(request: OptionRequest, ipv6Only: boolean): readonly number[] {
   const { codes, withDefaults } = request;
   if (codes.includes(V6_ONLY) && !ipv6Only) {

@@ -1,22 +1,19 @@
 import { concat, toHex, utf8 } from '../../base/bytes.ts';
 import { type Mac, macToBytes } from '../../base/mac.ts';
 import { keyText, type LeaseKey } from '../../lease/record.ts';
+import { CLIENT_ID_DUID, CLIENT_ID_TEXT } from '../../wire/dhcp4/client-identifier.ts';
 import { keyedHash } from './keyed-hash.ts';
 import type { IdentityScope, Subject } from './subject.ts';
 
-export const CLIENT_ID_POLICIES = ['container', 'pod', 'mac', 'duid'] as const;
+export const CLIENT_ID_POLICIES = ['container', 'pod', 'mac', 'duid', 'anonymous'] as const;
 
 /** How option 61 is made; `bytes` is hex as it goes on the wire. */
 export type ClientIdPolicy =
   | { readonly kind: (typeof CLIENT_ID_POLICIES)[number] }
   | { readonly kind: 'bytes'; readonly hex: string };
 
-/** Type 0 of RFC 2132 9.14: the identifier is no hardware address. */
-const TYPE_TEXT = 0;
 /** RFC 2132 9.14: a hardware type of IANA's ARP registry, 1 for Ethernet. */
 const TYPE_ETHERNET = 1;
-/** RFC 4361 6.1: IAID and DUID follow. */
-const TYPE_DUID = 255;
 const IAID_BYTES = 4;
 /** RFC 6355 4: DUID-UUID, as two bytes. */
 const DUID_TYPE_UUID = 4;
@@ -45,6 +42,8 @@ export function clientIdOf(policy: ClientIdPolicy, parts: ClientIdParts): string
     case 'bytes':
       return policy.hex;
     case 'mac':
+    // RFC 7844 3.5: "client identifiers based solely on the link-layer address".
+    case 'anonymous':
       return toHex(Uint8Array.of(TYPE_ETHERNET, ...macToBytes(parts.mac)));
     case 'duid':
       return duidId(parts);
@@ -57,7 +56,7 @@ export function clientIdOf(policy: ClientIdPolicy, parts: ClientIdParts): string
 
 /** An identifier that is text, behind the type byte that says so. */
 export function textId(text: Uint8Array): string {
-  return toHex(Uint8Array.of(TYPE_TEXT, ...text));
+  return toHex(Uint8Array.of(CLIENT_ID_TEXT, ...text));
 }
 
 /** As the Go plugin forms it, so that a node can change over without its pods changing identity at the server. */
@@ -93,5 +92,5 @@ function duidId({ key, scope, subject }: ClientIdParts): string {
   const uuid = keyedHash(scope, subject, ['duid']).slice(0, UUID_BYTES);
   uuid[6] = ((uuid[6] ?? 0) & 0x0f) | UUID_VERSION_8;
   uuid[8] = ((uuid[8] ?? 0) & 0x3f) | UUID_VARIANT;
-  return toHex(concat([Uint8Array.of(TYPE_DUID), iaid, Uint8Array.of(0, DUID_TYPE_UUID), uuid]));
+  return toHex(concat([Uint8Array.of(CLIENT_ID_DUID), iaid, Uint8Array.of(0, DUID_TYPE_UUID), uuid]));
 }

@@ -7,6 +7,7 @@ import type { Mac } from '../../base/mac.ts';
 import type { ConflictCheck } from '../../lease/record.ts';
 import type { MasterChoice } from '../../node/uplink.ts';
 import { nearest } from '../../base/nearest.ts';
+import { isAnonymous, refuseIdentifying, refuseProvide } from '../dhcp/anonymous.ts';
 import { DHCP_VALUE_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
 import { invalid } from '../dhcp/option-row.ts';
 import { PROVIDE_KEYS, readProvide } from '../dhcp/provide.ts';
@@ -42,7 +43,7 @@ export type LeaseholdConf = {
   /** As an `ipam` section of type `dhcp` has them; read, and found right but for what only a pod's arguments tell. */
   readonly dhcp: JsonObject;
   /** What `clientId` and `mac` are where they are not stated themselves. */
-  readonly identity: 'container' | 'pod' | undefined;
+  readonly identity: 'container' | 'pod' | 'anonymous' | undefined;
   /** The node and its pods reach each other. */
   readonly hostAccess: boolean;
   /** Networks that the node answers for, host bits cleared; `auto`: those that the daemon knows. */
@@ -77,6 +78,7 @@ export function readLeaseholdConf(conf: NetConf): LeaseholdConf {
   const { mtu, mac, identity, hostAccess, lastHop, conflictCheck, chained } = read.value;
   if (chained === true) refuseUnchained(raw);
   const dhcp = readDhcp(raw['dhcp']);
+  if (identity === 'anonymous' || isAnonymous(readDhcpKeys(dhcp, 'dhcp'))) refuseUnlikeAnonymous(raw, dhcp);
   if (conflictCheck !== undefined && Object.hasOwn(dhcp, 'conflictCheck')) {
     throw invalid('conflictCheck: is in "dhcp" too: remove one of them');
   }
@@ -164,6 +166,23 @@ function readDhcp(value: Json | undefined): JsonObject {
   if (!read.ok) throw read.error;
   readProvide(read.value.provide, { values: new Map(), ignoreUnknown: true }, 'dhcp.provide');
   return value;
+}
+
+/** The profile is whole: who states something of another identity beside it would be neither. Throws CniError 7. */
+function refuseUnlikeAnonymous({ identity, mac }: JsonObject, dhcp: JsonObject): void {
+  const said: readonly (readonly [string, Json | undefined, string])[] = [
+    ['identity', identity, 'anonymous'],
+    ['dhcp.clientId', dhcp['clientId'], 'anonymous'],
+    ['mac', mac, 'random'],
+  ];
+  for (const [key, value, wanted] of said) {
+    if (typeof value !== 'string' || value === '' || value === wanted) continue;
+    throw invalid(
+      `${key}: ${quoted(value)} tells who the pod is, which "anonymous" hides: remove one of the two`,
+    );
+  }
+  refuseIdentifying(readDhcpKeys(dhcp, 'dhcp'), 'dhcp');
+  refuseProvide(Array.isArray(dhcp['provide']) ? dhcp['provide'] : [], 'dhcp');
 }
 
 /**

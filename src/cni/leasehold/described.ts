@@ -43,9 +43,9 @@ export const KEYS_DESCRIBED: Readonly<Record<LeaseholdKey, Described>> = {
   },
   identity: {
     description:
-      'Who the pod is to the DHCP server. "pod": the same client after each restart, for an address that stays ("clientId" and "mac" of that policy); "container": a new client for each container. "dhcp.clientId" and "mac" win over it. Without it: what the daemon\'s file says, else "container".',
+      'Who the pod is to the DHCP server. "pod": the same client after each restart, for an address that stays ("clientId" and "mac" of that policy); "container": a new client for each container; "anonymous": nothing that is sent says which pod it is or was (RFC 7844, docs/identity.md). "dhcp.clientId" and "mac" win over it. Without it: what the daemon\'s file says, else "container".',
     default: 'container',
-    examples: ['pod'],
+    examples: ['pod', 'anonymous'],
   },
   hostAccess: {
     description: 'Whether the node and its pods reach each other, which a macvlan alone prevents.',
@@ -87,7 +87,7 @@ export const KEYS_DESCRIBED: Readonly<Record<LeaseholdKey, Described>> = {
 export const DHCP_DESCRIBED: Readonly<Record<keyof typeof dhcpSectionEntries, Described>> = {
   clientId: {
     description:
-      'Option 61, what the server knows the client by: "container", "pod", "mac" or "duid" (docs/identity.md), text, or 0x and hex digits.',
+      'Option 61, what the server knows the client by: "container", "pod", "mac", "duid" or "anonymous" (docs/identity.md), text, or 0x and hex digits.',
     default: 'container',
     examples: ['pod', '0x0102005e100001'],
   },
@@ -137,6 +137,12 @@ export const DHCP_DESCRIBED: Readonly<Record<keyof typeof dhcpSectionEntries, De
   },
   rapidCommit: {
     description: 'Whether the exchange of two messages is offered (RFC 4039).',
+    default: true,
+    examples: [false],
+  },
+  forceRenew: {
+    description:
+      'Whether a server may ask for a renewal by FORCERENEW (RFC 3203), authenticated by a nonce that it gives with the lease (RFC 6704).',
     default: true,
     examples: [false],
   },

@@ -71,7 +71,7 @@ const plainEntries = {
   mac: v.optional(
     text(new RegExp(`^(?:random|pod|${MAC})$`), 'a MAC address of one interface, nor "random" nor "pod"'),
   ),
-  identity: v.optional(v.picklist(['container', 'pod'])),
+  identity: v.optional(v.picklist(['container', 'pod', 'anonymous'])),
   hostAccess: v.optional(v.boolean()),
   lastHop: v.optional(v.boolean()),
   conflictCheck: v.optional(v.picklist(CONFLICT_CHECKS)),

@@ -5,12 +5,22 @@ import type { ApplyPolicy, ConflictCheck, LeaseKey } from '../../lease/record.ts
 import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { DhcpSettings } from '../context.ts';
+import {
+  anonymousRequest,
+  isAnonymous,
+  refuseAddresses,
+  refuseBurnedIn,
+  refuseIdentifying,
+  refuseProvide,
+  withoutIdentity,
+} from '../dhcp/anonymous.ts';
 import { DHCP_KEYS, DHCP_VALUE_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
-import { namesSent } from '../dhcp/names-sent.ts';
+import { type NameNote, namesSent } from '../dhcp/names-sent.ts';
 import { CLIENT_IDENTIFIER, invalid } from '../dhcp/option-row.ts';
 import { overlay } from '../dhcp/overlay.ts';
 import { PROVIDE_KEYS, provideList, readProvide } from '../dhcp/provide.ts';
 import { NO_REQUEST, parameterRequest } from '../dhcp/request.ts';
+import { refuseNonceAuthentication } from '../dhcp/send.ts';
 import { ALL_ROUTES, readRoutesKey, ROUTES_KEYS } from '../dhcp/routes-key.ts';
 import { wantedAddress } from '../dhcp/wanted-address.ts';
 import { clientIdOf, type ClientIdPolicy } from '../identity/client-id.ts';
@@ -51,10 +61,10 @@ export function goKeysOnly(conf: NetConf): NetConf {
 }
 
 /** Something that was wanted and could not be had: `event` is what it is counted as. */
-export type ConfNote = { readonly event: 'identity-without-pod' | 'name-without-pod'; readonly text: string };
+export type ConfNote = NameNote | { readonly event: 'identity-without-pod'; readonly text: string };
 
 export type DhcpConf = {
-  /** What the client works with, for the interface that has this MAC. */
+  /** What the client works with, for the interface that has this MAC. Throws CniError 7 where that MAC tells who it is. */
   readonly clientFor: (mac: Mac) => Omit<Dhcp4Config, 'chaddr'>;
   readonly apply: ApplyPolicy;
   readonly conflictCheck: ConflictCheck;
@@ -74,31 +84,44 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   if (!read.ok) throw read.error;
   const { provide, priority } = read.value;
   const own = readDhcpKeys(raw, 'ipam');
-  const keys = overlay(own, settings.defaults);
+  const { args } = attached;
+  const anonymous = isAnonymous(own, settings.defaults);
+  const requestedAddress = wantedAddress(conf, args);
+  if (anonymous) {
+    refuseIdentifying(own, 'ipam');
+    refuseProvide(provide, 'ipam');
+    refuseAddresses(conf, args, requestedAddress);
+  }
+  const provided = readProvide(provide, args);
+  const defaults = anonymous ? withoutIdentity(settings.defaults) : settings.defaults;
+  const keys = overlay(own, defaults, provided);
   if ((own.relays ?? []).length > 0 && (keys.servers ?? []).length === 0) {
     throw invalid('relays: counts only beside "servers", of which there are none: name the servers too');
   }
-  const { args } = attached;
   const subject = subjectOf(attached, settings.identity);
-  const { [CLIENT_IDENTIFIER]: ownId, ...stated } = Object.fromEntries([
-    ...(keys.send ?? []),
-    ...readProvide(provide, args),
-  ]);
-  const names = namesSent(keys, placeholders(conf, attached, settings), new Map(entriesOf(stated)));
-  const send = { ...stated, ...Object.fromEntries(names.options) };
+  const stated = new Map([...(keys.send ?? []), ...provided]);
+  const ownId = stated.get(CLIENT_IDENTIFIER);
+  stated.delete(CLIENT_IDENTIFIER);
+  refuseNonceAuthentication(Object.fromEntries(stated));
+  const names = namesSent(keys, placeholders(conf, attached, settings), stated);
+  const send = Object.fromEntries(names.options);
   refuseTooMuch(send, ownId);
   const policy: ClientIdPolicy =
     ownId === undefined ? (keys.clientId ?? DEFAULT_CLIENT_ID) : { kind: 'bytes', hex: ownId };
   const ipv6Only = keys.ipv6Only ?? false;
   const common = {
-    requestedAddress: wantedAddress(conf, args),
-    parameterRequest: parameterRequest(keys.request ?? NO_REQUEST, ipv6Only),
+    requestedAddress,
+    parameterRequest: anonymous
+      ? anonymousRequest(ipv6Only)
+      : parameterRequest(keys.request ?? NO_REQUEST, ipv6Only),
     send,
     servers: keys.servers ?? [],
     relays: keys.relays ?? [],
     ipv6Only,
-    rapidCommit: keys.rapidCommit ?? true,
+    rapidCommit: !anonymous && (keys.rapidCommit ?? true),
+    forceRenew: !anonymous && (keys.forceRenew ?? true),
     broadcast: keys.broadcast ?? 'auto',
+    ...(anonymous ? { anonymous } : {}),
   };
   const key: LeaseKey = {
     containerId: attached.containerId,
@@ -109,23 +132,15 @@ export function readDhcpConf(conf: NetConf, attached: Attached, settings: DhcpSe
   // Made from a container: no reservation and no earlier lease can be bound to it.
   const clientIdOptional = policy.kind === 'container' || isOfContainer(policy, subject);
   return {
-    clientFor: (mac) => ({
-      ...common,
-      clientId: clientIdOf(policy, { key, subject, scope, mac }),
-      clientIdOptional,
-    }),
+    clientFor: (mac) => {
+      if (anonymous) refuseBurnedIn(mac);
+      return { ...common, clientId: clientIdOf(policy, { key, subject, scope, mac }), clientIdOptional };
+    },
     apply: applyPolicy(conf, raw, priority),
     conflictCheck: keys.conflictCheck ?? DEFAULT_CONFLICT_CHECK,
-    remember: !clientIdOptional,
-    notes: [
-      ...identityNotes(policy, subject),
-      ...names.notes.map((text) => ({ event: 'name-without-pod', text }) as const),
-    ],
+    remember: !clientIdOptional && !anonymous,
+    notes: [...identityNotes(policy, subject), ...names.notes],
   };
-}
-
-function entriesOf(options: Readonly<Record<string, string>>): readonly (readonly [number, string])[] {
-  return Object.entries(options).map(([code, hex]) => [Number(code), hex]);
 }
 
 /** Keys that nobody knows are passed over, as the Go plugin does; one that is nearly ours is a mistake. */

@@ -5,6 +5,7 @@ import type { AcquireRequest } from '../../lease/request.ts';
 import { keyText } from '../../lease/record.ts';
 import { readopt, type Readoption, type RequestFor } from '../adopt/readopt.ts';
 import type { AddCall, CheckCall, DelCall, PluginServices } from '../context.ts';
+import { podOf } from '../spec/args.ts';
 import { CniError } from '../spec/errors.ts';
 import { EMPTY_RESULT } from '../spec/result.ts';
 import { NO_KEYS } from '../dhcp/keys.ts';
@@ -68,7 +69,7 @@ export class DhcpIpam implements Ipam {
       mtu: mtu === undefined || !apply.mtu || mtu >= target.link.mtu ? undefined : mtu,
       validFor: this.#services.leases.leftOf(lease.value),
       addressing: addressing(apply),
-      announce: target.uplinkIndex === undefined ? undefined : () => this.#services.leases.announce(key),
+      announce: () => this.#services.leases.announce(key),
     };
   }
 
@@ -78,6 +79,7 @@ export class DhcpIpam implements Ipam {
     return {
       key: leaseKey(call),
       netnsPath: call.env.netns,
+      podName: podOf(call.env.args),
       ...target,
       client,
       apply,

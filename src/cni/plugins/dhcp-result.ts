@@ -1,7 +1,7 @@
 import { IPV4_ANY } from '../../base/ipv4.ts';
 import { routesOf } from '../../lease/configuration.ts';
 import type { ApplyPolicy } from '../../lease/record.ts';
-import type { Lease4 } from '../../protocol/dhcp4/lease.ts';
+import { defaultRouter, type Lease4 } from '../../protocol/dhcp4/lease.ts';
 import { type CniResult, type CniRoute, withoutUndefined } from '../spec/result.ts';
 
 /** RT_SCOPE_LINK (linux/rtnetlink.h). */
@@ -9,7 +9,7 @@ const SCOPE_LINK = 253;
 
 /**
  * A lease as IPAM result, with the routes that the policy leaves of it. A route on the link itself carries the gateway 0.0.0.0: a main plugin takes a missing one
- * for "the gateway of the address".
+ * for "the gateway of the address", which is the router of the lease's default route.
  */
 export function leaseResult(lease: Lease4, policy: ApplyPolicy): CniResult {
   const routes = routesOf(lease, policy).map(({ dst, gateway, metric, table }): CniRoute => {
@@ -18,7 +18,7 @@ export function leaseResult(lease: Lease4, policy: ApplyPolicy): CniResult {
   });
   return {
     interfaces: [],
-    ips: [withoutUndefined({ address: lease.address, gateway: lease.routers[0] })],
+    ips: [withoutUndefined({ address: lease.address, gateway: defaultRouter(lease) })],
     routes,
     dns: withoutUndefined({
       nameservers: lease.dnsServers,

@@ -6,7 +6,7 @@ import type { PluginServices } from '../context.ts';
 const PATIENCE_MS = 2000;
 
 /** What this pod's messages carried. */
-type Asked = Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit'>;
+type Asked = Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit' | 'forceRenew'>;
 type Lan = { readonly index: number; readonly name: string };
 
 /**

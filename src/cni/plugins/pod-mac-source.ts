@@ -1,13 +1,17 @@
 import type { AddCall, PluginServices } from '../context.ts';
+import { isAnonymous } from '../dhcp/anonymous.ts';
+import { readDhcpKeys } from '../dhcp/keys.ts';
 import { podMac } from '../identity/pod-mac.ts';
 import { subjectOf } from '../identity/subject.ts';
 import type { PodMacSource } from './macvlan-conf.ts';
 
 /** The MAC policy of this node for the pod of an ADD. Where the runtime names no pod it is the container's, and said so. */
-export function podMacSource(services: PluginServices, { env }: AddCall): PodMacSource {
-  const { mac, identity } = services.dhcp;
+export function podMacSource(services: PluginServices, { env, conf }: AddCall): PodMacSource {
+  const { mac, identity, defaults } = services.dhcp;
+  const own = conf.ipamType === 'dhcp' ? readDhcpKeys(conf.ipam ?? {}, 'ipam') : undefined;
   return {
-    byDefault: mac,
+    // A MAC address of the daemon's making would tell a pod again that says who it is by nothing else.
+    byDefault: own !== undefined && isAnonymous(own, defaults) ? 'random' : mac,
     make: () => {
       if (subjectOf(env, identity).kind === 'container') {
         services.count('identity-without-pod');

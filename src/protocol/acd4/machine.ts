@@ -7,8 +7,8 @@ import { announcement, claims, probe, seeks } from './packets.ts';
 
 // Address conflict detection (RFC 5227), as a machine without clock, sockets or randomness of its own.
 //
-// MAX_CONFLICTS and RATE_LIMIT_INTERVAL (RFC 5227 2.1.1: after ten conflicts one new address a minute) are held by the
-// DHCP client (protocol/dhcp4/client.ts), because this machine knows one address and that one seeks the next.
+// MAX_CONFLICTS and RATE_LIMIT_INTERVAL (RFC 5227 2.1.1: after ten conflicts or more one new address a minute) are held by
+// the DHCP client (protocol/dhcp4/turn-down.ts), because this machine knows one address and that one seeks the next.
 
 /** RFC 5227 1.1. */
 const PROBE_WAIT = seconds(1);
@@ -16,6 +16,8 @@ const PROBE_NUM = 3;
 const PROBE_MIN = seconds(1);
 const PROBE_MAX = seconds(2);
 const ANNOUNCE_WAIT = seconds(2);
+/** Of ANNOUNCE_NUM, two, announcements. */
+export const ANNOUNCE_INTERVAL = seconds(2);
 export const DEFEND_INTERVAL = seconds(10);
 
 /** Of mode `before`: on a LAN, who has an address answers within a few milliseconds, and a container waits. */
@@ -33,15 +35,28 @@ export type Acd4Config = { readonly address: Ipv4; readonly mac: Mac };
 export type Acd4State =
   | { readonly kind: 'idle' }
   /** `sent` probes are out; at `nextAt` the next one goes, or after the last one the address is free. */
-  | { readonly kind: 'probing'; readonly mode: ProbeMode; readonly sent: number; readonly nextAt: Instant }
-  /** In use. `defendedAt`: when it was last defended. */
-  | { readonly kind: 'watching'; readonly defendedAt: Instant | undefined }
+  | {
+      readonly kind: 'probing';
+      readonly mode: ProbeMode;
+      readonly announced: boolean;
+      readonly sent: number;
+      readonly nextAt: Instant;
+    }
+  /** In use. `defendedAt`: when it was last defended; `announceAt`: when its second announcement is made. */
+  | {
+      readonly kind: 'watching';
+      readonly defendedAt: Instant | undefined;
+      readonly announceAt: Instant | undefined;
+    }
   /** The end: the address is somebody else's. */
   | { readonly kind: 'conflict'; readonly by: Mac };
 
 export type Acd4Event =
-  /** Begin to probe, or begin again. */
-  | { readonly type: 'probe'; readonly mode: ProbeMode }
+  /**
+   * Begin to probe, or begin again. `announced`: somebody else announces the address, as whoever puts it into use does;
+   * after the probes of `before` that is always so, for it is not in use until they are over.
+   */
+  | { readonly type: 'probe'; readonly mode: ProbeMode; readonly announced: boolean }
   /** The address is in use and was looked at before. */
   | { readonly type: 'watch' }
   /** The time of `wakeAt` has come; an early or a second one changes nothing. */
@@ -65,17 +80,18 @@ export type Acd4Step = { readonly state: Acd4State; readonly effects: readonly A
 
 /** When this state wants its next `wake`; undefined when only a packet or the owner can move it. */
 export function wakeAt(state: Acd4State): Instant | undefined {
+  if (state.kind === 'watching') return state.announceAt;
   return state.kind === 'probing' ? state.nextAt : undefined;
 }
 
 export function step(config: Acd4Config, state: Acd4State, event: Acd4Event, env: Acd4Env): Acd4Step {
   switch (event.type) {
     case 'probe':
-      return begin(config, event.mode, env);
+      return begin(config, event, env);
     case 'watch':
-      return to({ kind: 'watching', defendedAt: undefined });
+      return to(WATCHING);
     case 'wake':
-      return state.kind === 'probing' && env.now >= state.nextAt ? goOn(config, state, env) : to(state);
+      return env.now >= (wakeAt(state) ?? Infinity) ? goOn(config, state, env) : to(state);
     case 'packet':
       return hear(config, state, event.packet, env);
     default:
@@ -88,23 +104,37 @@ function to(state: Acd4State, ...effects: readonly Acd4Effect[]): Acd4Step {
 }
 
 type Probing = Extract<Acd4State, { readonly kind: 'probing' }>;
+type Watching = Extract<Acd4State, { readonly kind: 'watching' }>;
 
-function begin(config: Acd4Config, mode: ProbeMode, env: Acd4Env): Acd4Step {
+const WATCHING: Watching = { kind: 'watching', defendedAt: undefined, announceAt: undefined };
+
+function begin(
+  config: Acd4Config,
+  { mode, announced }: Extract<Acd4Event, { readonly type: 'probe' }>,
+  env: Acd4Env,
+): Acd4Step {
   // Many containers of a node that starts must not probe all at once; a container that waits must not wait for that.
   const wait = mode === 'before' ? millis(0) : fraction(PROBE_WAIT, env);
-  const state: Probing = { kind: 'probing', mode, sent: 0, nextAt: later(env.now, wait) };
-  return mode === 'before' ? goOn(config, state, env) : to(state);
+  const state: Probing = { kind: 'probing', mode, announced, sent: 0, nextAt: later(env.now, wait) };
+  return mode === 'before' ? ask(config, state, env) : to(state);
 }
 
-function goOn(config: Acd4Config, state: Probing, env: Acd4Env): Acd4Step {
-  const { mode } = state;
-  if (state.sent === PROBE_NUM) return settle(config, mode);
+function goOn(config: Acd4Config, state: Acd4State, env: Acd4Env): Acd4Step {
+  if (state.kind === 'probing')
+    return state.sent === PROBE_NUM ? settle(config, state, env) : ask(config, state, env);
+  if (state.kind === 'watching')
+    return to({ ...state, announceAt: undefined }, { type: 'send', packet: announcementOf(config) });
+  return to(state);
+}
+
+function ask(config: Acd4Config, state: Probing, env: Acd4Env): Acd4Step {
   const sent = state.sent + 1;
-  const nextAt = later(env.now, pauseAfter(sent, mode, env));
-  return to(
-    { kind: 'probing', mode, sent, nextAt },
-    { type: 'send', packet: probe(config.address, config.mac) },
-  );
+  const nextAt = later(env.now, pauseAfter(sent, state.mode, env));
+  return to({ ...state, sent, nextAt }, { type: 'send', packet: probe(config.address, config.mac) });
+}
+
+function announcementOf({ address, mac }: Acd4Config): ArpPacket {
+  return announcement(address, mac);
 }
 
 function pauseAfter(sent: number, mode: ProbeMode, env: Acd4Env): Duration {
@@ -117,16 +147,14 @@ function fraction(whole: Duration, env: Acd4Env): Duration {
   return millis(Math.floor(whole * env.random()));
 }
 
-/**
- * RFC 5227 2.3 wants ANNOUNCE_NUM, two, announcements. The first is made when the address is configured. After background
- * probes, seconds later, this is the second: the first may have met a switch port that did not forward yet. After `before`
- * the address is not configured yet, and is announced at once when it is.
- */
-function settle(config: Acd4Config, mode: ProbeMode): Acd4Step {
-  const state: Acd4State = { kind: 'watching', defendedAt: undefined };
-  if (mode === 'before') return to(state, { type: 'clear' });
-  const packet = announcement(config.address, config.mac);
-  return to(state, { type: 'send', packet }, { type: 'clear' });
+/** The address is announced (RFC 5227 2.3), now and once more, unless somebody else sees to that. */
+function settle(config: Acd4Config, { mode, announced }: Probing, env: Acd4Env): Acd4Step {
+  if (announced || mode === 'before') return to(WATCHING, { type: 'clear' });
+  return to(
+    { ...WATCHING, announceAt: later(env.now, ANNOUNCE_INTERVAL) },
+    { type: 'send', packet: announcementOf(config) },
+    { type: 'clear' },
+  );
 }
 
 function hear(config: Acd4Config, state: Acd4State, packet: ArpPacket, env: Acd4Env): Acd4Step {
@@ -134,13 +162,13 @@ function hear(config: Acd4Config, state: Acd4State, packet: ArpPacket, env: Acd4
   const by = packet.senderMac;
   switch (state.kind) {
     case 'probing':
-      // Another's probe (RFC 5227 2.1.1) ends `before`. An address in use is another matter: the kernel answers the
-      // probe, and who sent it stops. Switches that track devices probe so too, and want no address.
+      // Another's probe ends `before` (RFC 5227 2.1.1: SHOULD). An address in use is another matter: the kernel answers
+      // the probe (2.5), and who sent it stops. Switches that track devices probe so too, and want no address.
       return claims(packet, address, mac) || (state.mode === 'before' && seeks(packet, address, mac))
         ? to({ kind: 'conflict', by }, { type: 'conflict', by })
         : to(state);
     case 'watching':
-      return claims(packet, address, mac) ? defend(config, state.defendedAt, by, env) : to(state);
+      return claims(packet, address, mac) ? defend(config, state, by, env) : to(state);
     case 'idle':
     case 'conflict':
       return to(state);
@@ -150,13 +178,14 @@ function hear(config: Acd4Config, state: Acd4State, packet: ArpPacket, env: Acd4
 }
 
 /** RFC 5227 2.4 (b): once, and who does not let go of it then has it. */
-function defend(config: Acd4Config, defendedAt: Instant | undefined, by: Mac, env: Acd4Env): Acd4Step {
+function defend(config: Acd4Config, state: Watching, by: Mac, env: Acd4Env): Acd4Step {
+  const { defendedAt } = state;
   if (defendedAt !== undefined && between(defendedAt, env.now) < DEFEND_INTERVAL) {
     return to({ kind: 'conflict', by }, { type: 'conflict', by });
   }
   return to(
-    { kind: 'watching', defendedAt: env.now },
-    { type: 'send', packet: announcement(config.address, config.mac) },
+    { ...state, defendedAt: env.now },
+    { type: 'send', packet: announcementOf(config) },
     { type: 'defended', by },
   );
 }

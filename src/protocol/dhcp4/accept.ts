@@ -10,6 +10,7 @@ import { isOurIdentifier } from './echoed-identifier.ts';
 import { v6OnlyWait } from './ipv6-only.ts';
 import { serverWords } from '../../wire/dhcp4/server-words.ts';
 import { type Lease4, leaseFromAck } from './lease.ts';
+import { nonceAfter, promisesNonce } from './nonce.ts';
 import type { IgnoreReason } from './reasons.ts';
 import type { Source } from './source.ts';
 import type { Dhcp4Config } from './state.ts';
@@ -17,7 +18,13 @@ import { completed, statedIn } from './unmentioned.ts';
 
 /** A message for us, by its type; what the state makes of it is decided by the state. */
 export type Answer =
-  | { readonly kind: 'offer'; readonly address: Cidr<Ipv4>; readonly serverId: Ipv4 }
+  | {
+      readonly kind: 'offer';
+      readonly address: Cidr<Ipv4>;
+      readonly serverId: Ipv4;
+      /** The ACK is to have a nonce for FORCERENEW in it. */
+      readonly nonceOffered: boolean;
+    }
   /** An OFFER with option 108, to a client that honours it; whatever address is in it is not for use (RFC 8925 3.2). */
   | { readonly kind: 'ipv6-only'; readonly wait: Duration; readonly serverId: Ipv4 }
   /** `v6Wait`: option 108 of a client that honours it. */
@@ -25,16 +32,36 @@ export type Answer =
       readonly kind: 'ack';
       readonly lease: Lease4;
       readonly rapid: boolean;
+      readonly source: Source | undefined;
       readonly v6Wait: Duration | undefined;
     }
   | { readonly kind: 'nak'; readonly serverId: Ipv4; readonly text: string | undefined };
 
-/** Why a message is no answer; `server` is who sent it and `source` where it came from, where that is the reason. */
+/** What an ACK of a server that may speak gives to this client, whether it can be used or not. */
+export type Granted = {
+  readonly address: Ipv4;
+  readonly serverId: Ipv4;
+  /** Option 80 is in it: the server has committed the lease to a DISCOVER (RFC 4039 3). */
+  readonly rapid: boolean;
+  /** Where it came from. */
+  readonly source: Source | undefined;
+};
+
+/**
+ * Why a message is no answer; `server` is who sent it and `source` where it came from, where that is the reason.
+ * `granted`: it is an ACK, and what it gives cannot be used.
+ */
 export type Refusal = {
   readonly reason: IgnoreReason;
   readonly server?: Ipv4;
   readonly source?: Source | undefined;
+  readonly granted?: Granted;
 };
+
+/** What an ACK gives, as far as it can be given back. */
+export function grantedBy({ lease, rapid, source }: Extract<Answer, { readonly kind: 'ack' }>): Granted {
+  return { address: lease.address.address, serverId: lease.serverId, rapid, source };
+}
 
 /** The server that speaks. */
 export function speakerOf(answer: Answer): Ipv4 {
@@ -95,14 +122,19 @@ function readServerId(
     : err({ reason: 'server-not-allowed', server });
 }
 
+type From = {
+  readonly type: AnswerType;
+  readonly serverId: Ipv4;
+  readonly source: Source | undefined;
+};
+
 /** What the message of an allowed server says. */
 function readAnswer(
   config: Dhcp4Config,
   { requestedAt, protect, lease: inUse }: Question,
   received: Dhcp4Message,
-  type: AnswerType,
-  serverId: Ipv4,
-): Result<Answer, IgnoreReason> {
+  { type, serverId, source }: From,
+): Result<Answer, Refusal> {
   if (type === DHCP_MESSAGE_TYPE.DHCPNAK) {
     return ok({ kind: 'nak', serverId, text: serverWords(received) });
   }
@@ -114,14 +146,29 @@ function readAnswer(
     isOffer || inUse === undefined ? { message: received, unread: [] } : completed(received, serverId, inUse);
   // An offer is judged as the ACK would be: a lease that cannot be used is not worth a REQUEST.
   const lease = leaseFromAck(message, serverId, requestedAt, protect);
-  if (!lease.ok) return lease;
-  if (isOffer) return ok({ kind: 'offer', address: lease.value.address, serverId });
-  const rapid = message.options.has(DHCP4_OPTIONS['rapid-commit'].code);
-  const malformed = [...lease.value.malformed, ...unread];
+  const rapid = received.options.has(DHCP4_OPTIONS['rapid-commit'].code);
+  if (!lease.ok) {
+    const refusal: Refusal = { reason: lease.error };
+    return err(
+      isOffer ? refusal : { ...refusal, granted: { address: received.yiaddr, serverId, rapid, source } },
+    );
+  }
+  if (isOffer) {
+    const nonceOffered = promisesNonce(config, received);
+    return ok({ kind: 'offer', address: lease.value.address, serverId, nonceOffered });
+  }
+  const { nonce, malformed: isUnsigned } = nonceAfter(config, received, lease.value, inUse);
+  const malformed = [...lease.value.malformed, ...unread, ...(isUnsigned ? ['authenticate'] : [])];
   return ok({
     kind: 'ack',
-    lease: { ...lease.value, malformed, stated: statedIn(message) },
+    lease: {
+      ...lease.value,
+      malformed,
+      stated: statedIn(message),
+      ...(nonce === undefined ? {} : { nonce }),
+    },
     rapid,
+    source,
     v6Wait: wait,
   });
 }
@@ -151,6 +198,5 @@ export function acceptMessage(
   const foreign = refuseSource(config, source, question.isUnicast ? question.lease : undefined);
   if (foreign !== undefined) return err({ reason: foreign, server: serverId.value, source });
   const grant = granted(message, extended?.address.address);
-  const answer = readAnswer(config, question, grant, type, serverId.value);
-  return answer.ok ? answer : err({ reason: answer.error });
+  return readAnswer(config, question, grant, { type, serverId: serverId.value, source });
 }

@@ -14,7 +14,7 @@ import {
   requestManner,
   wantsBroadcast,
 } from './manner.ts';
-import { type Acquisition, type Dhcp4Config, type Held, newAcquisition, type StateOf } from './state.ts';
+import { type Acquisition, type Dhcp4Config, newAcquisition, type StateOf } from './state.ts';
 import { ask, BROADCAST, type Dhcp4Effect, type Env, newXid, type Step, to } from './step.ts';
 
 /** REQUESTs for one offer before it is given up and sought anew: 0.25 + 0.5 + 1 + 2 + 4 + 8 s (RFC 2131 3.1 step 5). */
@@ -35,7 +35,8 @@ function discover(
   const secs = secsSince(acquisition.since, env.now);
   const manner = discoverManner(config, acquisition, tries);
   const isNamelessNow = isNamelessTry(config, acquisition, tries);
-  const wish = config.requestedAddress ?? acquisition.hint;
+  // RFC 7844 3.3: an address of before tells whose it was.
+  const wish = config.anonymous === true ? undefined : (config.requestedAddress ?? acquisition.hint);
   // Not one that would be turned down, but the only one that would do may have become free when the OFFER comes.
   const hopeless = config.requestedAddress === undefined && isObjected(wish, env);
   const message = buildDiscover(
@@ -62,7 +63,9 @@ function isObjected(address: Ipv4 | undefined, env: Env): boolean {
 
 /** INIT (RFC 2131 4.4.1). */
 export function seek(config: Dhcp4Config, acquisition: Acquisition, env: Env): Step {
-  const search = { acquisition: { ...acquisition, answered: undefined }, xid: newXid(env), nameless: false };
+  const { releases, declines, fourMessages } = acquisition;
+  const next = { ...acquisition, answered: undefined, fourMessages: fourMessages || releases + declines > 0 };
+  const search = { acquisition: next, xid: newXid(env), nameless: false };
   return discover(config, search, 0, env);
 }
 
@@ -89,6 +92,7 @@ function request(config: Dhcp4Config, chosen: Chosen, tries: number, env: Env): 
     secs,
     address,
     serverId,
+    ...(chosen.nonceOffered === true ? { nonceOffered: true } : {}),
     requestedAt,
     broadcast: chosen.broadcast,
     tries: tries + 1,
@@ -98,7 +102,12 @@ function request(config: Dhcp4Config, chosen: Chosen, tries: number, env: Env): 
 }
 
 /** The offer of this server is asked for. */
-export function choose(config: Dhcp4Config, state: StateOf<'selecting'>, offer: Held, env: Env): Step {
+export function choose(
+  config: Dhcp4Config,
+  state: StateOf<'selecting'>,
+  offer: Extract<Answer, { readonly kind: 'offer' }>,
+  env: Env,
+): Step {
   const { acquisition, xid, secs } = state;
   const answered = answeredBy(config, state, env.now);
   const from: Chosen = {
@@ -107,6 +116,7 @@ export function choose(config: Dhcp4Config, state: StateOf<'selecting'>, offer: 
     acquisition: { ...acquisition, answered, offers: acquisition.offers + 1 },
     xid,
     secs,
+    ...(offer.nonceOffered ? { nonceOffered: true } : {}),
     requestedAt: env.now,
     // If it took the broadcast bit to hear the OFFER, it takes it to hear the ACK. A late one may answer any try.
     broadcast: answered.prompt ? answered.manner.broadcast : state.tries > 1 || answered.manner.broadcast,
@@ -136,17 +146,24 @@ function reboot(config: Dhcp4Config, from: Remembered, tries: number, env: Env):
 /** What is known when a client begins. `hint`: an address that was given back. `habit`: of clients before this one. */
 export type Beginning = { readonly hint?: Ipv4 | undefined; readonly habit?: Habit | undefined };
 
-/** INIT, or INIT-REBOOT where an address is asked for or was held before (RFC 2131 4.4.1, 4.4.2). */
+/**
+ * INIT-REBOOT where this client has an address that may still be its own (RFC 2131 3.2, 4.4.2), else INIT (4.4.1). An
+ * address that somebody only wishes for is no reason for INIT-REBOOT: a server that has no record of the client MUST
+ * remain silent (4.3.2).
+ */
 export function start(
   config: Dhcp4Config,
-  { last, leftOut }: StateOf<'init'>,
+  { last, lapsed, leftOut }: StateOf<'init'>,
   { hint, habit }: Beginning,
   env: Env,
 ): Step {
   const acquisition = newAcquisition(env.now, last ?? hint, beginWith(config, habit, last ?? hint, leftOut));
-  const address = config.requestedAddress ?? last;
-  if (address === undefined || isObjected(address, env)) return seek(config, acquisition, env);
-  return reboot(config, { acquisition, xid: newXid(env), address, requestedAt: env.now }, 0, env);
+  const isAnother = config.requestedAddress !== undefined && config.requestedAddress !== last;
+  // RFC 7844 3.3: "any client that is concerned with privacy SHOULD perform a complete four-way handshake".
+  const isShy = config.anonymous === true;
+  if (last === undefined || lapsed === true || isAnother || isShy || isObjected(last, env))
+    return seek(config, acquisition, env);
+  return reboot(config, { acquisition, xid: newXid(env), address: last, requestedAt: env.now }, 0, env);
 }
 
 /** Others' habit, but of the own identity: who had an address had it under the name that it gave then. */
@@ -170,15 +187,24 @@ export function resend(config: Dhcp4Config, state: Seeking, env: Env): Step {
     case 'selecting':
       return discoverNext(config, state, env);
     case 'requesting':
-      // RFC 2131 3.1 step 5: neither ACK nor NAK, back to INIT. What is known of the LAN does not help here.
       return state.tries < REQUEST_TRIES
         ? request(config, state, state.tries, env)
-        : seek(config, { ...state.acquisition, habit: afterRefusal(state.acquisition.habit) }, env);
+        : giveUpOffer(config, state, env);
     case 'rebooting':
       return state.tries < REBOOT_TRIES
         ? reboot(config, state, state.tries, env)
         : seek(config, state.acquisition, env);
   }
+}
+
+/**
+ * RFC 2131 3.1 step 5: neither ACK nor NAK, back to INIT, and the user SHOULD be told. What is known of the LAN does not
+ * help here.
+ */
+function giveUpOffer(config: Dhcp4Config, state: StateOf<'requesting'>, env: Env): Step {
+  const { acquisition, address, serverId: server } = state;
+  const next = seek(config, { ...acquisition, habit: afterRefusal(acquisition.habit) }, env);
+  return to(next.state, { type: 'unacknowledged', address: address.address, server }, ...next.effects);
 }
 
 /** Sends now, as the first of a new row of tries, what may never have left; with its id, and with the chosen OFFER. */
@@ -213,11 +239,21 @@ export function refuse(
     wanted: config.requestedAddress,
     asked: undefined,
   };
-  const refused: Dhcp4Effect = { type: 'refused', text, server };
-  if (next.naks > 1) {
-    const until = later(env.now, resendDelay(next.naks, env.random));
-    return to({ kind: 'waiting', acquisition: next, until }, refused);
+  return seekAgain(config, next, next.naks, [{ type: 'refused', text, server }], env);
+}
+
+/** INIT after the refusal number `refusals`: see `refuse`. `first` is what is done before. */
+export function seekAgain(
+  config: Dhcp4Config,
+  acquisition: Acquisition,
+  refusals: number,
+  first: readonly Dhcp4Effect[],
+  env: Env,
+): Step {
+  if (refusals > 1) {
+    const until = later(env.now, resendDelay(refusals, env.random));
+    return to({ kind: 'waiting', acquisition, until }, ...first);
   }
-  const again = seek(config, next, env);
-  return to(again.state, refused, ...again.effects);
+  const again = seek(config, acquisition, env);
+  return to(again.state, ...first, ...again.effects);
 }

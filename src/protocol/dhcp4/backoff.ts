@@ -12,8 +12,11 @@ const RENEW_FLOOR = seconds(60);
 /** A window shorter than six minutes still gets about six tries: a lease of 20 s must survive a lost packet. */
 const TRIES_PER_WINDOW = 6;
 const SHORTEST_RENEW = seconds(1);
-/** After the link came up the first REQUEST may be lost, too (a port that does not forward yet): RFC 2131 4.1's wait. */
-const RENEW_AFTER_LINK_UP = seconds(4);
+/**
+ * After the link came up the first REQUEST may be lost, too (a port that does not forward yet), and a server that has
+ * asked for one does not ask again for long: RFC 2131 4.1's wait.
+ */
+const RENEW_OUT_OF_TIME = seconds(4);
 
 /**
  * How long to wait after try number `attempt` (from 0). The jitter keeps pods that started together from staying in
@@ -34,7 +37,12 @@ export function renewDelay(remaining: Duration, window: Duration): Duration {
   return millis(Math.max(remaining / 2, floor));
 }
 
-/** The same for a REQUEST that is sent because the link came up: soon once more, then as usual. */
-export function renewDelayAfterLinkUp(remaining: Duration, window: Duration): Duration {
-  return millis(Math.min(renewDelay(remaining, window), RENEW_AFTER_LINK_UP));
+/** The same for a REQUEST that is sent out of its time: soon once more, then as usual. */
+export function renewDelayOutOfTime(remaining: Duration, window: Duration): Duration {
+  return millis(Math.min(renewDelay(remaining, window), RENEW_OUT_OF_TIME));
+}
+
+/** That of a lease without an end, which has no window: try number `attempt` (from 0) doubles it. */
+export function renewDelayWithoutEnd(attempt: number): Duration {
+  return millis(RENEW_OUT_OF_TIME * 2 ** attempt);
 }

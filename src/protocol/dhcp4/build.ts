@@ -2,18 +2,15 @@ import { fromHex, utf8 } from '../../base/bytes.ts';
 import { invariant } from '../../base/invariant.ts';
 import { IPV4_ANY, type Ipv4, ipv4ToBytes } from '../../base/ipv4.ts';
 import { between, type Instant } from '../../base/time.ts';
+import { NONCE_ALGORITHMS } from '../../wire/dhcp4/authentication.ts';
 import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../../wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS } from '../../wire/dhcp4/options.ts';
 import type { Lean } from './extras.ts';
 import type { Lease4 } from './lease.ts';
-import type { Dhcp4Config, Held } from './state.ts';
+import { messageSize } from './message-size.ts';
+import type { Dhcp4Config } from './state.ts';
 
-/**
- * Largest message we take (option 57): what fits an Ethernet frame without fragments, which the tap does not see.
- * Servers differ in whether the IP and UDP headers count (RFC 2131 leaves it open), so this is without them.
- */
-const MAX_MESSAGE_SIZE = 1500 - 20 - 8;
 const MOST_SECS = 0xffff;
 /** For the server's log. */
 const RELEASE_TEXT = 'released by its owner';
@@ -28,6 +25,7 @@ const OPTION = {
   maxMessageSize: DHCP4_OPTIONS['dhcp-max-message-size'].code,
   message: DHCP4_OPTIONS['dhcp-message'].code,
   rapidCommit: DHCP4_OPTIONS['rapid-commit'].code,
+  forceRenew: DHCP4_OPTIONS['forcerenew-nonce-capable'].code,
 } as const;
 
 /** A client as it speaks in one message. */
@@ -41,7 +39,7 @@ type Fields = {
   readonly broadcast?: boolean;
   readonly ciaddr?: Ipv4;
   readonly options?: readonly (readonly [number, Uint8Array])[];
-  /** Whether options 55, 57 and the configured ones go along: MUST NOT in RELEASE and DECLINE (RFC 2131 table 5). */
+  /** Whether options 55, 57, 145 and the configured ones go along: MUST NOT in RELEASE and DECLINE (RFC 2131 table 5). */
   readonly asking: boolean;
 };
 
@@ -60,10 +58,12 @@ function message(config: Asking, fields: Fields): Dhcp4Message {
   if (config.clientId !== undefined) options.set(OPTION.clientIdentifier, hexBytes(config.clientId));
   for (const [code, bytes] of fields.options ?? []) options.set(code, bytes);
   if (fields.asking) {
-    if (config.noMessageSize !== true) options.set(OPTION.maxMessageSize, u16(MAX_MESSAGE_SIZE));
+    if (config.noMessageSize !== true) options.set(OPTION.maxMessageSize, u16(messageSize(config.mtu)));
     if (config.parameterRequest.length > 0) {
       options.set(OPTION.parameterRequestList, Uint8Array.from(config.parameterRequest));
     }
+    // RFC 6704 3.1.4: in all DISCOVERs and REQUESTs.
+    if (config.forceRenew === true) options.set(OPTION.forceRenew, Uint8Array.from(NONCE_ALGORITHMS));
     for (const [code, hex] of Object.entries(config.send)) options.set(Number(code), hexBytes(hex));
   }
   return {
@@ -143,6 +143,7 @@ export function buildRelease(
   config: Asking,
   xid: number,
   held: { readonly address: Ipv4; readonly serverId: Ipv4 },
+  why = RELEASE_TEXT,
 ): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPRELEASE,
@@ -150,7 +151,7 @@ export function buildRelease(
     ciaddr: held.address,
     options: [
       [OPTION.serverIdentifier, ipv4ToBytes(held.serverId)],
-      [OPTION.message, utf8(RELEASE_TEXT)],
+      [OPTION.message, utf8(why)],
     ],
     asking: false,
   });
@@ -160,14 +161,14 @@ export function buildRelease(
 export function buildDecline(
   config: Asking,
   xid: number,
-  { address, serverId }: Held,
+  { address, serverId }: { readonly address: Ipv4; readonly serverId: Ipv4 },
   why: string,
 ): Dhcp4Message {
   return message(config, {
     type: DHCP_MESSAGE_TYPE.DHCPDECLINE,
     xid,
     options: [
-      [OPTION.requestedAddress, ipv4ToBytes(address.address)],
+      [OPTION.requestedAddress, ipv4ToBytes(address)],
       [OPTION.serverIdentifier, ipv4ToBytes(serverId)],
       [OPTION.message, utf8(why)],
     ],

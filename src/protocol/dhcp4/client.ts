@@ -1,8 +1,11 @@
 import { unreachable } from '../../base/invariant.ts';
 import { acceptMessage, type Answer } from './accept.ts';
 import { resend, seek, start } from './acquire.ts';
+import { anonymized } from './anonymity.ts';
 import { buildRelease } from './build.ts';
-import { onExtension, prolong } from './extend.ts';
+import { isDue, onExtension, prolong } from './extend.ts';
+import { onForceRenew, onRenew } from './force-renew.ts';
+import { onOtherServer, refuseAck } from './give-back.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
 import { onLinkUp } from './link-up.ts';
 import { addressed, asSpoken } from './manner.ts';
@@ -32,6 +35,10 @@ function onWake(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
     case 'rebooting':
       return resend(config, state, env);
     case 'bound':
+      // Not T1: other servers are not heard any longer.
+      return isDue(state.lease, env)
+        ? prolong(config, state, env)
+        : to({ kind: 'bound', lease: state.lease });
     case 'renewing':
     case 'rebinding':
       return prolong(config, state, env);
@@ -72,13 +79,20 @@ function onAnswer(config: Dhcp4Config, state: Dhcp4State, answer: Answer, env: E
   }
 }
 
-/** In a state that waits for nothing, every message is discarded (RFC 2131 figure 5). */
+/** The transaction to which an answer may come in this state; undefined where every message is discarded. */
+export function transactionOf(state: Dhcp4State): number | undefined {
+  if ('xid' in state) return state.xid;
+  return state.kind === 'bound' ? state.others?.xid : undefined;
+}
+
+/** In a state that waits for nothing every message is discarded (RFC 2131 figure 5), but see `onOtherServer`. */
 function onMessage(
   config: Dhcp4Config,
   state: Dhcp4State,
   { message, source }: Extract<Dhcp4Event, { readonly type: 'message' }>,
   env: Env,
 ): Step {
+  if (state.kind === 'bound') return onOtherServer(config, state, message, source, env);
   if (!('xid' in state)) return ignore(state, 'unexpected-type');
   const asked = addressed(config, state, message.xid);
   const xid = 'xid' in asked ? asked.xid : state.xid;
@@ -86,9 +100,11 @@ function onMessage(
   const isUnicast = state.kind === 'renewing';
   const question = { xid, requestedAt, lease: leaseOf(state), isUnicast, protect: env.protect };
   const answer = acceptMessage(asSpoken(config, asked), question, message, source);
-  return answer.ok
-    ? onAnswer(config, asked, answer.value, env)
-    : ignore(state, answer.error.reason, answer.error.server, answer.error.source);
+  if (answer.ok) return onAnswer(config, asked, answer.value, env);
+  const { reason, server, source: from, granted } = answer.error;
+  return granted === undefined
+    ? ignore(state, reason, server, from)
+    : refuseAck(config, state, granted, reason, env);
 }
 
 /** RFC 2131 4.4.4, 4.4.6: by unicast, from the address that is given back. */
@@ -124,6 +140,10 @@ function transition(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, e
       return onLinkUp(config, state, event.verify, env);
     case 'conflict':
       return onConflict(config, state, event, env);
+    case 'force-renew':
+      return onForceRenew(config, state, event.heard, env);
+    case 'renew':
+      return onRenew(config, state, env);
     case 'release':
       return onRelease(config, state, env);
     default:
@@ -146,9 +166,16 @@ function leaseEffects(before: Lease4 | undefined, after: Lease4 | undefined): re
  */
 export function step(config: Dhcp4Config, state: Dhcp4State, event: Dhcp4Event, env: Env): Step {
   const next = transition(config, state, event, env);
-  const lease = leaseEffects(leaseOf(state), leaseOf(next.state));
+  // What is noted of a FORCERENEW is none of the lease's terms.
+  const isNote = event.type === 'force-renew';
+  const lease = isNote ? [] : leaseEffects(leaseOf(state), leaseOf(next.state));
   // A RELEASE is sent from the address. Everything else that is sent when a lease is lost is sent without one, so the
   // address goes first (RFC 2131 4.1, 4.4.5: "immediately").
   const effects = next.state.kind === 'stopped' ? [...next.effects, ...lease] : [...lease, ...next.effects];
-  return { state: next.state, effects };
+  return { state: next.state, effects: config.anonymous === true ? effects.map(sayLess(env)) : effects };
+}
+
+function sayLess({ random }: Env): (effect: Dhcp4Effect) => Dhcp4Effect {
+  return (effect) =>
+    effect.type === 'send' ? { ...effect, message: anonymized(effect.message, random) } : effect;
 }

@@ -33,6 +33,8 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
     discovers,
     requests,
     declines,
+    releases,
+    returned,
     offers,
     naks,
     nakText,
@@ -47,6 +49,7 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
     ...(discovers > 0 ? [times(discovers, 'DISCOVER')] : []),
     ...(requests > 0 ? [times(requests, 'REQUEST')] : []),
     ...(declines > 0 ? [times(declines, 'DECLINE')] : []),
+    ...(releases > 0 ? [times(releases, 'RELEASE')] : []),
   ];
   const wish = wanted === undefined ? '' : `${wanted} was asked for: `;
   const parts = [
@@ -61,6 +64,10 @@ export function describeAcquisition(acquisition: Acquisition, now: Instant): str
     const often = count > 1 ? ` (${count} times)` : '';
     parts.push(`did not take ${address} of ${serverId}${often}: ${holder} has it`);
   }
+  const back = new Set(
+    returned.filter(({ released }) => released).map(({ address, serverId }) => `${address} of ${serverId}`),
+  );
+  if (back.size > 0) parts.push(`gave back ${listed([...back])}`);
   const named: Readonly<Record<string, readonly string[]>> = {
     'other-address': instead,
     'server-not-allowed': strangers,

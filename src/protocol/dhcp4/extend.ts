@@ -1,10 +1,11 @@
 import { between, earliest, later } from '../../base/time.ts';
-import { type Answer, speakerOf } from './accept.ts';
+import { type Answer, grantedBy, speakerOf } from './accept.ts';
 import { refuse, seek } from './acquire.ts';
-import { renewDelay, renewDelayAfterLinkUp } from './backoff.ts';
+import { renewDelay, renewDelayOutOfTime, renewDelayWithoutEnd } from './backoff.ts';
 import { bind } from './bind.ts';
 import { buildRenewRequest, secsSince } from './build.ts';
 import { withoutExtras } from './extras.ts';
+import { refuseAck } from './give-back.ts';
 import type { Lease4 } from './lease.ts';
 import type { LeaseTimes } from './lease-times.ts';
 import type { Dhcp4Config, StateOf } from './state.ts';
@@ -18,8 +19,14 @@ export function isDue({ times }: Lease4, env: Env): boolean {
   return times !== undefined && env.now >= times.renewAt;
 }
 
-/** Why a REQUEST is sent: its time has come, or the link came up and an earlier one may be lost. */
-type Cause = 'time' | 'link-up';
+/**
+ * Why a REQUEST is sent: its time has come, the link came up and an earlier one may be lost, or the server wants it
+ * (FORCERENEW).
+ */
+type Cause = 'time' | 'link-up' | 'forced';
+
+/** REQUESTs for a lease without an end that its server has asked for, and does not answer: 4 + 8 + 16 + 32 s. */
+const TRIES_WITHOUT_END = 4;
 
 /**
  * T1, T2, or a REQUEST that got no answer: RENEWING asks the server that gave the lease, REBINDING any (RFC 2131
@@ -27,13 +34,45 @@ type Cause = 'time' | 'link-up';
  */
 export function prolong(config: Dhcp4Config, state: Leased, env: Env, cause: Cause = 'time'): Step {
   const { lease } = state;
-  // An infinite lease is never renewed (RFC 2131 3.3), and so never due.
-  if (lease.times === undefined) return to(state);
+  // An infinite lease is never renewed (RFC 2131 3.3), but where its server wants it. It is good whatever comes of that.
+  if (lease.times === undefined) {
+    const tries = state.kind === 'renewing' ? state.tries : TRIES_WITHOUT_END;
+    return tries < TRIES_WITHOUT_END
+      ? requestWithoutEnd(config, lease, tries, env)
+      : to({ kind: 'bound', lease });
+  }
   if (env.now >= lease.times.expiresAt) {
     return seek(config, anew(env, lease.address.address, lease.leftOut), env);
   }
   const goesOn = cause === 'time' && (state.kind === 'renewing' || state.kind === 'rebinding');
   return request(config, { lease, times: lease.times, tries: goesOn ? state.tries : 0, cause }, env);
+}
+
+/**
+ * RENEWING at once, whatever the time, with a new row of tries: a server has asked for it (RFC 3203 2.2). From T2 on all
+ * servers are asked, as they are then (RFC 2131 4.4.5), and that one hears it as well.
+ */
+export function renewNow(config: Dhcp4Config, state: Leased, env: Env): Step {
+  const { lease } = state;
+  return lease.times === undefined
+    ? requestWithoutEnd(config, lease, 0, env)
+    : prolong(config, state, env, 'forced');
+}
+
+function requestWithoutEnd(config: Dhcp4Config, lease: Lease4, tries: number, env: Env): Step {
+  const { address } = lease.address;
+  const xid = newXid(env);
+  const message = buildRenewRequest(withoutExtras(config, lease.leftOut), { xid, secs: 0 }, lease);
+  const resendAt = later(env.now, renewDelayWithoutEnd(tries));
+  const state: StateOf<'renewing'> = {
+    kind: 'renewing',
+    lease,
+    xid,
+    tries: tries + 1,
+    requestedAt: env.now,
+    resendAt,
+  };
+  return to(state, ask(message, { kind: 'unicast', from: address, to: lease.serverId }));
 }
 
 type Again = {
@@ -55,7 +94,7 @@ function request(config: Dhcp4Config, { lease, times, tries, cause }: Again, env
   const via: Via = rebinding
     ? { kind: 'broadcast', from: address }
     : { kind: 'unicast', from: address, to: lease.serverId };
-  const delay = cause === 'link-up' ? renewDelayAfterLinkUp : renewDelay;
+  const delay = cause === 'time' ? renewDelay : renewDelayOutOfTime;
   const wait = delay(between(env.now, until), between(from, until));
   const state: StateOf<'renewing' | 'rebinding'> = {
     kind: rebinding ? 'rebinding' : 'renewing',
@@ -83,7 +122,7 @@ export function onExtension(
       // From any server: a failover partner may answer for the one that was asked. Option 108 in it changes nothing:
       // an address in use stays in use (RFC 8925 3.2).
       return isOtherAddress(config, answer.lease.address.address)
-        ? ignore(state, 'other-address')
+        ? refuseAck(config, state, grantedBy(answer), 'other-address', env)
         : bind(config, state, answer.lease, env);
     case 'nak':
       // A NAK takes the address away, so it must come from the server that was asked; after a broadcast, that is any.

@@ -7,6 +7,7 @@ export const EXTRA = {
   clientIdentifier: DHCP4_OPTIONS['dhcp-client-identifier'].code,
   rapidCommit: DHCP4_OPTIONS['rapid-commit'].code,
   fqdn: DHCP4_OPTIONS.fqdn.code,
+  forceRenew: DHCP4_OPTIONS['forcerenew-nonce-capable'].code,
 } as const;
 
 /** For logs and screens: "80 (rapid-commit)". */
@@ -47,6 +48,7 @@ export type Extras = {
   readonly send: Readonly<Record<number, string>>;
   readonly rapidCommit: boolean;
   readonly ipv6Only: boolean;
+  readonly forceRenew?: boolean | undefined;
 };
 
 /** A configuration with some extras left out. */
@@ -67,6 +69,7 @@ export function withoutExtras<T extends Extras>(config: T, leftOut: readonly num
     parameterRequest: lacks(EXTRA.parameterRequestList) ? shortList(config) : config.parameterRequest,
     send: Object.fromEntries(Object.entries(config.send).filter(([code]) => !lacks(Number(code)))),
     noMessageSize: lacks(EXTRA.maxMessageSize),
+    forceRenew: config.forceRenew === true && !lacks(EXTRA.forceRenew),
   };
 }
 
@@ -79,15 +82,15 @@ function shortList({ ipv6Only }: Extras): readonly number[] {
 const HOST_NAME = DHCP4_OPTIONS['host-name'].code;
 
 /**
- * Extras in the order in which they are given up, what costs least first: option 80 saves a round trip and no more; the
- * list and the size are asked for again in the REQUEST; a name is for the server's DNS; what else is configured (a
+ * Extras in the order in which they are given up, what costs least first: option 80 saves a round trip and no more, and
+ * without option 145 a server is heard at T1, as most are; the list and the size are asked for again in the REQUEST; a name is for the server's DNS; what else is configured (a
  * vendor class) may decide on the pool, so it is the last. The client identifier is none of them: it is the identity.
  */
-export function ladderOf({ send }: Extras): readonly (readonly number[])[] {
+export function ladderOf({ send, forceRenew }: Extras): readonly (readonly number[])[] {
   const configured = Object.keys(send).map(Number);
   const others = configured.filter((code) => code !== EXTRA.fqdn && code !== HOST_NAME);
   return [
-    [EXTRA.rapidCommit],
+    [EXTRA.rapidCommit, ...(forceRenew === true ? [EXTRA.forceRenew] : [])],
     [EXTRA.parameterRequestList, EXTRA.maxMessageSize],
     ...(configured.includes(EXTRA.fqdn) ? [[EXTRA.fqdn]] : []),
     ...(others.length > 0 ? [others] : []),

@@ -68,6 +68,11 @@ export function nameless(habit: Habit): Habit {
   return eachList(habit, (leftOut) => union(leftOut, [EXTRA.clientIdentifier]));
 }
 
+/** One that does not say that a FORCERENEW is heard, from this one. */
+export function withoutForceRenew(habit: Habit): Habit {
+  return eachList(habit, (leftOut) => union(leftOut, [EXTRA.forceRenew]));
+}
+
 /** The same habit of a client that must give its identifier. */
 export function named(habit: Habit): Habit {
   return eachList(habit, (leftOut) => leftOut.filter((code) => code !== EXTRA.clientIdentifier));

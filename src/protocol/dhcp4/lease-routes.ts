@@ -12,7 +12,10 @@ export function classfulPrefix(address: Ipv4): number {
   return first < 192 ? 16 : 24;
 }
 
-/** Option 33 has no masks: classful, or a host where host bits are set (RFC 2132 5.8). */
+/**
+ * Option 33 has no masks: RFC 2132 5.8 says nothing of them, RFC 3442 (introduction) that they are those of the classes.
+ * Where host bits are set no such network can be meant, so it is taken for a host.
+ */
 function staticRoutePrefix(dst: Ipv4): number {
   const natural = classfulPrefix(dst);
   return networkOf({ address: dst, prefix: natural }).address === dst ? natural : 32;

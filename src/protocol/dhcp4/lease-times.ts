@@ -7,7 +7,7 @@ export type LeaseTimes = {
   readonly expiresAt: Instant;
 };
 
-/** All ones in options 51, 58 and 59 (RFC 2131 3.3). */
+/** Infinity (RFC 2131 3.3). It counts in option 51; in 58 and 59 it is later than the end of any lease that has one. */
 const INFINITE_SECONDS = 0xffffffff;
 /** The defaults of RFC 2131 4.4.5, as shares of the lease. */
 const T1_SHARE = 0.5;

@@ -1,4 +1,4 @@
-import type { Cidr } from '../../base/cidr.ts';
+import { type Cidr, DEFAULT_V4, equalNetwork } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Instant } from '../../base/time.ts';
@@ -7,6 +7,7 @@ import { readOption } from '../../wire/dhcp4/options.ts';
 import { readDomainNames, resolverNames } from './lease-names.ts';
 import { classlessStyleRoutes, type LeaseRoute, oldStyleRoutes } from './lease-routes.ts';
 import { type LeaseTimes, leaseTimes } from './lease-times.ts';
+import type { Nonce } from './nonce.ts';
 import { OptionReader } from './option-reader.ts';
 import { readOwnNetwork } from './own-network.ts';
 import { policeRoutes, routerFault } from './police-routes.ts';
@@ -24,7 +25,7 @@ export type Lease4 = {
   readonly acquiredAt: Instant;
   /** Undefined for an infinite lease (RFC 2131 3.3). */
   readonly times: LeaseTimes | undefined;
-  /** Option 3 without what can be no router here. */
+  /** Option 3 without what can be no router here, whether it counts or not (see `defaultRouter`). */
   readonly routers: readonly Ipv4[];
   /** What the pod's routing table gets: option 121, else 249, else 33 and a default route by option 3 (RFC 3442). */
   readonly routes: readonly LeaseRoute[];
@@ -52,7 +53,13 @@ export type Lease4 = {
    * that, and option 61 must be the same in all messages of a client (RFC 2131 4.2).
    */
   readonly leftOut?: readonly number[] | undefined;
+  /** What the server signs a FORCERENEW with; absent: it gave nothing, and none is obeyed. */
+  readonly nonce?: Nonce | undefined;
 };
+
+export function hasEnded({ times }: Lease4, now: Instant): boolean {
+  return times !== undefined && now >= times.expiresAt;
+}
 
 /** When a server gives no lease time at all (RFC 2131 table 3 says that it MUST); the Go plugin's figure. */
 const DEFAULT_LEASE_SECONDS = 3600;
@@ -111,6 +118,11 @@ export function leaseFromAck(
     malformed: options.malformed,
     remarks: options.remarks,
   });
+}
+
+/** The router of the default route. Option 3 is not it where there are classless routes (RFC 3442). */
+export function defaultRouter({ routes }: Lease4): Ipv4 | undefined {
+  return routes.find(({ dst }) => equalNetwork(dst, DEFAULT_V4))?.router;
 }
 
 /** Whether what the pod has to be configured with differs; times and server do not count. */

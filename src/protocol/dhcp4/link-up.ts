@@ -1,9 +1,9 @@
 import { unreachable } from '../../base/invariant.ts';
 import { between, earliest, later, seconds } from '../../base/time.ts';
-import { resendAnew } from './acquire.ts';
+import { resendAnew, seek } from './acquire.ts';
 import { isDue, prolong } from './extend.ts';
 import type { Dhcp4Config, Dhcp4State, StateOf } from './state.ts';
-import { type Env, type Step, to } from './step.ts';
+import { anew, type Env, type Step, to } from './step.ts';
 import { verify } from './verify.ts';
 
 /** After so many tries the next one is at most 0.6 s away: nothing has to be done for it. */
@@ -22,7 +22,10 @@ function onNewLan(
 ): Step {
   const { lease } = state;
   const isOver = lease.times !== undefined && env.now >= lease.times.expiresAt;
-  return isOver ? prolong(config, state, env) : verify(config, lease, env);
+  if (isOver) return prolong(config, state, env);
+  // RFC 7844 3.2, 3.3: who cannot be sure of the network tells it no address of another one, and begins anew.
+  if (config.anonymous === true) return seek(config, anew(env, undefined, lease.leftOut), env);
+  return verify(config, lease, env);
 }
 
 /**

@@ -55,8 +55,12 @@ export function addressed(config: Dhcp4Config, state: Dhcp4State, xid: number): 
 
 /** How the DISCOVER number `tries` (from 0) of a search is asked. */
 export function discoverManner(config: Dhcp4Config, acquisition: Acquisition, tries: number): Manner {
-  const { habit } = acquisition;
-  return mannerOf(config, isNamelessTry(config, acquisition, tries) ? nameless(habit) : habit, tries);
+  const { habit, fourMessages } = acquisition;
+  const manner = mannerOf(config, isNamelessTry(config, acquisition, tries) ? nameless(habit) : habit, tries);
+  // Where only one address will do, the OFFER is looked at before a server commits another one (RFC 4039).
+  return fourMessages || config.requestedAddress !== undefined
+    ? { ...manner, leftOut: union(manner.leftOut, [EXTRA.rapidCommit]) }
+    : manner;
 }
 
 /** Whether rapid commit was offered in a DISCOVER of this search; `tries` of them were sent. */

@@ -14,6 +14,8 @@ export const IGNORE_REASONS = {
     'this type of message means nothing in the current state (such as a NAK before any REQUEST)',
   'rapid-ack-unmarked':
     'an ACK to a DISCOVER, without option 80 (rapid-commit) in it (RFC 4039 3): no complete exchange',
+  'no-nonce':
+    'its OFFER has promised a nonce for FORCERENEW (option 145), and the ACK has none (RFC 6704 3.1.4)',
   'offer-not-chosen': 'an OFFER when another one had been taken already',
   'no-server-id': 'option 54 (dhcp-server-identifier) is missing',
   'malformed-server-id': 'option 54 (dhcp-server-identifier) is malformed',

@@ -20,7 +20,10 @@ export type Dhcp4Config = {
    * would silently be another one, with another lease.
    */
   readonly clientIdOptional?: boolean | undefined;
-  /** An address to ask for: INIT-REBOOT first (RFC 2131 3.2), then in DISCOVER; other addresses are not taken. */
+  /**
+   * The only address that is taken: it is asked for in DISCOVER (RFC 2131 4.4.1), and by INIT-REBOOT where this client
+   * has it (3.2). Rapid commit is not offered beside it: a server that cannot give it would commit another one.
+   */
   readonly requestedAddress: Ipv4 | undefined;
   /** Option 55, in order. */
   readonly parameterRequest: readonly number[];
@@ -34,8 +37,14 @@ export type Dhcp4Config = {
   readonly servers: readonly Ipv4[];
   /** Where servers are named: further addresses from which their answers may come, such as those of relay agents. */
   readonly relays: readonly Ipv4[];
+  /** The MTU of the client's interface, for option 57. Absent in records of versions that did not keep it. */
+  readonly mtu?: number | undefined;
+  /** Nobody is to know it again (RFC 7844): messages say the least, and no address of before is asked for. */
+  readonly anonymous?: boolean | undefined;
   /** Honour option 108 (RFC 8925); `parameterRequest` must ask for it then. Otherwise it is not looked at. */
   readonly ipv6Only: boolean;
+  /** Say that a FORCERENEW is heard where it is authenticated by a nonce (RFC 6704), and obey it. Absent: no. */
+  readonly forceRenew?: boolean | undefined;
 };
 
 /** Whether a server of both takes the two for one client, which has one address. */
@@ -73,6 +82,13 @@ export type Acquisition = {
   readonly strangers: readonly Ipv4[];
   /** Addresses that somebody else has, by server, the first ones that were given: at most MOST_TURNED_DOWN. */
   readonly turnedDown: readonly TurnedDown[];
+  /** Leases that were granted and not taken, the latest ones: at most MOST_RETURNED. */
+  readonly returned: readonly Returned[];
+  /** How often a REQUEST was answered with what is not taken. */
+  readonly unaccepted: number;
+  readonly releases: number;
+  /** A server has committed what was not taken: rapid commit is not offered any more (RFC 4039). */
+  readonly fourMessages: boolean;
   /** Where messages came from that named an allowed server and were not its own, in words: at most MOST_STRANGERS. */
   readonly impostors: readonly string[];
   /** What was asked for with a REQUEST that no NAK answered: the server may hold it for us though we heard no ACK. */
@@ -81,6 +97,20 @@ export type Acquisition = {
 
 /** Servers that the diagnosis names; a network with more rogues has worse problems than their names. */
 export const MOST_STRANGERS = 4;
+
+/**
+ * Leases that are given back, and spoken of, for one transaction: one of each server that commits at once (RFC 4039).
+ * More are somebody's flood.
+ */
+export const MOST_RETURNED = 4;
+
+/** A lease that was not taken, and the transaction to which it was the answer: an answer may be heard twice. */
+export type Returned = {
+  readonly address: Ipv4;
+  readonly serverId: Ipv4;
+  readonly xid: number;
+  readonly released: boolean;
+};
 
 /** What a server may believe that this client holds. */
 export type Held = { readonly address: Cidr<Ipv4>; readonly serverId: Ipv4 };
@@ -91,12 +121,30 @@ type Pending = { readonly xid: number; readonly tries: number; readonly resendAt
 /** What every state that waits for an answer to a REQUEST knows: lease times count from `requestedAt`. */
 type Requested = Pending & { readonly requestedAt: Instant };
 
+/**
+ * After rapid commit: until when another server may answer the same DISCOVER with a lease of its own, which is given
+ * back, and the servers that have.
+ */
+export type OtherServers = {
+  readonly xid: number;
+  readonly until: Instant;
+  readonly heard: readonly Ipv4[];
+};
+
+/** A lease in use is asked about. `gaveBack`: one that an answer granted in its place; no other one is for this REQUEST. */
+type Extending = Requested & { readonly lease: Lease4; readonly gaveBack?: boolean | undefined };
+
 /** RFC 2131 figure 5. Each state holds what is valid in it and nothing else. */
 export type Dhcp4State =
-  /** `last` was held before: it is asked for first (INIT-REBOOT), and another one is taken if need be. */
+  /** `last` was held before: it is asked for first, and another one is taken if need be. */
   | {
       readonly kind: 'init';
       readonly last: Ipv4 | undefined;
+      /**
+       * Its lease is over, or was refused: INIT, with the address as a wish (RFC 2131 4.4.5). Else it may be good still:
+       * INIT-REBOOT (3.2).
+       */
+      readonly lapsed?: boolean | undefined;
       /** What the messages lacked that got it (see Lease4). */
       readonly leftOut?: readonly number[] | undefined;
     }
@@ -116,15 +164,17 @@ export type Dhcp4State =
       /** That of the DISCOVER: relay agents must treat the REQUEST alike (RFC 2131 3.1 step 3). */
       readonly secs: number;
       readonly broadcast: boolean;
+      /** Its OFFER has promised a nonce for FORCERENEW (option 145): the ACK has to have one (RFC 6704 3.1.4). */
+      readonly nonceOffered?: boolean | undefined;
     } & Requested)
   | ({ readonly kind: 'rebooting'; readonly acquisition: Acquisition; readonly address: Ipv4 } & Requested)
-  | { readonly kind: 'bound'; readonly lease: Lease4 }
-  | ({ readonly kind: 'renewing'; readonly lease: Lease4 } & Requested)
-  | ({ readonly kind: 'rebinding'; readonly lease: Lease4 } & Requested)
+  | { readonly kind: 'bound'; readonly lease: Lease4; readonly others?: OtherServers | undefined }
+  | ({ readonly kind: 'renewing' } & Extending)
+  | ({ readonly kind: 'rebinding' } & Extending)
   /** After a NAK or a DECLINE: nothing is sent before `until`. */
   | { readonly kind: 'waiting'; readonly acquisition: Acquisition; readonly until: Instant }
   /** The link came back (RFC 2131 3.7): is the lease still good here? `xid` and `requestedAt` are those of the first try. */
-  | ({ readonly kind: 'verifying'; readonly lease: Lease4 } & Requested)
+  | ({ readonly kind: 'verifying' } & Extending)
   /** RFC 8925 3.2: the network prefers that this host has no IPv4; it is asked again at `until`. */
   | { readonly kind: 'ipv6-only'; readonly until: Instant }
   | { readonly kind: 'stopped' };
@@ -150,6 +200,10 @@ export function newAcquisition(since: Instant, hint: Ipv4 | undefined, habit = N
     instead: [],
     strangers: [],
     turnedDown: [],
+    returned: [],
+    unaccepted: 0,
+    releases: 0,
+    fourMessages: false,
     impostors: [],
     asked: undefined,
   };
@@ -200,15 +254,14 @@ export function wakeAt(state: Dhcp4State): Instant | undefined {
       return state.resendAt;
     case 'renewing':
     case 'rebinding':
-      return state.lease.times === undefined
-        ? undefined
-        : earliest(state.resendAt, state.lease.times.expiresAt);
     case 'verifying':
       return state.lease.times === undefined
         ? state.resendAt
         : earliest(state.resendAt, state.lease.times.expiresAt);
-    case 'bound':
-      return state.lease.times?.renewAt;
+    case 'bound': {
+      const [due, listened] = [state.lease.times?.renewAt, state.others?.until];
+      return due === undefined || listened === undefined ? (due ?? listened) : earliest(due, listened);
+    }
     case 'waiting':
     case 'ipv6-only':
       return state.until;

@@ -1,18 +1,23 @@
 import type { Cidr } from '../../base/cidr.ts';
 import type { Ipv4 } from '../../base/ipv4.ts';
 import { IPV4_ANY } from '../../base/ipv4.ts';
+import type { Mac } from '../../base/mac.ts';
 import type { Instant } from '../../base/time.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
+import type { ForceRenew, ForceRenewRefusal, HmacMd5 } from './force-renew.ts';
 import { type Habit, habitOf } from './habit.ts';
 import type { Lease4 } from './lease.ts';
 import type { IgnoreReason } from './reasons.ts';
 import type { Source } from './source.ts';
 import { type Acquisition, type Dhcp4State, newAcquisition, withIgnored } from './state.ts';
 
-/** Where a message goes: to everybody on the link, or to one server from the address that the pod holds. */
+/**
+ * Where a message goes: to everybody on the link, or to one server from the address that the pod holds. `hop`: the
+ * Ethernet address at which the server, or the way to it, was heard just now.
+ */
 export type Via =
   | { readonly kind: 'broadcast'; readonly from: Ipv4 }
-  | { readonly kind: 'unicast'; readonly from: Ipv4; readonly to: Ipv4 };
+  | { readonly kind: 'unicast'; readonly from: Ipv4; readonly to: Ipv4; readonly hop?: Mac | undefined };
 
 export type Dhcp4Event =
   /**
@@ -42,6 +47,10 @@ export type Dhcp4Event =
       /** How many addresses were given up for this before, in a row. */
       readonly earlier?: number | undefined;
     }
+  /** A server wants the lease to be renewed now (RFC 3203); believed only where it is authenticated (RFC 6704). */
+  | { readonly type: 'force-renew'; readonly heard: ForceRenew }
+  /** A renewal that a server has asked for has its turn. */
+  | { readonly type: 'renew' }
   /** The owner needs the address no longer: RELEASE what is held or was asked for, and stop. */
   | { readonly type: 'release' };
 
@@ -69,6 +78,15 @@ export type Dhcp4Effect =
       readonly server?: Ipv4 | undefined;
       readonly source?: Source | undefined;
     }
+  /**
+   * What became of a FORCERENEW from `source`. Taken where there is no `refusal`: the state is to be stored, and `renew`
+   * to follow.
+   */
+  | {
+      readonly type: 'force-renew';
+      readonly refusal: ForceRenewRefusal | undefined;
+      readonly source: ForceRenew['source'];
+    }
   /** A server gave an address that somebody else has: said once for each address and server of one search. */
   | {
       readonly type: 'turned-down';
@@ -77,6 +95,16 @@ export type Dhcp4Effect =
       readonly reason: Objection['reason'];
       readonly holder: string;
     }
+  /** A server granted what is not taken; `told`: whether it heard so, and how. */
+  | {
+      readonly type: 'not-accepted';
+      readonly address: Ipv4;
+      readonly server: Ipv4;
+      readonly reason: IgnoreReason;
+      readonly told: 'DHCPRELEASE' | 'DHCPDECLINE' | undefined;
+    }
+  /** The server that offered the address has answered none of the REQUESTs for it (RFC 2131 3.1 step 5). */
+  | { readonly type: 'unacknowledged'; readonly address: Ipv4; readonly server: Ipv4 }
   /** The network prefers IPv6 only (RFC 8925): no address is sought before `until`. */
   | { readonly type: 'ipv6-only'; readonly until: Instant };
 
@@ -98,13 +126,15 @@ export type Env = {
   readonly protect: readonly Cidr<Ipv4>[];
   /** Whether an address may be taken that this client does not have already. Left out: every one may. */
   readonly objectionTo?: ((address: Ipv4) => Objection | undefined) | undefined;
+  /** Undefined where this machine has no MD5. */
+  readonly hmacMd5?: HmacMd5 | undefined;
   /** While somebody waits for a first lease: what happened up to now, for a search that begins anew. */
   readonly account?: Acquisition | undefined;
 };
 
 export type Step = { readonly state: Dhcp4State; readonly effects: readonly Dhcp4Effect[] };
 
-/** RFC 2131 4.1: the source is 0 until the client has its address. */
+/** RFC 2131 4.1: the source is 0 until the client has its address. (Whole frames leave, so no other one gets in.) */
 export const BROADCAST: Via = { kind: 'broadcast', from: IPV4_ANY };
 
 export function newXid(env: Env): number {

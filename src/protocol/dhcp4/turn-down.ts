@@ -1,6 +1,6 @@
+import type { Ipv4 } from '../../base/ipv4.ts';
 import { type Instant, later, seconds } from '../../base/time.ts';
 import { buildDecline } from './build.ts';
-import type { Lease4 } from './lease.ts';
 import { asSpoken, leftOutOf } from './manner.ts';
 import {
   type Acquisition,
@@ -26,7 +26,7 @@ import { placeOf, withTurnedDown } from './turned-down.ts';
 
 /** RFC 2131 3.1 step 5: wait at least ten seconds after a DECLINE. */
 const DECLINE_PAUSE = seconds(10);
-/** RFC 5227 1.1, 2.1.1: MAX_CONFLICTS, and RATE_LIMIT_INTERVAL from then on. */
+/** RFC 5227 1.1, 2.1.1: after MAX_CONFLICTS or more, one new address in each RATE_LIMIT_INTERVAL. */
 const MOST_CONFLICTS = 10;
 const CONFLICT_RATE_LIMIT = seconds(60);
 /**
@@ -52,7 +52,7 @@ export function turnDownOffer(
   return to(
     pause(acquisition, { told: true, earlier: 0 }, env),
     ...effects,
-    decline(config, state, offer, env),
+    declineHeld(config, state, offer, env),
   );
 }
 
@@ -63,12 +63,12 @@ export function turnDownOffer(
 export function turnDownAck(
   config: Dhcp4Config,
   state: Dhcp4State,
-  granted: Lease4,
+  granted: Held,
   objection: Objection,
   env: Env,
 ): Step {
   const told = objection.tellServer;
-  const declined = told ? [decline(config, state, granted, env)] : [];
+  const declined = told ? [declineHeld(config, state, granted, env)] : [];
   if ('acquisition' in state) {
     const { acquisition, effects } = note(state.acquisition, granted, objection);
     return to(pause(acquisition, { told, earlier: 0 }, env), ...effects, ...declined);
@@ -89,17 +89,28 @@ export function giveUp(
   const { holder, tellServer: told, earlier } = conflict;
   const { acquisition } = withTurnedDown(anew(env, undefined, leftOutOf(state)), lease, holder);
   const waiting = pause(acquisition, { told, earlier }, env);
-  return told ? to(waiting, decline(config, state, lease, env)) : to(waiting);
+  return told ? to(waiting, declineHeld(config, state, lease, env)) : to(waiting);
 }
 
-/** DECLINE by broadcast, as the address must not be used (RFC 2131 4.4.4). */
-function decline(config: Dhcp4Config, state: Dhcp4State, { address, serverId }: Held, env: Env): Dhcp4Effect {
+/** DECLINE by broadcast, as the address must not be used (RFC 2131 4.4.4). `why` is for the server's log. */
+export function decline(
+  config: Dhcp4Config,
+  state: Dhcp4State,
+  { address, serverId }: { readonly address: Ipv4; readonly serverId: Ipv4 },
+  why: string,
+  env: Env,
+): Dhcp4Effect {
   const asking = asSpoken(config, state);
-  return tell(buildDecline(asking, newXid(env), { address, serverId }, 'address in use'), BROADCAST);
+  return tell(buildDecline(asking, newXid(env), { address, serverId }, why), BROADCAST);
 }
 
-/** INIT again, after the pause that RFC 2131 3.1 step 5 asks for. `earlier`: given up like this before, in a row. */
-function pause(
+function declineHeld(config: Dhcp4Config, state: Dhcp4State, held: Held, env: Env): Dhcp4Effect {
+  const { address, serverId } = held;
+  return decline(config, state, { address: address.address, serverId }, 'address in use', env);
+}
+
+/** INIT again, after the pause that RFC 2131 3.1 step 5 asks for after a DECLINE. `earlier`: given up like this before, in a row. */
+export function pause(
   before: Acquisition,
   { told, earlier }: { readonly told: boolean; readonly earlier: number },
   env: Env,
@@ -113,7 +124,7 @@ function pause(
 }
 
 function afterDeclines(inARow: number, now: Instant): Instant {
-  return later(now, inARow <= MOST_CONFLICTS ? DECLINE_PAUSE : CONFLICT_RATE_LIMIT);
+  return later(now, inARow < MOST_CONFLICTS ? DECLINE_PAUSE : CONFLICT_RATE_LIMIT);
 }
 
 type Noted = {

@@ -1,14 +1,14 @@
 import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Duration } from '../../base/time.ts';
-import { type Answer, speakerOf } from './accept.ts';
-import { choose, discoverNext, refuse } from './acquire.ts';
+import { type Answer, type Granted, grantedBy, speakerOf } from './accept.ts';
+import { choose, discoverNext, refuse, seek } from './acquire.ts';
 import { bind } from './bind.ts';
-import { type Asking, buildRelease } from './build.ts';
+import { refuseAck, refuseOther, release } from './give-back.ts';
+import { withoutForceRenew } from './habit.ts';
 import { preferIpv6 } from './ipv6-only.ts';
-import type { Lease4 } from './lease.ts';
 import { asSpoken, offeredRapid } from './manner.ts';
-import { type Dhcp4Config, type Held, type StateOf, withInstead } from './state.ts';
-import { type Env, ignore, newXid, type Step, tell } from './step.ts';
+import { type Dhcp4Config, type Held, type StateOf, withIgnored, withInstead } from './state.ts';
+import { type Env, ignore, type Step } from './step.ts';
 import { turnDownOffer } from './turn-down.ts';
 
 /** Who asks for an address by name (a static reservation, a runtime's `ips`) is not served by another one. */
@@ -16,21 +16,29 @@ export function isOtherAddress(config: Dhcp4Config, address: Ipv4): boolean {
   return config.requestedAddress !== undefined && config.requestedAddress !== address;
 }
 
-/** It is not taken, and the diagnosis says what was given in place of what. */
-function ignoreOther(
+/** The diagnosis says what was given in place of what. */
+function noteOther<S extends StateOf<'selecting' | 'requesting' | 'rebooting'>>(
   config: Dhcp4Config,
-  state: StateOf<'selecting' | 'requesting' | 'rebooting'>,
+  state: S,
   given: Held,
-): Step {
-  const acquisition = withInstead(state.acquisition, config.requestedAddress, given);
-  return ignore({ ...state, acquisition }, 'other-address');
+): S {
+  return { ...state, acquisition: withInstead(state.acquisition, config.requestedAddress, given) };
 }
 
-/** RFC 8925 3.2: an ACK with option 108 grants what is not used, so it MAY be given back; here it is. */
-function declineForIpv6(config: Asking, lease: Lease4, wait: Duration, env: Env): Step {
-  const { serverId, address } = lease;
-  const message = buildRelease(config, newXid(env), { address: address.address, serverId });
-  return preferIpv6(wait, env, tell(message, { kind: 'unicast', from: address.address, to: serverId }));
+/**
+ * An ACK with option 108 grants what is not used. RFC 8925 3.2 says it of INIT-REBOOT, where a RELEASE MAY follow; of an
+ * ACK to a DISCOVER it says nothing. That one stands for the OFFER, after which nothing would have been asked for, and
+ * the client has no address that it could go on to use.
+ */
+function releaseForIpv6(
+  config: Dhcp4Config,
+  state: StateOf<'selecting' | 'rebooting'>,
+  { granted, wait }: { readonly granted: Granted; readonly wait: Duration },
+  env: Env,
+): Step {
+  // What another pod of this node lives by is not given back.
+  const isHeld = env.objectionTo?.(granted.address) !== undefined;
+  return preferIpv6(wait, env, ...(isHeld ? [] : [release(asSpoken(config, state), granted, env)]));
 }
 
 /**
@@ -47,6 +55,22 @@ function onUnmarkedAck(config: Dhcp4Config, state: StateOf<'selecting'>, env: En
   return { state: next.state, effects: [...ignored.effects, ...next.effects] };
 }
 
+/** An ACK that nothing was asked for before but a lease: to a DISCOVER with option 80, and in INIT-REBOOT. */
+function onFirstAck(
+  config: Dhcp4Config,
+  state: StateOf<'selecting' | 'rebooting'>,
+  answer: Extract<Answer, { readonly kind: 'ack' }>,
+  env: Env,
+): Step {
+  const { lease, v6Wait: wait } = answer;
+  const granted = grantedBy(answer);
+  if (isOtherAddress(config, lease.address.address))
+    return refuseAck(config, noteOther(config, state, lease), granted, 'other-address', env);
+  return wait === undefined
+    ? bind(config, state, lease, env)
+    : releaseForIpv6(config, state, { granted, wait }, env);
+}
+
 /** SELECTING: the first acceptable OFFER is taken (RFC 2131 4.4.1 leaves the choice open). */
 export function onOffer(config: Dhcp4Config, state: StateOf<'selecting'>, answer: Answer, env: Env): Step {
   if (answer.kind === 'ipv6-only') return preferIpv6(answer.wait, env);
@@ -55,17 +79,24 @@ export function onOffer(config: Dhcp4Config, state: StateOf<'selecting'>, answer
   const wasOffered = offeredRapid(config, state.acquisition, state.tries);
   if (answer.kind === 'ack' && !wasOffered) return ignore(state, 'unexpected-type');
   if (answer.kind === 'ack' && !answer.rapid) return onUnmarkedAck(config, state, env);
-  const given = answer.kind === 'ack' ? answer.lease : answer;
-  const { address } = given;
-  if (isOtherAddress(config, address.address)) return ignoreOther(config, state, given);
-  if (answer.kind === 'ack') {
-    return answer.v6Wait === undefined
-      ? bind(config, state, answer.lease, env)
-      : declineForIpv6(asSpoken(config, state), answer.lease, answer.v6Wait, env);
-  }
-  const objection = env.objectionTo?.(address.address);
+  if (answer.kind === 'ack') return onFirstAck(config, state, answer, env);
+  const { address } = answer.address;
+  if (isOtherAddress(config, address)) return ignore(noteOther(config, state, answer), 'other-address');
+  const objection = env.objectionTo?.(address);
   if (objection !== undefined) return turnDownOffer(config, state, answer, objection, env);
   return choose(config, state, answer, env);
+}
+
+/**
+ * RFC 6704 3.1.4: an ACK without the nonce that its OFFER has promised is discarded, and the client returns to INIT. There
+ * it does not say any more that it takes one: a server may have option 145 in its configuration and know nothing of it,
+ * and a pod would never get an address. The lease is still held there: it is given back when nothing comes of it.
+ */
+function withoutNonce(config: Dhcp4Config, state: StateOf<'requesting'>, env: Env): Step {
+  const ignored = ignore(state, 'no-nonce', state.serverId);
+  const acquisition = withIgnored(state.acquisition, 'no-nonce', {});
+  const next = seek(config, { ...acquisition, habit: withoutForceRenew(acquisition.habit) }, env);
+  return { state: next.state, effects: [...ignored.effects, ...next.effects] };
 }
 
 /** REQUESTING: ACK binds, NAK begins again, further OFFERs are discarded (RFC 2131 figure 5). */
@@ -74,10 +105,21 @@ export function onVerdict(config: Dhcp4Config, state: StateOf<'requesting'>, ans
   if (answer.kind === 'offer' || answer.kind === 'ipv6-only')
     return ignore(state, 'offer-not-chosen', speaker);
   // RFC 2131 3.1 step 4: only the selected server answers; another one's word is not about our offer.
-  if (speaker !== state.serverId) return ignore(state, 'other-server', speaker);
+  if (speaker !== state.serverId) {
+    return answer.kind === 'ack'
+      ? refuseOther(config, state, grantedBy(answer), env)
+      : ignore(state, 'other-server', speaker);
+  }
   // A server that offers an address and refuses it would do so again: it is not wished for any longer.
   if (answer.kind === 'nak') return refuse(config, { ...state.acquisition, hint: undefined }, answer, env);
-  if (isOtherAddress(config, answer.lease.address.address)) return ignoreOther(config, state, answer.lease);
+  if (isOtherAddress(config, answer.lease.address.address))
+    return refuseAck(config, noteOther(config, state, answer.lease), grantedBy(answer), 'other-address', env);
+  if (
+    state.nonceOffered === true &&
+    answer.lease.nonce === undefined &&
+    asSpoken(config, state).forceRenew === true
+  )
+    return withoutNonce(config, state, env);
   // RFC 8925 3.2: option 108 counts in the OFFER; after one without it, the ACK's changes nothing.
   return bind(config, state, answer.lease, env);
 }
@@ -89,8 +131,5 @@ export function onVerdict(config: Dhcp4Config, state: StateOf<'requesting'>, ans
 export function onReboot(config: Dhcp4Config, state: StateOf<'rebooting'>, answer: Answer, env: Env): Step {
   if (answer.kind === 'offer' || answer.kind === 'ipv6-only') return ignore(state, 'unexpected-type');
   if (answer.kind === 'nak') return refuse(config, state.acquisition, answer, env);
-  if (isOtherAddress(config, answer.lease.address.address)) return ignoreOther(config, state, answer.lease);
-  return answer.v6Wait === undefined
-    ? bind(config, state, answer.lease, env)
-    : declineForIpv6(asSpoken(config, state), answer.lease, answer.v6Wait, env);
+  return onFirstAck(config, state, answer, env);
 }

@@ -12,8 +12,8 @@ import { ask, type Env, newXid, type Step, to } from './step.ts';
 type Verifying = StateOf<'verifying'>;
 
 /**
- * REQUESTs before the lease is used on as it was: RFC 2131 3.2 step 3 allows that after a minute without an answer,
- * and these take 64 s. A port of a switch may forward nothing for the first 30 of them (twice the forward delay of
+ * REQUESTs before the lease is used on as it was, which RFC 2131 3.2 step 3 allows after retransmissions without an
+ * answer; its example takes a minute, and these take 64 s. A port of a switch may forward nothing for the first 30 of them (twice the forward delay of
  * IEEE 802.1D).
  */
 const VERIFY_TRIES = 8;
@@ -22,11 +22,11 @@ const VERIFY_TRIES_AFTER_T2 = 3;
 
 /**
  * Asks whether the lease is good on this network (RFC 2131 3.7), in the form of INIT-REBOOT (RFC 2131 4.3.2, RFC 4436
- * 2.2). That of REBINDING asks for more time for a lease which is right: a server has to say NAK to an address of
- * another network in INIT-REBOOT only, and Kea, ISC dhcpd and udhcpd do just that. `ciaddr` has to be zero, although
+ * 2.2). That of REBINDING asks for more time for a lease which is right: RFC 2131 4.3.2 says of INIT-REBOOT only that a
+ * server SHOULD say NAK to an address of another network, and Kea, ISC dhcpd and udhcpd do just that. `ciaddr` has to be zero, although
  * the pod goes on using its address until there is an answer: an ACK extends the lease, a NAK takes it away.
  *
- * Every second try has no source address, as RFC 2131 4.1 has it for a client in this state: a router of another
+ * Every second try has no source address, as a client in INIT-REBOOT has none yet (RFC 2131 4.1): a router of another
  * network with a strict reverse path filter (RFC 3704 2.2) drops what comes from an address of this one. The others
  * leave the pod as all that it sends, and so reach a server on another macvlan of this node.
  *
@@ -34,7 +34,7 @@ const VERIFY_TRIES_AFTER_T2 = 3;
  */
 function request(
   config: Dhcp4Config,
-  asked: Omit<Verifying, 'kind' | 'tries' | 'resendAt'>,
+  asked: Pick<Verifying, 'lease' | 'xid' | 'requestedAt'>,
   tries: number,
   env: Env,
 ): Step {

@@ -84,6 +84,13 @@ export const ipv4List: Codec<readonly Ipv4[]> = {
   format: (addresses) => addresses.join(', '),
 };
 
+/** The same where an empty list says something: "no home agents are available" (RFC 2132 8.13). */
+export const ipv4ListOrNone: Codec<readonly Ipv4[]> = {
+  ...ipv4List,
+  decode: (bytes) => (bytes.length === 0 ? ok([]) : ipv4List.decode(bytes)),
+  parse: (text) => (text === '' ? ok([]) : ipv4List.parse(text)),
+};
+
 /** Pairs of addresses, whose two members are called `first` and `second` (RFC 2132 4.3 and 5.8). */
 export function ipv4Pairs<const A extends string, const B extends string>(
   first: A,

@@ -8,6 +8,8 @@ import { ipv4List } from './codec-address.ts';
 const MAX_NAME_BYTES = 255;
 /** The two high bits that tell a pointer from a length (RFC 1035 4.1.4). */
 const POINTER_BITS = 0xc0;
+/** The offset is what is left of two bytes. */
+const MOST_OFFSET = 0x3fff;
 /** A pointer of two bytes can stand for a name of 255, so the list needs a bound of its own. */
 export const MAX_NAMES = 64;
 
@@ -111,9 +113,33 @@ function decodeNames(bytes: Uint8Array, compressed: boolean): Decoded<readonly s
     else faults.push(name.error);
     at = name.ok ? name.value.next : endOfName(bytes, at);
   }
-  const [fault] = faults;
+  const [fault, ...more] = faults;
   if (names.length === 0) return err(fault ?? 'no name');
-  return fault === undefined ? ok(names) : { ok: true, value: names, remark: `left out a name: ${fault}` };
+  if (fault === undefined) return ok(names);
+  const what = more.length === 0 ? 'a name' : `${faults.length} names`;
+  return { ok: true, value: names, remark: `left out ${what}: ${[...new Set(faults)].join('; ')}` };
+}
+
+/**
+ * RFC 3397 section 2: names MUST be encoded "using the technique described in section 4.1.4" of RFC 1035, in which the
+ * end of a name that was there before is a pointer to it, counted from the beginning of the value.
+ */
+function compressNames(names: readonly string[]): Uint8Array {
+  const bytes: number[] = [];
+  const seen = new Map<string, number>();
+  for (const name of names) {
+    let rest = withoutRoot(name);
+    while (rest !== '' && !seen.has(rest)) {
+      if (bytes.length <= MOST_OFFSET) seen.set(rest, bytes.length);
+      const [label = ''] = rest.split('.', 1);
+      bytes.push(...encodeName(label, false));
+      rest = rest.slice(label.length + 1);
+    }
+    const target = seen.get(rest);
+    if (target === undefined) bytes.push(0);
+    else bytes.push(POINTER_BITS | (target >>> 8), target & 0xff);
+  }
+  return Uint8Array.from(bytes);
 }
 
 function encodeNames(names: readonly string[]): Uint8Array {
@@ -130,8 +156,7 @@ function nameList(compressed: boolean): Codec<readonly string[]> {
   return {
     kind: 'domain names',
     decode: (bytes) => decodeNames(bytes, compressed),
-    // Compression is the sender's choice (RFC 3397 section 2); what we send is too short to need it.
-    encode: encodeNames,
+    encode: compressed ? compressNames : encodeNames,
     parse: parseNames,
     format: (names) => names.join(', '),
   };

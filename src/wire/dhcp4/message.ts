@@ -81,6 +81,9 @@ const AT = {
   options: 240,
 } as const;
 
+/** Where the options field begins, behind the cookie. */
+export const DHCP4_OPTIONS_AT = AT.options;
+
 const OP_REQUEST = 1;
 const OP_REPLY = 2;
 /** Ethernet in IANA's "arp-parameters". */
@@ -100,7 +103,10 @@ const FLAG_BROADCAST = 0x8000;
 const MAGIC_COOKIE = 0x63825363;
 /** BOOTP messages have 300 bytes, and old relays and servers drop shorter ones (RFC 951, RFC 1542 2.1). */
 const MIN_EMIT_BYTES = 300;
-/** No message of an Ethernet without jumbo frames is longer, and the client tells the server so in option 57. */
+/**
+ * Longer messages are not read. Option 57 asks for less: for 1,500 bytes at most with the headers of IP and UDP (RFC 3442),
+ * which are 28. This is for servers that count without them, where an uplink with jumbo frames brings it in one piece.
+ */
 export const MAX_DHCP4_BYTES = 1500;
 
 const OVERLOAD_FILE = 1;
@@ -120,7 +126,7 @@ function writeField(bytes: Uint8Array, start: number, end: number, value: string
 
 type OptionFields = OptionPieces & { readonly overload: number };
 
-/** Options of all areas: the options field, then file, then sname (RFC 2131 4.1, RFC 3396 section 4). */
+/** Options of all areas: the options field, then file, then sname (RFC 2131 4.1, RFC 3396 section 5). */
 function readOptions(bytes: Uint8Array): Result<OptionFields, Malformed> {
   const pieces: OptionPieces = { values: new Map(), contradicted: new Set() };
   if (!readOptionArea(bytes, AT.options, bytes.length, pieces)) return err('option-overrun');

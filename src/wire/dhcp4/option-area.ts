@@ -23,11 +23,12 @@ function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /**
- * All pieces of one option are joined in the order of the packet (RFC 3396 section 7), which assumes that a sender
- * repeats a code only to split a value. Servers also send what they were configured to say beside what they say anyway
- * (RFC 2131 4.3.1: "only once"): where a value has a fixed size and is complete, what follows is a copy of it and no
- * piece. The first one counts, as it does for udhcpc, dhcpcd and dhclient: dnsmasq writes what it means before what it
- * was told to add.
+ * All pieces of one option are joined in the order of the areas (RFC 3396 section 7), which assumes that a sender
+ * repeats a code only to split a value: a reader "MUST consider them to be split portions". Servers also send what they
+ * were configured to say beside what they say anyway (RFC 2131 4.1: "options may appear only once"). So this deviates
+ * where a value has a fixed size and is complete: what follows is a copy of it and no piece, and joined it would be
+ * malformed. The first one counts, as it does for udhcpc, dhcpcd and dhclient: dnsmasq writes what it means before what
+ * it was told to add.
  */
 function addPiece(into: OptionPieces, code: number, piece: Uint8Array): void {
   const before = into.values.get(code);
@@ -71,7 +72,7 @@ export function optionAreaSize(options: Dhcp4Options): number {
 
 /**
  * Writes the options from `start` on and gives the offset after the last; long values go as consecutive pieces
- * (RFC 3396 section 5). Option 52 is left out: the reader consumed it, and nothing is written into file and sname.
+ * (RFC 3396 section 6). Option 52 is left out: the reader consumed it, and nothing is written into file and sname.
  */
 export function writeOptionArea(bytes: Uint8Array, start: number, options: Dhcp4Options): number {
   let at = start;

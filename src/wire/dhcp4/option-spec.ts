@@ -12,6 +12,6 @@ export type OptionSpec = {
   readonly splits?: boolean;
   /** Configured text goes out as its own bytes although the codec reads more into it. */
   readonly literal?: boolean;
-  /** Set by the exchange itself and therefore not from configuration. */
+  /** Only the exchange itself sends it, or nobody does: never from configuration. */
   readonly reserved?: boolean;
 };

@@ -1,4 +1,4 @@
-import { ipv4Address, ipv4List, ipv4Mask, ipv4Pairs } from './codec-address.ts';
+import { ipv4Address, ipv4List, ipv4ListOrNone, ipv4Mask, ipv4Pairs } from './codec-address.ts';
 import {
   datagramSize,
   duration,
@@ -93,6 +93,7 @@ export const RFC2132_OPTIONS = {
     codec: ipv4Address,
     rfc: '2132 9.1',
     aliases: ['requested-address', 'dhcp-requested-ip-address'],
+    reserved: true,
   },
   'dhcp-lease-time': { code: 51, codec: duration, rfc: '2132 9.2', aliases: ['lease-time'] },
   'dhcp-option-overload': { code: 52, codec: u8, rfc: '2132 9.3', reserved: true },
@@ -111,12 +112,13 @@ export const RFC2132_OPTIONS = {
     aliases: ['parameter-request-list'],
     reserved: true,
   },
-  'dhcp-message': { code: 56, codec: text, rfc: '2132 9.9' },
+  'dhcp-message': { code: 56, codec: text, rfc: '2132 9.9', reserved: true },
   'dhcp-max-message-size': {
     code: 57,
     codec: datagramSize,
     rfc: '2132 9.10',
     aliases: ['max-message-size'],
+    reserved: true,
   },
   'dhcp-renewal-time': { code: 58, codec: duration, rfc: '2132 9.11', aliases: ['t1', 'renewal-time'] },
   'dhcp-rebinding-time': { code: 59, codec: duration, rfc: '2132 9.12', aliases: ['t2', 'rebinding-time'] },
@@ -144,7 +146,7 @@ export const RFC2132_OPTIONS = {
   'nisplus-servers': { code: 65, codec: ipv4List, rfc: '2132 8.12', aliases: ['nis+-server'] },
   'tftp-server-name': { code: 66, codec: text, rfc: '2132 9.4', aliases: ['tftp-server'] },
   'bootfile-name': { code: 67, codec: text, rfc: '2132 9.5', aliases: ['boot-file-name'] },
-  'mobile-ip-home-agent': { code: 68, codec: ipv4List, rfc: '2132 8.13', aliases: ['mobile-ip-home'] },
+  'mobile-ip-home-agent': { code: 68, codec: ipv4ListOrNone, rfc: '2132 8.13', aliases: ['mobile-ip-home'] },
   'smtp-server': { code: 69, codec: ipv4List, rfc: '2132 8.14' },
   'pop-server': { code: 70, codec: ipv4List, rfc: '2132 8.15', aliases: ['pop3-server'] },
   'nntp-server': { code: 71, codec: ipv4List, rfc: '2132 8.16' },

@@ -1,4 +1,4 @@
-import { BPF, type BpfInstruction } from '../bpf.ts';
+import { BPF, type BpfInstruction } from '../bpf-assembler.ts';
 import { u16Bytes, u32Bytes } from './attributes.ts';
 import { RTM_DELLINK } from './link.ts';
 import { NLMSG_HEADER_LENGTH } from './message.ts';

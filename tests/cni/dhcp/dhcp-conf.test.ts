@@ -28,6 +28,7 @@ test("an empty section: the Go plugin's identity, no name, the defaults", () => 
     relays: [],
     ipv6Only: false,
     rapidCommit: true,
+    forceRenew: true,
     broadcast: 'auto',
   });
   const { apply, conflictCheck, remember, notes } = dhcpConf({});

@@ -27,6 +27,7 @@ test('every key', () => {
       ipv6Only: true,
       broadcast: 'never',
       rapidCommit: false,
+      forceRenew: false,
     },
     'x',
   );
@@ -45,6 +46,7 @@ test('every key', () => {
     ipv6Only: true,
     broadcast: 'never',
     rapidCommit: false,
+    forceRenew: false,
   });
   assert.deepEqual(readDhcpKeys({ fqdn: '{node}.lan' }, 'x').fqdn, {
     name: [{ placeholder: 'node' }, { text: '.lan' }],

@@ -36,6 +36,7 @@ test('docs/identity.md names every key, policy, placeholder and counter', () => 
     ...PLACEHOLDERS.map((name) => `{${name}}`),
     'identity-without-pod',
     'name-without-pod',
+    'host-name-beside-fqdn',
   ];
   for (const word of words) assert.ok(text.includes(`\`${word}\``), word);
   for (const type of VALUE_TYPES) assert.ok(page('dhcp-options.md').includes(`\`${type}\``), type);

@@ -7,6 +7,14 @@ export const TESTED_ELSEWHERE: Readonly<Record<string, { readonly file: string; 
     file: 'plugins/diagnosed-add.test.ts',
     test: 'the full pool is the cause, in the details, in the log and in the doctor, with when the server answered',
   },
+  'lease-not-accepted': {
+    file: 'plugins/requested-address.test.ts',
+    test: 'three ADDs fail and say so, and the server has no lease: each was given back',
+  },
+  'offer-never-confirmed': {
+    file: 'lease/server-notes.test.ts',
+    test: 'one that offers and never confirms is named when its offer is given up, once in a while',
+  },
   'domain-that-is-no-name': {
     file: 'protocol/dhcp4/lease.test.ts',
     test: 'a domain that is no DNS name is left out and said; the lease is taken',

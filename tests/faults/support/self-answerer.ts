@@ -7,7 +7,7 @@ import { recv } from '../../../src/kernel/ffi.ts';
 import { ETH_P_ALL, openPacketSocket } from '../../../src/kernel/packet-socket.ts';
 import { pollReadable } from '../../../src/kernel/poll.ts';
 import { MSG_DONTWAIT } from '../../../src/kernel/socket-options.ts';
-import { encodeBpf } from '../../../src/wire/bpf.ts';
+import { encodeBpf } from '../../../src/wire/bpf-assembler.ts';
 import { emitDhcp4, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
 import { emitUdp4Frame, parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
 

@@ -86,16 +86,33 @@ export class ShortLeases implements AsyncDisposable {
 
   /** ADD of a macvlan on the uplink. */
   async add(options: ShortLivedOptions = {}): Promise<ShortLived> {
-    const { pod = await this.site.pod(), mac: wanted, ipam = {} } = options;
-    const network = networkOf([macvlan(wanted === undefined ? {} : { mac: wanted }, ipam)]);
+    const { mac: wanted, ipam = {} } = options;
+    return await this.#addOnUplink(options, [macvlan(wanted === undefined ? {} : { mac: wanted }, ipam)]);
+  }
+
+  /** The same by the one plugin that is a whole network. */
+  async addLeasehold({ pod, ipam = {} }: ShortLivedOptions = {}): Promise<ShortLived> {
+    return await this.#addOnUplink(pod === undefined ? {} : { pod }, [{ type: 'leasehold', ...ipam }]);
+  }
+
+  async #addOnUplink({ pod }: ShortLivedOptions, plugins: readonly JsonObject[]): Promise<ShortLived> {
     const { atUplink, atServer } = this.#parts;
-    return await this.#add(pod, network, this.site.daemon.runtime, [atUplink, atServer]);
+    const { runtime } = this.site.daemon;
+    return await this.#add(pod ?? (await this.site.pod()), networkOf(plugins), runtime, [atUplink, atServer]);
+  }
+
+  /** ADD of a macvlan by Debian's plugin, with our `dhcp`. */
+  async addGoMacvlan({ pod, ipam = {} }: ShortLivedOptions = {}): Promise<ShortLived> {
+    const { atUplink, atServer, goPlugins } = this.#parts;
+    const network = networkOf([macvlan({}, ipam)]);
+    return await this.#add(pod ?? (await this.site.pod()), network, goPlugins, [atUplink, atServer]);
   }
 
   /** ADD of a veth by Debian's bridge plugin, with our `dhcp`: it is on no uplink of the daemon's. */
-  async addVeth(): Promise<ShortLived> {
-    const network = networkOf([{ type: 'bridge', bridge: GO_BRIDGE, ipam: { type: 'dhcp' } }]);
-    return await this.#add(await this.site.pod(), network, this.#parts.goPlugins, [this.#parts.atServer]);
+  async addVeth({ pod, ipam = {} }: ShortLivedOptions = {}): Promise<ShortLived> {
+    const network = networkOf([{ type: 'bridge', bridge: GO_BRIDGE, ipam: { type: 'dhcp', ...ipam } }]);
+    const { atServer, goPlugins } = this.#parts;
+    return await this.#add(pod ?? (await this.site.pod()), network, goPlugins, [atServer]);
   }
 
   async #add(
@@ -124,6 +141,11 @@ export class ShortLeases implements AsyncDisposable {
       seconds: LEASE_SECONDS,
       del,
     });
+  }
+
+  /** What the server's machine saw so far. */
+  get atServer(): Capture {
+    return this.#parts.atServer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../../src/base/json.ts';
 import { nowSeconds, type DhcpServer } from '../../../src/lab/server.ts';
 import { waitFor } from '../../../src/lab/wait.ts';
 import type { Pod } from '../../../src/lab/pods.ts';
+import { ARP_REQUEST } from '../../../src/wire/arp.ts';
 import { addressesOf } from '../../plugins/support/kernel-view.ts';
 import type { Site } from '../../plugins/support/site.ts';
 import type { Capture } from './capture.ts';
@@ -29,6 +30,7 @@ export type ShortLivedParts = {
 
 /** RFC 5227 1.1. */
 const PROBE_NUM = 3;
+const ANNOUNCE_NUM = 2;
 
 /** When a lease ends, Unix time in seconds: as the server has it in its file, and as the daemon has heard it. */
 type Ends = { readonly atServer: number; readonly atPod: number };
@@ -84,14 +86,18 @@ export class ShortLived {
     const [wire] = this.#parts.captures;
     const isOver = async (): Promise<boolean> => {
       const asked = ((await wire?.frames()) ?? []).flatMap((frame) =>
-        frame.kind === 'arp' && frame.senderMac === client && frame.targetIp === address
+        frame.kind === 'arp' &&
+        frame.op === ARP_REQUEST &&
+        frame.senderMac === client &&
+        frame.targetIp === address
           ? [frame.senderIp]
           : [],
       );
       const probes = asked.filter((sender) => sender === IPV4_ANY).length;
-      return probes >= PROBE_NUM && asked.at(-1) === address;
+      const announcements = asked.filter((sender) => sender === address).length;
+      return probes >= PROBE_NUM && announcements >= ANNOUNCE_NUM;
     };
-    await waitFor('an announcement after the probes', isOver, WAIT);
+    await waitFor('the probes and the announcements', isOver, WAIT);
   }
 
   /**

@@ -46,6 +46,8 @@ export class Checks {
   readonly #lostAt = new WeakMap<Attachment, number>();
   readonly inAll = new Traffic(WINDOWS_MS);
   readonly mostPerLease = WINDOWS_MS.map(() => 0);
+  /** REQUESTs of INIT-REBOOT (RFC 2131 4.3.2). */
+  initReboots = 0;
   /** Since when nothing is wrong with the network; Infinity while something is. */
   calmSince = 0;
   /** Since when the disk takes everything. */
@@ -225,10 +227,15 @@ export class Checks {
     const what = type.kind === 'value' ? messageTypeName(type.value) : 'nothing';
     const held = this.#node.manager?.get(attachment.key);
     if (what === 'DHCPRELEASE') {
-      assert.notEqual(attachment.phase, 'attached', `${this.#name(attachment)}: a lease in use is released`);
+      // An answer that is not accepted is given back by a pod that runs.
+      const inUse = attachment.phase === 'attached' && held?.lease?.address.address === message.ciaddr;
+      assert.ok(!inUse, `${this.#name(attachment)}: a lease in use is released`);
     } else {
       assert.ok(held !== undefined, `${this.#name(attachment)}: ${what} after the release`);
     }
+    const isBound = readOption(message.options, 'dhcp-requested-address').kind === 'absent';
+    const isChosen = readOption(message.options, 'dhcp-server-identifier').kind !== 'absent';
+    if (what === 'DHCPREQUEST' && !isBound && !isChosen) this.initReboots += 1;
     const now = this.#lan.time.now();
     const traffic = this.#perLease.get(message.chaddr) ?? new Traffic(WINDOWS_MS);
     this.#perLease.set(message.chaddr, traffic);

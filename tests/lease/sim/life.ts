@@ -45,7 +45,11 @@ export class Life implements LeaseWorld {
   }
 
   get clock(): LeaseWorld['clock'] {
-    return { now: () => this.#lan.time.now(), bootId: this.#bootId };
+    return {
+      now: () => this.#lan.time.now(),
+      slept: () => this.#lan.time.slept(),
+      bootId: this.#bootId,
+    };
   }
 
   readonly timers: LeaseWorld['timers'] = {
@@ -129,6 +133,7 @@ export class Life implements LeaseWorld {
     return {
       attached: () => true,
       letIn: () => () => undefined,
+      hearClaims: () => undefined,
       close: () => void this.#lan.taps.delete(uplinkIndex),
     };
   };

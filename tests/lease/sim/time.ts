@@ -1,4 +1,4 @@
-import { instant, type Instant } from '../../../src/base/time.ts';
+import { type Duration, instant, type Instant, millis } from '../../../src/base/time.ts';
 import type { Timers } from '../../../src/lease/ports.ts';
 
 type Timer = { readonly at: number; readonly order: number; callback: (() => void) | undefined };
@@ -13,12 +13,17 @@ function before(a: Timer, b: Timer): boolean {
 export class SimTime implements Timers {
   #now = START_MS;
   #order = 0;
+  #slept = 0;
   readonly #heap: Timer[] = [];
   /** Timers that fired, for the totals of a run. */
   fired = 0;
 
   now(): Instant {
     return instant(this.#now);
+  }
+
+  slept(): Duration {
+    return millis(this.#slept);
   }
 
   at(at: Instant, callback: () => void): () => void {
@@ -54,6 +59,7 @@ export class SimTime implements Timers {
   /** The machine sleeps: time goes on, timers do not. What is overdue fires with the next `run`, in its order. */
   sleep(ms: number): void {
     this.#now += ms;
+    this.#slept += ms;
   }
 
   #peek(): Timer | undefined {

@@ -84,9 +84,16 @@ export class ArpLan {
     this.inbox = new Inbox(
       (_index, onFrame) => {
         this.#tap = onFrame;
-        return { attached: () => true, letIn: () => () => undefined, close: () => undefined };
+        return {
+          attached: () => true,
+          letIn: () => () => undefined,
+          hearClaims: () => undefined,
+          close: () => undefined,
+        };
       },
       (event) => this.counted.push(event),
+      // Its filters are no matter of a guard, and their timers none that a guard leaves behind.
+      { clock: this.time, timers: { at: () => () => undefined } },
     );
     this.inbox.listen(UPLINK);
   }

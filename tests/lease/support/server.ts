@@ -17,6 +17,8 @@ export class DhcpServer {
   poolSize = 250;
   /** Options of every OFFER and ACK beside the needed ones. */
   options: OptionValues = {};
+  /** The same of every ACK alone. */
+  ackOptions: OptionValues = {};
   /** `ack-lost`: it commits, and its answer is lost. */
   mood: 'sane' | 'silent' | 'refusing' | 'offers-only' | 'ack-lost' = 'sane';
   /** A declined address is not offered any more. */
@@ -126,6 +128,7 @@ export class DhcpServer {
       'subnet-mask': ipv4('255.255.0.0'),
       routers: [SERVER],
       ...this.options,
+      ...(type === DHCP_MESSAGE_TYPE.DHCPACK ? this.ackOptions : {}),
     };
     const nak = type === DHCP_MESSAGE_TYPE.DHCPNAK;
     return {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { instant, type Instant } from '../../../src/base/time.ts';
+import { type Duration, instant, type Instant, millis } from '../../../src/base/time.ts';
 import type { Clock, Timers } from '../../../src/lease/ports.ts';
 
 type Timer = { readonly at: Instant; readonly callback: () => void };
@@ -8,6 +8,7 @@ type Timer = { readonly at: Instant; readonly callback: () => void };
 export class VirtualTime implements Clock, Timers {
   readonly bootId: string;
   #now = instant(5_000_000);
+  #slept = 0;
   #timers = new Set<Timer>();
 
   constructor(bootId: string) {
@@ -16,6 +17,16 @@ export class VirtualTime implements Clock, Timers {
 
   now(): Instant {
     return this.#now;
+  }
+
+  slept(): Duration {
+    return millis(this.#slept);
+  }
+
+  /** The machine sleeps: time goes on, timers do not. What is overdue fires with the next `run`, in its order. */
+  sleep(ms: number): void {
+    this.#now = instant(this.#now + ms);
+    this.#slept += ms;
   }
 
   get pending(): number {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { IPV4_BROADCAST, type Ipv4 } from '../../../src/base/ipv4.ts';
+import { IPV4_ANY, IPV4_BROADCAST, type Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Cidr } from '../../../src/base/cidr.ts';
 import { BROADCAST_MAC, mac, type Mac, macFromBytes } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
@@ -18,6 +18,7 @@ import { messageTypeName } from '../../../src/wire/dhcp4/message-type.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
 import { type ArpPacket, emitArpFrame, parseArpFrame } from '../../../src/wire/arp.ts';
 import { emitUdp4Frame, parseUdp4Frame } from '../../../src/wire/ip/udp4.ts';
+import { hmacMd5 } from '../../protocol/dhcp4/signed.ts';
 import { childMacs, FakePod, PodModel } from './pods.ts';
 import { DhcpServer, SERVER } from './server.ts';
 import { VirtualTime } from './time.ts';
@@ -36,6 +37,9 @@ export class FakeWorld implements LeaseWorld {
   readonly server: DhcpServer;
   readonly pods = new Map<string, PodModel>();
   readonly taps = new Map<number, OnFrame>();
+  /** Whose ordinary ARP questions the taps hear, and how often they were told. */
+  readonly claimed = new Set<Ipv4>();
+  claimFilters = 0;
   /** MAC addresses that the uplink lets in for a tap. */
   readonly letIn = new Set<Mac>();
   /** Pods without a lease, by MAC address. */
@@ -47,6 +51,8 @@ export class FakeWorld implements LeaseWorld {
   readonly warnings: string[] = [];
   /** The same with all that was said. */
   readonly warned: { readonly fields: object; readonly message: string }[] = [];
+  /** What was said at level info. */
+  readonly told: { readonly fields: object; readonly message: string }[] = [];
   /** What went over the wire and to the disk, in order. */
   readonly journal: string[] = [];
   readonly sentFrom: string[] = [];
@@ -68,7 +74,7 @@ export class FakeWorld implements LeaseWorld {
   /** What pods send and hear of ARP is dropped by a filter of their own. */
   podsAreDeaf = false;
   /** The node's uplink. */
-  readonly uplink: LinkState & { index: number; name: string; mac: Mac; lowerUp: boolean } = {
+  readonly uplink: LinkState & { index: number; name: string; mac: Mac; mtu: number; lowerUp: boolean } = {
     index: UPLINK,
     name: 'uplink0',
     mac: mac('02:00:5e:00:00:02'),
@@ -82,6 +88,7 @@ export class FakeWorld implements LeaseWorld {
   /** Whether a message is lost on the way. */
   loses: (direction: 'up' | 'down', message: Dhcp4Message) => boolean = () => false;
   random: () => number = () => 0.5;
+  hmacMd5: LeaseWorld['hmacMd5'] = hmacMd5;
   readonly store: LeaseWorld['store'];
   /** Of clients that are gone. */
   readonly addresses = new Map<string, Ipv4>();
@@ -117,7 +124,9 @@ export class FakeWorld implements LeaseWorld {
 
   readonly log = {
     debug: (): void => undefined,
-    info: (): void => undefined,
+    info: (fields: object, message: string): void => {
+      this.told.push({ fields, message });
+    },
     warn: (fields: object, message: string): void => {
       this.warnings.push(message);
       this.warned.push({ fields, message });
@@ -233,7 +242,8 @@ export class FakeWorld implements LeaseWorld {
   hearArp(packet: ArpPacket, from?: PodModel): void {
     const { senderMac, targetMac } = packet;
     const frame = emitArpFrame(senderMac, targetMac === NO_MAC ? BROADCAST_MAC : targetMac, packet);
-    for (const [index, tap] of this.taps) if (!this.gone.has(index)) tap(frame, true);
+    const passes = isOfNote(packet) || this.claimed.has(packet.senderIp);
+    for (const [index, tap] of this.taps) if (passes && !this.gone.has(index)) tap(frame, true);
     for (const pod of this.pods.values()) {
       if (pod !== from && !this.podsAreDeaf) for (const port of pod.arpPorts) port.hear(packet);
     }
@@ -247,6 +257,11 @@ export class FakeWorld implements LeaseWorld {
       letIn: (address) => {
         this.letIn.add(address);
         return () => void this.letIn.delete(address);
+      },
+      hearClaims: (addresses) => {
+        this.claimFilters += 1;
+        this.claimed.clear();
+        for (const address of addresses) this.claimed.add(address);
       },
       close: () => void this.taps.delete(uplinkIndex),
     };
@@ -310,6 +325,11 @@ export class FakeWorld implements LeaseWorld {
       if (reached) for (const socket of Array.from(pod.sockets)) socket.hear(frame);
     }
   }
+}
+
+/** What a tap hears of all senders: everything but ordinary questions. */
+function isOfNote({ op, senderIp, targetIp }: ArpPacket): boolean {
+  return op === 'reply' || senderIp === IPV4_ANY || senderIp === targetIp;
 }
 
 /** Of an Ethernet frame: where it goes. */

@@ -6,11 +6,12 @@ import { type ProbeMode, step, wakeAt } from '../../../src/protocol/acd4/machine
 import { announcement, probe } from '../../../src/protocol/acd4/packets.ts';
 import { ADDRESS, CONFIG, OTHER, OTHER_ADDRESS, OWN, Play, START, THEIRS } from './play.ts';
 
+const WATCHING = { kind: 'watching', defendedAt: undefined, announceAt: undefined } as const;
 const MODES: readonly ProbeMode[] = ['background', 'before'];
 
-function probing(mode: ProbeMode): Play {
+function probing(mode: ProbeMode, announced = false): Play {
   const play = new Play();
-  play.do({ type: 'probe', mode });
+  play.do({ type: 'probe', mode, announced });
   return play;
 }
 
@@ -30,20 +31,48 @@ describe('packets', () => {
 });
 
 describe('in the background', () => {
-  test('three probes with the times of RFC 5227, then the second announcement', () => {
+  const probes = ['500 probe', '2000 probe', '3500 probe'];
+
+  test('three probes with the times of RFC 5227, then two announcements two seconds apart (2.3)', () => {
     const play = probing('background');
     play.run();
-    assert.deepEqual(play.journal, ['500 probe', '2000 probe', '3500 probe', '5500 announce', '5500 clear']);
-    assert.deepEqual(play.state, { kind: 'watching', defendedAt: undefined });
+    assert.deepEqual(play.journal, [...probes, '5500 announce', '5500 clear', '7500 announce']);
+    assert.deepEqual(play.state, WATCHING);
+  });
+
+  test('an address that somebody else announces is not announced after its probes', () => {
+    const play = probing('background', true);
+    play.run();
+    assert.deepEqual(play.journal, [...probes, '5500 clear']);
+    assert.deepEqual(play.state, WATCHING);
+  });
+
+  test('between the announcements it is defended, and announced once more all the same', () => {
+    const play = probing('background');
+    while (play.state.kind === 'probing') {
+      play.now = wakeAt(play.state) ?? play.now;
+      play.do({ type: 'wake' });
+    }
+    play.pass(500);
+    play.hear(THEIRS.announcement);
+    play.run();
+    assert.deepEqual(play.journal.slice(4), [
+      '5500 clear',
+      '6000 announce',
+      `6000 defended ${OTHER}`,
+      '7500 announce',
+    ]);
+    play.hear(THEIRS.announcement);
+    assert.equal(play.state.kind, 'conflict');
   });
 
   test('earliest and latest', () => {
     for (const [random, expected] of [
-      [0, ['0 probe', '1000 probe', '2000 probe', '4000 announce', '4000 clear']],
-      [0.9999, ['999 probe', '2998 probe', '4997 probe', '6997 announce', '6997 clear']],
+      [0, ['0 probe', '1000 probe', '2000 probe', '4000 announce', '4000 clear', '6000 announce']],
+      [0.9999, ['999 probe', '2998 probe', '4997 probe', '6997 announce', '6997 clear', '8997 announce']],
     ] as const) {
       const play = new Play(() => random);
-      play.do({ type: 'probe', mode: 'background' });
+      play.do({ type: 'probe', mode: 'background', announced: false });
       play.run();
       assert.deepEqual(play.journal, expected);
     }
@@ -176,14 +205,14 @@ test('idle and after a conflict it is deaf; it can begin again', () => {
   for (const packet of Object.values(THEIRS)) play.hear(packet);
   play.do({ type: 'wake' });
   assert.deepEqual([play.state, play.journal], [{ kind: 'idle' }, []]);
-  play.do({ type: 'probe', mode: 'before' });
+  play.do({ type: 'probe', mode: 'before', announced: true });
   play.hear(THEIRS.reply);
-  play.do({ type: 'probe', mode: 'before' });
+  play.do({ type: 'probe', mode: 'before', announced: true });
   assert.equal(play.state.kind, 'probing');
 });
 
 test('a step changes nothing of what it is given', () => {
-  const state = Object.freeze({ kind: 'watching', defendedAt: undefined } as const);
+  const state = Object.freeze(WATCHING);
   const env = { now: instant(START), random: () => 0 };
   const packet = THEIRS.announcement;
   const first = step(CONFIG, state, { type: 'packet', packet }, env);

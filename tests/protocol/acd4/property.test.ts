@@ -5,8 +5,8 @@ import { wakeAt } from '../../../src/protocol/acd4/machine.ts';
 import { announcement, probe } from '../../../src/protocol/acd4/packets.ts';
 import { ADDRESS, OTHER, OTHER_ADDRESS, OWN, Play, THEIRS } from './play.ts';
 
-/** PROBE_NUM and one announcement. */
-const MOST_SENDS_PER_PROBING = 4;
+/** PROBE_NUM and ANNOUNCE_NUM. */
+const MOST_SENDS_PER_PROBING = 5;
 
 const packets = fc.constantFrom(
   ...Object.values(THEIRS),
@@ -28,7 +28,7 @@ test('whatever is heard: few packets, one conflict at most, and an end of all pr
       fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })),
       (mode, happenings, randoms) => {
         const play = new Play(() => randoms.next().value ?? 0);
-        play.do({ type: 'probe', mode });
+        play.do({ type: 'probe', mode, announced: mode === 'before' });
         let claims = 0;
         for (const what of happenings) {
           if (what === 'wake') {

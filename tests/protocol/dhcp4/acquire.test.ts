@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
-import { OTHER_ADDRESS, OTHER_SERVER } from './messages.ts';
+import { ADDRESS, OTHER_ADDRESS, OTHER_SERVER, SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
+
+/** Option 50 of the message that was just sent. */
+function wish(t: Transcript) {
+  return readOption(t.sent.options, 'dhcp-requested-address');
+}
 
 describe('INIT and SELECTING', () => {
   test('four messages make a lease', () => {
@@ -14,6 +19,15 @@ describe('INIT and SELECTING', () => {
       .hears(0.02, 'DHCPACK', {}, 'install 192.168.1.50')
       .is('bound')
       .silent(1700);
+  });
+
+  test('what is asked for and not given costs nothing: vendor information, too (RFC 2132 8.4)', () => {
+    const t = new Transcript({ parameterRequest: [1, 3, 6, 15, 26, 33, 42, 43, 119, 121, 224] })
+      .start('> DISCOVER')
+      .hears(0, 'DHCPOFFER', { without: ['routers'] }, '> REQUEST')
+      .hears(0, 'DHCPACK', { without: ['routers'] }, 'install 192.168.1.50');
+    assert.ok(t.state.kind === 'bound');
+    assert.deepEqual([t.state.lease.malformed, t.state.lease.remarks], [[], []]);
   });
 
   test('DISCOVER is sent again after 0.25, 0.5, 1 ... 64 s, then every 64 s', () => {
@@ -70,7 +84,7 @@ describe('REQUESTING', () => {
       .wake(1.75, '> REQUEST')
       .wake(3.75, '> REQUEST')
       .wake(7.75, '> REQUEST')
-      .wake(15.75, '> DISCOVER')
+      .wake(15.75, 'unacknowledged 192.168.1.50', '> DISCOVER')
       .is('selecting')
       .wake(16, '> DISCOVER')
       .stillWorks();
@@ -129,11 +143,55 @@ describe('REQUESTING', () => {
   });
 });
 
-describe('INIT-REBOOT', () => {
+describe('the only address that will do', () => {
   const wanted = { requestedAddress: OTHER_ADDRESS };
 
-  test('the address that is asked for is requested at once', () => {
+  test('is asked for by DISCOVER with option 50: this client never had it (RFC 2131 4.3.2, 4.4.1)', () => {
+    const t = new Transcript(wanted).start('> DISCOVER').is('selecting');
+    assert.deepEqual(wish(t), { kind: 'value', value: OTHER_ADDRESS });
+    t.hears(0.1, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, '> REQUEST').hears(
+      0.1,
+      'DHCPACK',
+      { yiaddr: OTHER_ADDRESS },
+      `install ${OTHER_ADDRESS}`,
+    );
+  });
+
+  test('is asked for by INIT-REBOOT where this client has it', () => {
+    new Transcript(wanted).held(OTHER_ADDRESS).start('> REQUEST').is('rebooting');
+    new Transcript(wanted).held(ADDRESS).start('> DISCOVER').is('selecting');
+  });
+
+  test('rapid commit is not offered beside it, in no DISCOVER, and an ACK to one is nothing', () => {
+    const rapid = { options: { 'rapid-commit': true } } as const;
+    const t = new Transcript(wanted).start('> DISCOVER');
+    for (let turn = 0; turn < 8; turn++) {
+      assert.equal(t.sent.options.has(80), false);
+      t.does({ type: 'message', message: t.answer('DHCPACK', rapid) }, 'ignore unexpected-type');
+      t.now = t.due;
+      t.does({ type: 'wake' }, '> DISCOVER');
+    }
+  });
+
+  test('another one is never taken: not from an OFFER, not from an ACK', () => {
+    const back = [`ignore other-address`, `not accepted ${ADDRESS}`, `> RELEASE to ${SERVER}`];
     new Transcript(wanted)
+      .start('> DISCOVER')
+      .hears(0.1, 'DHCPOFFER', {}, 'ignore other-address')
+      .hears(0.2, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, '> REQUEST')
+      .hears(0.3, 'DHCPACK', {}, ...back, '> DISCOVER')
+      .hears(0.4, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, '> REQUEST')
+      .hears(0.5, 'DHCPACK', { yiaddr: OTHER_ADDRESS }, `install ${OTHER_ADDRESS}`);
+  });
+});
+
+function begin(): Transcript {
+  return new Transcript().held(OTHER_ADDRESS);
+}
+
+describe('INIT-REBOOT', () => {
+  test('the address that this client has is requested at once', () => {
+    begin()
       .start('> REQUEST')
       .is('rebooting')
       .hears(0.1, 'DHCPACK', { yiaddr: OTHER_ADDRESS }, `install ${OTHER_ADDRESS}`)
@@ -141,20 +199,17 @@ describe('INIT-REBOOT', () => {
   });
 
   test('after three tries DISCOVER follows, with the address as a hint', () => {
-    const t = new Transcript(wanted)
+    const t = begin()
       .start('> REQUEST')
       .wake(0.25, '> REQUEST')
       .wake(0.75, '> REQUEST')
       .wake(1.75, '> DISCOVER');
-    assert.deepEqual(readOption(t.sent.options, 'dhcp-requested-address'), {
-      kind: 'value',
-      value: OTHER_ADDRESS,
-    });
+    assert.deepEqual(wish(t), { kind: 'value', value: OTHER_ADDRESS });
     t.stillWorks();
   });
 
   test('any server may answer, an OFFER means nothing', () => {
-    new Transcript(wanted)
+    begin()
       .start('> REQUEST')
       .hears(0.1, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, 'ignore unexpected-type')
       .hears(
@@ -163,17 +218,6 @@ describe('INIT-REBOOT', () => {
         { yiaddr: OTHER_ADDRESS, options: { 'dhcp-server-identifier': OTHER_SERVER } },
         `install ${OTHER_ADDRESS}`,
       );
-  });
-
-  test('another address is never taken: not here, not from an OFFER, not from an ACK', () => {
-    new Transcript(wanted)
-      .start('> REQUEST')
-      .hears(0.1, 'DHCPACK', {}, 'ignore other-address')
-      .hears(0.2, 'DHCPNAK', {}, 'refused', '> DISCOVER')
-      .hears(0.3, 'DHCPOFFER', {}, 'ignore other-address')
-      .hears(0.4, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, '> REQUEST')
-      .hears(0.5, 'DHCPACK', {}, 'ignore other-address')
-      .hears(0.5, 'DHCPACK', { yiaddr: OTHER_ADDRESS }, `install ${OTHER_ADDRESS}`);
   });
 });
 

@@ -45,7 +45,7 @@ describe('the broadcast bit', () => {
   });
 
   test('auto: INIT-REBOOT, too', () => {
-    const t = new Transcript({ requestedAddress: OTHER_ADDRESS }).start('> REQUEST');
+    const t = new Transcript().held(OTHER_ADDRESS).start('> REQUEST');
     assert.equal(t.sent.broadcast, false);
     t.wake(0.25, '> REQUEST');
     assert.equal(t.sent.broadcast, true);

@@ -79,19 +79,20 @@ test('answers that cannot be used, each with its count and its reason', () => {
 
 test('an address that was asked for by name', () => {
   const t = new Transcript({ requestedAddress: OTHER_ADDRESS })
-    .start('> REQUEST')
-    .hears(0, 'DHCPACK', {}, 'ignore other-address');
+    .start('> DISCOVER')
+    .hears(0, 'DHCPOFFER', {}, 'ignore other-address');
   assert.deepEqual(diagnosis(t), [
     'unusable',
-    `${OTHER_ADDRESS} was asked for: sent 1 REQUEST in 0 ms; ` +
+    `${OTHER_ADDRESS} was asked for: sent 1 DISCOVER in 0 ms; ` +
       `ignored 1 message: ${IGNORE_REASONS['other-address']} (192.168.1.50 of 192.168.1.1)`,
   ]);
   // The same for a refusal, and for what is offered after it; what is given twice is named once.
-  t.hears(0, 'DHCPNAK', {}, 'refused', '> DISCOVER')
+  t.hears(0, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, '> REQUEST')
+    .hears(0, 'DHCPNAK', {}, 'refused', '> DISCOVER')
     .hears(0, 'DHCPOFFER', {}, 'ignore other-address')
     .hears(0, 'DHCPOFFER', { yiaddr: HELD_ADDRESS }, 'ignore other-address');
   const [outcome, text] = diagnosis(t);
   assert.equal(outcome, 'refused');
-  assert.ok(text.startsWith(`${OTHER_ADDRESS} was asked for: sent 1 DISCOVER and 1 REQUEST in 0 ms;`), text);
+  assert.ok(text.startsWith(`${OTHER_ADDRESS} was asked for: sent 2 DISCOVERs and 1 REQUEST in 0 ms;`), text);
   assert.ok(text.endsWith(` (192.168.1.50 of 192.168.1.1, ${HELD_ADDRESS} of 192.168.1.1)`), text);
 });

@@ -160,10 +160,16 @@ describe('RENEWING and REBINDING', () => {
 
   test('who asked for one address does not take another at renewal', () => {
     new Transcript({ requestedAddress: ADDRESS }, exact)
-      .start('> REQUEST')
-      .hears(0, 'DHCPACK', {}, `install ${ADDRESS}`)
+      .bound()
       .wake(1800, `> REQUEST to ${SERVER}`)
-      .hears(1801, 'DHCPACK', { yiaddr: OTHER_ADDRESS }, 'ignore other-address')
+      .hears(
+        1801,
+        'DHCPACK',
+        { yiaddr: OTHER_ADDRESS },
+        'ignore other-address',
+        `not accepted ${OTHER_ADDRESS}`,
+        `> RELEASE to ${SERVER}`,
+      )
       .hears(1802, 'DHCPACK', {}, `extend ${ADDRESS}`);
   });
 

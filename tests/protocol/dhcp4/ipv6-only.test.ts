@@ -2,12 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { IPV4_ANY } from '../../../src/base/ipv4.ts';
 import { heldBy, leaseOf } from '../../../src/protocol/dhcp4/state.ts';
+import { readOption } from '../../../src/wire/dhcp4/options.ts';
 import { ADDRESS, SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
 
 const willing = { ipv6Only: true, parameterRequest: [1, 3, 108] };
 const preferring = (secs: number) => ({ options: { 'v6-only-preferred': secs } });
 const rapid = { options: { 'v6-only-preferred': 0, 'rapid-commit': true } } as const;
+
+/** The message of the last step has 108 in its list. */
+function asks(t: Transcript): void {
+  const list = readOption(t.sent.options, 'dhcp-parameter-request-list');
+  assert.ok(list.kind === 'value' && list.value.includes(108), `${t.state.kind}: ${JSON.stringify(list)}`);
+}
 
 describe('IPv6-only preferred (RFC 8925)', () => {
   for (const [secs, wait, name] of [
@@ -70,6 +77,21 @@ describe('IPv6-only preferred (RFC 8925)', () => {
     t.does({ type: 'wake' }, '> REQUEST').hears(5100, 'DHCPACK', preferring(0), `extend ${ADDRESS}`);
   });
 
+  test('it is asked for in every DISCOVER and REQUEST, also where the list is cut short', () => {
+    const silent = new Transcript(willing).start('> DISCOVER');
+    for (const seconds of [0, 0.25, 0.75, 1.75, 3.75]) {
+      if (seconds > 0) silent.wake(seconds, '> DISCOVER');
+      asks(silent);
+    }
+    const t = new Transcript(willing, () => 0).start('> DISCOVER').hears(0, 'DHCPOFFER', {}, '> REQUEST');
+    asks(t);
+    asks(t.hears(0, 'DHCPACK', {}, `install ${ADDRESS}`).wake(1800, `> REQUEST to ${SERVER}`));
+    t.now = Transcript.at(3200);
+    asks(t.does({ type: 'wake' }, '> REQUEST').is('rebinding'));
+    asks(new Transcript(willing).held(ADDRESS).start('> REQUEST').is('rebooting'));
+    asks(new Transcript(willing).bound().linkUp(100, true, '> REQUEST').is('verifying'));
+  });
+
   test('INIT-REBOOT: the ACK is not used and given back', () => {
     const t = new Transcript(willing).held(ADDRESS).start('> REQUEST');
     t.hears(0.1, 'DHCPACK', preferring(0), `> RELEASE to ${SERVER}`, 'ipv6-only').is('ipv6-only');
@@ -84,6 +106,12 @@ describe('IPv6-only preferred (RFC 8925)', () => {
       .does({ type: 'release' })
       .is('stopped')
       .silentForEver();
+  });
+
+  test('what another pod of this node has is not given back', () => {
+    const t = new Transcript(willing);
+    t.objectionTo = () => ({ reason: 'held-on-this-node', holder: 'its twin', tellServer: false });
+    t.start('> DISCOVER').hears(0.1, 'DHCPACK', rapid, 'ipv6-only').is('ipv6-only');
   });
 
   test('a server that is not allowed has no say', () => {

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { utf8 } from '../../../src/base/bytes.ts';
-import { IPV4_ANY, ipv4 } from '../../../src/base/ipv4.ts';
+import { IPV4_ANY, ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
 import { instant } from '../../../src/base/time.ts';
-import { type Lease4, leaseFromAck, sameConfiguration } from '../../../src/protocol/dhcp4/lease.ts';
+import {
+  defaultRouter,
+  type Lease4,
+  leaseFromAck,
+  sameConfiguration,
+} from '../../../src/protocol/dhcp4/lease.ts';
 import { leaseTimes, repairTimes, spreadTimes } from '../../../src/protocol/dhcp4/lease-times.ts';
+import type { OptionValues } from '../../../src/wire/dhcp4/options.ts';
 import { ADDRESS, net, reply, type Reply, SERVER } from './messages.ts';
 
 function lease(how: Reply): Lease4 {
@@ -19,6 +25,11 @@ const classless = [
   { destination: net('10.0.0.0/8'), router: GATEWAY },
   { destination: net('172.16.5.0/24'), router: IPV4_ANY },
 ];
+
+/** Option 121 or 249 with a default route alone. */
+function through(router: Ipv4) {
+  return [{ destination: DEFAULT, router }];
+}
 
 describe('T1 and T2', () => {
   // RFC 2131 4.4.5: T1 < T2 < lease; defaults 0.5 and 0.875.
@@ -126,10 +137,26 @@ describe('routes', () => {
     ]);
   });
 
-  test('an option 121 that is malformed counts as absent', () => {
-    const { routes, malformed } = lease({ raw: { 'rfc3442-classless-static-routes': [33, 1, 2, 3, 4] } });
+  test('an option 121 that is malformed counts as absent: 249 is read, else 33 and 3', () => {
+    const raw = { 'rfc3442-classless-static-routes': [33, 1, 2, 3, 4] };
+    const { routes, malformed } = lease({ raw });
     assert.deepEqual(routes, [{ dst: DEFAULT, router: SERVER }]);
     assert.deepEqual(malformed, ['rfc3442-classless-static-routes']);
+    const microsoft = [{ destination: net('10.9.0.0/16'), router: GATEWAY }];
+    const other = lease({ raw, options: { 'ms-classless-static-routes': microsoft } });
+    assert.deepEqual(other.routes, [{ dst: net('10.9.0.0/16'), router: GATEWAY }]);
+  });
+
+  test('the default router is that of the route: option 3 counts where there are no classless routes alone', () => {
+    const routers = [SERVER];
+    const rows: readonly (readonly [OptionValues, Ipv4 | undefined])[] = [
+      [{ routers }, SERVER],
+      [{ routers, 'rfc3442-classless-static-routes': through(GATEWAY) }, GATEWAY],
+      [{ routers, 'ms-classless-static-routes': through(GATEWAY) }, GATEWAY],
+      [{ routers, 'rfc3442-classless-static-routes': through(ipv4('0.0.0.0')) }, undefined],
+      [{ routers, 'rfc3442-classless-static-routes': classless }, undefined],
+    ];
+    for (const [options, want] of rows) assert.equal(defaultRouter(lease({ options })), want);
   });
 });
 

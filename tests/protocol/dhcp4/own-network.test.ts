@@ -103,27 +103,38 @@ function held(): Transcript {
 }
 
 describe('a lease in use, and an ACK that would spoil it', () => {
-  const spoilt: readonly (readonly [string, Reply, string])[] = [
-    ['into a protected network', { yiaddr: ipv4('10.96.0.7') }, 'protected-network'],
-    ['the address of the server', { yiaddr: SERVER }, 'bad-address'],
-    ['the broadcast address', { yiaddr: ipv4('192.168.1.255') }, 'bad-address'],
-    ['link-local', { yiaddr: ipv4('169.254.7.7') }, 'bad-address'],
-    ['half of the world', { options: { 'subnet-mask': maskFromPrefix(1) } }, 'malformed-subnet-mask'],
+  const release = `> RELEASE to ${SERVER}`;
+  /** The last one: what is said of an address that is not in use. */
+  const spoilt: readonly (readonly [string, Reply, string, readonly string[]])[] = [
+    ['into a protected network', { yiaddr: ipv4('10.96.0.7') }, 'protected-network', [release]],
+    ['the address of the server', { yiaddr: SERVER }, 'bad-address', ['> DECLINE']],
+    ['the broadcast address', { yiaddr: ipv4('192.168.1.255') }, 'bad-address', ['> DECLINE']],
+    ['link-local', { yiaddr: ipv4('169.254.7.7') }, 'bad-address', ['> DECLINE']],
+    ['half of the world', { options: { 'subnet-mask': maskFromPrefix(1) } }, 'malformed-subnet-mask', []],
   ];
-  for (const [name, how, reason] of spoilt) {
-    test(`${name}: ignored in RENEWING and REBINDING, and the lease runs on to its end`, () => {
+  for (const [name, how, reason, told] of spoilt) {
+    const said = [
+      `ignore ${reason}`,
+      ...(how.yiaddr === undefined ? [] : [`not accepted ${how.yiaddr}`]),
+      ...told,
+    ];
+
+    test(`${name}: not taken in RENEWING and REBINDING, and the lease runs on to its end`, () => {
       const t = held().wake(1800, `> REQUEST to ${SERVER}`);
+      t.hears(1801, 'DHCPACK', how, ...said).is('renewing');
       t.hears(1801, 'DHCPACK', how, `ignore ${reason}`).is('renewing');
       t.now = Transcript.at(3150);
-      t.does({ type: 'wake' }, '> REQUEST').hears(3151, 'DHCPACK', how, `ignore ${reason}`).is('rebinding');
+      t.does({ type: 'wake' }, '> REQUEST')
+        .hears(3151, 'DHCPACK', how, ...said)
+        .is('rebinding');
       t.wake(3375, '> REQUEST').wake(3487.5, '> REQUEST').wake(3547.5, '> REQUEST');
       t.wake(3600, `withdraw ${ADDRESS}`, '> DISCOVER').stillWorks();
     });
 
-    test(`${name}: ignored in VERIFYING, and a good ACK is taken after it`, () => {
+    test(`${name}: not taken in VERIFYING, and a good ACK is taken after it`, () => {
       held()
         .linkUp(100, true, '> REQUEST')
-        .hears(100.1, 'DHCPACK', how, `ignore ${reason}`)
+        .hears(100.1, 'DHCPACK', how, ...said)
         .is('verifying')
         .hears(100.15, 'DHCPACK', {}, `extend ${ADDRESS}`);
     });

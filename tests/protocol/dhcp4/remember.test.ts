@@ -30,6 +30,14 @@ describe('an address that was held before', () => {
     t.hears(0.1, 'DHCPACK', {}, `install ${ADDRESS}`).is('bound');
   });
 
+  test('one whose lease is over is not: INIT, with it as a wish (RFC 2131 4.4.5)', () => {
+    const t = new Transcript();
+    t.state = { kind: 'init', last: ADDRESS, lapsed: true };
+    t.start('> DISCOVER').is('selecting');
+    assert.equal(wish(t), ADDRESS);
+    t.hears(0.1, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, '> REQUEST').stillWorks();
+  });
+
   test('silence: DISCOVER with it as a wish, and any address is taken', () => {
     const t = new Transcript()
       .held(ADDRESS)
@@ -54,6 +62,28 @@ describe('an address that was held before', () => {
     t.hears(0.2, 'DHCPOFFER', { yiaddr: OTHER_ADDRESS }, '> REQUEST').stillWorks();
   });
 
+  test('any server may confirm or refuse it, and an OFFER means nothing (RFC 2131 4.4.2, figure 5)', () => {
+    const other = { options: { 'dhcp-server-identifier': OTHER_SERVER } };
+    new Transcript()
+      .held(ADDRESS)
+      .start('> REQUEST')
+      .hears(0.1, 'DHCPOFFER', {}, 'ignore unexpected-type')
+      .is('rebooting')
+      .hears(0.2, 'DHCPACK', other, `install ${ADDRESS}`);
+    new Transcript().held(ADDRESS).start('> REQUEST').hears(0.1, 'DHCPNAK', other, 'refused', '> DISCOVER');
+  });
+
+  test('somebody else uses it by now: DECLINE, and another one is sought (RFC 2131 3.2)', () => {
+    const t = new Transcript()
+      .held(ADDRESS)
+      .start('> REQUEST')
+      .hears(0, 'DHCPACK', {}, `install ${ADDRESS}`)
+      .does({ type: 'conflict' }, `withdraw ${ADDRESS}`, '> DECLINE');
+    assert.equal(wish(t), ADDRESS);
+    t.wake(10, '> DISCOVER').is('selecting');
+    assert.equal(wish(t), undefined);
+  });
+
   test('an ACK for another address is taken at once', () => {
     new Transcript()
       .held(ADDRESS)
@@ -75,11 +105,9 @@ describe('an address that was held before', () => {
   });
 
   test('one that the configuration insists on goes before it, and stays strict', () => {
-    const t = new Transcript({ requestedAddress: OTHER_ADDRESS }).held(ADDRESS).start('> REQUEST');
+    const t = new Transcript({ requestedAddress: OTHER_ADDRESS }).held(ADDRESS).start('> DISCOVER');
     assert.equal(wish(t), OTHER_ADDRESS);
-    t.hears(0.1, 'DHCPACK', {}, 'ignore other-address').hears(0.2, 'DHCPNAK', {}, 'refused', '> DISCOVER');
-    assert.equal(wish(t), OTHER_ADDRESS);
-    t.hears(0.3, 'DHCPOFFER', {}, 'ignore other-address').stillWorks();
+    t.hears(0.1, 'DHCPOFFER', {}, 'ignore other-address').stillWorks();
   });
 });
 
@@ -152,7 +180,7 @@ describe('an address that was given back', () => {
 
   test('what the configuration insists on, and what is held, go before it', () => {
     const strict = new Transcript({ requestedAddress: OTHER_ADDRESS });
-    strict.does({ type: 'start', hint: ADDRESS }, '> REQUEST').is('rebooting');
+    strict.does({ type: 'start', hint: ADDRESS }, '> DISCOVER');
     assert.equal(wish(strict), OTHER_ADDRESS);
     const held = new Transcript().held(OTHER_ADDRESS);
     held.does({ type: 'start', hint: ADDRESS }, '> REQUEST').is('rebooting');

@@ -99,6 +99,8 @@ describe('an ACK of a renewal that grants ciaddr and leaves yiaddr empty', () =>
 
   test('is nothing to a client that has no lease', () => {
     const t = new Transcript().start('> DISCOVER').hears(0, 'DHCPOFFER', ours, 'ignore bad-address');
-    t.hears(0, 'DHCPOFFER', {}, '> REQUEST').hears(0, 'DHCPACK', ours, 'ignore bad-address').stillWorks();
+    t.hears(0, 'DHCPOFFER', {}, '> REQUEST')
+      .hears(0, 'DHCPACK', ours, 'ignore bad-address', 'not accepted 0.0.0.0', '> DISCOVER')
+      .stillWorks();
   });
 });

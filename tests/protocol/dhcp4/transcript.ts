@@ -43,8 +43,14 @@ export function words(effect: Dhcp4Effect): string {
       return 'refused';
     case 'ignore':
       return `ignore ${effect.reason}`;
+    case 'force-renew':
+      return effect.refusal === undefined ? 'force-renew' : `force-renew ${effect.refusal}`;
     case 'turned-down':
       return `turned down ${effect.address}`;
+    case 'not-accepted':
+      return `not accepted ${effect.address}`;
+    case 'unacknowledged':
+      return `unacknowledged ${effect.address}`;
     case 'ipv6-only':
       return 'ipv6-only';
   }
@@ -59,6 +65,7 @@ export class Transcript {
   protect: readonly Cidr<Ipv4>[] = [];
   objectionTo: Env['objectionTo'];
   account: Env['account'];
+  hmacMd5: Env['hmacMd5'];
   /** Where messages come from. */
   source: Source = OF_SERVER;
   now: Instant = instant(ORIGIN);
@@ -75,8 +82,8 @@ export class Transcript {
   }
 
   get env(): Env {
-    const { now, protect, objectionTo, account } = this;
-    return { now, random: this.#random, protect, objectionTo, account };
+    const { now, protect, objectionTo, account, hmacMd5 } = this;
+    return { now, random: this.#random, protect, objectionTo, account, hmacMd5 };
   }
 
   /** Where the message of the last step is. */

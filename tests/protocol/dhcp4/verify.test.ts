@@ -49,10 +49,16 @@ describe('the link of a lease in use comes back (RFC 2131 3.7)', () => {
 
   test('not for another one than the configuration insists on', () => {
     new Transcript({ requestedAddress: ADDRESS }, exact)
-      .start('> REQUEST')
-      .hears(0, 'DHCPACK', {}, `install ${ADDRESS}`)
+      .bound()
       .linkUp(100, true, '> REQUEST')
-      .hears(100.1, 'DHCPACK', { yiaddr: OTHER_ADDRESS }, 'ignore other-address')
+      .hears(
+        100.1,
+        'DHCPACK',
+        { yiaddr: OTHER_ADDRESS },
+        'ignore other-address',
+        `not accepted ${OTHER_ADDRESS}`,
+        `> RELEASE to ${SERVER}`,
+      )
       .is('verifying');
   });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type Instant, instant } from '../../../src/base/time.ts';
 import { type Cidr, cidrContains, formatCidr } from '../../../src/base/cidr.ts';
 import { ipv4, type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '../../../src/base/ipv4.ts';
-import { step } from '../../../src/protocol/dhcp4/client.ts';
+import { step, transactionOf } from '../../../src/protocol/dhcp4/client.ts';
 import { EXTRA } from '../../../src/protocol/dhcp4/extras.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
@@ -15,6 +15,8 @@ import {
   MAX_DHCP4_BYTES,
   parseDhcp4,
 } from '../../../src/wire/dhcp4/message.ts';
+import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
+import { DHCP4_OPTIONS } from '../../../src/wire/dhcp4/options.ts';
 import { type Happening, PROTECTED } from './happenings.ts';
 import { ADDRESS, HELD_ADDRESS, reply } from './messages.ts';
 
@@ -76,6 +78,8 @@ export class Watched {
   #steps = 0;
   #installed: Lease4 | undefined;
   #sends: Instant[] = [];
+  /** Hears of each message that is sent. */
+  onSent: (message: Dhcp4Message) => void = () => undefined;
 
   constructor(settings: Dhcp4Config, seed: number, last?: Ipv4) {
     this.config = settings;
@@ -112,6 +116,8 @@ export class Watched {
         assert.ok(dhcp4Size(effect.message) <= MAX_DHCP4_BYTES);
         assert.deepEqual(parseDhcp4(emitDhcp4(effect.message)), { ok: true, value: effect.message });
         this.#checkIdentity(before, effect.message);
+        this.onSent(effect.message);
+        this.#checkRelease(before, effect.message);
         break;
       case 'install':
         assert.deepEqual(effect.replaces, this.#installed, 'what is in use is replaced');
@@ -125,12 +131,18 @@ export class Watched {
         assert.deepEqual(effect.lease, this.#installed, 'what was installed is withdrawn');
         this.#installed = undefined;
         break;
+      case 'force-renew':
+        // Nothing of the lease has changed but what the next one is compared with.
+        if (effect.refusal === undefined) this.#installed = leaseOf(this.state);
+        break;
       case 'ipv6-only':
         assert.ok(this.config.ipv6Only && this.state.kind === 'ipv6-only');
         break;
       case 'ignore':
       case 'refused':
       case 'turned-down':
+      case 'not-accepted':
+      case 'unacknowledged':
         break;
     }
   }
@@ -143,6 +155,15 @@ export class Watched {
     const lease = leaseOf(this.state) ?? leaseOf(before);
     if (lease === undefined || clientId === undefined) return;
     assert.equal(has, lease.leftOut?.includes(EXTRA.clientIdentifier) !== true, 'one name for one lease');
+  }
+
+  /** Whatever was granted: nobody gives back what is in use and goes on to use it, nor what this node has. */
+  #checkRelease(before: Dhcp4State, { ciaddr, options }: Dhcp4Message): void {
+    const type = options.get(DHCP4_OPTIONS['dhcp-message-type'].code)?.[0];
+    if (type !== DHCP_MESSAGE_TYPE.DHCPRELEASE || this.state.kind === 'stopped') return;
+    for (const state of [before, this.state])
+      assert.notEqual(ciaddr, leaseOf(state)?.address.address, 'a lease in use is released');
+    assert.notEqual(ciaddr, HELD_ADDRESS, 'a lease of another pod is released');
   }
 
   #use(lease: Lease4): void {
@@ -210,7 +231,7 @@ export class Watched {
         this.take({ type: 'link-up', verify: what.verify });
         break;
       case 'message': {
-        const xid = 'xid' in this.state ? (this.state.xid ^ what.xidOff) >>> 0 : 1;
+        const xid = ((transactionOf(this.state) ?? 1) ^ what.xidOff) >>> 0;
         const message = reply(what.type, xid, {
           yiaddr: ipv4(what.yiaddr),
           options: {

@@ -8,6 +8,7 @@ import {
   classlessRoutes,
   ipv4Address,
   ipv4List,
+  ipv4ListOrNone,
   ipv4Mask,
   ipv6Address,
 } from '../../../src/wire/dhcp4/codec-address.ts';
@@ -97,6 +98,7 @@ const BY_CODEC: ReadonlyMap<unknown, fc.Arbitrary<unknown>> = new Map<unknown, f
   [ipv4Address, anyIpv4],
   [ipv4Mask, anyMask],
   [ipv4List, anyAddresses],
+  [ipv4ListOrNone, fc.oneof(anyAddresses, fc.constant([]))],
   [ipv6Address, anyBytes(16, 16).map(ipv6FromBytes)],
   [classlessRoutes, fc.array(anyRoute, { minLength: 1, maxLength: 8 })],
   [text, anyText],

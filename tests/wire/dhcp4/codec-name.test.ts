@@ -15,6 +15,53 @@ describe('domain-search', () => {
     const first = concat([label('eng'), label('apple'), label('com'), ROOT]);
     const bytes = concat([first, label('marketing'), pointer(4)]);
     assert.deepEqual(valueOf(searchList.decode(bytes)), ['eng.apple.com', 'marketing.apple.com']);
+    assert.deepEqual(searchList.encode(['eng.apple.com', 'marketing.apple.com']), bytes);
+  });
+
+  test('what is sent is compressed wherever it can be (RFC 3397 section 2), and reads the same', () => {
+    const word = fc.constantFrom('a', 'b', 'A', 'lan', 'home-1', 'x'.repeat(63));
+    const names = fc.array(
+      fc.array(word, { minLength: 1, maxLength: 3 }).map((labels) => labels.join('.')),
+      { minLength: 1, maxLength: 64 },
+    );
+    fc.assert(
+      fc.property(names, (list) => {
+        const bytes = searchList.encode(list);
+        assert.deepEqual(valueOf(searchList.decode(bytes)), list);
+        // Each name that was there before is a pointer, two bytes, and no label sequence is written twice.
+        const again = searchList.encode([...list, ...list]);
+        assert.equal(again.length, bytes.length + 2 * list.length);
+        assert.ok(bytes.length <= domainNames.encode(list).length);
+      }),
+      { numRuns: 1000 },
+    );
+    assert.deepEqual(searchList.encode(['a.lan', 'lan', 'b.a.lan']), hex('0161036c616e00 c002 0162c000'));
+  });
+
+  test('whatever is wrong with one of the names, the others stay, also those that point into it', () => {
+    const good = fc.array(fc.constantFrom('a.lan', 'b.example', 'c'), { minLength: 1, maxLength: 4 });
+    const anyLabel = fc
+      .uint8Array({ minLength: 1, maxLength: 63 })
+      .map((text) => concat([[text.length], text].map((part) => Uint8Array.from(part))));
+    const bad = fc.oneof(
+      fc.array(anyLabel, { maxLength: 3 }).map((labels) => concat([...labels, label(' '), ROOT])),
+      fc.constant(ROOT),
+      fc.integer({ min: 1000, max: 0x3fff }).map((to) => concat([label('x'), pointer(to)])),
+      fc.constant(concat([...Array.from({ length: 5 }, () => label('y'.repeat(63))), ROOT])),
+    );
+    fc.assert(
+      fc.property(good, bad, good, (before, wrong, after) => {
+        const read = searchList.decode(
+          concat([domainNames.encode(before), wrong, domainNames.encode(after), label('z'), pointer(0)]),
+        );
+        assert.deepEqual(valueOf(read), [...before, ...after, `z.${before[0]}`]);
+        assert.ok(read.ok && read.remark?.startsWith('left out a name: ') === true);
+        const twice = searchList.decode(concat([wrong, domainNames.encode(after), wrong]));
+        assert.deepEqual(valueOf(twice), after);
+        assert.ok(twice.ok && twice.remark?.startsWith('left out 2 names: ') === true);
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   test('pointers to pointers work, loops do not exist', () => {

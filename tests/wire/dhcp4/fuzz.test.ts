@@ -3,6 +3,11 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { concat } from '../../../src/base/bytes.ts';
 import {
+  nonceAuthentication,
+  readNonceAuthentication,
+  withoutDigest,
+} from '../../../src/wire/dhcp4/authentication.ts';
+import {
   emitDhcp4,
   MALFORMED,
   MAX_DHCP4_BYTES,
@@ -23,6 +28,8 @@ import { mutate, xorshift32 } from './mutate.ts';
 const PACKETS = 1_000_000;
 /** Another one in each run, CI's too; it is printed, and LEASEHOLD_FUZZ_SEED repeats a run. */
 const SEED = Number(process.env['LEASEHOLD_FUZZ_SEED'] ?? Date.now() % 0xffffffff);
+const AUTHENTICATION = 90;
+const END = Uint8Array.of(255);
 const OPTIONS_AT = 240;
 const FILE_AT = 108;
 const OPTIONS_IN_A_SEED = 12;
@@ -36,6 +43,41 @@ function fullPacket(fixed: Uint8Array): Uint8Array {
   const long = Array.from({ length: 4 }, () => option(43, 255));
   const before = concat([fixed, ...long]);
   return concat([before, option(60, MAX_DHCP4_BYTES - before.length - 2)]);
+}
+
+/** Option 90 with a digest, behind one that makes its place another than the first. */
+function forceRenewOf(base: Dhcp4Message): Uint8Array {
+  const digest = { kind: 'digest', replay: 'ff'.repeat(8), value: new Uint8Array(16).fill(7) } as const;
+  const options = new Map([
+    [53, Uint8Array.of(9)],
+    [AUTHENTICATION, nonceAuthentication(digest)],
+  ]);
+  return emitDhcp4({ ...base, op: 'reply', options });
+}
+
+/** The same with option 90, the last one, in two pieces (RFC 3396), which stand where it stood. */
+function inPieces(packet: Uint8Array): Uint8Array {
+  const at = packet.lastIndexOf(AUTHENTICATION);
+  const size = packet[at + 1] ?? 0;
+  const value = packet.subarray(at + 2, at + 2 + size);
+  const half = size / 2;
+  const pieces = [value.subarray(0, half), value.subarray(half)];
+  const copy = Uint8Array.from(packet);
+  copy.set(concat([...pieces.flatMap((piece) => [Uint8Array.of(AUTHENTICATION, half), piece]), END]), at);
+  return copy;
+}
+
+/** What of option 90 is read is the same after it was written, and nothing but the digest is zeroed. */
+function checkAuthentication(packet: Uint8Array, { options }: Dhcp4Message): string {
+  const read = readNonceAuthentication(options);
+  const zeroed = withoutDigest(packet);
+  if (!read.ok) return `authentication ${read.error}`;
+  assert.ok(sameBytes(nonceAuthentication(read.value), options.get(AUTHENTICATION)));
+  if (zeroed === undefined) return 'authentication in pieces';
+  assert.equal(zeroed.length, packet.length);
+  const at = zeroed.findIndex((byte, i) => byte !== packet[i]);
+  if (at >= 0) assert.ok(sameBytes(zeroed.subarray(at + 16), packet.subarray(at + 16)));
+  return 'authentication read';
 }
 
 /** Real packets, and made ones that together hold every option of the table in good form. */
@@ -68,7 +110,8 @@ function seedCorpus(): readonly Uint8Array[] {
   overloaded.set([12, 3, 97, 98, 99, 119, 6, 1, 97, 1, 98, 192, 2, 255], FILE_AT);
   made.push(overloaded);
   made.push(fullPacket(overloaded.subarray(0, OPTIONS_AT)));
-  return [...real, ...made];
+  const signed = forceRenewOf(base.value);
+  return [...real, ...made, signed, inPieces(signed)];
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array | undefined): boolean {
@@ -113,6 +156,7 @@ test(`${PACKETS} mutated packets`, (t) => {
     if (!again.ok || !sameMessage(read.value, again.value)) {
       assert.fail(`seed ${SEED}, packet ${i}: not the same after emit: ${packet.toHex()}`);
     }
+    if (read.value.options.has(AUTHENTICATION)) count(checkAuthentication(packet, read.value));
     for (const [code, bytes] of read.value.options) {
       const row = optionByCode(code);
       if (row === undefined) continue;
@@ -124,7 +168,9 @@ test(`${PACKETS} mutated packets`, (t) => {
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   t.diagnostic(`${PACKETS} packets in ${seconds} s: ${[...counts].map(([k, n]) => `${k} ${n}`).join(', ')}`);
   // The mutations are of use only while they reach behind the first checks, and every reason.
-  for (const reason of [...MALFORMED, 'message', 'contradicted', 'option read', 'option malformed']) {
+  const options = ['contradicted', 'option read', 'option malformed'];
+  const signed = ['read', 'malformed', 'other-method', 'in pieces'].map((what) => `authentication ${what}`);
+  for (const reason of [...MALFORMED, 'message', ...options, ...signed]) {
     assert.ok((counts.get(reason) ?? 0) > 0, `no packet ended as ${reason}`);
   }
 });

@@ -29,7 +29,7 @@ describe('encodeOptionText', () => {
     ['interface-mtu', '1400', hex('0578')],
     ['dhcp-lease-time', 'infinite', hex('ffffffff')],
     ['ip-forwarding', 'true', hex('01')],
-    ['rapid-commit', '', hex('')],
+    ['mobile-ip-home-agent', '', hex('')],
     ['classless-static-route', '10.0.0.0/8 192.168.1.1', hex('080ac0a80101')],
     ['domain-search', 'home.example', hex('04686f6d65076578616d706c6500')],
     ['vivso', '2495=0x0102', hex('000009bf020102')],
@@ -50,6 +50,9 @@ describe('encodeOptionText', () => {
     ['dhcp-client-identifier', '', /at least 1/],
     ['dhcp-message-type', 'DHCPACK', /set by the exchange itself: remove it/],
     ['52', '0x01', /set by the exchange itself/],
+    ['rapid-commit', '', /set by the exchange itself/],
+    ['56', 'hello', /set by the exchange itself/],
+    ['108', '0x00000000', /set by the exchange itself/],
     ['host-name', '\ud800', /not valid Unicode/],
     ['domain-search', 'x.y '.repeat(65), /more than 64 names/],
   ];

@@ -8,7 +8,8 @@ does not matter.
 
 A value is written as the column says, as text. \`0x\` and hex digits give those bytes, for any option. A code without
 a row takes text, which is sent as it is. A value may have 255 bytes, or 1024 where the last column says "long": it is
-sent in pieces then (RFC 3396). "exchange" marks what the DHCP exchange sets by itself and configuration cannot.
+sent in pieces then (RFC 3396). "exchange" marks what only the DHCP exchange itself sends, or no client does: neither
+\`send\` nor \`provide\` takes it.
 
 ## In a configuration
 
@@ -32,25 +33,35 @@ A value of \`send\` is plain, as above (text, or a number or true/false where th
 row take all of them. \`hex\` is taken by every option and not looked into. The client identifier has a key of its own,
 \`clientId\`: see [identity.md](identity.md).
 
+Where option 81 is sent 12 is not, whichever of \`send\`, \`provide\`, \`hostname\` and \`fqdn\` they come from (RFC 4702 3.1): the
+log says so, and the counter \`host-name-beside-fqdn\` counts it. (The Go plugin sends both; a server that knows 81 passes
+over 12.) Option 80 cannot be asked for (RFC 4039 3), and 108 only with \`ipv6Only\` (RFC 8925 3.2).
+
 The Go plugin's keys mean what they mean there: \`provide\`, a list of \`{"option", "value", "fromArg"}\` whose values are
 text or \`0x\` and hex digits, wins over \`send\`; and \`request\` takes \`{"option", "skipDefault"}\` beside plain names.
 
 ## In an answer
 
 Asked for in option 55, beside what \`request\` names: 1, 121, 3, 6, 15, 26, 33, 58, 59, 119 and 249. Not 51, 53 and 54,
-which are in every answer: a server that is configured to send one of them would send it twice.
+which are in every answer: a server that is configured to send one of them would send it twice. What is named comes first,
+in your order, but for 121, which is always before 3 and 33 (RFC 3442; and so is 249 where 121 is not asked for): a server
+that is short of room fills in what comes first. RFC 3442 has 121 and 3 asked for together; with \`skipDefault\` it is you
+who says what is asked for. Option 57 is the MTU of the pod's interface, headers included (RFC 3442), at least 576 and at most
+1,500: no longer message is read.
 
 Servers are not always tidy. What you get of what they send:
 
 | what a server sends | what you get |
 |---|---|
 | an option of one value (an address, a number) several times | one value, the first; where they differ the log says so |
-| a list or a text several times | one long value: the parts are joined (RFC 3396) |
+| a list or a text several times, in the options or where option 52 says | one long value: the parts are joined (RFC 3396) |
 | option 6 or 3 with 0.0.0.0, 255.255.255.255, loopback, multicast, or an end of the pod's own network | the other addresses, each once |
 | option 121, 249 or 33 with such a router | the other routes; 0.0.0.0 in 121 and 249 means "on the link" |
 | option 15 with one name | \`domain\` in the result of ADD |
 | option 15 with several names (spaces, commas or semicolons between) | the first is \`domain\`; without option 119 all of them are \`search\` |
-| a bad name in option 15 or 119 | the other names |
+| a bad name in option 15 or 119 | the other names. In 119 those behind a label of an unknown kind (RFC 1035 4.1.4) are lost with it: nobody knows where it ends. An option 15 with characters that are not seen, or that is no UTF-8, cannot be read as a whole |
+| option 121 and 3 | the routes of 121; 3 is \`ips[].gateway\` in the result of ADD where it can be a router, and no route (RFC 3442) |
+| an option 121 that cannot be read | the routes of 249, else of 33 and 3 |
 | an option that cannot be read | as if it was not there; an answer whose 1, 51, 53 or 54 cannot be read is not taken |
 
 What is left out is in the daemon's log, once for each lease: "options of the lease were not taken as they are", "options

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeBpf } from '../../../src/wire/bpf.ts';
+import { encodeBpf } from '../../../src/wire/bpf-assembler.ts';
 import { linkRemovedProgram, networkProgram } from '../../../src/wire/netlink/notice-filter.ts';
 import { decodeBpf, runBpf } from '../bpf-machine.ts';
 

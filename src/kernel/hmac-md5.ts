@@ -1,0 +1,16 @@
+import { createHmac } from 'node:crypto';
+
+function hmac(key: Uint8Array, data: Uint8Array): Uint8Array {
+  return createHmac('md5', key).update(data).digest();
+}
+
+/** HMAC-MD5 (RFC 2104); undefined where OpenSSL has none, as in a FIPS 140 build or mode. */
+export function findHmacMd5(): ((key: Uint8Array, data: Uint8Array) => Uint8Array) | undefined {
+  try {
+    hmac(Uint8Array.of(0), new Uint8Array());
+    return hmac;
+  } catch {
+    // createHmac throws what OpenSSL says, in words that differ by its version.
+    return undefined;
+  }
+}
