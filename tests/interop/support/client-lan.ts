@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { IPV4_ANY, ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
 import { mac, type Mac } from '../../../src/base/mac.ts';
 import { HostFrameSender } from '../../../src/kernel/frame-sender.ts';
@@ -11,8 +10,6 @@ import { makeOptions } from '../../../src/wire/dhcp4/options.ts';
 import { emitUdp4Frame } from '../../../src/wire/ip/udp4.ts';
 import { startScripted, type ScriptedServer } from '../../plugins/support/scripted.ts';
 import { Site } from '../../plugins/support/site.ts';
-
-const MAX_XID = 2 ** 32;
 
 /** A home whose router does to each client what the client's host name says. */
 export class ClientLan implements AsyncDisposable {
@@ -48,7 +45,7 @@ export class ClientLan implements AsyncDisposable {
   }
 
   /** FORCERENEW of the server as RFC 3203 has it, without the authentication that RFC 3203 6 asks for. */
-  async forceRenew(client: Mac, address: Ipv4): Promise<void> {
+  async forceRenew(client: Mac, address: Ipv4, xid: number): Promise<void> {
     const { router, routerAddress } = this.site.lan;
     using netns = NetNs.open(router.path);
     await using sender = netns.run(() => new HostFrameSender());
@@ -56,7 +53,7 @@ export class ClientLan implements AsyncDisposable {
     if (link?.mac === undefined) throw new Error('the router has no bridge');
     const payload = emitDhcp4({
       op: 'reply',
-      xid: randomInt(MAX_XID),
+      xid,
       secs: 0,
       broadcast: false,
       ciaddr: address,

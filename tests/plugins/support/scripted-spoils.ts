@@ -226,7 +226,7 @@ function lower(by: number): Change {
 
 /**
  * Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds, `address-77` and
- * `renewal-address-50`, the last byte of the address that is given, `ack-lower-100` and `renewal-lower-100`, by
+ * `renewal-address-50`, the last byte of the address that is given, `ack-lower-190` and `renewal-lower-190`, by
  * which it is lower than the client's own, `trips-80` by an option's code, `trips-61-32` by its
  * code and the longest that is taken.
  */
