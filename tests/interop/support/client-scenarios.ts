@@ -1,19 +1,31 @@
-import { IPV4_ANY, type Ipv4 } from '../../../src/base/ipv4.ts';
-import { pause, waitFor } from '../../../src/lab/wait.ts';
-import { DISCOVER, RELEASE, REQUEST, type Seen } from '../../plugins/support/scripted.ts';
+import { waitFor } from '../../../src/lab/wait.ts';
+import { NONCE } from '../../plugins/support/scripted-spoils.ts';
+import { DISCOVER, RELEASE, REQUEST } from '../../plugins/support/scripted.ts';
 import type { ClientLan } from './client-lan.ts';
+import {
+  CODE,
+  KINDS,
+  PATIENCE,
+  SECOND_MS,
+  addressOf,
+  afterNak,
+  first,
+  forced,
+  isRebinding,
+  isRenewing,
+  listOf,
+  naming,
+  saidAfter,
+  unplugged,
+  until,
+  way,
+  whetherTaken,
+} from './client-looks.ts';
 import type { Session } from './real-clients.ts';
 
-/** For leases of seconds on a machine that does other things too. */
-const PATIENCE = { deadlineMs: 50_000, everyMs: 100 };
 const DECLINE = '04';
-const SECOND_MS = 1000;
-
 /** Of the ten seconds of RFC 2131 3.1 (5), as the server's clock has them. */
 const DECLINE_WAIT_MS = 9500;
-
-/** Option codes that rows speak of. */
-const CODE = { server: '54', wish: '50', list: '55', size: '57', id: '61' } as const;
 
 export type ClientScenario = {
   readonly title: string;
@@ -28,100 +40,14 @@ export type ClientScenario = {
   readonly reason?: string;
 };
 
-/** Waits for a message of the client, and gives what came before it as well. */
-async function until(
-  session: Session,
-  what: string,
-  isOne: (seen: Seen, before: readonly Seen[]) => boolean,
-): Promise<{ readonly found: Seen; readonly before: readonly Seen[] }> {
-  return await waitFor(
-    what,
-    async () => {
-      const all = await session.seen();
-      const at = all.findIndex((seen, index) => isOne(seen, all.slice(0, index)));
-      const found = all[at];
-      return found && { found, before: all.slice(0, at) };
-    },
-    { ...PATIENCE, describe: async () => JSON.stringify((await session.seen()).map(({ type }) => type)) },
-  );
-}
-
-function isExtending({ type, ciaddr }: Seen): boolean {
-  return type === REQUEST && ciaddr !== IPV4_ANY;
-}
-
-function isRenewing(seen: Seen): boolean {
-  return isExtending(seen) && seen.via === 'unicast';
-}
-
-function isRebinding(seen: Seen): boolean {
-  return isExtending(seen) && seen.via === 'broadcast';
-}
-
-function way({ via, from, ciaddr }: Seen): string {
-  const source = from === IPV4_ANY ? '0.0.0.0' : from === ciaddr ? 'its address' : from;
-  return `${via === 'unicast' ? 'to the server' : 'to all'} from ${source}`;
-}
-
-function has({ options }: Seen, code: string): boolean {
-  return options[code] !== undefined;
-}
-
-/** The options that say which lease is meant. */
-function naming(seen: Seen): string {
-  const named = [CODE.wish, CODE.server, CODE.id].filter((code) => has(seen, code));
-  return `with ${named.join(', ')}`;
-}
-
-async function first(session: Session): Promise<Seen> {
-  return (await until(session, 'DISCOVER', ({ type }) => type === DISCOVER)).found;
-}
-
-function listOf(hex: string | undefined): string {
-  return (hex?.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16)).join(' ');
-}
-
-const KINDS: Readonly<Record<string, string>> = {
-  '00': 'text',
-  '01': 'the MAC',
-  ff: 'IAID and DUID (RFC 4361)',
-};
-
-async function addressOf(session: Session): Promise<Ipv4> {
-  return await waitFor('an address', async () => await session.address(), PATIENCE);
-}
-
-/** What becomes of the ACK to the REQUEST for an OFFER. */
-async function whetherTaken(session: Session): Promise<string> {
-  return await waitFor(
-    'what becomes of the ACK',
-    async () => {
-      if ((await session.address()) !== undefined) return 'is taken';
-      const requests = (await session.seen()).filter(({ type }) => type !== DISCOVER);
-      return requests.length > 1 && 'is not taken';
-    },
-    PATIENCE,
-  );
-}
-
-/** DISCOVER after a NAK: how soon. */
-async function afterNak(session: Session, refused: (seen: Seen) => boolean): Promise<string> {
-  const { found, before } = await until(
-    session,
-    'DISCOVER after the NAK',
-    ({ type }, earlier) => type === DISCOVER && earlier.some(refused),
-  );
-  const soon = found.at - (before.at(-1)?.at ?? 0) < 2 * SECOND_MS;
-  return `DISCOVER ${soon ? 'within two seconds' : 'later'}`;
-}
-
-/** The first lease but for the last three: 20 s, T1 3 s, T2 6 s; nothing that comes after it is answered. */
+/** 20 s (dhcpcd takes none for less), T1 after 3 s, T2 after 6 s; no extension is answered. */
 const FORSAKEN = 'lease-20.t1-3.t2-6.renewal-silent';
 const FORSAKEN_MS = 20_000;
+/** Lower by so much an address of the scripted server's is nobody's: neither the node's nor the taken one. */
+const RENEWED_ELSEWHERE = 'lease-20.t1-3.renewal-lower-190';
+const LEASED_ELSEWHERE = 'ack-lower-190';
 /** No word of scripted-spoils.ts: it answers nothing. */
 const SILENT = 'nothing';
-/** Longer than any client waits before it asks; one that says nothing until then does not. */
-const SOON_MS = 8000;
 /** Ten seconds are how long a cable may be out before it may lead somewhere else. */
 const LONG_OUT_MS = 11_000;
 
@@ -138,8 +64,6 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
     title: 'its options',
     behaviour: 'good',
     observe: async (session) => Object.keys((await first(session)).options).join(' '),
-    reason:
-      'no word of who made us (60), and what a server may stumble over is left out when it does not answer ([dhcp-exchange.md](dhcp-exchange.md#what-is-left-out-and-when))',
   },
   {
     title: 'asks for (55)',
@@ -155,6 +79,8 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
       const size = (await first(session)).options[CODE.size];
       return size === undefined ? 'none' : String(Number.parseInt(size, 16));
     },
+    reason:
+      'the MTU of the link: it counts the IP datagram with its headers (RFC 2131 2), which 1472 leaves out once more',
   },
   {
     title: 'identifier (61)',
@@ -247,7 +173,7 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   },
   {
     title: 'a renewal that says another address',
-    behaviour: 'lease-20.t1-3.renewal-lower-100',
+    behaviour: RENEWED_ELSEWHERE,
     observe: async (session) => {
       const address = await addressOf(session);
       return await waitFor(
@@ -267,7 +193,7 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   },
   {
     title: 'an ACK for another address than was offered',
-    behaviour: 'ack-lower-100',
+    behaviour: LEASED_ELSEWHERE,
     observe: async (session) => await whetherTaken(session),
   },
   {
@@ -301,15 +227,12 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'FORCERENEW without authentication',
     behaviour: 'lease-600',
-    observe: async (session, lan) => {
-      const address = await addressOf(session);
-      await lan.forceRenew(session.mac, address);
-      // What it would do it does at once.
-      await pause(SECOND_MS);
-      await session.release();
-      const { before } = await until(session, 'RELEASE', ({ type }) => type === RELEASE);
-      return before.some(isRenewing) ? 'is obeyed' : 'is passed over';
-    },
+    observe: async (session, lan) => await forced(session, lan),
+  },
+  {
+    title: 'FORCERENEW with the nonce that it was given (RFC 6704)',
+    behaviour: 'lease-600.nonce',
+    observe: async (session, lan) => await forced(session, lan, NONCE),
   },
   {
     title: 'RELEASE',
@@ -344,25 +267,3 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
     observe: async (session, lan) => await unplugged(session, lan, LONG_OUT_MS),
   },
 ];
-
-/** What a client says after its cable was out for so long. */
-async function unplugged(session: Session, { site }: ClientLan, ms: number): Promise<string> {
-  await addressOf(session);
-  const { length } = await session.seen();
-  await site.lan.router.ip('link', 'set', session.port, 'down');
-  await pause(ms);
-  await site.lan.router.ip('link', 'set', session.port, 'up');
-  return await saidAfter(session, length);
-}
-
-/** What a client says after so many messages, if it does so soon. */
-async function saidAfter(session: Session, length: number): Promise<string> {
-  const end = performance.now() + SOON_MS;
-  while (performance.now() < end) {
-    const next = (await session.seen())[length];
-    if (next?.type === DISCOVER) return `DISCOVER${has(next, CODE.wish) ? ' with 50' : ''}`;
-    if (next !== undefined) return `REQUEST ${way(next)}, ${naming(next)}`;
-    await pause(PATIENCE.everyMs);
-  }
-  return 'nothing';
-}

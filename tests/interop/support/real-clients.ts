@@ -123,9 +123,9 @@ const dhcpcd = programOn('dhcpcd', 'dhcpcd-base', {
       ...(probes ? [] : ['noarp']),
     ];
     await writeFile(config, `${lines.join('\n')}\n`);
-    const away = `mount -t tmpfs none /run/dhcpcd; mount --bind ${state} /var/lib/dhcpcd; exec "$@"`;
+    const away = `set -e; mount -t tmpfs none /run; mount --bind ${state} /var/lib/dhcpcd; exec "$@"`;
     const own = ['-4', '-B', '-f', config, '-c', '/bin/true', '-h', behaviour, UPLINK];
-    return ['unshare', '--mount', 'sh', '-c', `mkdir -p /run/dhcpcd; ${away}`, 'sh', 'dhcpcd', ...own];
+    return ['unshare', '--mount', 'sh', '-c', away, 'sh', 'dhcpcd', ...own];
   },
 });
 

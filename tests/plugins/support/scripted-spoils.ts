@@ -9,6 +9,7 @@ import {
   maskFromPrefix,
 } from '../../../src/base/ipv4.ts';
 import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
+import { NONCE_ALGORITHMS, nonceAuthentication } from '../../../src/wire/dhcp4/authentication.ts';
 import type { Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 
 const { DHCPOFFER, DHCPACK, DHCPNAK } = DHCP_MESSAGE_TYPE;
@@ -30,7 +31,14 @@ export const OPTION = {
   clientId: 61,
   search: 119,
   rapidCommit: 80,
+  authenticate: 90,
+  nonceCapable: 145,
 } as const;
+
+/** What `nonce` gives to each client, for FORCERENEW (RFC 6704). */
+export const NONCE = utf8('sixteen bytes it');
+/** The counter of the first message (RFC 3118 2). */
+const NO_REPLAY = '0000000000000001';
 
 type Change = (reply: Dhcp4Message, to: Dhcp4Message) => Dhcp4Message | undefined;
 
@@ -179,6 +187,15 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   'renewal-nak': { renewal: refuse },
   'renewal-times-only': { renewal: timesOnly },
   'rebinding-nak': { renewal: silence, rebinding: refuse },
+  nonce: {
+    offer: (reply) => withOption(reply, OPTION.nonceCapable, Uint8Array.from(NONCE_ALGORITHMS)),
+    ack: (reply) =>
+      withOption(
+        reply,
+        OPTION.authenticate,
+        nonceAuthentication({ kind: 'nonce', replay: NO_REPLAY, value: NONCE }),
+      ),
+  },
   'unmarked-ack': { offer: unmarkedAck },
   'renewal-silent': { renewal: silence },
   'renewal-wrong-xid': { renewal: wrongXid },
@@ -226,7 +243,7 @@ function lower(by: number): Change {
 
 /**
  * Those with a number: `lease-10`, `t1-8`, `t2-9` in seconds, `late-offer-8000` in milliseconds, `address-77` and
- * `renewal-address-50`, the last byte of the address that is given, `ack-lower-100` and `renewal-lower-100`, by
+ * `renewal-address-50`, the last byte of the address that is given, `ack-lower-190` and `renewal-lower-190`, by
  * which it is lower than the client's own, `trips-80` by an option's code, `trips-61-32` by its
  * code and the longest that is taken.
  */
