@@ -24,9 +24,9 @@ const receiveBytes = new Uint8Array(FRAME_MAX);
 
 /**
  * Sends and hears ARP on one interface: what comes from the network, and from siblings on the same parent, which no
- * tap of the parent sees. It hears replies, probes and announcements; from the first packet that it sends on, only what
- * concerns that packet's address, and that in ordinary questions too. With hundreds of containers that start together
- * every probe would wake the daemon once for each of them.
+ * tap of the parent sees. It hears what concerns one address, in ordinary questions too: that of the last packet that it
+ * has sent, or which it was opened for. With hundreds of containers that start together every probe would wake the daemon
+ * once for each of them. Without any it hears replies, probes and announcements.
  */
 export class ArpSocket implements AsyncDisposable {
   readonly #fd: number;
@@ -35,8 +35,9 @@ export class ArpSocket implements AsyncDisposable {
   #stop: StopPolling | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(fd: number, ifindex: number) {
+  constructor(fd: number, ifindex: number, about: Ipv4 | undefined) {
     this.#fd = fd;
+    this.#about = about;
     this.#to = sockaddrLl(ETHERTYPE_ARP, ifindex);
   }
 
@@ -98,14 +99,14 @@ export class ArpSocket implements AsyncDisposable {
 }
 
 /**
- * Opens it on an interface of `netns`, which it keeps alive until it is closed. Throws SysError: ENODEV without the
- * interface. One that is down is no error here.
+ * Opens it on an interface of `netns`, which it keeps alive until it is closed, for what concerns an address. Throws
+ * SysError: ENODEV without the interface. One that is down is no error here.
  */
-export function openArp(netns: NetNs, ifindex: number): ArpSocket {
+export function openArp(netns: NetNs, ifindex: number, about?: Ipv4): ArpSocket {
   const op = `open ARP on #${ifindex}`;
   return netns.run(() => {
-    const filter = encodeBpf(arpProgram());
+    const filter = encodeBpf(about === undefined ? arpProgram() : arpAboutProgram(about));
     const options = { protocol: ETHERTYPE_ARP, ifindex, filter, receiveBuffer: RECEIVE_BUFFER };
-    return new ArpSocket(openPacketSocket(op, options), ifindex);
+    return new ArpSocket(openPacketSocket(op, options), ifindex, about);
   });
 }

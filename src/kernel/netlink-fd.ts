@@ -18,6 +18,7 @@ import {
 // linux/socket.h, linux/netlink.h
 const AF_NETLINK = 16;
 const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 const SOL_NETLINK = 270;
 const NETLINK_LISTEN_ALL_NSID = 8;
 const NETLINK_CAP_ACK = 10;
@@ -32,10 +33,10 @@ const GROUPS_WORD = 2;
 const DATAGRAM_MAX = 32 * 1024;
 const RECEIVE_BUFFER = 1024 * 1024;
 
-/** An rtnetlink socket in the namespace where the thread is: short acknowledgements, with text, filtered dumps. */
-export function openNetlink(): number {
+/** A netlink socket in the namespace where the thread is: short acknowledgements, with text, filtered dumps. */
+export function openNetlink(protocol = NETLINK_ROUTE): number {
   const op = 'open netlink socket';
-  const fd = openSocket(op, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+  const fd = openSocket(op, AF_NETLINK, SOCK_RAW, protocol);
   return orClose(fd, () => {
     setIntOption(op, fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
     setIntOption(op, fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
@@ -49,8 +50,8 @@ export function openNetlink(): number {
 export type NetlinkFd = { readonly fd: number; readonly sequence: SequenceNumbers };
 
 /** The same for requests alone. */
-export function openRequests(): NetlinkFd {
-  const fd = openNetlink();
+export function openRequests(protocol = NETLINK_ROUTE): NetlinkFd {
+  const fd = openNetlink(protocol);
   return orClose(fd, () => {
     hearKernelOnly('open netlink socket', fd);
     return { fd, sequence: new SequenceNumbers() };

@@ -52,6 +52,7 @@ export class NetlinkSocket implements AsyncDisposable {
   readonly #sequence: SequenceNumbers;
   readonly #netns: NetNs | undefined;
   readonly #limit: DumpLimit;
+  readonly #protocol: number | undefined;
   #dumper: NetlinkDumper | undefined;
   readonly #joined = new JoinedCalls(JOINED_MAX, (requests: readonly NetlinkRequest[]) =>
     this.#onThread(requests, quickLane),
@@ -61,19 +62,26 @@ export class NetlinkSocket implements AsyncDisposable {
   #idle: PromiseWithResolvers<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor({ fd, sequence }: NetlinkFd, netns: NetNs | undefined, limit: DumpLimit) {
+  private constructor(
+    { fd, sequence }: NetlinkFd,
+    netns: NetNs | undefined,
+    limit: DumpLimit,
+    protocol: number | undefined,
+  ) {
     this.#fd = fd;
     this.#sequence = sequence;
     this.#netns = netns;
     this.#limit = limit;
+    this.#protocol = protocol;
   }
 
   /**
    * Opened inside `netns`, or in the daemon's own namespace. The namespace stays open until the first dump, which
-   * needs a descriptor of its own (most sockets never dump), and as long as dumps may be too long.
+   * needs a descriptor of its own (most sockets never dump), and as long as dumps may be too long. `protocol`: another one
+   * than NETLINK_ROUTE.
    */
-  static open(netns?: NetNs, limit: DumpLimit = NODE_DUMP_LIMIT): NetlinkSocket {
-    return new NetlinkSocket(inside(netns), netns, limit);
+  static open(netns?: NetNs, limit: DumpLimit = NODE_DUMP_LIMIT, protocol?: number): NetlinkSocket {
+    return new NetlinkSocket(inside(netns, protocol), netns, limit, protocol);
   }
 
   /** See `portIdOf`; of all but dumps. */
@@ -154,7 +162,7 @@ export class NetlinkSocket implements AsyncDisposable {
   /** What waited for a dump that was too long may find the socket closed meanwhile, and its namespace too. */
   #openAgain(op: string): NetlinkFd {
     if (this.#closed !== undefined) throw new SysError(op, 'EBADF', 'the netlink socket is closed');
-    return inside(this.#netns);
+    return inside(this.#netns, this.#protocol);
   }
 
   #exchange(requests: readonly NetlinkRequest[], wait: NetlinkWait): Promise<readonly Answer[]> {
@@ -231,6 +239,6 @@ export class NetlinkSocket implements AsyncDisposable {
   }
 }
 
-function inside(netns: NetNs | undefined): NetlinkFd {
-  return netns === undefined ? openRequests() : netns.run(openRequests);
+function inside(netns: NetNs | undefined, protocol: number | undefined): NetlinkFd {
+  return netns === undefined ? openRequests(protocol) : netns.run(() => openRequests(protocol));
 }

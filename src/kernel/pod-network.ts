@@ -8,6 +8,7 @@ import { type Route, RT_TABLE_UNSPEC } from '../wire/netlink/route.ts';
 import { addressLookups } from './address-rules.ts';
 import { type ArpSocket, openArp } from './arp-socket.ts';
 import { type HeldPort, holdClientPort } from './client-port.ts';
+import { resetConnections } from './connections.ts';
 import { sendOnce } from './frame-sender.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
 import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
@@ -240,8 +241,13 @@ export class PodNetwork {
     return holdClientPort(this.#netns, index, address);
   }
 
-  openArp(index: number): ArpSocket {
-    return openArp(this.#netns, index);
+  /** See `resetConnections`. */
+  resetConnections(from: Ipv4): Promise<number> {
+    return resetConnections(this.#netns, from);
+  }
+
+  openArp(index: number, about: Ipv4): ArpSocket {
+    return openArp(this.#netns, index, about);
   }
 
   /** The host side's part of it, over the same namespace and socket: they are given back when all are closed. */

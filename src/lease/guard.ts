@@ -54,7 +54,8 @@ type Watch = {
  * put on by hand: so siblings are asked once, where that disturbs nobody. The kernel loses nothing on that way.
  *
  * A lease whose LAN has no tap (`uplinkIndex` undefined: a veth, a link inside a container) asks from the pod alone, and
- * hears its LAN while probing only.
+ * listens there for as long as the address is looked after: that socket hears nothing but who has the address, and keeps the
+ * namespace of a pod that went without a DEL until the next look at it.
  *
  * Nothing here throws because of the pod or the network. What cannot be sent is counted, and whoever cannot look for a
  * conflict finds none: a lease does not fail for that.
@@ -122,6 +123,8 @@ export class AddressGuard {
     const watch = this.#begin(address, undefined, (found) => {
       if (found !== 'free') this.#onConflict(found.conflict);
     });
+    // Else the first probe does, when nobody waits for it.
+    if (!probe && this.#staysInPod) this.#listen(watch);
     this.#dispatch(watch, probe ? { type: 'probe', mode: 'background', announced } : { type: 'watch' });
   }
 
@@ -198,7 +201,8 @@ export class AddressGuard {
       case 'clear':
         this.#world.count('conflict-check-clear');
         if (watch.pod !== undefined) this.#drop(watch, 'free');
-        else this.#closePort(watch);
+        else if (!this.#staysInPod) this.#closePort(watch);
+        else if (watch.port === undefined) this.#listen(watch);
         break;
       case 'conflict':
         this.#world.count('conflict-found');
@@ -249,24 +253,37 @@ export class AddressGuard {
     return watch.hasAskedSiblings;
   }
 
-  /** Only who probes listens on the port: what is defended is heard by the tap, and once is enough. */
+  /** Nothing but the pod's own interface hears its LAN. */
+  get #staysInPod(): boolean {
+    return this.#identity.uplinkIndex === undefined;
+  }
+
+  #listen(watch: Watch): void {
+    try {
+      this.#open(watch, true);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Where there is a tap only who probes listens on the port: what is defended is heard there, and once is enough. */
   #sendInPod(watch: Watch, packet: ArpPacket): void {
-    const probing = watch.state.kind === 'probing';
+    const listens = this.#staysInPod || watch.state.kind === 'probing';
     let failed: unknown;
     try {
-      failed = (watch.port ?? this.#open(watch, probing)).send(packet);
+      failed = (watch.port ?? this.#open(watch, listens)).send(packet);
     } catch (error) {
       failed = error;
     }
     if (failed !== undefined) this.#failed(failed);
-    // One that fails may be all that keeps the namespace of a pod that is gone; the next probe opens a new one.
-    if (failed !== undefined || !probing) this.#closePort(watch);
+    // One that fails may be all that keeps the namespace of a pod that is gone; the next packet opens a new one.
+    if (failed !== undefined || !listens) this.#closePort(watch);
   }
 
   #open(watch: Watch, listen: boolean): ArpPort {
     const pod = watch.pod ?? openPodOf(this.#world, this.#identity);
     try {
-      const port = pod.openArp(this.#identity.link.index);
+      const port = pod.openArp(this.#identity.link.index, watch.address);
       watch.port = port;
       if (listen) port.onPacket((packet) => this.#hear(watch, packet));
       return port;

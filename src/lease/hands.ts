@@ -78,7 +78,7 @@ export class LeaseHands {
     for (const address of addresses) this.#leftovers.delete(formatCidr(address));
   }
 
-  /** An address is on its way out of the pod: what is sent without a source address waits (RFC 2131 4.1). */
+  /** An address is on its way out of the pod: what is sent without a lease waits for that. */
   get removing(): boolean {
     return this.#removing > 0;
   }
@@ -159,10 +159,14 @@ export class LeaseHands {
     this.#change('restore the address', (now) => configurationOf(lease, this.#identity.apply, now));
   }
 
-  /** Stores that the lease is lost, then takes its address and routes off the interface. */
-  withdraw(lease: Lease4): void {
+  /**
+   * Stores that the lease is lost, then takes its address and routes off the interface. `contested`: somebody else has the
+   * address now, and the connections from it are reset before that (RFC 5227 2.4).
+   */
+  withdraw(lease: Lease4, contested: boolean): void {
     this.leave(lease.address);
-    this.#takeOff(withdrawalOf(lease, this.#identity.apply));
+    const { address } = lease.address;
+    this.#takeOff(withdrawalOf(lease, this.#identity.apply), contested ? address : undefined);
   }
 
   /** The same for an address of which nothing else is known. */
@@ -178,12 +182,14 @@ export class LeaseHands {
     );
   }
 
-  #takeOff(change: InterfaceConfiguration): void {
+  /** `contested`: an address of which the connections are reset before it goes. */
+  #takeOff(change: InterfaceConfiguration, contested?: Ipv4): void {
     this.#removing += 1;
     // First, so that the next run removes what this one could not.
     this.later('store what has to go', () => this.#store());
     this.later('remove the address', async () => {
       try {
+        if (contested !== undefined) await this.#resetConnections(contested);
         await this.#insist(change);
         this.#forgetLeftovers(change.removeAddresses ?? []);
         this.#world.changed?.(this.#identity.key);
@@ -192,6 +198,26 @@ export class LeaseHands {
       }
     });
     this.later('store that it is gone', () => this.#store());
+  }
+
+  /** Whatever comes of it: the address goes. */
+  async #resetConnections(from: Ipv4): Promise<void> {
+    const lease = keyText(this.#identity.key);
+    try {
+      await this.#inPod(async (pod) => {
+        const connections = await pod.resetConnections(from);
+        if (connections === 0) return;
+        this.#world.count('connections-reset');
+        this.#world.log.info(
+          { lease, address: from, connections },
+          'the connections from an address that another host has were reset',
+        );
+      });
+    } catch (error) {
+      if (!isSysError(error)) throw error;
+      this.#world.count('connections-not-reset');
+      this.#world.log.debug({ lease, address: from, error: error.message }, 'connections were not reset');
+    }
   }
 
   /** An address that is lost must go: a kernel that is too busy for it is asked again, then at each look at the pod. */

@@ -123,8 +123,8 @@ export type Siblings = {
  * An interface of the same name that took the place of another one within this boot leads to the same LAN if the
  * server, or the router on the way to it, answers ARP there: then the RELEASE goes to that machine alone. If nobody
  * answers it is perhaps another LAN, to which nothing of this pod is told; it is tried again later. (Another LAN with
- * the same addresses cannot be told from this one. A server that did not give the lease ignores a RELEASE for it:
- * RFC 2131 4.3.4 has it look for the client identifier and the address.) After a reboot all indexes are new and say
+ * the same addresses cannot be told from this one. A server that did not give the lease does not find it: client identifier
+ * and address together name it in any message, RFC 2131 3.1 step 4.) After a reboot all indexes are new and say
  * nothing, and most networks are what they were: then all of the LAN is told.
  */
 export async function releaseFromHost(

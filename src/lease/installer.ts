@@ -55,6 +55,7 @@ export class Installer {
   readonly #guard: AddressGuard;
   readonly #grantee: Grantee;
   #pending: Pending | undefined;
+  #isContested = false;
   /** An address that the pod has from an earlier life, until the machine has a lease for it. */
   #present: Cidr<Ipv4> | undefined;
   /** When probes in the background began last; undefined: not for the address that is watched. */
@@ -75,7 +76,14 @@ export class Installer {
     this.#waiter = parts.waiter;
     this.#grantee = grantee;
     this.#present = present;
-    this.#guard = new AddressGuard(parts, identity, (by) => grantee.conflict(by));
+    this.#guard = new AddressGuard(parts, identity, (by) => this.#contest(by));
+  }
+
+  /** Another host has the address that is in use: it is withdrawn within. */
+  #contest(by: Mac): void {
+    this.#isContested = true;
+    this.#grantee.conflict(by);
+    this.#isContested = false;
   }
 
   get present(): Cidr<Ipv4> | undefined {
@@ -190,7 +198,7 @@ export class Installer {
       { lease: keyText(this.#identity.key), address: there.address.address },
       'the lease is lost: its address leaves the pod',
     );
-    this.#hands.withdraw(there);
+    this.#hands.withdraw(there, this.#isContested);
   }
 
   /** An adopted address that the server does not grant is none. */

@@ -41,6 +41,8 @@ export class Keeper {
   readonly #pacer: Pacer;
   readonly #rounds: Rounds<LeaseClient>;
   readonly #lans: Lans;
+  /** LANs that were looked at as leases were taken up, by index. */
+  readonly #found = new Set<number>();
   readonly #relinks: Relinks;
   readonly #sleep: SleepWatch;
   /** Whose turn after they were disconnected is still to come, with `verify`: one turn, however often the link flaps. */
@@ -127,10 +129,12 @@ export class Keeper {
     this.pace(() => client.reconnected(true));
   }
 
-  /** Without a carrier as the daemon starts: that it comes back has to be noticed. */
+  /** Without a carrier as the daemon starts: that it comes back has to be noticed. Once for all pods of a LAN. */
   #find(lan: LeaseIdentity['lan']): void {
-    const link = lan === undefined ? undefined : lookAt(this.#world.frames, lan.name);
-    if (lan === undefined || link?.ok !== true || link.value.index !== lan.index) return;
+    if (lan === undefined || this.#found.has(lan.index)) return;
+    this.#found.add(lan.index);
+    const link = lookAt(this.#world.frames, lan.name);
+    if (!link.ok || link.value.index !== lan.index) return;
     this.#lans.found(lan.index, link.value.up && link.value.lowerUp);
   }
 

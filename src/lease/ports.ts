@@ -134,6 +134,11 @@ export interface PodNamespace {
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */
   removeAddress(index: number, address: Cidr): Promise<void>;
+  /**
+   * Resets the TCP connections of the namespace that are from this address, and gives how many there were. Rejects with
+   * SysError, EOPNOTSUPP where the kernel cannot do that.
+   */
+  resetConnections(from: Ipv4): Promise<number>;
   /** Whether the interface has the address now. */
   hasAddress(index: number, address: Ipv4): boolean;
   /** Sends one whole frame out of an interface. Undefined when the kernel took it. */
@@ -147,8 +152,8 @@ export interface PodNamespace {
    * EADDRNOTAVAIL where it has that of an address that is not there.
    */
   holdClientPort(index: number, address: Ipv4): { readonly hasAddress: boolean; readonly end: () => void };
-  /** Throws SysError ENODEV without the interface. */
-  openArp(index: number): ArpPort;
+  /** For what concerns an address, in ordinary questions too. Throws SysError ENODEV without the interface. */
+  openArp(index: number, about: Ipv4): ArpPort;
   close(): void;
 }
 

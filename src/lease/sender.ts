@@ -44,7 +44,11 @@ export class Sender {
     this.#speaker = speaker;
   }
 
-  /** A message without a source address waits until the lost address is off the interface (RFC 2131 4.1). */
+  /**
+   * What is sent without a lease waits until the lost address is off the interface: once a server has heard it, somebody else
+   * may get that address, or be asked for it first by ping or ARP, and the pod would answer. (The source of such a message
+   * is 0 in any case, RFC 2131 4.1: the IP header is ours, and no kernel puts an address into it.)
+   */
   send(effect: Send): void {
     const { hands } = this.#parts;
     if (!hands.removing || effect.via.from !== IPV4_ANY) {

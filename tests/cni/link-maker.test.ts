@@ -113,6 +113,7 @@ class Room {
       say: unused,
       openFrames: unused,
       hasAddress: unused,
+      resetConnections: unused,
       holdClientPort: unused,
       openArp: unused,
       linkByIndex: unused,

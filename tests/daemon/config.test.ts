@@ -57,6 +57,7 @@ test('every key of the ipam section is a default here', (t) => {
     ipv6Only: true,
     broadcast: 'always',
     rapidCommit: false,
+    forceRenew: false,
   };
   const { defaults, mac } = loadConfig(fileWith(t, JSON.stringify({ dhcp }))).dhcp;
   assert.equal(mac, 'pod');

@@ -13,6 +13,7 @@ const CONFIGURED: PodExtras = {
   parameterRequest: [1, 3, 6, 12, 15, 26, 33, 42, 119, 121, 249],
   send: { 12: '706f64', 60: '6c6162', 81: '0000000370306400' },
   rapidCommit: true,
+  forceRenew: true,
 };
 
 const { DHCPRELEASE, DHCPACK } = DHCP_MESSAGE_TYPE;
@@ -37,6 +38,11 @@ const ROWS: readonly (readonly [string, (asked: Asked) => boolean, RegExp])[] = 
     'option 80',
     ({ message }) => message.options.has(80),
     /option 80 \(rapid-commit\),.*"rapidCommit": false/,
+  ],
+  [
+    'option 145',
+    ({ message }) => message.options.has(145),
+    /option 145 \(forcerenew-nonce-capable\),.*"forceRenew": false/,
   ],
   [
     'a long list',

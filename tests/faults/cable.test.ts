@@ -1,16 +1,28 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ipv4 } from '../../src/base/ipv4.ts';
-import { pause } from '../../src/lab/wait.ts';
+import { IPV4_ANY, ipv4 } from '../../src/base/ipv4.ts';
+import { BRIDGE } from '../../src/lab/home-lan.ts';
+import { pause, waitFor } from '../../src/lab/wait.ts';
 import { addressesOf } from '../plugins/support/kernel-view.ts';
 import { addressIn, macIn, networkOf, macvlan, type Attached, type Site } from '../plugins/support/site.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
+import { capture } from './support/capture.ts';
 import { plugCable, pullCable, uplinkDown, uplinkUp } from './support/cable.ts';
-import { addPod, keaOf, siteFor, untilAddress, untilCounted, untilState } from './support/fault-site.ts';
+import {
+  addPod,
+  keaOf,
+  PATIENCE,
+  siteFor,
+  untilAddress,
+  untilCounted,
+  untilState,
+} from './support/fault-site.ts';
 import { addSquatter } from './support/squatter.ts';
 
 /** Renewed soon, and the next try would come minutes later: only a link that is back makes it come sooner. */
 const RENEWED_SOON = keaOf(3600, 4, 3000);
+/** RFC 5227 1.1: PROBE_NUM. */
+const PROBES = 3;
 /** How long the fault lasts. */
 const FAULT_MS = 5000;
 /** CNI specification, STATUS: new pods cannot be served, and those that run have limited connectivity. */
@@ -31,6 +43,7 @@ async function assertSurvives(
   await untilState(site, pod, 'renewing');
   assert.deepEqual(await addressesOf(pod.pod.namespace), [`${addressIn(pod.result)}/24`]);
   const before = await site.counter('lease-extended');
+  const wire = await capture(site.lan.router, BRIDGE, site.lan);
   await fault.end();
   await untilCounted(site, 'lease-extended', before + 1);
   assert.deepEqual(await addressesOf(pod.pod.namespace), [`${addressIn(pod.result)}/24`]);
@@ -38,6 +51,20 @@ async function assertSurvives(
   assert.equal(await site.counter('lease-installed'), 1);
   await site.daemon.runtime.status(network);
   await site.daemon.runtime.check(pod.network, pod.attachment);
+  await waitFor(
+    'the address to be probed again',
+    async () => {
+      const probes = (await wire.frames()).filter(
+        (frame) =>
+          frame.kind === 'arp' &&
+          frame.fromMac === macIn(pod.result) &&
+          frame.senderIp === IPV4_ANY &&
+          frame.targetIp === addressIn(pod.result),
+      );
+      return probes.length === PROBES;
+    },
+    PATIENCE,
+  );
 }
 
 /** Kea gives the first free address of a pool. */

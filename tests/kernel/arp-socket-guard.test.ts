@@ -36,6 +36,7 @@ function podOf(netns: NetNs): PodNamespace {
     removeAddress: unused,
     say: unused,
     openFrames: unused,
+    resetConnections: unused,
     hasAddress: unused,
     holdClientPort: unused,
   };

@@ -3,6 +3,14 @@ import { test } from 'node:test';
 import { equalSecrets, fromHex, utf8 } from '../../src/base/bytes.ts';
 import { findHmacMd5 } from '../../src/kernel/hmac-md5.ts';
 
+function refusing(): never {
+  throw new Error('error:0308010C:digital envelope routines::unsupported');
+}
+
+test('no MD5, as in a FIPS mode: there is none, and nothing is thrown', () => {
+  assert.equal(findHmacMd5(refusing), undefined);
+});
+
 test('HMAC-MD5: the vectors of RFC 2104', () => {
   const hmac = findHmacMd5();
   assert.ok(hmac !== undefined, 'this Node has MD5');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ipv4 } from '../../src/base/ipv4.ts';
+import { IPV4_ANY, ipv4 } from '../../src/base/ipv4.ts';
 import { mac } from '../../src/base/mac.ts';
-import { seeks } from '../../src/protocol/acd4/packets.ts';
+import { SysError } from '../../src/base/sys-error.ts';
 import { attach, attached, FakeWorld, keyOf, managerOf } from './support/world.ts';
 
 const FIRST = ipv4('192.168.1.100');
@@ -75,7 +75,9 @@ describe('conflict detection', () => {
     const manager = managerOf(world);
     await attached(world, manager, world.addPod('a'), { conflictCheck: 'background' });
     await world.time.run(24 * 3_600_000);
-    const probes = world.questions.filter((packet) => seeks(packet, FIRST, SQUATTER));
+    const probes = world.questions.filter(
+      ({ senderIp, targetIp }) => senderIp === IPV4_ANY && targetIp === FIRST,
+    );
     assert.equal(probes.length, 3);
     assert.ok(world.journal.filter((line) => line === 'REQUEST').length > 10, 'and was renewed');
     await manager.close();
@@ -101,6 +103,43 @@ describe('conflict detection', () => {
     await world.time.run(100);
     assert.equal(manager.get(keyOf(pod))?.lease, undefined);
     assert.deepEqual(pod.addresses, []);
+    await manager.close();
+  });
+
+  for (const [how, resetError, counted] of [
+    ['', undefined, 'connections-reset'],
+    [
+      ', and where the kernel cannot do that it goes all the same',
+      new SysError('SOCK_DESTROY', 'EOPNOTSUPP'),
+      'connections-not-reset',
+    ],
+  ] as const)
+    test(`its connections are reset before the address leaves the pod (RFC 5227 2.4)${how}`, async () => {
+      const world = withSquatter();
+      const manager = managerOf(world);
+      const pod = world.addPod('a');
+      pod.resetError = resetError;
+      await attached(world, manager, pod, { conflictCheck: 'background' });
+      pod.history.length = 0;
+      await world.time.run(1000);
+      assert.deepEqual(pod.history, [`reset ${FIRST}`, `-${FIRST}/16`]);
+      assert.equal(world.counts.get(counted), 1);
+      assert.equal(world.journal.filter((what) => what === 'DECLINE').length, 1);
+      await manager.close();
+    });
+
+  test('a lease that ends, and an address that was not used yet, reset nothing', async () => {
+    const world = withSquatter();
+    const manager = managerOf(world);
+    const [ending, waiting] = [world.addPod('a'), world.addPod('b')];
+    await attached(world, manager, waiting, { conflictCheck: 'before' });
+    await attached(world, manager, ending, { conflictCheck: 'off' });
+    world.server.mood = 'silent';
+    await world.time.run(3_700_000);
+    const { history } = ending;
+    assert.ok(history.at(-1)?.startsWith('-'), history.join(' '));
+    for (const pod of [ending, waiting])
+      assert.ok(!pod.history.some((what) => what.startsWith('reset')), pod.history.join(' '));
     await manager.close();
   });
 

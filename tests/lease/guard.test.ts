@@ -298,7 +298,7 @@ describe('watch', () => {
     assert.deepEqual([lan.sent, lan.conflicts], [[], []]);
   });
 
-  test('the same address behind another uplink is no conflict; without an uplink nothing is heard', () => {
+  test('the same address behind another uplink is no conflict; without an uplink no tap is heard', () => {
     for (const uplink of [3, undefined]) {
       const lan = new ArpLan();
       const guard = uplink === undefined ? lan.guardWithoutUplink() : lan.guard(uplink);
@@ -306,6 +306,34 @@ describe('watch', () => {
       lan.hearOnTap(announcement(ADDRESS, OTHER));
       assert.deepEqual([lan.sent, lan.conflicts], [[], []]);
     }
+  });
+
+  for (const probed of [true, false])
+    test(`without an uplink the pod listens, defends and gives up${probed ? ', after its probes' : ''}`, async () => {
+      const lan = new ArpLan();
+      lan.guardWithoutUplink().watch(ADDRESS, { probe: probed });
+      if (probed) await lan.time.run(PROBED_MS);
+      assert.deepEqual(lan.left, { ports: 1, handles: 0, timers: 0 });
+      const before = lan.sent.length;
+      lan.hearOnPorts({ ...announcement(ADDRESS, OTHER), targetIp: NEXT });
+      assert.equal(lan.sent.length, before + 1, 'defended');
+      assert.deepEqual(lan.conflicts, []);
+      lan.hearOnPorts({ ...announcement(ADDRESS, OTHER), targetIp: NEXT });
+      assert.deepEqual([lan.conflicts, lan.left], [[OTHER], NOTHING]);
+    });
+
+  test('without an uplink a pod that could not send listens after its probes, and nothing is left at the end', async () => {
+    const lan = new ArpLan();
+    const guard = lan.guardWithoutUplink();
+    lan.sendError = new SysError('send', 'ENETDOWN');
+    guard.watch(ADDRESS, { probe: true, announced: true });
+    await lan.time.run(PROBED_MS);
+    assert.equal(lan.ports.size, 1);
+    guard.end();
+    lan.openError = new SysError('open ARP', 'ENODEV');
+    guard.watch(ADDRESS, { probe: false });
+    guard.end();
+    assert.deepEqual(lan.left, NOTHING);
   });
 
   test('a new address may be watched from within the callback', async () => {

@@ -111,6 +111,50 @@ describe('a message goes', () => {
   });
 });
 
+describe('a FORCERENEW', () => {
+  test('goes to who looks after leases, with where it was sent to, and to no exchange', () => {
+    const heard: string[] = [];
+    const time = new VirtualTime('boot-1');
+    const inbox = new Inbox(
+      () => ({
+        attached: () => true,
+        letIn: () => () => undefined,
+        hearClaims: () => undefined,
+        close: () => undefined,
+      }),
+      () => undefined,
+      { clock: time, timers: time },
+      ({ bytes, source, to }, toMac) =>
+        void heard.push(`${bytes.length} from ${source.address} ${source.mac} to ${to} ${toMac}`),
+    );
+    const recipient = {
+      chaddr: OUR_MAC,
+      xid: () => 1,
+      deliver: () => void heard.push('delivered'),
+      deliverGarbled: () => void heard.push('garbled'),
+    };
+    inbox.register(recipient);
+    const payload = emitDhcp4(reply('DHCPFORCERENEW', 1));
+    inbox.frame(
+      emitUdp4Frame({
+        srcMac: OTHER_MAC,
+        dstMac: OUR_MAC,
+        src: SERVER,
+        dst: ipv4('192.168.1.50'),
+        srcPort: 67,
+        dstPort: 68,
+        payload,
+      }),
+      true,
+      2,
+    );
+    assert.deepEqual(heard, [`${payload.length} from ${SERVER} ${OTHER_MAC} to 192.168.1.50 ${OUR_MAC}`]);
+    // What a pod's own interface hears of it was heard at the uplink.
+    inbox.payloadFor(recipient, payload, OF_SERVER);
+    assert.equal(heard.length, 1);
+  });
+});
+
 describe('what cannot be read', () => {
   test('is counted by its reason', () => {
     const { inbox, counted } = setUp();

@@ -125,6 +125,7 @@ describe('a link that flaps', () => {
     }
     await world.time.run(PROBED_MS);
     assert.deepEqual(probesOf(world), Array<string>(PROBES).fill(FIRST));
+    assert.deepEqual(world.journal, [], 'and not verified, for it was never away for long');
     await manager.close();
   });
 
@@ -222,6 +223,43 @@ describe('a sleep', () => {
     await time.run(ROUND_MS + PROBED_MS);
     assert.deepEqual(probesOf(world), []);
     await manager.close();
+  });
+});
+
+describe('an anonymous pod (RFC 7844 3.3)', () => {
+  const ANONYMOUS: Overrides = {
+    conflictCheck: 'background',
+    client: { anonymous: true, send: { 12: '61' } },
+  };
+
+  test('after a cable was out for long: sought anew, and the address that it had is not probed', async () => {
+    const all = await scene(ANONYMOUS);
+    const { world, manager } = all;
+    const [pod] = world.pods.values();
+    assert.ok(pod !== undefined);
+    pod.history.length = 0;
+    await RETURNS['a cable that was out for a minute'](all);
+    await world.time.run(PROBED_MS);
+    assert.deepEqual(
+      world.journal.filter((what) => what !== 'put'),
+      ['DISCOVER', 'REQUEST'],
+    );
+    assert.equal(pod.history[0], `-${FIRST}/16`);
+    assert.ok(pod.has(FIRST), 'the server gives it again');
+    assert.equal(
+      probesOf(world).length,
+      PROBES,
+      'those before that is used, and none for the lease of before',
+    );
+    await manager.close();
+  });
+
+  test('after one that was out for a moment: nothing is asked', async () => {
+    const all = await scene(ANONYMOUS);
+    await RETURNS['a cable that was out for five seconds'](all);
+    await all.world.time.run(PROBED_MS);
+    assert.deepEqual(all.world.journal, []);
+    await all.manager.close();
   });
 });
 

@@ -139,6 +139,32 @@ describe('a record', () => {
     }
   });
 
+  test('has the nonce of its lease, which comes back whole or not at all', () => {
+    const [state] = fc.sample(
+      leased.filter((one) => one.kind === 'bound'),
+      1,
+    );
+    assert.ok(state?.kind === 'bound');
+    const withNonce = (key: string, replay: string): Json => {
+      const record = recordOf({ ...state, lease: { ...state.lease, nonce: { key, replay } } });
+      return JSON.parse(JSON.stringify(record)) as Json;
+    };
+    const good = withNonce('0a'.repeat(16), 'ff'.repeat(8));
+    const read = parseRecord(good);
+    assert.ok(read.ok);
+    assert.deepEqual(JSON.parse(JSON.stringify(read.value)), good);
+    for (const [key, replay] of [
+      ['0a'.repeat(15), 'ff'.repeat(8)],
+      ['0A'.repeat(16), 'ff'.repeat(8)],
+      ['0a'.repeat(16), 'ff'.repeat(9)],
+      ['0a'.repeat(16), '5'],
+    ] as const) {
+      const bad = parseRecord(withNonce(key, replay));
+      // The error ends up in the log.
+      assert.ok(!bad.ok && bad.error.startsWith('state.lease.nonce') && !bad.error.includes(key));
+    }
+  });
+
   test('with T1, T2 and end out of order is refused: it would be used past its end', () => {
     const [state] = fc.sample(
       leased.filter((one) => one.kind === 'bound' && one.lease.times !== undefined),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { toHex, utf8 } from '../../src/base/bytes.ts';
 import type { JsonObject } from '../../src/base/json.ts';
+import { IPV4_ANY } from '../../src/base/ipv4.ts';
 import { isLocalMac, isMulticastMac, type Mac, macToBytes } from '../../src/base/mac.ts';
 import { BRIDGE } from '../../src/lab/home-lan.ts';
 import type { ServerKind } from '../../src/lab/server.ts';
@@ -99,6 +100,9 @@ function assertAnonymous({ attached, mac, frames }: Life): void {
       `type ${typeOf(message)}`,
     );
     assert.equal(fromMac, mac);
+    // RFC 7844 3.2: an address of this life, and in the message that gives it back.
+    const isRelease = typeOf(message) === DHCP_MESSAGE_TYPE.DHCPRELEASE;
+    assert.equal(message.ciaddr, isRelease ? addressIn(attached.result) : IPV4_ANY);
     assert.equal(toHex(message.options.get(61) ?? new Uint8Array()), `01${toHex(macToBytes(mac))}`);
     for (const word of ['shop', 'web-0', 'eth0', 'all-pods', containerId]) {
       assert.ok(!wordsOf(frame).includes(toHex(utf8(word))), word);
@@ -190,10 +194,10 @@ describe('two lives of one pod', { skip: NEEDS_ROOT }, () => {
   });
 
   const refused: readonly (readonly [string, JsonObject, Readonly<Record<string, string>>, RegExp])[] = [
-    ['a MAC of the runtime', {}, { MAC: '02:00:5e:10:00:77' }, /^CNI_ARGS MAC: tells who the pod is/],
-    ['an address of the runtime', {}, { IP: '192.168.2.140' }, /CNI_ARGS IP \(192\.168\.2\.140\): tells who/],
-    ['a name', { dhcp: { hostname: '{pod}' } }, {}, /^dhcp\.hostname: tells who the pod is/],
-    ['a MAC', { mac: 'pod' }, {}, /^mac: "pod" tells who the pod is/],
+    ['a MAC of the runtime', {}, { MAC: '02:00:5e:10:00:77' }, /^CNI_ARGS MAC: says more of the pod/],
+    ['an address of the runtime', {}, { IP: '192.168.2.140' }, /CNI_ARGS IP \(192\.168\.2\.140\): says more/],
+    ['a name', { dhcp: { hostname: '{pod}' } }, {}, /^dhcp\.hostname: says more of the pod/],
+    ['a MAC', { mac: 'pod' }, {}, /^mac: "pod" says more of the pod/],
   ];
   for (const [what, conf, args, msg] of refused) {
     test(`${what} beside it is refused by name, and nothing is sent`, async () => {

@@ -81,5 +81,5 @@ export function refuseBurnedIn(mac: Mac): void {
 
 /** What is said of a key that stands against it. */
 export function identifying(at: string): CniError {
-  return invalid(`${at}: tells who the pod is, which "anonymous" hides (RFC 7844): remove one of the two`);
+  return invalid(`${at}: says more of the pod than "anonymous" allows (RFC 7844): remove one of the two`);
 }

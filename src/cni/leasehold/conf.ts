@@ -178,7 +178,7 @@ function refuseUnlikeAnonymous({ identity, mac }: JsonObject, dhcp: JsonObject):
   for (const [key, value, wanted] of said) {
     if (typeof value !== 'string' || value === '' || value === wanted) continue;
     throw invalid(
-      `${key}: ${quoted(value)} tells who the pod is, which "anonymous" hides: remove one of the two`,
+      `${key}: ${quoted(value)} says more of the pod than "anonymous" allows: remove one of the two`,
     );
   }
   refuseIdentifying(readDhcpKeys(dhcp, 'dhcp'), 'dhcp');

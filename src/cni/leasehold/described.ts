@@ -43,7 +43,7 @@ export const KEYS_DESCRIBED: Readonly<Record<LeaseholdKey, Described>> = {
   },
   identity: {
     description:
-      'Who the pod is to the DHCP server. "pod": the same client after each restart, for an address that stays ("clientId" and "mac" of that policy); "container": a new client for each container; "anonymous": nothing that is sent says which pod it is or was (RFC 7844, docs/identity.md). "dhcp.clientId" and "mac" win over it. Without it: what the daemon\'s file says, else "container".',
+      'Who the pod is to the DHCP server. "pod": the same client after each restart, for an address that stays ("clientId" and "mac" of that policy); "container": a new client for each container; "anonymous": nothing that is sent says which pod it is or was (RFC 7844, docs/identity.md). "dhcp.clientId" and "mac" win over it, and are refused beside "anonymous". Without it: what the daemon\'s file says, else "container".',
     default: 'container',
     examples: ['pod', 'anonymous'],
   },

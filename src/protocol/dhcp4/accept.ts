@@ -157,8 +157,8 @@ function readAnswer(
     const nonceOffered = promisesNonce(config, received);
     return ok({ kind: 'offer', address: lease.value.address, serverId, nonceOffered });
   }
-  const { nonce, malformed: isUnsigned } = nonceAfter(config, received, lease.value, inUse);
-  const malformed = [...lease.value.malformed, ...unread, ...(isUnsigned ? ['authenticate'] : [])];
+  const { nonce, malformed: isUnreadable } = nonceAfter(config, received, lease.value, inUse);
+  const malformed = [...lease.value.malformed, ...unread, ...(isUnreadable ? ['authenticate'] : [])];
   return ok({
     kind: 'ack',
     lease: {

@@ -4,7 +4,7 @@ import { resend, seek, start } from './acquire.ts';
 import { anonymized } from './anonymity.ts';
 import { buildRelease } from './build.ts';
 import { isDue, onExtension, prolong } from './extend.ts';
-import { onForceRenew, onRenew } from './force-renew.ts';
+import { onForceRenew, onRenew } from './forced.ts';
 import { onOtherServer, refuseAck } from './give-back.ts';
 import { type Lease4, sameConfiguration } from './lease.ts';
 import { onLinkUp } from './link-up.ts';

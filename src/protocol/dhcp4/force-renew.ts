@@ -5,12 +5,10 @@ import { readNonceAuthentication, withoutDigest } from '../../wire/dhcp4/authent
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { readOption } from '../../wire/dhcp4/options.ts';
 import { isAllowedSource } from './allowed-source.ts';
-import { renewNow } from './extend.ts';
 import type { Lease4 } from './lease.ts';
 import type { Nonce } from './nonce.ts';
 import type { Source } from './source.ts';
-import type { Dhcp4Config, Dhcp4State } from './state.ts';
-import { type Env, type Step, to } from './step.ts';
+import type { Dhcp4Config } from './state.ts';
 
 /** A FORCERENEW as it came. */
 export type ForceRenew = {
@@ -40,14 +38,16 @@ export const FORCE_RENEW_REFUSALS = {
 
 export type ForceRenewRefusal = keyof typeof FORCE_RENEW_REFUSALS;
 
-/** What has nothing to do with secrets is looked at first, and the digest, which costs most, last (RFC 3203 6.1). */
-function check(
+/**
+ * The nonce with the counter of a FORCERENEW that is obeyed, or why it is not. What has nothing to do with secrets is
+ * looked at first, and the digest, which costs most, last (RFC 3203 6.1).
+ */
+export function authenticate(
   config: Dhcp4Config,
-  lease: Lease4 | undefined,
+  lease: Lease4,
   { message, bytes, source, to: destination }: ForceRenew,
   hmacMd5: HmacMd5 | undefined,
-): Result<{ readonly lease: Lease4; readonly nonce: Nonce }, ForceRenewRefusal> {
-  if (lease === undefined) return err('no-lease');
+): Result<Nonce, ForceRenewRefusal> {
   if (message.op !== 'reply' || message.chaddr !== config.chaddr) return err('not-ours');
   if (destination !== lease.address.address) return err('not-unicast');
   if (!isOfServer(config, lease, message, source.address)) return err('foreign');
@@ -59,9 +59,7 @@ function check(
   const key = lease.nonce === undefined ? undefined : fromHex(lease.nonce.key);
   if (lease.nonce === undefined || key === undefined || hmacMd5 === undefined) return err('no-nonce');
   if (replay <= lease.nonce.replay) return err('replayed');
-  return equalSecrets(hmacMd5(key, signed), value)
-    ? ok({ lease, nonce: { ...lease.nonce, replay } })
-    : err('forged');
+  return equalSecrets(hmacMd5(key, signed), value) ? ok({ ...lease.nonce, replay }) : err('forged');
 }
 
 /**
@@ -73,28 +71,4 @@ function isOfServer(config: Dhcp4Config, lease: Lease4, { options }: Dhcp4Messag
   if (server.kind === 'malformed') return false;
   if (server.kind === 'value' && server.value !== lease.serverId) return false;
   return config.servers.length === 0 || isAllowedSource(config, source);
-}
-
-/**
- * A FORCERENEW (RFC 3203 2.2), which means something to who has a lease: in BOUND, and in RENEWING, REBINDING or while the
- * lease is verified too, where the next REQUEST may be hours away. What is taken is noted in the state, so that it is not
- * taken twice; the REQUEST follows when `renew` says that it is its turn.
- */
-export function onForceRenew(config: Dhcp4Config, state: Dhcp4State, heard: ForceRenew, env: Env): Step {
-  const { source } = heard;
-  const lease = 'lease' in state ? state.lease : undefined;
-  const checked = check(config, lease, heard, env.hmacMd5);
-  if (!checked.ok || !('lease' in state)) {
-    return to(state, { type: 'force-renew', refusal: checked.ok ? 'no-lease' : checked.error, source });
-  }
-  const { nonce } = checked.value;
-  return to(
-    { ...state, lease: { ...state.lease, nonce } },
-    { type: 'force-renew', refusal: undefined, source },
-  );
-}
-
-/** The turn of a renewal that a server has asked for; nothing where there is no lease any more. */
-export function onRenew(config: Dhcp4Config, state: Dhcp4State, env: Env): Step {
-  return 'lease' in state ? renewNow(config, state, env) : to(state);
 }

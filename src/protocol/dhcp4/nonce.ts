@@ -1,9 +1,8 @@
 import { toHex } from '../../base/bytes.ts';
+import type { Ipv4 } from '../../base/ipv4.ts';
 import type { Dhcp4Message } from '../../wire/dhcp4/message.ts';
 import { NONCE_ALGORITHMS, readNonceAuthentication } from '../../wire/dhcp4/authentication.ts';
 import { readOption } from '../../wire/dhcp4/options.ts';
-import type { Lease4 } from './lease.ts';
-import type { Dhcp4Config } from './state.ts';
 
 /**
  * By what a FORCERENEW of the server that gave a lease is authenticated (RFC 6704). A secret: it is stored with the
@@ -16,7 +15,10 @@ export type Nonce = {
   readonly replay: string;
 };
 
-type Speaking = Pick<Dhcp4Config, 'forceRenew'>;
+/** Of a client's configuration (Dhcp4Config) as it speaks in one message. */
+type Speaking = { readonly forceRenew?: boolean | undefined };
+/** Of a lease (Lease4). */
+type Signed = { readonly serverId: Ipv4; readonly nonce?: Nonce | undefined };
 
 /** Whether an OFFER promises a nonce in the ACK, to a client that has said that it takes one (RFC 6704 3.1.4). */
 export function promisesNonce({ forceRenew }: Speaking, { options }: Dhcp4Message): boolean {
@@ -36,8 +38,8 @@ export function promisesNonce({ forceRenew }: Speaking, { options }: Dhcp4Messag
 export function nonceAfter(
   { forceRenew }: Speaking,
   { options }: Dhcp4Message,
-  { serverId }: Pick<Lease4, 'serverId'>,
-  inUse: Lease4 | undefined,
+  { serverId }: Pick<Signed, 'serverId'>,
+  inUse: Signed | undefined,
 ): { readonly nonce: Nonce | undefined; readonly malformed: boolean } {
   if (forceRenew !== true) return { nonce: undefined, malformed: false };
   const known = inUse?.serverId === serverId ? inUse.nonce : undefined;

@@ -49,7 +49,7 @@ describe('clientId anonymous', () => {
     assert.deepEqual(client({}, { settings }), { ...LEAST, servers: [], broadcast: 'auto' });
     const own = client({ clientId: 'pod', hostname: '{pod}' }, { settings });
     assert.deepEqual([own.anonymous, Object.keys(own.send)], [undefined, ['12']]);
-    refused(() => client({ hostname: '{pod}' }, { settings }), /^ipam\.hostname: tells who the pod is/);
+    refused(() => client({ hostname: '{pod}' }, { settings }), /^ipam\.hostname: says more of the pod/);
   });
 
   test('ipv6Only asks for option 108, without which it would be no promise', () => {
@@ -72,9 +72,7 @@ describe('clientId anonymous', () => {
       const ipam = { clientId: 'anonymous', [key]: value } as JsonObject;
       refused(
         () => dhcpConf(ipam),
-        new RegExp(
-          `^ipam\\.${key}: tells who the pod is, which "anonymous" hides \\(RFC 7844\\): remove one`,
-        ),
+        new RegExp(`^ipam\\.${key}: says more of the pod than "anonymous" allows \\(RFC 7844\\): remove one`),
       );
     });
   }

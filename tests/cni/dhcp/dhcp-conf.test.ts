@@ -230,6 +230,12 @@ test('what cannot be used is refused with its key; keys that nobody knows are no
     [{ ipv6only: true }, /did you mean "ipv6Only"/],
     [{ request: ['v6-only-preferred'] }, /set "ipv6Only": true/],
     [{ priority: -1 }, /^ipam\.priority: /],
+    [
+      { send: { 'forcerenew-nonce-capable': [1] } },
+      /^ipam\.send\.forcerenew-nonce-capable: .*set by the exchange/,
+    ],
+    [{ send: { authenticate: { hex: `03${'00'.repeat(27)}` } } }, /^authenticate \(90\): protocol 3/],
+    [{ provide: [{ option: '90', value: `0x03${'00'.repeat(27)}` }] }, /^authenticate \(90\): protocol 3/],
     [{ provide: [{ option: '53', value: '0x01' }] }, /^ipam\.provide\[0\]\.option: .*set by the exchange/],
     [
       { send: { '125': `0x${'00'.repeat(600)}`, '124': `0x${'00'.repeat(600)}` } },
@@ -247,4 +253,7 @@ test('what cannot be used is refused with its key; keys that nobody knows are no
     ranges: [],
   };
   assert.deepEqual(client(foreign), client({}));
+  // Option 90 of another protocol: some providers ask for it (RFC 3118 4).
+  const token = '00'.repeat(12);
+  assert.deepEqual(client({ send: { authenticate: { hex: token } } }).send, { 90: token });
 });

@@ -160,6 +160,7 @@ export class ArpLan {
       removeAddress: UNUSED,
       say: UNUSED,
       openFrames: UNUSED,
+      resetConnections: UNUSED,
       hasAddress: UNUSED,
       holdClientPort: UNUSED,
     };

@@ -33,6 +33,8 @@ export class PodModel {
   saidValid = 0;
   routes: RouteSpec[] = [];
   readonly history: string[] = [];
+  /** Why the kernel resets no connections. */
+  resetError: SysError | undefined;
   readonly sockets = new Set<FrameModel>();
   /** Of its own addresses those whose UDP port 68 is held, and whether a process has the port. */
   readonly held = new Set<Ipv4>();
@@ -229,6 +231,12 @@ export class FakePod implements PodNamespace {
   openFrames(index: number): FramePort {
     this.#check('open frames', index);
     return new FrameModel(this.#model, (frame) => this.#wire.frame(frame, this.#model));
+  }
+
+  resetConnections(from: Ipv4): Promise<number> {
+    this.#model.note(`reset ${from}`);
+    const { resetError } = this.#model;
+    return resetError === undefined ? Promise.resolve(1) : Promise.reject(resetError);
   }
 
   hasAddress(index: number, address: Ipv4): boolean {

@@ -26,7 +26,9 @@ const ANONYMOUS: Partial<Dhcp4Config> = {
   clientId: `01${toHex(macToBytes(OUR_MAC))}`,
   parameterRequest: ANONYMOUS_REQUEST,
   // As if something had slipped through the configuration.
-  send: { 12: '706f64', 60: '6c6162', 77: '61', 81: '000000', 97: '00', 124: '00', 125: '00', 145: '01' },
+  send: Object.fromEntries(
+    [12, 43, 60, 77, 81, 90, 93, 94, 97, 124, 125, 145, 224].map((code) => [code, '6162']),
+  ),
   rapidCommit: true,
 };
 

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import * as fc from 'fast-check';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import { ipv4 } from '../../../src/base/ipv4.ts';
 import { EXTRA } from '../../../src/protocol/dhcp4/extras.ts';
-import {
-  FORCE_RENEW_REFUSALS,
-  type ForceRenewRefusal,
-  onForceRenew,
-} from '../../../src/protocol/dhcp4/force-renew.ts';
+import { FORCE_RENEW_REFUSALS, type ForceRenewRefusal } from '../../../src/protocol/dhcp4/force-renew.ts';
+import { onForceRenew } from '../../../src/protocol/dhcp4/forced.ts';
 import type { Nonce } from '../../../src/protocol/dhcp4/nonce.ts';
 import { leaseOf } from '../../../src/protocol/dhcp4/state.ts';
 import type { Dhcp4Effect, Dhcp4Event } from '../../../src/protocol/dhcp4/step.ts';
@@ -238,6 +236,30 @@ describe('FORCERENEW (RFC 3203, RFC 6704)', () => {
       t.does({ type: 'renew' }, '> REQUEST to 192.168.1.1').hears(0, 'DHCPACK', {}, 'extend 192.168.1.50');
       refuses(t, heard(forceRenew(GOOD)), 'replayed');
       t.does(heard(forceRenew({ ...GOOD, replay: 7 })), 'force-renew');
+    });
+
+    test('any row of them: obeyed is what is signed, and newer than all that was obeyed', () => {
+      const one = fc.record({
+        replay: fc.integer({ min: 0, max: 40 }),
+        signed: fc.boolean(),
+        renewed: fc.boolean(),
+      });
+      fc.assert(
+        fc.property(fc.array(one, { maxLength: 30 }), (row) => {
+          const t = bound();
+          let last = 5;
+          for (const { replay, signed, renewed: isRenewed } of row) {
+            const obeyed = signed && replay > last;
+            const refusal = replay > last ? 'forged' : 'replayed';
+            const event = heard(forceRenew({ ...GOOD, key: signed ? KEY : OTHER_KEY, replay }));
+            t.does(event, obeyed ? 'force-renew' : `force-renew ${refusal}`);
+            if (obeyed) last = replay;
+            if (isRenewed) renewed(t, {});
+            assert.equal(nonceOf(t)?.replay, counter(last));
+          }
+        }),
+        { numRuns: 200 },
+      );
     });
 
     test('without a nonce, and without MD5', () => {

@@ -21,7 +21,9 @@ import {
 
 /** What happens: our timer, time that passes, a message (to the transaction under way, or nearly), the owner's will. */
 export type Happening =
-  | { readonly kind: 'wake' | 'conflict' | 'release' | 'start' }
+  | { readonly kind: 'wake' | 'conflict' | 'release' | 'start' | 'renew' }
+  /** `counter` of a FORCERENEW, and whether it is signed with the nonce of the lease. */
+  | { readonly kind: 'force-renew'; readonly counter: number; readonly signed: boolean }
   | { readonly kind: 'pass'; readonly ms: number }
   | { readonly kind: 'link-up'; readonly verify: boolean }
   | {
@@ -40,6 +42,8 @@ export type Happening =
       /** Bits of the transaction id that differ; 1: a transaction without option 61 (see namelessXid). */
       readonly xidOff: number;
       readonly rapid: boolean;
+      /** Option 90 with a nonce, and option 145. */
+      readonly nonce: boolean;
       readonly source: Source | undefined;
       readonly mangled: Partial<Record<OptionName, readonly number[]>>;
     };
@@ -56,6 +60,7 @@ const MANGLED: readonly OptionName[] = [
   'interface-mtu',
   'dhcp-message',
   'v6-only-preferred',
+  'authenticate',
 ];
 const SECONDS = [0, 1, 2, 10, 120, 3600, 86_400, 0xfffffffe, 0xffffffff] as const;
 /** With the usual mask no lease may come of them; of the last ones, in PROTECTED, with none. */
@@ -85,6 +90,15 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 5, arbitrary: fc.constant({ kind: 'wake' } as const) },
   { weight: 1, arbitrary: fc.constantFrom('conflict', 'start').map((kind) => ({ kind }) as const) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('release' as const) }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'renew' } as const) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('force-renew' as const),
+      counter: fc.integer({ min: 1, max: 20 }),
+      signed: fc.constantFrom(true, true, true, false),
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 5_000_000 }) }),
@@ -130,6 +144,7 @@ export const happening: fc.Arbitrary<Happening> = fc.oneof(
       ),
       xidOff: fc.constantFrom(0, 0, 0, 0, 1),
       rapid: fc.boolean(),
+      nonce: fc.constantFrom(true, true, false),
       source,
       mangled: fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: mangled }),
     }),
@@ -148,6 +163,7 @@ export const config: fc.Arbitrary<Dhcp4Config> = fc.record({
   servers: fc.constantFrom([], [], [SERVER]),
   relays: fc.constantFrom([], [OTHER_SERVER]),
   ipv6Only: fc.boolean(),
+  forceRenew: fc.boolean(),
 });
 
 const leftOut = fc.subarray([EXTRA.rapidCommit, EXTRA.parameterRequestList, EXTRA.maxMessageSize]);

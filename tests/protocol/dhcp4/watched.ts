@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { type Instant, instant } from '../../../src/base/time.ts';
 import { type Cidr, cidrContains, formatCidr } from '../../../src/base/cidr.ts';
-import { ipv4, type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '../../../src/base/ipv4.ts';
+import {
+  IPV4_ANY,
+  ipv4,
+  type Ipv4,
+  ipv4FromNumber,
+  ipv4ToNumber,
+  maskFromPrefix,
+} from '../../../src/base/ipv4.ts';
 import { step, transactionOf } from '../../../src/protocol/dhcp4/client.ts';
 import { EXTRA } from '../../../src/protocol/dhcp4/extras.ts';
+import type { ForceRenewRefusal } from '../../../src/protocol/dhcp4/force-renew.ts';
 import type { Lease4 } from '../../../src/protocol/dhcp4/lease.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, wakeAt } from '../../../src/protocol/dhcp4/state.ts';
 import type { Source } from '../../../src/protocol/dhcp4/source.ts';
@@ -18,10 +26,15 @@ import {
 import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
 import { DHCP4_OPTIONS } from '../../../src/wire/dhcp4/options.ts';
 import { type Happening, PROTECTED } from './happenings.ts';
-import { ADDRESS, HELD_ADDRESS, reply } from './messages.ts';
+import { ADDRESS, HELD_ADDRESS, OF_SERVER, reply, SERVER } from './messages.ts';
+import { forceRenew, hmacMd5, KEY, nonceOption, OTHER_KEY } from './signed.ts';
 
 /** Nobody may be flooded: not by a server that answers everything at once or refuses everything, not by a flapping link. */
 const MOST_SENDS_PER_SECOND = 10;
+
+const FORCED_PAUSE_MS = 10_000;
+/** Of the nonce in an ACK. */
+const NONCE_COUNTER = 3;
 
 /** Numbers from a seed (mulberry32), so that the same run can be made twice. */
 function numbers(seed: number): () => number {
@@ -96,6 +109,7 @@ export class Watched {
         random: numbers(seed),
         protect: PROTECTED,
         objectionTo,
+        hmacMd5,
       });
     const next = run(before);
     assert.deepEqual(run(before), next, 'the same input gives the same step');
@@ -132,8 +146,7 @@ export class Watched {
         this.#installed = undefined;
         break;
       case 'force-renew':
-        // Nothing of the lease has changed but what the next one is compared with.
-        if (effect.refusal === undefined) this.#installed = leaseOf(this.state);
+        this.#checkForced(before, effect.refusal);
         break;
       case 'ipv6-only':
         assert.ok(this.config.ipv6Only && this.state.kind === 'ipv6-only');
@@ -145,6 +158,19 @@ export class Watched {
       case 'unacknowledged':
         break;
     }
+  }
+
+  /** What is obeyed is signed and newer, to a client that has said so, and changes nothing but the counter. */
+  #checkForced(before: Dhcp4State, refusal: ForceRenewRefusal | undefined): void {
+    const [was, is] = [leaseOf(before), leaseOf(this.state)];
+    if (refusal !== undefined) {
+      assert.equal(this.state, before);
+      return;
+    }
+    assert.ok(this.config.forceRenew === true && was?.nonce !== undefined && is?.nonce !== undefined);
+    assert.ok(is.nonce.replay > was.nonce.replay);
+    assert.deepEqual({ ...is, nonce: was.nonce }, was);
+    this.#installed = is;
   }
 
   /** Who must give an identifier does in all messages; else all that are sent for a lease have it, or none (RFC 2131 4.2). */
@@ -240,6 +266,9 @@ export class Watched {
             routers: [ipv4(what.router)],
             ...(what.mask === undefined ? {} : { 'subnet-mask': maskFromPrefix(what.mask) }),
             ...(what.rapid ? { 'rapid-commit': true } : {}),
+            ...(what.nonce
+              ? { 'forcerenew-nonce-capable': [1], authenticate: nonceOption(KEY, NONCE_COUNTER) }
+              : {}),
             ...(what.t1 === undefined ? {} : { 'dhcp-renewal-time': what.t1 }),
             ...(what.t2 === undefined ? {} : { 'dhcp-rebinding-time': what.t2 }),
             ...(what.v6Only === undefined ? {} : { 'v6-only-preferred': what.v6Only }),
@@ -250,6 +279,21 @@ export class Watched {
         this.take({ type: 'message', message, source: what.source });
         break;
       }
+      case 'force-renew': {
+        const { chaddr } = this.config;
+        const key = what.signed ? KEY : OTHER_KEY;
+        const bytes = forceRenew({ chaddr, server: SERVER, key, replay: what.counter });
+        const message = parseDhcp4(bytes);
+        assert.ok(message.ok);
+        const to = leaseOf(this.state)?.address.address ?? IPV4_ANY;
+        this.take({ type: 'force-renew', heard: { message: message.value, bytes, source: OF_SERVER, to } });
+        break;
+      }
+      case 'renew':
+        // No sooner after another one: lease/forced-renewals.ts holds that.
+        this.happen({ kind: 'pass', ms: FORCED_PAUSE_MS });
+        this.take({ type: 'renew' });
+        break;
       case 'conflict':
       case 'release':
       case 'start':

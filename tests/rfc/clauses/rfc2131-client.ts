@@ -148,6 +148,7 @@ export const CLIENT: readonly Clause[] = [
       conflict('DECLINE by broadcast, ten seconds of silence, then from the beginning'),
       by(
         'faults/conflicts.test.ts',
+        'conflicts',
         'somebody else has the address',
         'conflict-before-use: declined, and the ADD answers with another one',
       ),

@@ -3,6 +3,8 @@ import { by, doesNotApply, met, metSo, must, type Rfc, should, shouldNot } from 
 const MACHINE = 'protocol/dhcp4/force-renew.test.ts';
 const SUITE = 'FORCERENEW (RFC 3203, RFC 6704)';
 const LEASE = 'lease/forced-renewals.test.ts';
+const FAULTS = 'faults/forced-renewal.test.ts';
+const WANTED = 'a server that wants a renewal';
 
 export const RFC_3203: Rfc = {
   number: 3203,
@@ -19,6 +21,7 @@ export const RFC_3203: Rfc = {
           'an authenticated one renews at once, by unicast; the ACK brings what has changed',
         ),
         by(MACHINE, SUITE, 'no answer: once more after 4 s, then as in every renewal'),
+        by(FAULTS, WANTED, 'server-wants-renewal: the pod has what has changed, and the nonce is a secret'),
         by(
           LEASE,
           'a server wants a renewal',
@@ -31,6 +34,7 @@ export const RFC_3203: Rfc = {
       'goes to INIT, and sends a DISCOVER, where that REQUEST is answered by a NAK',
       met(
         by(MACHINE, SUITE, 'a NAK to that REQUEST: the address goes, and INIT (RFC 3203 2.2)'),
+        by(FAULTS, WANTED, 'server-wants-renewal: it refuses then, and the pod gets another address'),
         by(
           LEASE,
           'a server wants a renewal',
@@ -68,6 +72,7 @@ export const RFC_3203: Rfc = {
       met(
         by(MACHINE, SUITE, 'not obeyed', 'unauthenticated'),
         by(MACHINE, SUITE, 'not obeyed', 'without a nonce, and without MD5'),
+        by(FAULTS, WANTED, 'renewal-not-authenticated: counted, its sender named, and nothing is asked'),
         by(LEASE, 'what is not obeyed', 'unauthenticated: counted, and its sender named'),
       ),
     ),

@@ -64,6 +64,7 @@ const AGAIN_AFTER = 'the address is probed again after';
 const ANNOUNCER = 'lease/announcer.test.ts';
 const HAS_NOW = 'an address that a pod has now';
 const CLAIMS = 'lease/claim-filters.test.ts';
+const FAULTS = 'faults/conflicts.test.ts';
 
 const SOON =
   'An ordinary question of who has it is heard from 0.1 s, at the latest 1 s, after the address is looked after: so often the uplink’s filter is told of addresses.';
@@ -274,27 +275,25 @@ export const RFC_5227: Rfc = {
       '2.4',
       'does something about any ARP packet whose sender has its address and another hardware address, for as long as it uses it: gives the address up, or defends it once (b)',
       deviates(
-        `It defends it once. Not with \`off\`; and where the pod is on no uplink of the node only while it probes. ${SOON}`,
+        `It defends it once. Not with \`off\`. ${SOON}`,
         DEFENDED,
         ONCE,
         by(GUARD, 'watch', 'costs neither timer nor descriptor, and defends the address once'),
-        by(
-          GUARD,
-          'watch',
-          'the same address behind another uplink is no conflict; without an uplink nothing is heard',
-        ),
+        by(GUARD, 'watch', 'without an uplink the pod listens, defends and gives up, after its probes'),
         by(
           CLAIMS,
           'a host that only asks for others, with the address of a pod',
           'is told that it is in use, and has it when it goes on: the server hears a DECLINE',
         ),
         by(
-          'faults/conflicts.test.ts',
+          FAULTS,
+          'conflicts',
           'somebody else has the address',
           'conflict-defended: defended once, then given up',
         ),
         by(
-          'faults/conflicts.test.ts',
+          FAULTS,
+          'conflicts',
           'somebody else has the address',
           'conflict-only-asks: who announces nothing and only asks for others is noticed',
         ),
@@ -326,7 +325,18 @@ export const RFC_5227: Rfc = {
     should(
       '2.4',
       'resets the connections of an address before it gives it up',
-      deviates('The address goes, and its connections run into their timeouts.'),
+      metSo(
+        'Those of TCP, where the kernel can (SOCK_DESTROY); where it cannot, a counter says so.',
+        by(
+          'kernel/connections.test.ts',
+          'connections from an address are reset at both ends, over IPv4 and of dual stack servers; others are not',
+        ),
+        by(
+          CONFLICT,
+          DETECTION,
+          'its connections are reset before the address leaves the pod (RFC 5227 2.4), and where the kernel cannot do that it goes all the same',
+        ),
+      ),
     ),
     must(
       '2.5',

@@ -60,8 +60,8 @@ Servers are not always tidy. What you get of what they send:
 | option 15 with one name | \`domain\` in the result of ADD |
 | option 15 with several names (spaces, commas or semicolons between) | the first is \`domain\`; without option 119 all of them are \`search\` |
 | a bad name in option 15 or 119 | the other names. In 119 those behind a label of an unknown kind (RFC 1035 4.1.4) are lost with it: nobody knows where it ends. An option 15 with characters that are not seen, or that is no UTF-8, cannot be read as a whole |
-| option 121 and 3 | the routes of 121; 3 is \`ips[].gateway\` in the result of ADD where it can be a router, and no route (RFC 3442) |
-| an option 121 that cannot be read | the routes of 249, else of 33 and 3 |
+| classless routes (121, or 249 without it) | those routes alone; 3 and 33 are not looked at (RFC 3442), and \`gateway\` in the result of ADD is the router of their default route, or missing (the Go plugin gives option 3) |
+| a 121 that cannot be read | 249, or without that 33 and 3, make the routes |
 | an option that cannot be read | as if it was not there; an answer whose 1, 51, 53 or 54 cannot be read is not taken |
 
 What is left out is in the daemon's log, once for each lease: "options of the lease were not taken as they are", "options
