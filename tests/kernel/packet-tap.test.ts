@@ -8,7 +8,7 @@ import { HostFrameSender } from '../../src/kernel/frame-sender.ts';
 import { openTap, type PacketTap } from '../../src/kernel/packet-tap.ts';
 import { writeSysctls } from '../../src/kernel/sysctl.ts';
 import { openUdp } from './support/udp-socket.ts';
-import { emitArpToAll } from '../../src/wire/arp.ts';
+import { type ArpPacket, emitArpToAll, parseArpFrame } from '../../src/wire/arp.ts';
 import { MOST_BLOCKS } from '../../src/wire/bpf-address-set.ts';
 import { dhcpClientFilter } from '../../src/wire/bpf.ts';
 import { emitUdp4Frame } from '../../src/wire/ip/udp4.ts';
@@ -43,6 +43,7 @@ const TO_PORT_68 = Buffer.concat([
 ]);
 
 const PAYLOAD_AT = 42;
+const NO_MAC = mac('00:00:00:00:00:00');
 const EVERYBODY = mac('ff:ff:ff:ff:ff:ff');
 
 /** What a tap has seen, as "payload checksumReady". */
@@ -196,8 +197,33 @@ test(
     const sender = scattered.at(-1);
     assert.ok(sender !== undefined && leftLink.mac !== undefined);
     const question = { op: 'request', senderMac: leftLink.mac, senderIp: sender } as const;
-    const target = { targetMac: mac('00:00:00:00:00:00'), targetIp: ipv4('10.0.0.1') };
+    const target = { targetMac: NO_MAC, targetIp: ipv4('10.0.0.1') };
     assert.equal(lan.send(emitArpToAll({ ...question, ...target })), undefined);
     await until('the last filter that was taken is in force', () => seen === 1);
   },
 );
+
+test('a filter that is changed all the time loses nothing', asRoot, async () => {
+  await using sandbox = new Sandbox('tap');
+  const { left, leftLink, right, rightLink } = await makePair(sandbox);
+  await using tap = right.run(() => openTap(rightLink.index, dhcpClientFilter()));
+  await using lan = left.run(() => openTap(leftLink.index, dhcpClientFilter()));
+  const seen: string[] = [];
+  tap.onFrame((frame) => {
+    const arp = parseArpFrame(frame);
+    if (arp.ok) seen.push(arp.value.targetIp);
+  });
+  const { mac: senderMac } = leftLink;
+  assert.ok(senderMac !== undefined);
+  const sent: string[] = [];
+  for (let host = 1; host < 250; host++) {
+    const [senderIp, targetIp] = [ipv4('192.0.2.254'), ipv4(`192.0.2.${host}`)];
+    // What it hears grows with each change; the sender is always in it.
+    tap.filter(dhcpClientFilter(Array.from({ length: host }, (_, i) => ipv4(`192.0.2.${254 - i}`))));
+    const packet: ArpPacket = { op: 'request', senderMac, senderIp, targetMac: NO_MAC, targetIp };
+    assert.equal(lan.send(emitArpToAll(packet)), undefined);
+    sent.push(targetIp);
+  }
+  await until('all of them are heard', () => seen.length >= sent.length);
+  assert.deepEqual(seen, sent);
+});
