@@ -160,8 +160,8 @@ export function start(
   const acquisition = newAcquisition(env.now, last ?? hint, beginWith(config, habit, last ?? hint, leftOut));
   const isAnother = config.requestedAddress !== undefined && config.requestedAddress !== last;
   // RFC 7844 3.3: "any client that is concerned with privacy SHOULD perform a complete four-way handshake".
-  const isShy = config.anonymous === true;
-  if (last === undefined || lapsed === true || isAnother || isShy || isObjected(last, env))
+  const isAnonymous = config.anonymous === true;
+  if (last === undefined || lapsed === true || isAnother || isAnonymous || isObjected(last, env))
     return seek(config, acquisition, env);
   return reboot(config, { acquisition, xid: newXid(env), address: last, requestedAt: env.now }, 0, env);
 }
