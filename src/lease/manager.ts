@@ -362,7 +362,7 @@ export class LeaseManager {
   async resume(record: LeaseRecord): Promise<void> {
     this.#debts.hold();
     if (record.owner === 'gone') this.#debts.resume(record);
-    else await this.#keeper.takeUp(this.#newClient(record, record.state, record));
+    else await this.#keeper.takeUp(record, (known) => this.#newClient(known, known.state, known));
   }
 
   /** To be called when all stored leases are taken up: from then on debts are settled. */
