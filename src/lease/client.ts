@@ -190,6 +190,11 @@ export class LeaseClient {
     );
   }
 
+  /** What is on disk is older than what this client was made of. */
+  storeNow(): void {
+    this.#hands.store();
+  }
+
   /** The pod is connected again, after its link was away or the machine slept. `verify`: this may be another network. */
   reconnected(verify: boolean): void {
     this.dispatch({ type: 'link-up', verify });

@@ -108,6 +108,7 @@ class Room {
       deleteRoute: unused,
       sight: unused,
       follow: unused,
+      leasedAddresses: unused,
       ensureAddress: unused,
       removeAddress: unused,
       say: unused,

@@ -32,6 +32,7 @@ function podOf(netns: NetNs): PodNamespace {
     follow: unused,
     setUp: unused,
     configure: unused,
+    leasedAddresses: unused,
     ensureAddress: unused,
     removeAddress: unused,
     say: unused,

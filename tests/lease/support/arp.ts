@@ -156,6 +156,7 @@ export class ArpLan {
       follow: UNUSED,
       setUp: UNUSED,
       configure: UNUSED,
+      leasedAddresses: UNUSED,
       ensureAddress: UNUSED,
       removeAddress: UNUSED,
       say: UNUSED,
