@@ -299,7 +299,8 @@ export class LeaseClient {
         else this.#installer.withdraw(effect.lease);
         break;
       case 'force-renew':
-        if (effect.refusal === undefined) this.#hands.store();
+        // Before the REQUEST. Of one that comes while that waits the counter is stored with its ACK.
+        if (effect.refusal === undefined && !this.#parts.forced.isWaiting(this)) this.#hands.store();
         this.#parts.forced.judged(this, effect.refusal, effect.source);
         break;
       case 'ipv6-only':

@@ -191,6 +191,27 @@ describe('no storm', () => {
     await manager.close();
   });
 
+  test('who has read the nonce on the LAN makes nobody write and log for each one; none counts twice', async () => {
+    const node = await withPods(1);
+    const { world, manager } = node;
+    for (let replay = 6; replay < 106; replay++) {
+      say(world, first(node), { replay });
+      await world.time.run(90);
+    }
+    const said = 'the server wants the lease to be renewed (FORCERENEW)';
+    assert.equal(world.told.filter(({ message }) => message === said).length, 2);
+    const puts = world.journal.filter((what) => what === 'put').length;
+    assert.equal(puts, 3, 'the first, its ACK, and the second, whose turn has not come');
+    const accepted = world.counts.get('forcerenew:accepted') ?? 0;
+    for (let replay = 6; replay < 10; replay++) say(world, first(node), { replay });
+    assert.equal(world.counts.get('forcerenew:accepted'), accepted);
+    await world.time.run(20_000);
+    const [record] = stored(world);
+    assert.ok(record !== undefined && 'lease' in record.state);
+    assert.equal(record.state.lease.nonce?.replay, counter(105), 'stored with the ACK');
+    await manager.close();
+  });
+
   test('many pods at once: fifty a second, each has its turn', async () => {
     const node = await withPods(150);
     const { world, manager, pods } = node;
