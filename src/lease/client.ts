@@ -183,8 +183,9 @@ export class LeaseClient {
     if (lease !== undefined) this.#hands.restore(lease);
     this.#arm();
     await this.#hands.idle();
-    if (lease !== undefined && this.lease === lease && this.#life === 'running')
-      this.#installer.watch(lease, true, true);
+    // Not the same lease by now, perhaps: it may have been extended, and a FORCERENEW leaves its counter in it.
+    const hasIt = lease !== undefined && this.lease?.address.address === lease.address.address;
+    if (hasIt && this.#life === 'running') this.#installer.watch(lease, true, true);
     this.#parts.pace(() =>
       this.dispatch(this.#state.kind === 'init' ? { type: 'start' } : { type: 'link-up', verify: true }),
     );
@@ -303,7 +304,8 @@ export class LeaseClient {
         else this.#installer.withdraw(effect.lease);
         break;
       case 'force-renew':
-        if (effect.refusal === undefined) this.#hands.store();
+        // Before the REQUEST. Of one that comes while that waits the counter is stored with its ACK.
+        if (effect.refusal === undefined && !this.#parts.forced.isWaiting(this)) this.#hands.store();
         this.#parts.forced.judged(this, effect.refusal, effect.source);
         break;
       case 'ipv6-only':

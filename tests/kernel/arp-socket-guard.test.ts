@@ -26,6 +26,8 @@ function podOf(netns: NetNs): PodNamespace {
   return {
     inode: netns.inode,
     openArp: (index) => openArp(netns, index),
+    // As if it had no other interface.
+    macs: () => Promise.resolve([]),
     close: () => undefined,
     link: unused,
     sight: unused,
