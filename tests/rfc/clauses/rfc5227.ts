@@ -31,7 +31,7 @@ const EXTREMES = by(MACHINE, 'in the background', 'earliest and latest');
 const QUICK = by(
   MACHINE,
   'before the address is used',
-  'three probes, and free after 300 ms without an announcement: the kernel makes it',
+  'three probes, and free after 300 ms without an announcement: who puts it on makes it',
 );
 const BACKGROUND = by(
   CONFLICT,
