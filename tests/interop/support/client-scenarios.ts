@@ -79,8 +79,7 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
       const size = (await first(session)).options[CODE.size];
       return size === undefined ? 'none' : String(Number.parseInt(size, 16));
     },
-    reason:
-      'the MTU of the link: it counts the IP datagram with its headers (RFC 2131 2), which 1472 leaves out once more',
+    reason: 'the MTU of the link, for it counts the headers of IP and UDP (RFC 3442)',
   },
   {
     title: 'identifier (61)',
