@@ -173,10 +173,7 @@ export class LeaseClient {
     pace(() => this.dispatch({ type: 'wake' }));
   }
 
-  /**
-   * Goes on with an interface that was made again in place of one that is gone: stores where the lease is now, puts
-   * what it gives onto the interface, then asks the server, for behind the new uplink may be another network.
-   */
+  /** Goes on with an interface that was made again: puts on what the lease gives, and asks, for this may be another network. */
   async relinked(): Promise<void> {
     this.#hands.store();
     const { lease } = this;
