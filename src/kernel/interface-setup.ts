@@ -3,7 +3,7 @@ import { isIpv4, isIpv6 } from '../base/ip.ts';
 import { type Ipv4, ipv4FromNumber, ipv4ToNumber, maskFromPrefix } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
-import type { Duration } from '../base/time.ts';
+import { type Duration, millis } from '../base/time.ts';
 import {
   addAddressRequest,
   deleteAddressRequest,
@@ -17,6 +17,7 @@ import { setLinkRequest } from '../wire/netlink/link-requests.ts';
 import type { NetlinkRequest } from '../wire/netlink/message.ts';
 import { addRouteRequest } from '../wire/netlink/route-requests.ts';
 import { addressRuleRequest, noAddressRuleRequest } from './address-rules.ts';
+import { IFAPROT_LEASEHOLD } from './own-routes.ts';
 import { isSameRoute, newRoute, placeRoute, routeRemovals, type RouteThrough } from './pod-routes.ts';
 import type { Rtnl } from './rtnl.ts';
 
@@ -25,6 +26,9 @@ const LONGEST_PREFIX_WITH_BROADCAST = 30;
 const MS_PER_SECOND = 1000;
 /** The daemon takes an address off at the very end of its lease; the kernel, where nobody does, not before that. */
 const GRACE_SECONDS = 1;
+/** What a lifetime of whole seconds may be too long by when it is set, and again when it is read. */
+const ROUNDED_UP = 1;
+const BEGUN = 1;
 
 /** What is gone already; EOPNOTSUPP is a kernel without rules (CONFIG_IP_MULTIPLE_TABLES), which has none of ours. */
 const GONE = ['ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'ENOENT', 'EOPNOTSUPP'];
@@ -33,6 +37,7 @@ const GONE = ['ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'ENOENT', 'EOPNOTSUPP'];
 export type InterfaceConfiguration = {
   readonly addresses: readonly Cidr[];
   readonly validFor?: Duration | undefined;
+  readonly leased?: boolean | undefined;
   readonly prefixRoute?: boolean | undefined;
   readonly lookup?: number | undefined;
   readonly routes: readonly RouteThrough[];
@@ -43,6 +48,9 @@ export type InterfaceConfiguration = {
   readonly arpNotify?: boolean | undefined;
   readonly arpIgnore?: boolean | undefined;
 };
+
+/** As lease/ports.ts has it. */
+export type LeasedAddress = { readonly address: Cidr<Ipv4>; readonly validFor: Duration | undefined };
 
 /** What the setup needs of the namespace around it. */
 export type SetupSite = {
@@ -176,17 +184,18 @@ function throwFirst(outcomes: readonly (SysError | undefined)[], allowed: readon
 }
 
 /**
- * Of an IPv4 address that is there the kernel changes the lifetimes and nothing else (inet_rtm_newaddr): its place
- * among the others, its routes and its connections stay. One of IPv6 would lose flags, and no lease has one.
+ * Of an IPv4 address that is there the kernel changes the lifetimes and IFA_PROTO and nothing else (inet_rtm_newaddr): its
+ * place among the others, its routes and its connections stay. One of IPv6 would lose flags, and no lease has one.
  */
 function addressRequest(
   index: number,
   cidr: Cidr,
-  { validFor, prefixRoute }: InterfaceConfiguration,
+  { validFor, prefixRoute, leased }: InterfaceConfiguration,
 ): NetlinkRequest {
   const address = {
     ...newAddress(index, cidr),
     ...(prefixRoute === false ? { flags: IFA_F_NOPREFIXROUTE } : {}),
+    ...(leased === true ? { protocol: IFAPROT_LEASEHOLD } : {}),
   };
   if (!isIpv4(cidr.address)) return addAddressRequest(address);
   return replaceAddressRequest({
@@ -197,6 +206,25 @@ function addressRequest(
 
 function lifetimeOf(validFor: Duration): number {
   return Math.min(Math.ceil(validFor / MS_PER_SECOND) + GRACE_SECONDS, LONGEST_LIFETIME);
+}
+
+/**
+ * Those of an interface that were put on it as `leased`, in the order in which the kernel has them, with what is left of
+ * them: never more than there is. None on kernels before 5.18, which keep no IFA_PROTO. Rejects with SysError.
+ */
+export async function leasedAddresses(rtnl: Rtnl, index: number): Promise<readonly LeasedAddress[]> {
+  return (await rtnl.addresses.list(index)).flatMap(({ cidr, protocol, validSecs }): LeasedAddress[] => {
+    const { address, prefix } = cidr;
+    if (protocol !== IFAPROT_LEASEHOLD || !isIpv4(address)) return [];
+    return [
+      { address: { address, prefix }, validFor: validSecs === undefined ? undefined : leftOf(validSecs) },
+    ];
+  });
+}
+
+/** Of the whole seconds that the kernel says: those that `lifetimeOf` put on top, and one that has begun. */
+function leftOf(validSecs: number): Duration {
+  return millis(Math.max(0, validSecs - GRACE_SECONDS - ROUNDED_UP - BEGUN) * MS_PER_SECOND);
 }
 
 function newAddress(index: number, cidr: Cidr): NewAddress {

@@ -11,7 +11,13 @@ import { type HeldPort, holdClientPort } from './client-port.ts';
 import { resetConnections } from './connections.ts';
 import { sendOnce } from './frame-sender.ts';
 import { type HostLan, hostLan, parentMtu } from './host-lan.ts';
-import { ensureAddress, type InterfaceConfiguration, setUpInterface } from './interface-setup.ts';
+import {
+  ensureAddress,
+  type InterfaceConfiguration,
+  type LeasedAddress,
+  leasedAddresses,
+  setUpInterface,
+} from './interface-setup.ts';
 import { type BriefLink, readLink } from './link-ioctl.ts';
 import { watchRemoval } from './link-removal.ts';
 import { interfaceHas, type LinkSight, readSight } from './link-sight.ts';
@@ -79,6 +85,11 @@ export class PodNetwork {
 
   links(): Promise<readonly Link[]> {
     return this.#rtnl.links.list();
+  }
+
+  /** The MAC addresses of all links. */
+  async macs(): Promise<readonly Mac[]> {
+    return (await this.links()).flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
   }
 
   linkByIndex(index: number): Promise<Link | undefined> {
@@ -163,6 +174,11 @@ export class PodNetwork {
 
   async addresses(index: number): Promise<readonly Cidr[]> {
     return (await this.#rtnl.addresses.list(index)).map((address) => address.cidr);
+  }
+
+  /** See `leasedAddresses`. */
+  leasedAddresses(index: number): Promise<readonly LeasedAddress[]> {
+    return leasedAddresses(this.#rtnl, index);
   }
 
   ensureAddress(index: number, address: Cidr): Promise<boolean> {

@@ -63,6 +63,7 @@ export function validFor({ times }: Lease4, now: Instant): Duration | undefined 
 export function configurationOf(lease: Lease4, policy: ApplyPolicy, now: Instant): InterfaceConfiguration {
   return {
     addresses: [lease.address],
+    leased: true,
     ...addressing(policy),
     validFor: validFor(lease, now),
     routes: routesOf(lease, policy),
@@ -85,6 +86,7 @@ export function changeOf(
   const sameAddress = formatCidr(before.address) === formatCidr(after.address);
   return {
     addresses: [after.address],
+    leased: true,
     ...addressing(policy),
     validFor: validFor(after, now),
     // With another address the kernel drops routes of its own accord, so all of them are said again.
@@ -97,7 +99,13 @@ export function changeOf(
 
 /** The end of a lease that is the same in all but its end. */
 export function prolongationOf(lease: Lease4, policy: ApplyPolicy, now: Instant): InterfaceConfiguration {
-  return { addresses: [lease.address], ...addressing(policy), routes: [], validFor: validFor(lease, now) };
+  return {
+    addresses: [lease.address],
+    leased: true,
+    ...addressing(policy),
+    routes: [],
+    validFor: validFor(lease, now),
+  };
 }
 
 /** Takes all of a lease off the interface; the link stays. */

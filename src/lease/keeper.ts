@@ -1,6 +1,8 @@
+import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { hasEnded } from '../protocol/dhcp4/lease.ts';
+import { leaseOf } from '../protocol/dhcp4/state.ts';
 import type { LeaseClient } from './client.ts';
 import { lookAt } from './host-release.ts';
 import type { Inbox } from './inbox.ts';
@@ -9,12 +11,13 @@ import { Pacer } from './pacer.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import { PodLinks } from './pod-links.ts';
 import type { LeaseWorld, LinkMaker, PodLinkChange, PodNamespace } from './ports.ts';
-import { keyText, type LeaseIdentity } from './record.ts';
+import { keyText, type LeaseIdentity, type LeaseRecord } from './record.ts';
 import { Relinks } from './relink.ts';
 import { Rounds } from './rounds.ts';
 import { SleepWatch } from './sleep-watch.ts';
 import { type Seen, Suspicions } from './suspicions.ts';
 import { locate } from './take-up.ts';
+import { unstoredChange } from './unstored.ts';
 
 /** What many leases want to send at once, after a restart or when a cable is back, goes out one after another. */
 const PACE = { perSecond: 50, mostWaiting: 65_536 };
@@ -88,12 +91,16 @@ export class Keeper {
 
   /**
    * Takes up the lease of a pod after a restart: what is missing in the pod is put back, the timers go on, and what is
-   * overdue is done in its turn. If the pod is gone, or the node was rebooted, the lease is released.
+   * overdue is done in its turn. If the pod is gone, or the node was rebooted, the lease is released. `clientFor` makes the
+   * client of what is known of the lease.
    */
-  async takeUp(client: LeaseClient): Promise<void> {
+  async takeUp(record: LeaseRecord, clientFor: (known: LeaseRecord) => LeaseClient): Promise<void> {
+    const found = locate(this.#world, record);
+    const lacksAddress = found.kind === 'there' && !found.link.hasAddress;
+    const unstored = lacksAddress ? await unstoredChange(this.#world, record) : undefined;
+    const client = clientFor(unstored ?? record);
     const { identity } = client;
     const lease = keyText(identity.key);
-    const found = locate(this.#world, client.record());
     switch (found.kind) {
       case 'rebooted':
         await this.#herd.releaseFromHost(client, 'the node was rebooted');
@@ -123,9 +130,16 @@ export class Keeper {
       void this.follow(client);
       this.#podLinks.seen(client, found.link.up);
     }
-    if (found.kind !== 'there' || found.link.hasAddress || client.lease === undefined) return;
-    client.restore('address');
-    // It may have been taken away for a NAK that came just before the end of the earlier run.
+    if (unstored !== undefined) {
+      this.#world.count('unstored-address');
+      this.#world.log.warn(
+        { lease, stored: addressIn(record), address: addressIn(unstored) },
+        'a pod has another address than its stored lease, as when a disk was full: it keeps it, and the server is asked',
+      );
+      client.storeNow();
+    } else if (!lacksAddress || client.lease === undefined) return;
+    else client.restore('address');
+    // It may have been taken away, or given, by what came just before the end of the earlier run.
     this.pace(() => client.reconnected(true));
   }
 
@@ -266,4 +280,9 @@ export class Keeper {
     this.#pacer.close();
     this.#reconnected.clear();
   }
+}
+
+/** What the pod has by this record. */
+function addressIn({ state, adopting }: LeaseRecord): Ipv4 | undefined {
+  return (leaseOf(state)?.address ?? adopting)?.address;
 }

@@ -5,29 +5,29 @@ import { err, ok, type Result } from '../base/result.ts';
 import { isSysError, type SysError } from '../base/sys-error.ts';
 import { between, type Duration, millis } from '../base/time.ts';
 import type { Lease4 } from '../protocol/dhcp4/lease.ts';
-import { type Dhcp4State, heldBy } from '../protocol/dhcp4/state.ts';
+import type { Dhcp4State } from '../protocol/dhcp4/state.ts';
 import { Allowance, BESIDE_PER_SECOND, SIBLINGS_ASKED_PER_SECOND } from './allowance.ts';
 import { Announcer } from './announcer.ts';
 import { Claims } from './claims.ts';
 import { LeaseClient } from './client.ts';
 import { Clients } from './clients.ts';
 import { validFor } from './configuration.ts';
-import { type Debt, Debts, type Owing } from './debts.ts';
+import { type Debt, Debts } from './debts.ts';
 import { ForcedRenewals } from './forced-renewals.ts';
 import { Inbox } from './inbox.ts';
 import { Keeper } from './keeper.ts';
 import type { LanChange } from './lans.ts';
-import { hintFor, remember } from './past.ts';
+import { hintFor } from './past.ts';
 import { listenFor } from './arp-question.ts';
 import { carrierComes, comes } from './patience.ts';
-import { dropRule, openPodOf } from './pod-of-lease.ts';
-import type { DhcpDefaults, LeaseWorld, LinkMaker, PodLinkChange, PodNamespace } from './ports.ts';
+import type { DhcpDefaults, LeaseWorld, LinkMaker, PodLinkChange } from './ports.ts';
 import { keyText, type LeaseIdentity, type LeaseKey, type LeaseRecord } from './record.ts';
 import { type AcquireRequest, identityOf, isSamePlace } from './request.ts';
+import { Releases } from './releases.ts';
 import { ServerNotes } from './server-notes.ts';
 import type { LanSightings } from './server-sightings.ts';
 import { Strangers } from './strangers.ts';
-import { hasMac, userOf, whole } from './sharing.ts';
+import { hasMac, userOf } from './sharing.ts';
 import type { AcquireFailure } from './waiter.ts';
 import { Ways } from './ways.ts';
 
@@ -51,6 +51,7 @@ export class LeaseManager {
   readonly #siblingsAsked: Allowance;
   readonly #claims: Claims;
   readonly #debts: Debts;
+  readonly #releases: Releases;
   readonly #keeper: Keeper;
   readonly #announcer: Announcer;
   readonly #forced: ForcedRenewals;
@@ -76,6 +77,7 @@ export class LeaseManager {
       isInUse: (record) => userOf(this.#clients, record) !== undefined,
       hasMac: (record) => hasMac(this.#clients, record),
     });
+    this.#releases = new Releases(world, this.#clients, this.#notes, this.#debts);
     this.#keeper = new Keeper(
       world,
       this.#inbox,
@@ -84,7 +86,7 @@ export class LeaseManager {
         withMac: (mac) => this.#clients.withMac(mac),
         has: (client) => this.#clients.has(client),
         replace: (client, identity) => this.#replace(client, identity),
-        releaseFromHost: (client, why) => this.#releaseFromHost(client, why),
+        releaseFromHost: (client, why) => this.#releases.fromHost(client, why),
       },
       maker,
     );
@@ -178,10 +180,10 @@ export class LeaseManager {
         return acquired;
       }
     } catch (error) {
-      await this.#giveUp(client, request.pod);
+      await this.#releases.giveUp(client, request.pod);
       throw error;
     }
-    await this.#giveUp(client, request.pod);
+    await this.#releases.giveUp(client, request.pod);
     return err(failure ?? { kind: 'cancelled' });
   }
 
@@ -263,52 +265,6 @@ export class LeaseManager {
     return signal.aborted ? { kind: 'cancelled' } : undefined;
   }
 
-  /** After an acquisition that failed: what another pod of this node lives by is not given back. */
-  async #giveUp(client: LeaseClient, pod: PodNamespace): Promise<void> {
-    const isUsed =
-      heldBy(client.state) !== undefined && userOf(this.#clients, whole(client), client) !== undefined;
-    await (isUsed ? this.#leave(client, pod, false) : this.#giveBack(client, pod));
-  }
-
-  /** Ends a client and what it holds. Whatever happens, it is forgotten; what the server has not heard stays owed. */
-  async #giveBack(client: LeaseClient, pod: PodNamespace, linkGoes = false): Promise<void> {
-    const address = heldBy(client.state)?.address.address;
-    const record = whole(client);
-    const remembered = remember(this.#world, record);
-    let lost: string | undefined;
-    let takenOff = false;
-    try {
-      lost = await client.giveBack(pod, linkGoes);
-      takenOff = !linkGoes;
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-      this.#world.log.warn(
-        { lease: keyText(client.identity.key), address, error: error.message },
-        'the address of a released lease could not be removed',
-      );
-    } finally {
-      await remembered;
-      await this.#forget(client, lost === undefined ? undefined : { record, why: lost, takenOff });
-    }
-  }
-
-  /** `owed`: what the server has still to hear. */
-  async #forget(client: LeaseClient, owed: Owing | undefined): Promise<void> {
-    const { key } = client.identity;
-    await client.close();
-    this.#clients.delete(client);
-    if (owed !== undefined && this.#debts.owe(owed)) return;
-    try {
-      await this.#world.store.remove(client.record());
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-      this.#world.log.warn(
-        { lease: keyText(key), error: error.message },
-        'the stored lease could not be removed',
-      );
-    }
-  }
-
   /**
    * Gives the lease back: RELEASE while the address is still there, else from the host, later if it must be. Never
    * fails. `linkGoes`: the caller removes the link next. False when there was no such lease.
@@ -316,53 +272,15 @@ export class LeaseManager {
   async release(key: LeaseKey, linkGoes = false): Promise<boolean> {
     const client = this.#clients.get(keyText(key));
     if (client === undefined) return false;
-    const before = whole(client);
-    let pod: PodNamespace;
-    try {
-      pod = openPodOf(this.#world, client.identity);
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-      await this.#releaseFromHost(client, error.message);
-      return true;
-    }
-    try {
-      const link = client.sight(pod);
-      if (link === undefined) await this.#releaseFromHost(client, 'the interface is gone');
-      else if (userOf(this.#clients, whole(client), client) !== undefined)
-        await this.#leave(client, pod, linkGoes);
-      else if (!link.lowerUp) await this.#releaseFromHost(client, `${link.name} has no carrier`);
-      else await this.#giveBack(client, pod, linkGoes);
-      if (linkGoes) await dropRule(pod, before);
-    } finally {
-      pod.close();
-    }
+    await this.#releases.release(client, linkGoes);
     return true;
-  }
-
-  async #releaseFromHost(client: LeaseClient, why: string): Promise<void> {
-    const record = whole(client);
-    await Promise.all([remember(this.#world, record), this.#forget(client, { record, why })]);
-  }
-
-  /** The address goes, the lease stays: another pod of this node lives by it, under the same identity. */
-  async #leave(client: LeaseClient, pod: PodNamespace, linkGoes: boolean): Promise<void> {
-    const address = client.lease?.address;
-    this.#notes.unreleased(keyText(client.identity.key), address?.address);
-    try {
-      await client.close();
-      if (address !== undefined && !linkGoes) await pod.removeAddress(client.identity.link.index, address);
-    } catch (error) {
-      if (!isSysError(error)) throw error;
-    } finally {
-      await this.#forget(client, undefined);
-    }
   }
 
   /** Takes up what an earlier run stored: a lease, or a RELEASE that is still owed. */
   async resume(record: LeaseRecord): Promise<void> {
     this.#debts.hold();
     if (record.owner === 'gone') this.#debts.resume(record);
-    else await this.#keeper.takeUp(this.#newClient(record, record.state, record));
+    else await this.#keeper.takeUp(record, (known) => this.#newClient(known, known.state, known));
   }
 
   /** To be called when all stored leases are taken up: from then on debts are settled. */

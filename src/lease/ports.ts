@@ -54,6 +54,8 @@ export interface InterfaceConfiguration {
    * none outlives its lease when the daemon is dead. Undefined: for ever. One that is there is changed accordingly.
    */
   readonly validFor?: Duration | undefined;
+  /** The addresses are those of a lease, and are marked so, for `leasedAddresses`. */
+  readonly leased?: boolean | undefined;
   /** False: the kernel makes no route of its own to the network of an address (IFA_F_NOPREFIXROUTE). */
   readonly prefixRoute?: boolean | undefined;
   /** What comes from one of the addresses is looked up here first: a rule that goes when its address goes. */
@@ -115,6 +117,12 @@ export interface ArpPort {
   close(): void;
 }
 
+/** An address that was put on an interface as that of a lease; what is left of it, undefined: it has no end. */
+export interface LeasedAddress {
+  readonly address: Cidr<Ipv4>;
+  readonly validFor: Duration | undefined;
+}
+
 /** A pod's network namespace, opened for a while. All errors are SysErrors. */
 export interface PodNamespace {
   /** The namespace's inode: the same path with another inode is another pod. */
@@ -122,6 +130,8 @@ export interface PodNamespace {
   link(name: string): Promise<LinkState | undefined>;
   /** The interface of this index, whatever its name, and whether it has `address`; undefined when it is gone. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined;
+  /** The MAC addresses of all its interfaces. Rejects with SysError. */
+  macs(): Promise<readonly Mac[]>;
   /** From now on changes of its links come as `PodLinkChange`, until the namespace is gone. */
   follow(): Promise<void>;
   setUp(index: number): Promise<void>;
@@ -130,6 +140,11 @@ export interface PodNamespace {
    * place is replaced), old routes out, old addresses out, announcement.
    */
   configure(index: number, wanted: InterfaceConfiguration): Promise<void>;
+  /**
+   * Those that were put on as `leased`, the newest of one network last, whatever has become of the daemon that did. What is
+   * left of them is never said too long. None where the kernel keeps no such mark.
+   */
+  leasedAddresses(index: number): Promise<readonly LeasedAddress[]>;
   /** True when it was not there before. */
   ensureAddress(index: number, address: Cidr): Promise<boolean>;
   /** Its routes go with it. No error when it is gone already. */

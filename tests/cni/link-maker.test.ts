@@ -100,6 +100,7 @@ class Room {
         this.open -= 1;
       },
       addresses: unused,
+      macs: unused,
       routes: unused,
       allRoutes: unused,
       lookups: unused,
@@ -108,6 +109,7 @@ class Room {
       deleteRoute: unused,
       sight: unused,
       follow: unused,
+      leasedAddresses: unused,
       ensureAddress: unused,
       removeAddress: unused,
       say: unused,

@@ -26,12 +26,15 @@ function podOf(netns: NetNs): PodNamespace {
   return {
     inode: netns.inode,
     openArp: (index) => openArp(netns, index),
+    // As if it had no other interface.
+    macs: () => Promise.resolve([]),
     close: () => undefined,
     link: unused,
     sight: unused,
     follow: unused,
     setUp: unused,
     configure: unused,
+    leasedAddresses: unused,
     ensureAddress: unused,
     removeAddress: unused,
     say: unused,

@@ -5,6 +5,7 @@ import { basename } from 'node:path';
 import { describe, test } from 'node:test';
 import { cidr } from '../../src/base/cidr.ts';
 import { ipv4 } from '../../src/base/ipv4.ts';
+import { seconds } from '../../src/base/time.ts';
 import { PodNetwork } from '../../src/kernel/pod-network.ts';
 import { readSysctl, writeSysctl } from '../../src/kernel/sysctl.ts';
 import { asRoot, linkOf, makePair, type Pair, Sandbox } from './support/sandbox.ts';
@@ -184,3 +185,39 @@ async function echo(child: ChildProcess, text: string): Promise<string> {
   child.stdin?.write(text);
   return answer;
 }
+
+describe('the address of a lease', () => {
+  const LEASED = cidr('10.9.0.3/24');
+  const change = { addresses: [LEASED], routes: [], leased: true };
+
+  test('is told apart from those of others, with what is left of it', asRoot, async () => {
+    await using sandbox = new Sandbox('leased');
+    const { pod, index } = await makeSite(sandbox);
+    await pod.configure(index, { addresses: [cidr('10.9.0.50/24')], routes: [], validFor: seconds(900) });
+    await pod.ensureAddress(index, cidr('10.9.0.51/24'));
+    assert.deepEqual(await pod.leasedAddresses(index), []);
+    await pod.configure(index, { ...change, validFor: seconds(600) });
+    const [first, ...others] = await pod.leasedAddresses(index);
+    assert.deepEqual([first?.address, others], [LEASED, []]);
+    const left = first?.validFor ?? 0;
+    assert.ok(left > seconds(300) && left <= seconds(600), `${left} ms are never more than there are`);
+    await pod.configure(index, { ...change, validFor: undefined });
+    assert.deepEqual(await pod.leasedAddresses(index), [{ address: LEASED, validFor: undefined }]);
+    pod.close();
+  });
+
+  test(
+    "that somebody else had put there is the lease's once it is prolonged, and gone when it goes",
+    asRoot,
+    async () => {
+      await using sandbox = new Sandbox('leased');
+      const { pod, index } = await makeSite(sandbox);
+      await pod.ensureAddress(index, LEASED);
+      await pod.configure(index, { ...change, validFor: seconds(600) });
+      assert.equal((await pod.leasedAddresses(index)).length, 1);
+      await pod.removeAddress(index, LEASED);
+      assert.deepEqual(await pod.leasedAddresses(index), []);
+      pod.close();
+    },
+  );
+});

@@ -37,6 +37,8 @@ const IFA_BROADCAST = 4;
 const IFA_CACHEINFO = 6;
 const IFA_FLAGS = 8;
 const IFA_RT_PRIORITY = 9;
+/** Kernels before 5.18 take no notice of it, and say none. */
+const IFA_PROTO = 11;
 /** Another address of the same network came first. */
 export const IFA_F_SECONDARY = 0x01;
 export const IFA_F_NODAD = 0x02;
@@ -57,6 +59,8 @@ export type NewAddress = {
   readonly scope?: number | undefined;
   readonly flags?: number | undefined;
   readonly metric?: number | undefined;
+  /** Who made the address, in words of whoever makes it (IFAPROT_*; 0 to 3 are the kernel's). */
+  readonly protocol?: number | undefined;
   /** The kernel itself removes the address after so many seconds; never if left out. */
   readonly validSecs?: number | undefined;
   /** Not used for new connections after so many seconds; `validSecs` if left out. */
@@ -89,6 +93,7 @@ function payload(address: NewAddress): Uint8Array {
     ...optional(address.broadcast, (broadcast) => attr(IFA_BROADCAST, ipToBytes(broadcast))),
     ...optional(address.flags, (flags) => u32Attr(IFA_FLAGS, flags)),
     ...optional(address.metric, (metric) => u32Attr(IFA_RT_PRIORITY, metric)),
+    ...optional(address.protocol, (protocol) => attr(IFA_PROTO, Uint8Array.of(protocol))),
     ...lifetimes(address),
   ]);
 }
@@ -155,6 +160,7 @@ export function decodeAddress(bytes: Uint8Array): Result<Address, NetlinkProblem
     const broadcastBytes = attributes.bytes(IFA_BROADCAST);
     const broadcast = broadcastBytes === undefined ? undefined : ipFromBytes(broadcastBytes);
     const metric = attributes.u32(IFA_RT_PRIORITY);
+    const protocol = attributes.bytes(IFA_PROTO)?.[0];
     return {
       index: header.u32(4),
       cidr: { address, prefix: header.u8(1) },
@@ -164,6 +170,7 @@ export function decodeAddress(bytes: Uint8Array): Result<Address, NetlinkProblem
       // The eight bits of the header are the older, shorter form.
       flags: attributes.u32(IFA_FLAGS) ?? header.u8(2),
       ...(metric === undefined ? {} : { metric }),
+      ...(protocol === undefined ? {} : { protocol }),
       ...readLifetimes(attributes.bytes(IFA_CACHEINFO)),
     };
   });

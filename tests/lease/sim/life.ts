@@ -108,6 +108,7 @@ export class Life implements LeaseWorld {
     const model = this.#lan.pods.get(path);
     if (model === undefined || !this.alive) throw new SysError(`open ${path}`, 'ENOENT');
     return new FakePod(model, {
+      now: () => this.#lan.time.now(),
       frame: (frame, pod) => {
         // A server takes the second of two equal messages for the first.
         if (!this.alive || this.#lastFromHost === Buffer.from(frame).toString('hex')) return;

@@ -1,14 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Cidr } from '../../../src/base/cidr.ts';
+import { type Cidr, formatCidr } from '../../../src/base/cidr.ts';
 import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Mac } from '../../../src/base/mac.ts';
 import { SysError } from '../../../src/base/sys-error.ts';
-import type { Duration } from '../../../src/base/time.ts';
+import { between, type Duration, type Instant, later } from '../../../src/base/time.ts';
 import type { ArpPacket } from '../../../src/wire/arp.ts';
 import type {
   ArpPort,
   FramePort,
   InterfaceConfiguration,
+  LeasedAddress,
   LinkSight,
   LinkState,
   OnFrame,
@@ -28,6 +29,8 @@ export class PodModel {
   readonly inode: string;
   readonly link: { index: number; name: string; mac: Mac; mtu: number; up: boolean; lowerUp: boolean };
   addresses: Cidr[] = [];
+  /** When those end that were put on as a lease's, by their text. */
+  readonly leased = new Map<string, Instant | undefined>();
   /** How long they are valid, as it was said last, and how often it was. */
   validFor: Duration | undefined;
   saidValid = 0;
@@ -131,6 +134,7 @@ export class ArpModel implements ArpPort {
 export type Wire = {
   readonly frame: (frame: Uint8Array, from: PodModel) => void;
   readonly arp: (packet: ArpPacket, from: PodModel) => void;
+  readonly now: () => Instant;
 };
 
 /** A pod's namespace as kernel/ gives it, with the kernel's refusals. */
@@ -159,6 +163,10 @@ export class FakePod implements PodNamespace {
     return { ...link, hasAddress: address !== undefined && this.#model.has(address) };
   }
 
+  macs(): Promise<readonly Mac[]> {
+    return Promise.resolve(this.#model.linkGone ? [] : [this.#model.link.mac]);
+  }
+
   openArp(index: number): ArpPort {
     this.#check('open ARP', index);
     return new ArpModel(this.#model, (packet) => this.#wire.arp(packet, this.#model));
@@ -179,7 +187,12 @@ export class FakePod implements PodNamespace {
 
   async configure(index: number, wanted: InterfaceConfiguration): Promise<void> {
     this.#check('configure', index);
-    for (const address of wanted.addresses) await this.ensureAddress(index, address);
+    for (const address of wanted.addresses) {
+      await this.ensureAddress(index, address);
+      const { leased = false, validFor } = wanted;
+      if (leased) this.#model.leased.set(formatCidr(address), validFor && later(this.#wire.now(), validFor));
+      else this.#model.leased.delete(formatCidr(address));
+    }
     if (wanted.addresses.length > 0) {
       this.#model.validFor = wanted.validFor;
       this.#model.saidValid += 1;
@@ -200,6 +213,17 @@ export class FakePod implements PodNamespace {
     this.#model.note(`mtu ${mtu}`);
   }
 
+  async leasedAddresses(index: number): Promise<readonly LeasedAddress[]> {
+    this.#check('list addresses', index);
+    return this.#model.addresses.flatMap((own): LeasedAddress[] => {
+      const text = formatCidr(own);
+      if (!this.#model.leased.has(text)) return [];
+      const end = this.#model.leased.get(text);
+      const validFor = end && between(this.#wire.now(), end);
+      return [{ address: own as Cidr<Ipv4>, validFor }];
+    });
+  }
+
   ensureAddress(index: number, address: Cidr): Promise<boolean> {
     return Promise.resolve().then(() => {
       this.#check('RTM_NEWADDR', index);
@@ -218,6 +242,7 @@ export class FakePod implements PodNamespace {
       const left = this.#model.addresses.filter((own) => JSON.stringify(own) !== text);
       if (left.length === this.#model.addresses.length) return;
       this.#model.addresses = left;
+      this.#model.leased.delete(formatCidr(address));
       this.#model.note(`-${address.address}/${address.prefix}`);
     });
   }

@@ -168,6 +168,7 @@ export class FakeWorld implements LeaseWorld {
     const model = this.pods.get(path);
     if (model === undefined) throw new SysError(`open ${path}`, 'ENOENT');
     return new FakePod(model, {
+      now: () => this.time.now(),
       frame: (frame, from) => this.#fromPod(frame, from),
       arp: (packet, from) => {
         this.arpFromPods.push(from.path);
