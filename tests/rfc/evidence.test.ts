@@ -102,7 +102,8 @@ describe('the check that evidence ran', () => {
 });
 
 describe('the check of names', () => {
-  const text = "test('one'); test(\"it's two\"); test(`${server}: three`); test(`${all}`);";
+  const text =
+    "test('one'); test(\"it's two\"); test(`${server}: three`); test(`${all}`); told(`${a} ${b}`);";
   const missing = (...path: Evidence['path']): number =>
     notThere([table(by('a.test.ts', ...path))], (file) => (file === 'tests/a.test.ts' ? text : undefined))
       .length;
@@ -111,10 +112,10 @@ describe('the check of names', () => {
     assert.deepEqual([missing('one'), missing("it's two"), missing('kea: three')], [0, 0, 0]);
   });
 
-  test('neither a part of a name nor a template of nothing else is enough', () => {
+  test('neither a part of a name, nor a template of nothing else or of another text, is enough', () => {
     assert.deepEqual(
-      [missing('on'), missing('four'), missing('three'), missing('one', 'four')],
-      [1, 1, 1, 1],
+      [missing('on'), missing('four'), missing('three'), missing('one', 'four'), missing('four five')],
+      [1, 1, 1, 1, 1],
     );
   });
 

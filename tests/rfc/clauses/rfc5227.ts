@@ -306,6 +306,23 @@ export const RFC_5227: Rfc = {
     ),
     must(
       '2.4',
+      'compares the sender’s hardware address with those of all its interfaces',
+      met(
+        by(
+          'lease/own-interfaces.test.ts',
+          'another interface of the pod on the same LAN (RFC 5227 2.4: any of its own)',
+          'is no other host, however often it is heard, and is looked for once',
+        ),
+        by(
+          FAULTS,
+          'conflicts',
+          'somebody else has the address of a pod on no uplink of ours',
+          'own-interfaces-on-one-lan: what the pod says by its other interface is no conflict',
+        ),
+      ),
+    ),
+    must(
+      '2.4',
       'defends by one announcement with its own addresses, and zeros as the target’s hardware address',
       met(ONCE, PACKETS),
     ),
