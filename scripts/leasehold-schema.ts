@@ -144,6 +144,7 @@ export const ANONYMOUS_DHCP: Properties = {
   send: orNull({ type: 'object', additionalProperties: { type: 'null' } }),
   request: orNull({ type: 'array', maxItems: 0 }),
   rapidCommit: { enum: [false, null] },
+  forceRenew: { enum: [false, null] },
   provide: orNull({ type: 'array', maxItems: 0 }),
 };
 

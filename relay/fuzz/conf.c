@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char version[VERSION_SIZE];
     conf_version(conf, version);
     HOLDS(strnlen(version, sizeof(version)) < sizeof(version));
-    HOLDS(version[strspn(version, "0123456789.")] == '\0');
+    HOLDS(version[0] != '\0' && version[strspn(version, "0123456789.")] == '\0');
     free(copy);
     return 0;
 }

@@ -169,8 +169,8 @@ function read(file: JsonObject): DaemonConfig {
   for (const [section, known] of Object.entries(KEYS)) {
     const inner = file[section] ?? {};
     // valibot takes an array for an object.
-    if (!isJsonObject(inner)) throw new CniError('invalid-config', `${section}: must be an object`);
-    refuseUnknown(inner, known, section);
+    if (isJsonObject(inner)) refuseUnknown(inner, known, section);
+    else throw new CniError('invalid-config', `${section}: ${noObject(section, inner)}`);
   }
   const shaped = readShape(Shape, file);
   if (!shaped.ok) throw shaped.error;
@@ -196,6 +196,12 @@ function read(file: JsonObject): DaemonConfig {
     lan,
     kubeconfig,
   };
+}
+
+/** The key of a network's configuration that has the same name is another thing. */
+function noObject(section: string, value: Json): string {
+  if (section !== 'identity' || typeof value !== 'string') return 'must be an object';
+  return 'must be an object here, of "cluster" and "key": for all networks write "clientId" and "mac" in "dhcp"';
 }
 
 /** A key that does nothing would look as if it did something. */

@@ -12,7 +12,7 @@ export function openUplinkTap(log: Pick<LeaseLog, 'warn'>, count: (event: string
       (frame, { checksumReady }) => onFrame(frame, checksumReady),
       (error) => {
         count('tap-error');
-        log.warn({ uplinkIndex, error: error.message }, 'the uplink can not be listened to for now');
+        log.warn({ uplinkIndex, error: error.message }, 'the uplink cannot be listened to for now');
       },
     );
     return {
@@ -35,7 +35,7 @@ export function openUplinkTap(log: Pick<LeaseLog, 'warn'>, count: (event: string
           count('tap-filter-failed');
           log.warn(
             { uplinkIndex, addresses: addresses.length, error: error.message },
-            'hosts that use the address of a pod may be noticed late: the filter of the uplink can not be changed',
+            'hosts that use the address of a pod may be noticed late: the filter of the uplink cannot be changed',
           );
         }
       },

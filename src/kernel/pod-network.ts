@@ -87,6 +87,11 @@ export class PodNetwork {
     return this.#rtnl.links.list();
   }
 
+  /** The MAC addresses of all links. */
+  async macs(): Promise<readonly Mac[]> {
+    return (await this.links()).flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
+  }
+
   linkByIndex(index: number): Promise<Link | undefined> {
     return this.#rtnl.links.get(index);
   }

@@ -15,7 +15,7 @@ export type ClientParts = ExchangeMeans & {
   readonly notes: ServerNotes;
   readonly claims: Claims;
   readonly strangers: Strangers;
-  readonly forced: Pick<ForcedRenewals, 'judged'>;
+  readonly forced: Pick<ForcedRenewals, 'judged' | 'isWaiting'>;
   readonly siblingsAsked: GuardParts['siblingsAsked'];
   /** Something that was to be done for the pod of this lease failed, as it does when the pod is gone. */
   readonly suspect: (key: LeaseKey) => void;

@@ -173,18 +173,16 @@ export class LeaseClient {
     pace(() => this.dispatch({ type: 'wake' }));
   }
 
-  /**
-   * Goes on with an interface that was made again in place of one that is gone: stores where the lease is now, puts
-   * what it gives onto the interface, then asks the server, for behind the new uplink may be another network.
-   */
+  /** Goes on with an interface that was made again: puts on what the lease gives, and asks, for this may be another network. */
   async relinked(): Promise<void> {
     this.#hands.store();
     const { lease } = this;
     if (lease !== undefined) this.#hands.restore(lease);
     this.#arm();
     await this.#hands.idle();
-    if (lease !== undefined && this.lease === lease && this.#life === 'running')
-      this.#installer.watch(lease, true, true);
+    // Not the same lease by now, perhaps: it may have been extended, and a FORCERENEW leaves its counter in it.
+    const hasIt = lease !== undefined && this.lease?.address.address === lease.address.address;
+    if (hasIt && this.#life === 'running') this.#installer.watch(lease, true, true);
     this.#parts.pace(() =>
       this.dispatch(this.#state.kind === 'init' ? { type: 'start' } : { type: 'link-up', verify: true }),
     );
@@ -303,7 +301,8 @@ export class LeaseClient {
         else this.#installer.withdraw(effect.lease);
         break;
       case 'force-renew':
-        if (effect.refusal === undefined) this.#hands.store();
+        // Before the REQUEST. Of one that comes while that waits the counter is stored with its ACK.
+        if (effect.refusal === undefined && !this.#parts.forced.isWaiting(this)) this.#hands.store();
         this.#parts.forced.judged(this, effect.refusal, effect.source);
         break;
       case 'ipv6-only':

@@ -81,12 +81,19 @@ export class ForcedRenewals {
     return forced;
   }
 
+  /** Whether a renewal that a server wants has still to have its turn. */
+  isWaiting(client: Renewable): boolean {
+    return this.#forced.get(client)?.waiting === true;
+  }
+
   /** What a client made of it. */
   judged(client: Renewable, refusal: ForceRenewRefusal | undefined, source: ForceRenew['source']): void {
     const { log } = this.#world;
     this.#world.count(`forcerenew:${refusal ?? 'accepted'}`);
     const lease = keyText(client.identity.key);
     if (refusal === undefined) {
+      // What the server has changed by then comes with the same ACK.
+      if (this.isWaiting(client)) return;
       log.info({ lease, ...source }, 'the server wants the lease to be renewed (FORCERENEW)');
       this.#renew(client);
     } else if (this.#isNews(`${refusal} ${source.address} ${source.mac}`)) {
@@ -97,8 +104,6 @@ export class ForcedRenewals {
 
   #renew(client: Renewable): void {
     const forced = this.#of(client);
-    // What the server has changed by then comes with the same ACK.
-    if (forced.waiting) return;
     forced.waiting = true;
     const { clock, timers } = this.#world;
     const now = clock.now();

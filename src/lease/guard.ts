@@ -2,10 +2,19 @@ import type { Ipv4 } from '../base/ipv4.ts';
 import type { Mac } from '../base/mac.ts';
 import { isSysError } from '../base/sys-error.ts';
 import { onGrain, type Instant, millis } from '../base/time.ts';
-import { type Acd4Effect, type Acd4Event, type Acd4State, step, wakeAt } from '../protocol/acd4/machine.ts';
+import {
+  type Acd4Config,
+  type Acd4Effect,
+  type Acd4Event,
+  type Acd4State,
+  isConflicting,
+  step,
+  wakeAt,
+} from '../protocol/acd4/machine.ts';
 import { type ArpPacket, emitArpToAll } from '../wire/arp.ts';
 import type { Allowance } from './allowance.ts';
 import type { Inbox } from './inbox.ts';
+import { OwnInterfaces } from './own-interfaces.ts';
 import { openPodOf } from './pod-of-lease.ts';
 import type { ArpPort, LeaseWorld, PodNamespace } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
@@ -41,6 +50,8 @@ type Watch = {
   state: Acd4State;
   port: ArpPort | undefined;
   hasAskedSiblings: boolean;
+  /** It is looked whether who claims the address is the pod itself: further packets are not heard meanwhile. */
+  isLooking: boolean;
   cancelTimer: (() => void) | undefined;
 };
 
@@ -66,6 +77,7 @@ export class AddressGuard {
   readonly #strangers: Pick<Strangers, 'areOn'>;
   readonly #siblingsAsked: Pick<Allowance, 'take'>;
   readonly #identity: LeaseIdentity;
+  readonly #own: OwnInterfaces;
   readonly #onConflict: (by: Mac) => void;
   #watch: Watch | undefined;
 
@@ -80,6 +92,7 @@ export class AddressGuard {
     this.#strangers = strangers;
     this.#siblingsAsked = siblingsAsked;
     this.#identity = identity;
+    this.#own = new OwnInterfaces(world, identity);
     this.#onConflict = onConflict;
   }
 
@@ -147,6 +160,7 @@ export class AddressGuard {
       state: { kind: 'idle' },
       port: undefined,
       hasAskedSiblings: false,
+      isLooking: false,
       cancelTimer: undefined,
     };
     this.#watch = watch;
@@ -171,15 +185,28 @@ export class AddressGuard {
   #dispatch(watch: Watch, event: Acd4Event): void {
     if (this.#watch !== watch) return;
     const { clock, random } = this.#world;
-    const config = { address: watch.address, mac: this.#identity.link.mac };
-    const next = step(config, watch.state, event, { now: clock.now(), random });
+    const next = step(this.#configOf(watch), watch.state, event, { now: clock.now(), random });
     watch.state = next.state;
     for (const effect of next.effects) this.#perform(watch, effect);
     this.#arm(watch);
   }
 
+  #configOf({ address }: Watch): Acd4Config {
+    return { address, mac: this.#identity.link.mac };
+  }
+
+  /** What the pod says by another interface on the same LAN is no conflict, and is heard here as that of any host. */
   #hear(watch: Watch, packet: ArpPacket): void {
-    this.#dispatch(watch, { type: 'packet', packet });
+    const isNews = this.#watch === watch && isConflicting(this.#configOf(watch), watch.state, packet);
+    if (isNews && !watch.isLooking) void this.#weigh(watch, packet);
+  }
+
+  async #weigh(watch: Watch, packet: ArpPacket): Promise<void> {
+    watch.isLooking = true;
+    const whose = await this.#own.whose(packet.senderMac, watch.pod);
+    watch.isLooking = false;
+    if (whose === 'other') this.#dispatch(watch, { type: 'packet', packet });
+    else if (whose === 'own') this.#world.count('claim-of-own-interface');
   }
 
   #arm(watch: Watch): void {

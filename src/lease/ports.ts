@@ -130,6 +130,8 @@ export interface PodNamespace {
   link(name: string): Promise<LinkState | undefined>;
   /** The interface of this index, whatever its name, and whether it has `address`; undefined when it is gone. */
   sight(index: number, address: Ipv4 | undefined): LinkSight | undefined;
+  /** The MAC addresses of all its interfaces. Rejects with SysError. */
+  macs(): Promise<readonly Mac[]>;
   /** From now on changes of its links come as `PodLinkChange`, until the namespace is gone. */
   follow(): Promise<void>;
   setUp(index: number): Promise<void>;

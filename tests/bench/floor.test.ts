@@ -10,6 +10,7 @@ import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../../src/wire/dhcp4/me
 import { emitDhcp4 } from '../../src/wire/dhcp4/message.ts';
 import { makeOptions } from '../../src/wire/dhcp4/options.ts';
 import { emitUdp4Frame } from '../../src/wire/ip/udp4.ts';
+import { dhcp4Message } from '../support/dhcp4-message.ts';
 
 const CLIENT = mac('02:00:00:00:00:01');
 const OTHER = mac('02:00:00:00:00:02');
@@ -25,20 +26,8 @@ type Sent = {
 
 function frameOf({ type, chaddr = CLIENT, xid = 7 }: Sent): Uint8Array {
   const isReply = type === DHCPOFFER || type === DHCPACK;
-  const payload = emitDhcp4({
-    op: isReply ? 'reply' : 'request',
-    xid,
-    secs: 0,
-    broadcast: false,
-    ciaddr: IPV4_ANY,
-    yiaddr: IPV4_ANY,
-    siaddr: IPV4_ANY,
-    giaddr: IPV4_ANY,
-    chaddr,
-    sname: '',
-    file: '',
-    options: makeOptions({ 'dhcp-message-type': type }),
-  });
+  const options = makeOptions({ 'dhcp-message-type': type });
+  const payload = emitDhcp4(dhcp4Message({ op: isReply ? 'reply' : 'request', xid, chaddr, options }));
   return emitUdp4Frame({
     srcMac: isReply ? SERVER : chaddr,
     dstMac: isReply ? chaddr : mac('ff:ff:ff:ff:ff:ff'),

@@ -100,6 +100,7 @@ class Room {
         this.open -= 1;
       },
       addresses: unused,
+      macs: unused,
       routes: unused,
       allRoutes: unused,
       lookups: unused,

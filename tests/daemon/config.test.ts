@@ -95,7 +95,8 @@ test('what cannot be used is named, with the file', (t) => {
     ['"dhcp"', /must hold a JSON object/],
     ['{"dhcp":[]}', /dhcp: must be an object/],
     ['{"dhcp":null}', /dhcp: /],
-    ['{"identity":[]}', /identity: must be an object/],
+    ['{"identity":[]}', /identity: must be an object$/],
+    ['{"identity":"anonymous"}', /identity: must be an object here, .*"clientId" and "mac" in "dhcp"/],
     [
       '{"dhcpp":{}}',
       /dhcpp: is no key: did you mean "dhcp"\? \(keys of the file: dhcp, identity, protect, services, lan, node, kubeconfig\)/,

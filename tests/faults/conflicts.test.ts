@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ipv4 } from '../../src/base/ipv4.ts';
 import type { Host } from '../../src/lab/host.ts';
+import type { Namespace } from '../../src/lab/namespace.ts';
 import { deleteNamespace } from '../../src/lab/namespace-name.ts';
 import { waitFor } from '../../src/lab/wait.ts';
+import { BRIDGE as GO_BRIDGE } from '../plugins/support/go-plugins.ts';
 import { addressesOf, routesOf } from '../plugins/support/kernel-view.ts';
-import { addressIn, macIn, ROUTER } from '../plugins/support/site.ts';
+import { addressIn, macIn, ROUTER, type Site } from '../plugins/support/site.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { capture } from './support/capture.ts';
 import {
@@ -30,6 +32,23 @@ const LONG = keaOf(600, 300, 500);
 async function asksFor(host: Host, address: string): Promise<void> {
   await host.namespace.ip('neigh', 'flush', 'dev', 'eth0');
   await host.namespace.run(['ping', '-c', '1', '-W', '1', address]);
+}
+
+/** What tells of a conflict. */
+const COUNTED = ['address-defended', 'address-conflict'] as const;
+
+/** A second interface on the same LAN, as Multus and the bridge plugin make one. */
+async function addInterfaceOnBridge(site: Site, pod: Namespace): Promise<void> {
+  await site.node.ip('link', 'add', 'second', 'type', 'veth', 'peer', 'name', 'net1', 'netns', pod.name);
+  await site.node.ip('link', 'set', 'second', 'master', GO_BRIDGE, 'up');
+  await pod.ip('link', 'set', 'net1', 'up');
+  await pod.ip('route', 'add', `${ROUTER}/32`, 'dev', 'net1');
+}
+
+/** The kernel asks with the source of the packet, whatever interface has that (ip-sysctl, arp_announce). */
+async function asksByOther(pod: Namespace, from: string): Promise<void> {
+  await pod.ip('neigh', 'flush', 'dev', 'net1');
+  await pod.run(['ping', '-c', '1', '-W', '1', '-I', from, ROUTER]);
 }
 
 describe('conflicts', { skip: NEEDS_ROOT, concurrency: 2 }, () => {
@@ -128,6 +147,22 @@ describe('conflicts', { skip: NEEDS_ROOT, concurrency: 2 }, () => {
       await asksFor(host, ROUTER);
       await untilCounted(site, 'address-conflict');
       await waitFor('the address to leave the pod', async () => !(await pod.hasAddress()), PATIENCE);
+    });
+
+    test('own-interfaces-on-one-lan: what the pod says by its other interface is no conflict', async () => {
+      const pod = await leases().addVeth();
+      const { site } = leases();
+      await pod.untilChecked();
+      await addInterfaceOnBridge(site, pod.pod.namespace);
+      const { address } = pod.exchange;
+      const [defended, conflicts] = await Promise.all(COUNTED.map((event) => site.counter(event)));
+      for (const times of [1, 2]) {
+        const heard = (await site.counter('claim-of-own-interface')) + 1;
+        await asksByOther(pod.pod.namespace, address);
+        await untilCounted(site, 'claim-of-own-interface', heard);
+        assert.ok(await pod.hasAddress(), `after ${times}`);
+      }
+      assert.deepEqual(await Promise.all(COUNTED.map((event) => site.counter(event))), [defended, conflicts]);
     });
 
     test('pod-gone-without-del: what listens there does not keep its namespace', async () => {

@@ -6,7 +6,7 @@ import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { ClientLan } from './support/client-lan.ts';
 import { CLIENT_SCENARIOS, type ClientScenario } from './support/client-scenarios.ts';
 import { comparePage, type Row } from './support/page.ts';
-import { CLIENTS, type InteropClient, type Session } from './support/real-clients.ts';
+import { CLIENTS, type InteropClient, type ClientRun } from './support/real-clients.ts';
 
 /** What `address-77` gives out. */
 const TAKEN = ipv4('192.168.2.77');
@@ -16,9 +16,9 @@ const WHY = 'why we are unlike both';
 type Seen = Map<ClientScenario, readonly string[]>;
 
 /** One run of a client for all rows that look at the same. */
-class Sessions {
+class ClientRuns {
   readonly #lan: ClientLan;
-  readonly #started = new Map<string, Promise<Session>>();
+  readonly #started = new Map<string, Promise<ClientRun>>();
 
   constructor(lan: ClientLan) {
     this.#lan = lan;
@@ -31,10 +31,10 @@ class Sessions {
   async #cell(client: InteropClient, scenario: ClientScenario): Promise<string> {
     const { behaviour, probes = false, title } = scenario;
     const key = `${client.name} ${behaviour} ${probes}`;
-    const session = this.#started.get(key) ?? client.start(this.#lan, { behaviour, probes });
-    this.#started.set(key, session);
+    const started = this.#started.get(key) ?? client.start(this.#lan, { behaviour, probes });
+    this.#started.set(key, started);
     try {
-      return await scenario.observe(await session, this.#lan);
+      return await scenario.observe(await started, this.#lan);
     } catch (error) {
       throw new Error(`${client.name}: ${title}`, { cause: error });
     }
@@ -42,19 +42,19 @@ class Sessions {
 }
 
 /** One after the other: what one client of a node was answered is how the next ones of it begin. */
-async function inTurn(scenarios: readonly ClientScenario[], sessions: Sessions, seen: Seen): Promise<void> {
-  for (const scenario of scenarios) seen.set(scenario, await sessions.observe(scenario));
+async function inTurn(scenarios: readonly ClientScenario[], runs: ClientRuns, seen: Seen): Promise<void> {
+  for (const scenario of scenarios) seen.set(scenario, await runs.observe(scenario));
 }
 
 async function seenTogether(seen: Seen): Promise<void> {
   await using lan = await ClientLan.open();
   await addSquatter(lan.site.lan, TAKEN);
-  const sessions = new Sessions(lan);
+  const runs = new ClientRuns(lan);
   const scenarios = CLIENT_SCENARIOS.filter(({ apart = false }) => !apart);
   const plain = scenarios.filter(({ behaviour }) => behaviour === 'good');
-  await inTurn(plain, sessions, seen);
+  await inTurn(plain, runs, seen);
   const others = scenarios.filter((scenario) => !plain.includes(scenario));
-  await Promise.all(others.map(async (scenario) => await inTurn([scenario], sessions, seen)));
+  await Promise.all(others.map(async (scenario) => await inTurn([scenario], runs, seen)));
 }
 
 async function seenApart(seen: Seen): Promise<void> {
@@ -62,7 +62,7 @@ async function seenApart(seen: Seen): Promise<void> {
   await Promise.all(
     scenarios.map(async (scenario) => {
       await using lan = await ClientLan.open();
-      await inTurn([scenario], new Sessions(lan), seen);
+      await inTurn([scenario], new ClientRuns(lan), seen);
     }),
   );
 }

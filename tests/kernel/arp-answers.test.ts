@@ -9,7 +9,7 @@ import { PodNetwork } from '../../src/kernel/pod-network.ts';
 import { probe } from '../../src/protocol/acd4/packets.ts';
 import { emitArpToAll, parseArpFrame } from '../../src/wire/arp.ts';
 import { dhcpClientFilter } from '../../src/wire/bpf.ts';
-import { asRoot, linkOf, makePair, Sandbox, until } from './support/sandbox.ts';
+import { addPod, asRoot, makePair, Sandbox, until } from './support/sandbox.ts';
 
 const ADDRESS = ipv4('10.9.0.2');
 /** In the same network, as a host of the LAN has it. */
@@ -21,16 +21,10 @@ test(
   asRoot,
   async () => {
     await using sandbox = new Sandbox('answers');
-    const { left, rightRtnl, leftLink, rightLink } = await makePair(sandbox);
-    const netns = sandbox.namespace('pod');
-    await rightRtnl.links.addMacvlan({
-      name: 'eth0',
-      masterIndex: rightLink.index,
-      netnsFd: netns.fd,
-      mode: 'bridge',
-      up: true,
-    });
-    const { index, mac } = await linkOf(sandbox.rtnl(netns), 'eth0');
+    const pair = await makePair(sandbox);
+    const { left, rightRtnl, leftLink } = pair;
+    const { link } = await addPod(sandbox, pair, 'pod');
+    const { index, mac } = link;
     const asker = leftLink.mac;
     assert.ok(asker !== undefined);
     const pod = PodNetwork.open(sandbox.path('pod'), rightRtnl);

@@ -13,7 +13,7 @@ import type { LeaseIdentity } from '../../src/lease/record.ts';
 import { emitArpToAll } from '../../src/wire/arp.ts';
 import { dhcpClientFilter } from '../../src/wire/bpf.ts';
 import type { Link } from '../../src/wire/netlink/link.ts';
-import { asRoot, linkOf, makePair, openFds, type Pair, Sandbox, until } from './support/sandbox.ts';
+import { addPod, asRoot, makePair, openFds, type Pair, Sandbox, until } from './support/sandbox.ts';
 
 const TAKEN = ipv4('192.0.2.7');
 const FREE = ipv4('192.0.2.8');
@@ -26,6 +26,8 @@ function podOf(netns: NetNs): PodNamespace {
   return {
     inode: netns.inode,
     openArp: (index) => openArp(netns, index),
+    // As if it had no other interface.
+    macs: () => Promise.resolve([]),
     close: () => undefined,
     link: unused,
     sight: unused,
@@ -126,22 +128,6 @@ function earsOf({ right }: Pair): Ears {
     TIME,
   );
   return { inbox, heard: () => heard, changes: () => changes };
-}
-
-async function addPod(
-  sandbox: Sandbox,
-  { rightRtnl, rightLink }: Pair,
-  name: string,
-): Promise<{ netns: NetNs; link: Link }> {
-  const netns = sandbox.namespace(name);
-  await rightRtnl.links.addMacvlan({
-    name: 'eth0',
-    masterIndex: rightLink.index,
-    netnsFd: netns.fd,
-    mode: 'bridge',
-    up: true,
-  });
-  return { netns, link: await linkOf(sandbox.rtnl(netns), 'eth0') };
 }
 
 function give(sandbox: Sandbox, suffix: string, address: Ipv4, dev: string): void {

@@ -6,7 +6,7 @@ import { type ArpSocket, openArp } from '../../src/kernel/arp-socket.ts';
 import { HostFrameSender } from '../../src/kernel/frame-sender.ts';
 import { announcement, probe } from '../../src/protocol/acd4/packets.ts';
 import { type ArpPacket, emitArpFrame } from '../../src/wire/arp.ts';
-import { asRoot, linkOf, makePair, openFds, Sandbox, until } from './support/sandbox.ts';
+import { addPod, asRoot, makePair, openFds, Sandbox, until } from './support/sandbox.ts';
 
 const TAKEN = ipv4('192.0.2.7');
 const OTHER = ipv4('192.0.2.8');
@@ -40,22 +40,9 @@ test('a probe is answered by who has the address', asRoot, async () => {
 
 test('siblings on one macvlan parent hear each other', asRoot, async () => {
   await using sandbox = new Sandbox('arp');
-  const { rightRtnl, rightLink } = await makePair(sandbox);
-  const pods = [];
-  for (const name of ['one', 'two'] as const) {
-    const netns = sandbox.namespace(name);
-    const { index: masterIndex } = rightLink;
-    await rightRtnl.links.addMacvlan({
-      name: 'eth0',
-      masterIndex,
-      netnsFd: netns.fd,
-      mode: 'bridge',
-      up: true,
-    });
-    pods.push({ netns, link: await linkOf(sandbox.rtnl(netns), 'eth0') });
-  }
-  const [one, two] = pods;
-  assert.ok(one !== undefined && two !== undefined);
+  const pair = await makePair(sandbox);
+  const one = await addPod(sandbox, pair, 'one');
+  const two = await addPod(sandbox, pair, 'two');
   await using first = openArp(one.netns, one.link.index);
   await using second = openArp(two.netns, two.link.index);
   const heardByFirst = record(first);

@@ -13,7 +13,7 @@ import { MOST_BLOCKS } from '../../src/wire/bpf-address-set.ts';
 import { dhcpClientFilter } from '../../src/wire/bpf.ts';
 import { emitUdp4Frame } from '../../src/wire/ip/udp4.ts';
 import type { Link } from '../../src/wire/netlink/link.ts';
-import { asRoot, linkOf, makePair, Sandbox, until } from './support/sandbox.ts';
+import { addPod, asRoot, makePair, Sandbox, until } from './support/sandbox.ts';
 
 // linux/filter.h, linux/bpf_common.h: class, size and mode of the instructions used below.
 const LD_H_ABS = 0x28;
@@ -73,15 +73,9 @@ test('sees frames to port 68 and no others, and tells that veth left the checksu
 
 test('sees what comes for a macvlan child in another namespace', asRoot, async () => {
   await using sandbox = new Sandbox('tap');
-  const { left, right, rightRtnl, rightLink } = await makePair(sandbox);
-  const pod = sandbox.namespace('pod');
-  await rightRtnl.links.addMacvlan({
-    name: 'eth0',
-    masterIndex: rightLink.index,
-    netnsFd: pod.fd,
-    mode: 'bridge',
-    up: true,
-  });
+  const pair = await makePair(sandbox);
+  const { left, right, rightLink } = pair;
+  await addPod(sandbox, pair, 'pod');
   await using tap = right.run(() => openTap(rightLink.index, TO_PORT_68));
   const seen = record(tap);
   using sender = openUdp(left, { ifname: 'v0', localPort: 67 });
@@ -94,15 +88,13 @@ test(
   asRoot,
   async () => {
     await using sandbox = new Sandbox('tap');
-    const { right, rightRtnl, rightLink } = await makePair(sandbox);
+    const pair = await makePair(sandbox);
+    const { right, rightLink } = pair;
     const children: { readonly link: Link; readonly sender: HostFrameSender }[] = [];
     await using senders = new AsyncDisposableStack();
     for (const name of ['one', 'two']) {
-      const pod = sandbox.namespace(name);
-      const macvlan = { name: 'eth0', masterIndex: rightLink.index, netnsFd: pod.fd, up: true } as const;
-      await rightRtnl.links.addMacvlan({ ...macvlan, mode: 'bridge' });
-      const link = await linkOf(sandbox.rtnl(pod), 'eth0');
-      children.push({ link, sender: senders.use(pod.run(() => new HostFrameSender())) });
+      const { netns, link } = await addPod(sandbox, pair, name);
+      children.push({ link, sender: senders.use(netns.run(() => new HostFrameSender())) });
     }
     const [one, two] = children;
     assert.ok(one?.link.mac !== undefined && two?.link.mac !== undefined);

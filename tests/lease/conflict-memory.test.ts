@@ -96,3 +96,21 @@ describe('an address that another host was seen with', () => {
     await manager.close();
   });
 });
+
+describe('a pool in which every address is another host’s', () => {
+  test('of a running pod: an address each ten seconds, from the tenth conflict in a row on one a minute (RFC 5227 2.1.1)', async () => {
+    const world = new FakeWorld();
+    world.server.avoidDeclined = true;
+    for (let last = 100; last < 120; last++) world.hosts.set(ipv4(`192.168.1.${last}`), LAPTOP_MAC);
+    const manager = managerOf(world);
+    await attached(world, manager, world.addPod('a'), { conflictCheck: 'background' });
+    const declinedAt: number[] = [];
+    for (let second = 0; second < 600 && declinedAt.length < 13; second++) {
+      await world.time.run(1000);
+      if (times(world, 'DECLINE') > declinedAt.length) declinedAt.push(world.time.now());
+    }
+    const pauses = declinedAt.slice(1).map((at, i) => Math.floor((at - (declinedAt[i] ?? 0)) / 1000));
+    assert.deepEqual(pauses, [...Array<number>(9).fill(10), 60, 60, 60]);
+    await manager.close();
+  });
+});

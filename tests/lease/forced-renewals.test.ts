@@ -14,6 +14,8 @@ import {
   OTHER_KEY,
   type Signing,
 } from '../protocol/dhcp4/signed.ts';
+import type { LinkMaker } from '../../src/lease/ports.ts';
+import { announcement } from '../../src/protocol/acd4/packets.ts';
 import type { PodModel } from './support/pods.ts';
 import { SERVER } from './support/server.ts';
 import {
@@ -48,7 +50,13 @@ async function withPods(count: number, overrides = WILLING): Promise<Node> {
   return { world, manager, pods };
 }
 
-type Way = { readonly to?: Ipv4; readonly toMac?: Mac; readonly from?: Ipv4; readonly fromMac?: Mac };
+type Way = {
+  readonly to?: Ipv4;
+  readonly toMac?: Mac;
+  readonly from?: Ipv4;
+  readonly fromMac?: Mac;
+  readonly uplink?: number;
+};
 
 function say(world: FakeWorld, pod: PodModel, signing: Partial<Signing> = {}, way: Way = {}): void {
   const frame = emitUdp4Frame({
@@ -60,7 +68,7 @@ function say(world: FakeWorld, pod: PodModel, signing: Partial<Signing> = {}, wa
     dstPort: 68,
     payload: forceRenew({ chaddr: pod.link.mac, server: SERVER, key: KEY, replay: 6, ...signing }),
   } as Parameters<typeof emitUdp4Frame>[0]);
-  world.taps.get(UPLINK)?.(frame, true);
+  world.taps.get(way.uplink ?? UPLINK)?.(frame, true);
 }
 
 function requests(world: FakeWorld): number {
@@ -183,6 +191,27 @@ describe('no storm', () => {
     await manager.close();
   });
 
+  test('who has read the nonce on the LAN makes nobody write and log for each one; none counts twice', async () => {
+    const node = await withPods(1);
+    const { world, manager } = node;
+    for (let replay = 6; replay < 106; replay++) {
+      say(world, first(node), { replay });
+      await world.time.run(90);
+    }
+    const said = 'the server wants the lease to be renewed (FORCERENEW)';
+    assert.equal(world.told.filter(({ message }) => message === said).length, 2);
+    const puts = world.journal.filter((what) => what === 'put').length;
+    assert.equal(puts, 3, 'the first, its ACK, and the second, whose turn has not come');
+    const accepted = world.counts.get('forcerenew:accepted') ?? 0;
+    for (let replay = 6; replay < 10; replay++) say(world, first(node), { replay });
+    assert.equal(world.counts.get('forcerenew:accepted'), accepted);
+    await world.time.run(20_000);
+    const [record] = stored(world);
+    assert.ok(record !== undefined && 'lease' in record.state);
+    assert.equal(record.state.lease.nonce?.replay, counter(105), 'stored with the ACK');
+    await manager.close();
+  });
+
   test('many pods at once: fifty a second, each has its turn', async () => {
     const node = await withPods(150);
     const { world, manager, pods } = node;
@@ -300,4 +329,40 @@ describe('who could not obey says nothing of it', () => {
       await manager.close();
     });
   }
+});
+
+test('one that comes while an interface is made again: the address is looked after all the same', async () => {
+  const world = new FakeWorld();
+  world.server.options = { 'forcerenew-nonce-capable': [1], authenticate: nonceOption(KEY, 5) };
+  const maker: LinkMaker = {
+    alone: async (_, work) => await work(),
+    isThere: (index) => index === world.uplink.index && !world.gone.has(index),
+    makeAgain: () => {
+      pod.linkGone = false;
+      return Promise.resolve({ kind: 'made', index: ++pod.link.index });
+    },
+  };
+  const manager = managerOf(world, maker);
+  manager.watch();
+  const pod = world.addPod('pod');
+  const made = { master: world.uplink.name, mode: 'bridge', mtu: undefined, bcQueueLen: undefined } as const;
+  await attached(world, manager, pod, { ...WILLING, made, conflictCheck: 'background' });
+  await world.time.run(20_000);
+  const { name } = world.uplink;
+  world.gone.add(UPLINK);
+  pod.linkGone = true;
+  pod.addresses = [];
+  manager.linkChanged({ index: UPLINK, name, up: false, lowerUp: false, removed: true });
+  world.uplink.index = UPLINK + 1;
+  pod.note = (what) => {
+    if (what.startsWith('+')) say(world, pod, {}, { to: FIRST, uplink: UPLINK + 1 });
+  };
+  for (const up of [false, true])
+    manager.linkChanged({ index: UPLINK + 1, name, up, lowerUp: up, removed: false });
+  await world.time.run(20_000);
+  assert.equal(world.counts.get('forcerenew:accepted'), 1);
+  world.hearArp(announcement(FIRST, mac('02:00:5e:66:66:66')));
+  await world.time.run(1000);
+  assert.equal(world.counts.get('address-defended'), 1);
+  await manager.close();
 });

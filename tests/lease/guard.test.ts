@@ -273,37 +273,41 @@ describe('watch', () => {
     lan.guard().watch(ADDRESS, { probe: false });
     assert.deepEqual(lan.left, NOTHING);
     lan.hearOnTap(announcement(ADDRESS, OTHER));
+    await lan.time.run(9000);
     assert.deepEqual(lan.sent, [`0 announce ${ADDRESS}`]);
     assert.deepEqual([lan.conflicts, lan.left], [[], NOTHING]);
-    await lan.time.run(9000);
     lan.hearOnTap(announcement(ADDRESS, OTHER));
+    await lan.time.run(1);
     assert.deepEqual([lan.conflicts, lan.left], [[OTHER], NOTHING]);
     assert.deepEqual(lan.counted, ['address-defended', 'conflict-found']);
   });
 
-  test('does not mind what a defence meets', () => {
+  test('does not mind what a defence meets', async () => {
     const lan = new ArpLan();
     lan.inode = '4026539999';
     lan.guard().watch(ADDRESS, { probe: false });
     lan.hearOnTap(announcement(ADDRESS, OTHER));
-    assert.deepEqual(lan.counted, ['arp-failed:ENOENT', 'address-defended']);
+    await lan.time.run(1);
+    assert.deepEqual(lan.counted, ['own-interfaces-unseen', 'arp-failed:ENOENT', 'address-defended']);
     assert.deepEqual(lan.left, NOTHING);
   });
 
-  test('our own packets that come back, and probes of others, mean nothing', () => {
+  test('our own packets that come back, and probes of others, mean nothing', async () => {
     const lan = new ArpLan();
     lan.guard().watch(ADDRESS, { probe: false });
     lan.hearOnTap(announcement(ADDRESS, OWN));
     lan.hearOnTap(probe(ADDRESS, OTHER));
-    assert.deepEqual([lan.sent, lan.conflicts], [[], []]);
+    await lan.time.run(1);
+    assert.deepEqual([lan.sent, lan.conflicts, lan.looks], [[], [], 0]);
   });
 
-  test('the same address behind another uplink is no conflict; without an uplink no tap is heard', () => {
+  test('the same address behind another uplink is no conflict; without an uplink no tap is heard', async () => {
     for (const uplink of [3, undefined]) {
       const lan = new ArpLan();
       const guard = uplink === undefined ? lan.guardWithoutUplink() : lan.guard(uplink);
       guard.watch(ADDRESS, { probe: false });
       lan.hearOnTap(announcement(ADDRESS, OTHER));
+      await lan.time.run(1);
       assert.deepEqual([lan.sent, lan.conflicts], [[], []]);
     }
   });
@@ -316,9 +320,11 @@ describe('watch', () => {
       assert.deepEqual(lan.left, { ports: 1, handles: 0, timers: 0 });
       const before = lan.sent.length;
       lan.hearOnPorts({ ...announcement(ADDRESS, OTHER), targetIp: NEXT });
+      await lan.time.run(1);
       assert.equal(lan.sent.length, before + 1, 'defended');
       assert.deepEqual(lan.conflicts, []);
       lan.hearOnPorts({ ...announcement(ADDRESS, OTHER), targetIp: NEXT });
+      await lan.time.run(1);
       assert.deepEqual([lan.conflicts, lan.left], [[OTHER], NOTHING]);
     });
 

@@ -1,31 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Ipv4, IPV4_ANY, ipv4, ipv4FromNumber, ipv4ToNumber } from '../../src/base/ipv4.ts';
-import { mac } from '../../src/base/mac.ts';
+import { type Ipv4, ipv4, ipv4FromNumber, ipv4ToNumber } from '../../src/base/ipv4.ts';
 import { instant } from '../../src/base/time.ts';
 import { ServerSightings } from '../../src/lease/server-sightings.ts';
 import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../../src/wire/dhcp4/message-type.ts';
 import type { Dhcp4Message } from '../../src/wire/dhcp4/message.ts';
 import { makeOptions } from '../../src/wire/dhcp4/options.ts';
 import { attach, attached, FakeWorld, managerOf } from './support/world.ts';
+import { dhcp4Message } from '../support/dhcp4-message.ts';
 
 const SERVER = ipv4('192.168.1.1');
 
 function message(type: DhcpMessageType, server: Ipv4 = SERVER): Dhcp4Message {
-  return {
+  return dhcp4Message({
     op: 'reply',
-    xid: 1,
-    secs: 0,
-    broadcast: false,
-    ciaddr: IPV4_ANY,
-    yiaddr: IPV4_ANY,
-    siaddr: IPV4_ANY,
-    giaddr: IPV4_ANY,
-    chaddr: mac('02:00:5e:10:00:01'),
-    sname: '',
-    file: '',
     options: makeOptions({ 'dhcp-message-type': type, 'dhcp-server-identifier': server }),
-  };
+  });
 }
 
 const { DHCPOFFER, DHCPACK, DHCPNAK, DHCPFORCERENEW } = DHCP_MESSAGE_TYPE;

@@ -35,11 +35,18 @@ function netlinkMessage(type: number, body: Uint8Array): Uint8Array {
   return Buffer.concat([new Uint8Array(header.buffer), body]);
 }
 
+const IFADDRMSG = Uint8Array.of(AF_INET, 8, 0, 0, 1, 0, 0, 0);
+
+/** An address that lacks its last byte, at the very end. */
+function shortAddress(): Uint8Array {
+  const attribute = Uint8Array.of(7, 0, IFA_ADDRESS, 0, 127, 0, 0);
+  return netlinkMessage(RTM_NEWADDR, Buffer.concat([IFADDRMSG, attribute]));
+}
+
 function addressDump(): Uint8Array {
-  const ifaddrmsg = Uint8Array.of(AF_INET, 8, 0, 0, 1, 0, 0, 0);
   const attribute = Uint8Array.of(8, 0, IFA_ADDRESS, 0, 127, 0, 0, 1);
   return Buffer.concat([
-    netlinkMessage(RTM_NEWADDR, Buffer.concat([ifaddrmsg, attribute])),
+    netlinkMessage(RTM_NEWADDR, Buffer.concat([IFADDRMSG, attribute])),
     netlinkMessage(NLMSG_ERROR, Uint8Array.of(0xf3, 0xff, 0xff, 0xff)),
     netlinkMessage(NLMSG_DONE, new Uint8Array(4)),
   ]);
@@ -48,16 +55,21 @@ function addressDump(): Uint8Array {
 const CONFIGURATION =
   '{"cniVersion":"1.1.0","name":"n","daemonSocketPath":"/a\\u0062","ipam":{"daemonSocketPath":"/x"},"a":[1,-2.5e3,"\\ud83d\\ude00"]}';
 
+/** The longest path of a socket (unix(7)), which an off by one would take for one that still fits. */
+const LONGEST_PATH = `{"daemonSocketPath":"/${'a'.repeat(106)}"}`;
+/** A pair of surrogates in a string that is looked for. */
+const SURROGATES = '{"a":"\\ud83d\\ude00"}';
+
 /** What the search begins with. */
 const SEEDS: Readonly<Record<Target, readonly (string | Uint8Array)[]>> = {
   // The second one ends without the padding that NLMSG_NEXT counts on.
-  addresses: [addressDump(), netlinkMessage(RTM_NEWADDR, Uint8Array.of(AF_INET))],
+  addresses: [addressDump(), netlinkMessage(RTM_NEWADDR, Uint8Array.of(AF_INET)), shortAddress()],
   answer: [
     '\u0003HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: y\r\n\r\n{}',
     '\u0003HTTP/1.0 500 x\r\n\r\n{"code":7}',
   ],
-  conf: [CONFIGURATION],
-  json: [CONFIGURATION],
+  conf: [CONFIGURATION, LONGEST_PATH, '{"cniVersion":""}'],
+  json: [CONFIGURATION, SURROGATES],
   request: ['ADD\0c1\0/run/netns/c1\0eth0\0K8S_POD_NAME=a\0true\0/opt/cni/bin:bin'],
 };
 

@@ -33,18 +33,20 @@ export function withoutIdentity(defaults: DhcpKeys): DhcpKeys {
     send: undefined,
     request: undefined,
     rapidCommit: undefined,
+    forceRenew: undefined,
   };
 }
 
 /** Refuses what an anonymous client does not say. Throws CniError 7 naming the key from `at` on. */
 export function refuseIdentifying(keys: DhcpKeys, at: string): void {
-  const { hostname = [], fqdn, send, request, rapidCommit } = keys;
+  const { hostname = [], fqdn, send, request, rapidCommit, forceRenew } = keys;
   const stated = [
     ['hostname', hostname.length > 0],
     ['fqdn', (fqdn?.name.length ?? 0) > 0],
     ['send', (send?.size ?? 0) > 0],
     ['request', request !== undefined && (request.codes.length > 0 || !request.withDefaults)],
     ['rapidCommit', rapidCommit === true],
+    ['forceRenew', forceRenew === true],
   ] as const;
   const [key] = stated.find(([, isThere]) => isThere) ?? [];
   if (key !== undefined) throw identifying(`${at}.${key}`);

@@ -27,9 +27,9 @@ const INSTEAD: ReadonlyMap<number, string> = new Map([
   ],
   [
     DHCP4_OPTIONS['dhcp-message'].code,
-    'does not belong into DISCOVER and REQUEST (RFC 2131 table 5): remove the entry',
+    'does not belong in DISCOVER and REQUEST (RFC 2131 table 5): remove the entry',
   ],
-  [DHCP4_OPTIONS['rapid-commit'].code, `${BY_EXCHANGE}: "rapidCommit" says whether it is offered`],
+  [DHCP4_OPTIONS['rapid-commit'].code, `${BY_EXCHANGE}; "rapidCommit" says whether it is offered`],
   [
     DHCP4_OPTIONS['relay-agent-information'].code,
     'is for relay agents, not for clients (RFC 3046): remove the entry',
@@ -40,7 +40,7 @@ const INSTEAD: ReadonlyMap<number, string> = new Map([
   ],
   [
     DHCP4_OPTIONS['forcerenew-nonce-capable'].code,
-    `${BY_EXCHANGE}: "forceRenew" says whether a FORCERENEW is heard`,
+    `${BY_EXCHANGE}; "forceRenew" says whether a FORCERENEW is heard`,
   ],
 ]);
 

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../base/json.ts';
 import { readDhcpKeys } from '../../cni/dhcp/keys.ts';
-import { readLeaseholdConf } from '../../cni/leasehold/conf.ts';
+import { readLeaseholdConf, toMacvlanConf } from '../../cni/leasehold/conf.ts';
 import { readDhcpConf } from '../../cni/plugins/dhcp-conf.ts';
 import { readMacvlanConf } from '../../cni/plugins/macvlan-conf.ts';
 import { parseOverride } from '../../cni/route-override/config.ts';
@@ -49,9 +49,11 @@ function asRuntime({ raw, list }: ListedPlugin): NetConf | CniError {
 
 function read(plugin: ListedPlugin, conf: NetConf): void {
   switch (plugin.type) {
-    case 'leasehold':
-      readLeaseholdConf(conf);
+    case 'leasehold': {
+      const leasehold = readLeaseholdConf(conf);
+      if (!leasehold.chained) readDhcp(toMacvlanConf(conf, leasehold, undefined));
       break;
+    }
     case 'macvlan':
       readMacvlanConf(conf, NO_ARGS);
       break;
@@ -63,12 +65,14 @@ function read(plugin: ListedPlugin, conf: NetConf): void {
     default:
       break;
   }
-  if (ipamTypeOf(plugin) === 'dhcp') {
-    const defaults = readDhcpKeys({}, 'ipam');
-    readDhcpConf(conf, SOME_POD, {
-      defaults,
-      mac: 'random',
-      identity: { cluster: '', key: '', node: 'node' },
-    });
-  }
+  if (ipamTypeOf(plugin) === 'dhcp') readDhcp(conf);
+}
+
+/** With what its keys mean together, too. */
+function readDhcp(conf: NetConf): void {
+  readDhcpConf(conf, SOME_POD, {
+    defaults: readDhcpKeys({}, 'ipam'),
+    mac: 'random',
+    identity: { cluster: '', key: '', node: 'node' },
+  });
 }

@@ -29,7 +29,10 @@ const QUICK_PROBE_PAUSE = millis(100);
  */
 export type ProbeMode = 'background' | 'before';
 
-/** The address that is looked after, and the MAC of its own interface: what comes from that is never a conflict. */
+/**
+ * The address that is looked after, and the MAC of its own interface: what comes from that is never a conflict. What comes
+ * from the host's other interfaces is none either (RFC 5227 2.4): the owner knows those, and keeps it away.
+ */
 export type Acd4Config = { readonly address: Ipv4; readonly mac: Mac };
 
 export type Acd4State =
@@ -157,24 +160,29 @@ function settle(config: Acd4Config, { mode, announced }: Probing, env: Acd4Env):
   );
 }
 
-function hear(config: Acd4Config, state: Acd4State, packet: ArpPacket, env: Acd4Env): Acd4Step {
-  const { address, mac } = config;
-  const by = packet.senderMac;
+/** Whether somebody else has the address by this packet, or seeks it where that counts. */
+export function isConflicting({ address, mac }: Acd4Config, state: Acd4State, packet: ArpPacket): boolean {
   switch (state.kind) {
     case 'probing':
       // Another's probe ends `before` (RFC 5227 2.1.1: SHOULD). An address in use is another matter: the kernel answers
       // the probe (2.5), and who sent it stops. Switches that track devices probe so too, and want no address.
-      return claims(packet, address, mac) || (state.mode === 'before' && seeks(packet, address, mac))
-        ? to({ kind: 'conflict', by }, { type: 'conflict', by })
-        : to(state);
+      return claims(packet, address, mac) || (state.mode === 'before' && seeks(packet, address, mac));
     case 'watching':
-      return claims(packet, address, mac) ? defend(config, state, by, env) : to(state);
+      return claims(packet, address, mac);
     case 'idle':
     case 'conflict':
-      return to(state);
+      return false;
     default:
       return unreachable(state);
   }
+}
+
+function hear(config: Acd4Config, state: Acd4State, packet: ArpPacket, env: Acd4Env): Acd4Step {
+  if (!isConflicting(config, state, packet)) return to(state);
+  const by = packet.senderMac;
+  return state.kind === 'watching'
+    ? defend(config, state, by, env)
+    : to({ kind: 'conflict', by }, { type: 'conflict', by });
 }
 
 /** RFC 5227 2.4 (b): once, and who does not let go of it then has it. */

@@ -60,7 +60,10 @@ function shuffled<T>(items: readonly T[], random: () => number): readonly T[] {
   return order;
 }
 
-/** Option 121 goes to the place of the first of those that it MUST come before (RFC 3442). */
+/**
+ * Option 121 changes places with the first of those that it MUST come before (RFC 3442): each order that is left stays as likely
+ * as any other. (Where the order is configured it moves there instead, and the others keep theirs: cni/dhcp/request.ts.)
+ */
 function classlessFirst(codes: readonly number[]): readonly number[] {
   const first = codes.findIndex((code) => OLD_ROUTES.has(code));
   const at = codes.indexOf(CLASSLESS_ROUTES);

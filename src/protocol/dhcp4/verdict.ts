@@ -26,9 +26,9 @@ function noteOther<S extends StateOf<'selecting' | 'requesting' | 'rebooting'>>(
 }
 
 /**
- * An ACK with option 108 grants what is not used. RFC 8925 3.2 says it of INIT-REBOOT, where a RELEASE MAY follow; of an
- * ACK to a DISCOVER it says nothing. That one stands for the OFFER, after which nothing would have been asked for, and
- * the client has no address that it could go on to use.
+ * An ACK with option 108 grants what is not used. RFC 8925 3.2 says it of INIT-REBOOT, where a RELEASE MAY follow. Of "any
+ * other state" it says that the client SHOULD go on to use its address, and means answers to a REQUEST. An ACK to a
+ * DISCOVER stands for the OFFER, after which nothing would have been asked for, and there is no address to go on with.
  */
 function releaseForIpv6(
   config: Dhcp4Config,

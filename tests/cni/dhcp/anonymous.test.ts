@@ -16,6 +16,7 @@ const TALKATIVE = settingsWith({
   send: { 'vendor-class-identifier': 'lab' },
   request: ['ntp-servers'],
   rapidCommit: true,
+  forceRenew: true,
   servers: ['192.168.2.1'],
   broadcast: 'always',
 });
@@ -66,6 +67,7 @@ describe('clientId anonymous', () => {
     ['request', ['ntp-servers']],
     ['request', [{ skipDefault: true }]],
     ['rapidCommit', true],
+    ['forceRenew', true],
     ['provide', [{ option: 'host-name', value: 'web' }]],
   ] as const) {
     test(`ipam.${key} ${JSON.stringify(value)} beside it is refused by name`, () => {

@@ -97,7 +97,7 @@ describe('what a client does not send (RFC 2131 table 5, and the RFC of the opti
     [53, /set by the exchange itself: remove the entry$/],
     [54, /set by the exchange itself: remove the entry$/],
     [55, /set by the exchange itself: .*"request"/],
-    [56, /does not belong into DISCOVER and REQUEST \(RFC 2131 table 5\): remove the entry/],
+    [56, /does not belong in DISCOVER and REQUEST \(RFC 2131 table 5\): remove the entry/],
     [57, /set by the exchange itself: remove the entry$/],
     [80, /set by the exchange itself: .*"rapidCommit"/],
     [82, /for relay agents/],

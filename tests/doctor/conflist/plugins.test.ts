@@ -183,6 +183,12 @@ describe('programs and values', () => {
       refusal({ type: 'macvlan', ipam: { ...DHCP, clientIdd: 'pod' } }),
       /did you mean "clientId"/,
     );
+    // What only keys together tell, in either form.
+    const promise = { request: ['v6-only-preferred'] };
+    assert.match(refusal({ type: 'macvlan', ipam: { ...DHCP, ...promise } }), /set "ipv6Only": true/);
+    assert.match(refusal({ type: 'leasehold', dhcp: promise }), /set "ipv6Only": true/);
+    assert.deepEqual(own([{ type: 'leasehold', dhcp: { ...promise, ipv6Only: true } }]), []);
+    assert.deepEqual(own([{ type: 'leasehold', identity: 'anonymous', dhcp: { forceRenew: false } }]), []);
     assert.match(
       one(check([MACVLAN, { type: 'route-override', addroutes: [{ dst: '10.43.0.1/16' }] }]), 'value-invalid')
         .title,

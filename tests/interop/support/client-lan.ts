@@ -1,22 +1,16 @@
-import { createHmac } from 'node:crypto';
-import { IPV4_ANY, ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
+import { ipv4, type Ipv4 } from '../../../src/base/ipv4.ts';
 import { mac, type Mac } from '../../../src/base/mac.ts';
 import { HostFrameSender } from '../../../src/kernel/frame-sender.ts';
 import { readLink } from '../../../src/kernel/link-ioctl.ts';
 import { NetNs } from '../../../src/kernel/netns.ts';
 import { BRIDGE } from '../../../src/lab/home-lan.ts';
-import { nonceAuthentication } from '../../../src/wire/dhcp4/authentication.ts';
-import { emitDhcp4 } from '../../../src/wire/dhcp4/message.ts';
-import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
-import { makeOptions } from '../../../src/wire/dhcp4/options.ts';
 import { emitUdp4Frame } from '../../../src/wire/ip/udp4.ts';
 import { startScripted, type ScriptedServer } from '../../plugins/support/scripted.ts';
 import { Site } from '../../plugins/support/site.ts';
+import { forceRenew } from '../../protocol/dhcp4/signed.ts';
 
 /** Greater than the counter that came with the nonce (RFC 3118 2). */
-const LATER = '0000000000000002';
-/** HMAC-MD5. */
-const DIGEST_BYTES = 16;
+const LATER = 2;
 
 /** A home whose router does to each client what the client's host name says. */
 export class ClientLan implements AsyncDisposable {
@@ -58,36 +52,14 @@ export class ClientLan implements AsyncDisposable {
     await using sender = netns.run(() => new HostFrameSender());
     const link = readLink(BRIDGE, netns);
     if (link?.mac === undefined) throw new Error('the router has no bridge');
-    const message = (digest?: Uint8Array): Uint8Array =>
-      emitDhcp4({
-        op: 'reply',
-        xid,
-        secs: 0,
-        broadcast: false,
-        ciaddr: address,
-        yiaddr: IPV4_ANY,
-        siaddr: IPV4_ANY,
-        giaddr: IPV4_ANY,
-        chaddr: client,
-        sname: '',
-        file: '',
-        options: makeOptions({
-          'dhcp-message-type': DHCP_MESSAGE_TYPE.DHCPFORCERENEW,
-          'dhcp-server-identifier': ipv4(routerAddress.address),
-          ...(digest === undefined
-            ? {}
-            : { authenticate: nonceAuthentication({ kind: 'digest', replay: LATER, value: digest }) }),
-        }),
-      });
-    // The digest is over the message with a digest of zeros (RFC 6704 3.1.3).
-    const payload =
-      nonce === undefined
-        ? message()
-        : message(
-            createHmac('md5', nonce)
-              .update(message(new Uint8Array(DIGEST_BYTES)))
-              .digest(),
-          );
+    const server = ipv4(routerAddress.address);
+    const payload = forceRenew({
+      chaddr: client,
+      server,
+      key: nonce,
+      replay: LATER,
+      fields: { xid, ciaddr: address },
+    });
     const ways = { srcMac: link.mac, dstMac: client, src: routerAddress.address, dst: address };
     const failed = sender.send(link.index, emitUdp4Frame({ ...ways, srcPort: 67, dstPort: 68, payload }));
     if (failed !== undefined) throw failed;

@@ -2,7 +2,7 @@ import { IPV4_ANY, type Ipv4 } from '../../../src/base/ipv4.ts';
 import { pause, waitFor } from '../../../src/lab/wait.ts';
 import { DISCOVER, RELEASE, REQUEST, type Seen } from '../../plugins/support/scripted.ts';
 import type { ClientLan } from './client-lan.ts';
-import type { Session } from './real-clients.ts';
+import type { ClientRun } from './real-clients.ts';
 
 /** For leases of seconds on a machine that does other things too. */
 export const PATIENCE = { deadlineMs: 50_000, everyMs: 100 };
@@ -16,19 +16,19 @@ const SOON_MS = 8000;
 
 /** Waits for a message of the client, and gives what came before it as well. */
 export async function until(
-  session: Session,
+  client: ClientRun,
   what: string,
   isOne: (seen: Seen, before: readonly Seen[]) => boolean,
 ): Promise<{ readonly found: Seen; readonly before: readonly Seen[] }> {
   return await waitFor(
     what,
     async () => {
-      const all = await session.seen();
+      const all = await client.seen();
       const at = all.findIndex((seen, index) => isOne(seen, all.slice(0, index)));
       const found = all[at];
       return found && { found, before: all.slice(0, at) };
     },
-    { ...PATIENCE, describe: async () => JSON.stringify((await session.seen()).map(({ type }) => type)) },
+    { ...PATIENCE, describe: async () => JSON.stringify((await client.seen()).map(({ type }) => type)) },
   );
 }
 
@@ -59,8 +59,8 @@ export function naming(seen: Seen): string {
   return `with ${named.join(', ')}`;
 }
 
-export async function first(session: Session): Promise<Seen> {
-  return (await until(session, 'DISCOVER', ({ type }) => type === DISCOVER)).found;
+export async function first(client: ClientRun): Promise<Seen> {
+  return (await until(client, 'DISCOVER', ({ type }) => type === DISCOVER)).found;
 }
 
 export function listOf(hex: string | undefined): string {
@@ -73,17 +73,17 @@ export const KINDS: Readonly<Record<string, string>> = {
   ff: 'IAID and DUID (RFC 4361)',
 };
 
-export async function addressOf(session: Session): Promise<Ipv4> {
-  return await waitFor('an address', async () => await session.address(), PATIENCE);
+export async function addressOf(client: ClientRun): Promise<Ipv4> {
+  return await waitFor('an address', async () => await client.address(), PATIENCE);
 }
 
 /** What becomes of the ACK to the REQUEST for an OFFER. */
-export async function whetherTaken(session: Session): Promise<string> {
+export async function whetherTaken(client: ClientRun): Promise<string> {
   return await waitFor(
     'what becomes of the ACK',
     async () => {
-      if ((await session.address()) !== undefined) return 'is taken';
-      const requests = (await session.seen()).filter(({ type }) => type !== DISCOVER);
+      if ((await client.address()) !== undefined) return 'is taken';
+      const requests = (await client.seen()).filter(({ type }) => type !== DISCOVER);
       return requests.length > 1 && 'is not taken';
     },
     PATIENCE,
@@ -91,22 +91,22 @@ export async function whetherTaken(session: Session): Promise<string> {
 }
 
 /** What becomes of a FORCERENEW; it has given its lease back afterwards. */
-export async function forced(session: Session, lan: ClientLan, nonce?: Uint8Array): Promise<string> {
-  const address = await addressOf(session);
+export async function forced(client: ClientRun, lan: ClientLan, nonce?: Uint8Array): Promise<string> {
+  const address = await addressOf(client);
   // RFC 3203 names no xid. dhcpcd hears none but that of its last exchange.
-  const xid = (await session.seen()).at(-1)?.xid ?? 0;
-  await lan.forceRenew(session.mac, address, xid, nonce);
+  const xid = (await client.seen()).at(-1)?.xid ?? 0;
+  await lan.forceRenew(client.mac, address, xid, nonce);
   // What it would do it does at once.
   await pause(SECOND_MS);
-  await session.release();
-  const { before } = await until(session, 'RELEASE', ({ type }) => type === RELEASE);
+  await client.release();
+  const { before } = await until(client, 'RELEASE', ({ type }) => type === RELEASE);
   return before.some(isRenewing) ? 'is obeyed' : 'is passed over';
 }
 
 /** DISCOVER after a NAK: how soon. */
-export async function afterNak(session: Session, refused: (seen: Seen) => boolean): Promise<string> {
+export async function afterNak(client: ClientRun, refused: (seen: Seen) => boolean): Promise<string> {
   const { found, before } = await until(
-    session,
+    client,
     'DISCOVER after the NAK',
     ({ type }, earlier) => type === DISCOVER && earlier.some(refused),
   );
@@ -115,20 +115,20 @@ export async function afterNak(session: Session, refused: (seen: Seen) => boolea
 }
 
 /** What a client says after its cable was out for so long. */
-export async function unplugged(session: Session, { site }: ClientLan, ms: number): Promise<string> {
-  await addressOf(session);
-  const { length } = await session.seen();
-  await site.lan.router.ip('link', 'set', session.port, 'down');
+export async function unplugged(client: ClientRun, { site }: ClientLan, ms: number): Promise<string> {
+  await addressOf(client);
+  const { length } = await client.seen();
+  await site.lan.router.ip('link', 'set', client.port, 'down');
   await pause(ms);
-  await site.lan.router.ip('link', 'set', session.port, 'up');
-  return await saidAfter(session, length);
+  await site.lan.router.ip('link', 'set', client.port, 'up');
+  return await saidAfter(client, length);
 }
 
 /** What a client says after so many messages, if it does so soon. */
-export async function saidAfter(session: Session, length: number): Promise<string> {
+export async function saidAfter(client: ClientRun, length: number): Promise<string> {
   const end = performance.now() + SOON_MS;
   while (performance.now() < end) {
-    const next = (await session.seen())[length];
+    const next = (await client.seen())[length];
     if (next?.type === DISCOVER) return `DISCOVER${has(next, CODE.wish) ? ' with 50' : ''}`;
     if (next !== undefined) return `REQUEST ${way(next)}, ${naming(next)}`;
     await pause(PATIENCE.everyMs);

@@ -21,7 +21,7 @@ import {
   way,
   whetherTaken,
 } from './client-looks.ts';
-import type { Session } from './real-clients.ts';
+import type { ClientRun } from './real-clients.ts';
 
 const DECLINE = '04';
 /** Of the ten seconds of RFC 2131 3.1 (5), as the server's clock has them. */
@@ -35,7 +35,7 @@ export type ClientScenario = {
   readonly probes?: boolean;
   /** In a home of its own: what it does to one pod it does to all of the node. */
   readonly apart?: boolean;
-  readonly observe: (session: Session, lan: ClientLan) => Promise<string>;
+  readonly observe: (client: ClientRun, lan: ClientLan) => Promise<string>;
   /** Why Leasehold is unlike both of the others. */
   readonly reason?: string;
 };
@@ -55,38 +55,37 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'DISCOVER goes',
     behaviour: 'good',
-    observe: async (session) => {
-      const seen = await first(session);
+    observe: async (client) => {
+      const seen = await first(client);
       return `${way(seen)}, ${seen.broadcast ? 'with' : 'without'} the broadcast bit`;
     },
   },
   {
     title: 'its options',
     behaviour: 'good',
-    observe: async (session) => Object.keys((await first(session)).options).join(' '),
+    observe: async (client) => Object.keys((await first(client)).options).join(' '),
   },
   {
     title: 'asks for (55)',
     behaviour: 'good',
-    observe: async (session) => listOf((await first(session)).options[CODE.list]),
+    observe: async (client) => listOf((await first(client)).options[CODE.list]),
     reason:
       'what a pod is configured with, routes first ([dhcp-options.md](dhcp-options.md)); 28, 42 and 51 it has no use for or gets anyway',
   },
   {
     title: 'largest message (57)',
     behaviour: 'good',
-    observe: async (session) => {
-      const size = (await first(session)).options[CODE.size];
+    observe: async (client) => {
+      const size = (await first(client)).options[CODE.size];
       return size === undefined ? 'none' : String(Number.parseInt(size, 16));
     },
-    reason:
-      'the MTU of the link: it counts the IP datagram with its headers (RFC 2131 2), which 1472 leaves out once more',
+    reason: 'the MTU of the link, for it counts the headers of IP and UDP (RFC 3442)',
   },
   {
     title: 'identifier (61)',
     behaviour: 'good',
-    observe: async (session) => {
-      const id = (await first(session)).options[CODE.id];
+    observe: async (client) => {
+      const id = (await first(client)).options[CODE.id];
       return id === undefined ? 'none' : (KINDS[id.slice(0, 2)] ?? `type ${id.slice(0, 2)}`);
     },
     reason:
@@ -95,9 +94,9 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'no answer: the next DISCOVER',
     behaviour: SILENT,
-    observe: async (session) => {
+    observe: async (client) => {
       const { found, before } = await until(
-        session,
+        client,
         'the second DISCOVER',
         ({ type }, earlier) => type === DISCOVER && earlier.length > 0,
       );
@@ -109,30 +108,30 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'an OFFER without 54',
     behaviour: 'no-server-id',
-    observe: async (session) => {
-      const { found } = await until(session, 'what it says next', (_seen, before) => before.length > 0);
+    observe: async (client) => {
+      const { found } = await until(client, 'what it says next', (_seen, before) => before.length > 0);
       return found.type === REQUEST ? 'is taken' : 'is passed over';
     },
   },
   {
     title: 'NAK to the REQUEST for an OFFER',
     behaviour: 'nak',
-    observe: async (session) => await afterNak(session, ({ type }) => type === REQUEST),
+    observe: async (client) => await afterNak(client, ({ type }) => type === REQUEST),
   },
   {
     title: 'renewal',
     behaviour: FORSAKEN,
-    observe: async (session) => {
-      const { found } = await until(session, 'the renewal', isRenewing);
+    observe: async (client) => {
+      const { found } = await until(client, 'the renewal', isRenewing);
       return `${way(found)}, ${naming(found)}`;
     },
   },
   {
     title: 'rebinding, before the lease ends',
     behaviour: FORSAKEN,
-    observe: async (session) => {
+    observe: async (client) => {
       const { found } = await until(
-        session,
+        client,
         'rebinding or DISCOVER',
         (seen, before) => isRebinding(seen) || (seen.type === DISCOVER && before.some(isRenewing)),
       );
@@ -142,8 +141,8 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'T1 and T2 of the server (58, 59)',
     behaviour: FORSAKEN,
-    observe: async (session) => {
-      const { found, before } = await until(session, 'the renewal', isRenewing);
+    observe: async (client) => {
+      const { found, before } = await until(client, 'the renewal', isRenewing);
       const taken = found.at - (before.at(-1)?.at ?? 0) < FORSAKEN_MS / 2 - SECOND_MS;
       return taken ? 'are kept to' : 'are not: half of the lease';
     },
@@ -151,9 +150,9 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'the lease ends unanswered: DISCOVER',
     behaviour: FORSAKEN,
-    observe: async (session) => {
+    observe: async (client) => {
       const { found, before } = await until(
-        session,
+        client,
         'DISCOVER at the end',
         ({ type }, earlier) => type === DISCOVER && earlier.some(isRenewing),
       );
@@ -164,25 +163,25 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'NAK to a renewal',
     behaviour: 'lease-20.t1-3.renewal-nak',
-    observe: async (session) => await afterNak(session, isRenewing),
+    observe: async (client) => await afterNak(client, isRenewing),
   },
   {
     title: 'NAK in REBINDING',
     behaviour: 'lease-20.t1-3.t2-6.rebinding-nak',
-    observe: async (session) => await afterNak(session, isRebinding),
+    observe: async (client) => await afterNak(client, isRebinding),
   },
   {
     title: 'a renewal that says another address',
     behaviour: RENEWED_ELSEWHERE,
-    observe: async (session) => {
-      const address = await addressOf(session);
+    observe: async (client) => {
+      const address = await addressOf(client);
       return await waitFor(
         'what becomes of it',
         async () => {
-          const all = await session.seen();
+          const all = await client.seen();
           const renewed = all.findIndex(isRenewing);
           if (renewed < 0) return undefined;
-          const now = await session.address();
+          const now = await client.address();
           if (now !== undefined && now !== address) return 'is taken';
           const next = all[renewed + 1];
           return (next?.ciaddr === address || next?.type === DISCOVER) && 'is not taken';
@@ -194,19 +193,19 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'an ACK for another address than was offered',
     behaviour: LEASED_ELSEWHERE,
-    observe: async (session) => await whetherTaken(session),
+    observe: async (client) => await whetherTaken(client),
   },
   {
     title: 'an ACK without 54',
     behaviour: 'ack-no-server-id',
-    observe: async (session) => await whetherTaken(session),
+    observe: async (client) => await whetherTaken(client),
   },
   {
     title: 'DECLINE of an address that is in use',
     behaviour: 'address-77',
     probes: true,
-    observe: async (session) => {
-      const { found } = await until(session, 'DECLINE', ({ type }) => type === DECLINE);
+    observe: async (client) => {
+      const { found } = await until(client, 'DECLINE', ({ type }) => type === DECLINE);
       return `${way(found)}, ${naming(found)}`;
     },
   },
@@ -214,9 +213,9 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
     title: 'and then DISCOVER',
     behaviour: 'address-77',
     probes: true,
-    observe: async (session) => {
+    observe: async (client) => {
       const { found, before } = await until(
-        session,
+        client,
         'DISCOVER after the DECLINE',
         ({ type }, earlier) => type === DISCOVER && earlier.some((one) => one.type === DECLINE),
       );
@@ -227,18 +226,18 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
   {
     title: 'FORCERENEW without authentication',
     behaviour: 'lease-600',
-    observe: async (session, lan) => await forced(session, lan),
+    observe: async (client, lan) => await forced(client, lan),
   },
   {
     title: 'FORCERENEW with the nonce that it was given (RFC 6704)',
     behaviour: 'lease-600.nonce',
-    observe: async (session, lan) => await forced(session, lan, NONCE),
+    observe: async (client, lan) => await forced(client, lan, NONCE),
   },
   {
     title: 'RELEASE',
     behaviour: 'lease-600',
-    observe: async (session) => {
-      const { found } = await until(session, 'RELEASE', ({ type }) => type === RELEASE);
+    observe: async (client) => {
+      const { found } = await until(client, 'RELEASE', ({ type }) => type === RELEASE);
       return `${way(found)}, ${naming(found)}`;
     },
   },
@@ -246,11 +245,11 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
     title: 'killed and started again, with a lease',
     behaviour: 'lease-700',
     apart: true,
-    observe: async (session) => {
-      await addressOf(session);
-      const { length } = await session.seen();
-      await session.restart();
-      return await saidAfter(session, length);
+    observe: async (client) => {
+      await addressOf(client);
+      const { length } = await client.seen();
+      await client.restart();
+      return await saidAfter(client, length);
     },
     reason: 'leases are on disk, and the address was in use all the time: there is nothing to ask',
   },
@@ -258,12 +257,12 @@ export const CLIENT_SCENARIOS: readonly ClientScenario[] = [
     title: 'its cable is out for a second',
     behaviour: 'lease-800',
     apart: true,
-    observe: async (session, lan) => await unplugged(session, lan, SECOND_MS),
+    observe: async (client, lan) => await unplugged(client, lan, SECOND_MS),
   },
   {
     title: 'its cable is out for eleven seconds',
     behaviour: 'lease-900',
     apart: true,
-    observe: async (session, lan) => await unplugged(session, lan, LONG_OUT_MS),
+    observe: async (client, lan) => await unplugged(client, lan, LONG_OUT_MS),
   },
 ];

@@ -14,7 +14,7 @@ import type { ClientLan } from './client-lan.ts';
 export type Asked = { readonly behaviour: string; readonly probes: boolean };
 
 /** A client that runs. */
-export type Session = {
+export type ClientRun = {
   readonly mac: Mac;
   /** What the server got of it, in order. */
   readonly seen: () => Promise<readonly Seen[]>;
@@ -32,7 +32,7 @@ export type InteropClient = {
   readonly name: string;
   /** Debian's package; undefined: ours. */
   readonly pack: string | undefined;
-  readonly start: (lan: ClientLan, asked: Asked) => Promise<Session>;
+  readonly start: (lan: ClientLan, asked: Asked) => Promise<ClientRun>;
 };
 
 /** A pod's interface may not be there yet. */

@@ -6,12 +6,13 @@ import { readLink } from '../../../src/kernel/link-ioctl.ts';
 import { NetNs } from '../../../src/kernel/netns.ts';
 import { UPLINK, type Host } from '../../../src/lab/host.ts';
 import { waitFor } from '../../../src/lab/wait.ts';
-import { emitDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
+import { emitDhcp4 } from '../../../src/wire/dhcp4/message.ts';
 import { DHCP_MESSAGE_TYPE, type DhcpMessageType } from '../../../src/wire/dhcp4/message-type.ts';
 import { makeOptions, type OptionValues } from '../../../src/wire/dhcp4/options.ts';
 import { emitUdp4Frame } from '../../../src/wire/ip/udp4.ts';
 import type { Capture } from '../../faults/support/capture.ts';
 import { isDhcp, typeOf, valueOf, type DhcpFrame } from './seen.ts';
+import { dhcp4Message } from '../../support/dhcp4-message.ts';
 
 const { DHCPDISCOVER, DHCPREQUEST } = DHCP_MESSAGE_TYPE;
 const PORT = { server: 67, client: 68 } as const;
@@ -89,20 +90,13 @@ export class WireClient implements AsyncDisposable {
   #say(type: DhcpMessageType, { client, id, ciaddr = IPV4_ANY, options = {} }: Words): number {
     const xid = randomInt(MAX_XID);
     const identified: OptionValues = id === undefined ? {} : { 'dhcp-client-identifier': id };
-    const message: Dhcp4Message = {
+    const message = dhcp4Message({
       op: 'request',
       xid,
-      secs: 0,
-      broadcast: false,
       ciaddr,
-      yiaddr: IPV4_ANY,
-      siaddr: IPV4_ANY,
-      giaddr: IPV4_ANY,
       chaddr: client,
-      sname: '',
-      file: '',
       options: makeOptions({ 'dhcp-message-type': type, ...identified, ...options }),
-    };
+    });
     const frame = emitUdp4Frame({
       srcMac: client,
       dstMac: BROADCAST_MAC,

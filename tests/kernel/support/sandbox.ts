@@ -77,6 +77,23 @@ export async function makePair(sandbox: Sandbox): Promise<Pair> {
   return { left, right, leftRtnl, rightRtnl, leftLink: await linkOf(leftRtnl, 'v0'), rightLink };
 }
 
+/** A pod of its own namespace: a macvlan "eth0" on the right end of a pair. */
+export async function addPod(
+  sandbox: Sandbox,
+  { rightRtnl, rightLink }: Pick<Pair, 'rightRtnl' | 'rightLink'>,
+  suffix: string,
+): Promise<{ readonly netns: NetNs; readonly link: Link }> {
+  const netns = sandbox.namespace(suffix);
+  await rightRtnl.links.addMacvlan({
+    name: 'eth0',
+    masterIndex: rightLink.index,
+    netnsFd: netns.fd,
+    mode: 'bridge',
+    up: true,
+  });
+  return { netns, link: await linkOf(sandbox.rtnl(netns), 'eth0') };
+}
+
 export async function linkOf(rtnl: Rtnl, name: string): Promise<Link> {
   const link = await rtnl.links.get(name);
   assert.ok(link !== undefined, `there is a link ${name}`);

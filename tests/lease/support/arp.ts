@@ -66,6 +66,10 @@ export class ArpLan {
   readonly ports = new Set<FakeArpPort>();
   openHandles = 0;
   inode = NETNS.inode;
+  /** Of the pod. */
+  interfaces: readonly Mac[] = [OWN];
+  /** How often it was looked which those are. */
+  looks = 0;
   openError: Error | undefined;
   sendError: SysError | undefined;
   deafPort = false;
@@ -150,6 +154,10 @@ export class ArpLan {
       },
       close: () => {
         this.openHandles -= 1;
+      },
+      macs: () => {
+        this.looks += 1;
+        return Promise.resolve(this.interfaces);
       },
       link: UNUSED,
       sight: UNUSED,

@@ -163,6 +163,10 @@ export class FakePod implements PodNamespace {
     return { ...link, hasAddress: address !== undefined && this.#model.has(address) };
   }
 
+  macs(): Promise<readonly Mac[]> {
+    return Promise.resolve(this.#model.linkGone ? [] : [this.#model.link.mac]);
+  }
+
   openArp(index: number): ArpPort {
     this.#check('open ARP', index);
     return new ArpModel(this.#model, (packet) => this.#wire.arp(packet, this.#model));

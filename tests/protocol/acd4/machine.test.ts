@@ -87,7 +87,7 @@ describe('in the background', () => {
 });
 
 describe('before the address is used', () => {
-  test('three probes, and free after 300 ms without an announcement: the kernel makes it', () => {
+  test('three probes, and free after 300 ms without an announcement: who puts it on makes it', () => {
     const play = probing('before');
     play.run();
     assert.deepEqual(play.journal, ['0 probe', '100 probe', '200 probe', '300 clear']);

@@ -7,6 +7,7 @@ import { makeOptions, type OptionName, type OptionValues } from '../../../src/wi
 import { DHCP4_OPTIONS } from '../../../src/wire/dhcp4/options.ts';
 import type { Source } from '../../../src/protocol/dhcp4/source.ts';
 import type { Dhcp4Config } from '../../../src/protocol/dhcp4/state.ts';
+import { dhcp4Message } from '../../support/dhcp4-message.ts';
 
 export const OUR_MAC = mac('02:00:5e:10:00:01');
 export const SERVER = ipv4('192.168.1.1');
@@ -60,21 +61,14 @@ export function reply(type: DhcpMessageTypeName, xid: number, how: Reply = {}): 
   for (const [name, bytes] of Object.entries(how.raw ?? {})) {
     options.set(DHCP4_OPTIONS[name as OptionName].code, Uint8Array.from(bytes));
   }
-  return {
+  return dhcp4Message({
     op: 'reply',
     xid,
-    secs: 0,
-    broadcast: false,
-    ciaddr: IPV4_ANY,
     yiaddr: type === 'DHCPNAK' ? IPV4_ANY : (how.yiaddr ?? ADDRESS),
-    siaddr: IPV4_ANY,
-    giaddr: IPV4_ANY,
     chaddr: OUR_MAC,
-    sname: '',
-    file: '',
     options,
     ...how.fields,
-  };
+  });
 }
 
 /** A network of IPv4, for expectations. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { heldBy } from '../../../src/protocol/dhcp4/state.ts';
+import { heldBy, leaseOf } from '../../../src/protocol/dhcp4/state.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
 import { ADDRESS, OTHER_ADDRESS, OTHER_SERVER, SERVER } from './messages.ts';
 import { Transcript } from './transcript.ts';
@@ -28,6 +28,12 @@ describe('an address that was held before', () => {
     const t = new Transcript().held(ADDRESS).start('> REQUEST').is('rebooting');
     assert.equal(wish(t), ADDRESS);
     t.hears(0.1, 'DHCPACK', {}, `install ${ADDRESS}`).is('bound');
+  });
+
+  test('its lease counts from the first of these REQUESTs (RFC 2131 4.4.2)', () => {
+    const t = new Transcript().held(ADDRESS).start('> REQUEST').wake(0.25, '> REQUEST');
+    t.hears(0.5, 'DHCPACK', {}, `install ${ADDRESS}`);
+    assert.equal(leaseOf(t.state)?.times?.expiresAt, Transcript.at(3600));
   });
 
   test('one whose lease is over is not: INIT, with it as a wish (RFC 2131 4.4.5)', () => {

@@ -1,10 +1,11 @@
-import { IPV4_ANY, type Ipv4 } from '../../../src/base/ipv4.ts';
+import type { Ipv4 } from '../../../src/base/ipv4.ts';
 import type { Mac } from '../../../src/base/mac.ts';
 import { findHmacMd5 } from '../../../src/kernel/hmac-md5.ts';
 import { nonceAuthentication, withoutDigest } from '../../../src/wire/dhcp4/authentication.ts';
 import { DHCP_MESSAGE_TYPE } from '../../../src/wire/dhcp4/message-type.ts';
 import { type Dhcp4Message, emitDhcp4 } from '../../../src/wire/dhcp4/message.ts';
 import { DHCP4_OPTIONS, makeOptions, type OptionValues } from '../../../src/wire/dhcp4/options.ts';
+import { dhcp4Message } from '../../support/dhcp4-message.ts';
 
 const CODE = DHCP4_OPTIONS.authenticate.code;
 
@@ -47,21 +48,7 @@ export function forceRenew({ chaddr, server, key, replay = 1, options, fields }:
   );
   const unsigned = { kind: 'digest', replay: counter(replay), value: new Uint8Array(16) } as const;
   if (key !== undefined) all.set(CODE, nonceAuthentication(unsigned));
-  const message: Dhcp4Message = {
-    op: 'reply',
-    xid: 0x1234_5678,
-    secs: 0,
-    broadcast: false,
-    ciaddr: IPV4_ANY,
-    yiaddr: IPV4_ANY,
-    siaddr: IPV4_ANY,
-    giaddr: IPV4_ANY,
-    chaddr,
-    sname: '',
-    file: '',
-    options: all,
-    ...fields,
-  };
+  const message = dhcp4Message({ op: 'reply', xid: 0x1234_5678, chaddr, options: all, ...fields });
   const bytes = emitDhcp4(message);
   if (key === undefined) return bytes;
   const signed = withoutDigest(bytes);

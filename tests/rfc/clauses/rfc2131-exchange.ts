@@ -1,4 +1,16 @@
-import { by, deviates, met, metSo, must, mustNot, should, suiteOf, type Clause } from '../clause.ts';
+import {
+  by,
+  deviates,
+  doesNotApply,
+  met,
+  metSo,
+  must,
+  mustNot,
+  should,
+  shouldNot,
+  suiteOf,
+  type Clause,
+} from '../clause.ts';
 import {
   ANY_SERVER,
   conflict,
@@ -20,24 +32,20 @@ import {
   times,
   verifying,
 } from './dhcp4-tests.ts';
+import { ANOTHER_NAME, declines } from './rfc2131-verdicts.ts';
 
 const unusable = suiteOf('plugins/failed-add.test.ts', 'an ADD without a usable answer');
 const cable = suiteOf('lease/keeper.test.ts', 'a cable');
 const serverDown = suiteOf('faults/server-down.test.ts', 'the server is down');
 const daemonAway = suiteOf('faults/daemon.test.ts', 'the daemon is away');
 
-const ANOTHER_NAME = [
-  sent('client identifier (61): the same in each'),
-  identity('without it a message is another transaction, and the REQUEST is of the client that was answered'),
-  identity('one that somebody chose is in every message, whatever happens'),
-  extras('renewals, a RELEASE and a DECLINE lack what the REQUEST lacked'),
-] as const;
-
-/** In 4.2 and 4.3.2 it is said again. */
-export const AS_UNDER_2 = deviates('as under 2', ...ANOTHER_NAME);
-
 /** Sections 1 to 3. */
 export const EXCHANGE: readonly Clause[] = [
+  shouldNot(
+    '1',
+    'acts as a DHCP server unless somebody configured it as one',
+    doesNotApply('it is a client, and has no server in it'),
+  ),
   must(
     '1.6',
     'is prepared for several answers to one request',
@@ -69,6 +77,25 @@ export const EXCHANGE: readonly Clause[] = [
         'faults/network.test.ts',
         'a network with faults',
         'relay-between: a lease, renewals through the router, and a RELEASE',
+      ),
+    ),
+  ),
+  must(
+    '1.6',
+    'coexists with hosts that were configured by hand',
+    metSo(
+      'unless `conflictCheck` is `off`',
+      by(
+        'faults/conflicts.test.ts',
+        'conflicts',
+        'somebody else has the address',
+        'conflict-before-use: declined, and the ADD answers with another one',
+      ),
+      by(
+        'faults/conflicts.test.ts',
+        'conflicts',
+        'somebody else has the address',
+        'conflict-found-beside: the running pod moves to another address',
       ),
     ),
   ),
@@ -174,15 +201,17 @@ export const EXCHANGE: readonly Clause[] = [
   should(
     '3.1',
     'checks what the ACK grants once more, such as the address by ARP',
-    metSo(
-      'as in 2.2',
+    deviates(
+      'by default while the address is in use already, for a container waits for the ADD; before that with `conflictCheck: before`; not at all with `off`',
       detection('background: the ADD answers at once, then the address is changed in the running pod'),
+      detection('before: the ADD waits, declines, and gives another address after ten seconds'),
+      detection('off: the pod gets the address that somebody uses'),
     ),
   ),
   must(
     '3.1',
     'sends a DECLINE when the address is in use',
-    met(conflict('DECLINE by broadcast, ten seconds of silence, then from the beginning')),
+    declines(conflict('DECLINE by broadcast, ten seconds of silence, then from the beginning')),
   ),
   should(
     '3.1',
@@ -214,8 +243,13 @@ export const EXCHANGE: readonly Clause[] = [
     '3.1',
     'tells the user that this has failed and begins again',
     metSo(
-      'by the error of the ADD',
+      'by its log, and by the error of an ADD that fails in the end',
       unusable('ack-silent: an OFFER and then nothing; what may have been granted is given back'),
+      by(
+        'lease/server-notes.test.ts',
+        'servers',
+        'one that offers and never confirms is named when its offer is given up, once in a while',
+      ),
     ),
   ),
   must(
@@ -239,7 +273,7 @@ export const EXCHANGE: readonly Clause[] = [
   must(
     '3.2',
     'sends a DECLINE when that address turns out to be in use, and asks for a new one',
-    met(remembered('somebody else uses it by now: DECLINE, and another one is sought (RFC 2131 3.2)')),
+    declines(remembered('somebody else uses it by now: DECLINE, and another one is sought (RFC 2131 3.2)')),
   ),
   must(
     '3.2',
@@ -285,8 +319,8 @@ export const EXCHANGE: readonly Clause[] = [
   should(
     '3.5',
     'states the largest message that it takes (57)',
-    metSo(
-      'it is left out where a server does not answer to it',
+    deviates(
+      'not to a server that does not answer to it, and not by anonymous clients (RFC 7844)',
       sent('parameter request list (55) and maximum message size (57): not in DECLINE and RELEASE'),
       extras(
         'option 57 in any message: served after some tries, and the next pods at once and with all else',

@@ -1,26 +1,15 @@
-import {
-  by,
-  deviates,
-  doesNotApply,
-  met,
-  metSo,
-  must,
-  mustNot,
-  should,
-  suiteOf,
-  type Clause,
-} from '../clause.ts';
+import { by, deviates, doesNotApply, met, must, mustNot, should, suiteOf, type Clause } from '../clause.ts';
 import {
   broadcastBit,
   captured,
   capturedAtKea,
   extending,
-  extras,
   fields,
   IN_REBINDING,
   IN_RENEWING,
   onTheWire,
   parsed,
+  remembered,
   requesting,
   selecting,
   sent,
@@ -28,7 +17,7 @@ import {
   transactionId,
   verifying,
 } from './dhcp4-tests.ts';
-import { AS_UNDER_2 } from './rfc2131-exchange.ts';
+import { AS_UNDER_2, NOT_ALL_MESSAGES } from './rfc2131-verdicts.ts';
 
 const QUICK = [
   selecting('DISCOVER is sent again after 0.25, 0.5, 1 ... 64 s, then every 64 s'),
@@ -36,15 +25,10 @@ const QUICK = [
   selecting('with random 0.999999999 each wait is off by 25 %, and by 1 s at most'),
 ] as const;
 
-/** Of RFC 2131 4.3.2 and 4.4.1. */
-export const NOT_ALL_MESSAGES = deviates(
-  'it is in each DISCOVER and REQUEST. Table 5 forbids it in DECLINE and RELEASE, and counts. To a server that does not answer it is a short list, as under 3.5',
-  sent('parameter request list (55) and maximum message size (57): not in DECLINE and RELEASE'),
-  extras(
-    'a long list (55) in any message: served after some tries, and the next pods at once and with all else',
-  ),
+const otherInterface = suiteOf(
+  'faults/other-interface.test.ts',
+  'a pod with another interface that has an address',
 );
-
 const fixedSize = suiteOf('wire/dhcp4/repeated.test.ts', 'an option of a fixed size that a server repeats');
 
 /** Sections 4.1 to 4.3. */
@@ -84,6 +68,11 @@ export const MESSAGES: readonly Clause[] = [
     met(
       captured('address-of-another-interface: there before the ADD, in RENEWING'),
       captured('address-of-another-interface: not in a DECLINE either'),
+      otherInterface(
+        'address-of-another-interface: a veth on no uplink of ours, lo down: from DISCOVER to the end',
+      ),
+      otherInterface('address-of-another-interface: a veth on no uplink of ours, lo down: DECLINE'),
+      by('lease/sources.test.ts', 'the source address, by the uplink', 'is 0 in the REQUEST of INIT-REBOOT'),
       onTheWire(THE_WHOLE),
     ),
   ),
@@ -122,8 +111,8 @@ export const MESSAGES: readonly Clause[] = [
   must(
     '4.1',
     'joins the values of an option that is there several times',
-    metSo(
-      'where one value has a fixed size the first one counts: servers repeat such an option by mistake',
+    deviates(
+      'an option whose value has a fixed size, and is complete, is a copy where it comes again: the first one counts. Servers repeat what they are configured to say beside what they say anyway',
       parsed('joins the pieces of an option across all fields: options, file, sname (RFC 3396)'),
       fixedSize('a value that is cut in two is one value all the same (RFC 3396)'),
       fixedSize('a copy may stand in another field'),
@@ -185,7 +174,7 @@ export const MESSAGES: readonly Clause[] = [
     '4.1',
     'clears BROADCAST if it can receive unicast before it has its address',
     deviates(
-      'the first message is without it. From the second try on it is set: a unicast to an address that nobody has may not get through. `broadcast` `never` leaves it off',
+      'the first message is without it, where no pod before it has needed it. From the second try on it is set, in every other round of tries: a unicast to an address that nobody has may not get through. `broadcast` `never` leaves it off',
       broadcastBit('auto: from the second try on'),
       broadcastBit('never'),
       by(
@@ -268,7 +257,14 @@ export const MESSAGES: readonly Clause[] = [
   must(
     '4.3.6 table 4',
     'broadcasts a REQUEST in SELECTING and INIT-REBOOT',
-    met(onTheWire(THE_WHOLE), captured(IN_RENEWING)),
+    met(
+      onTheWire(THE_WHOLE),
+      captured(IN_RENEWING),
+      remembered('it is asked for by INIT-REBOOT'),
+      verifying(
+        'the lease is asked about in the form of INIT-REBOOT (RFC 2131 4.3.2), and the address stays in use',
+      ),
+    ),
   ),
   must(
     '4.3.6 table 4',

@@ -1,10 +1,30 @@
-import { met, must, mustNot, should, shouldNot, type Clause, type Verdict } from '../clause.ts';
+import {
+  by,
+  met,
+  metSo,
+  must,
+  mustNot,
+  should,
+  shouldNot,
+  type Clause,
+  type Evidence,
+  type Verdict,
+} from '../clause.ts';
 import { onTheWire, requesting, sent, THE_WHOLE, transactionId } from './dhcp4-tests.ts';
 
 const LATER = 'vendor class (60), site-specific (224), all others: not in DECLINE and RELEASE';
 
 function table5(level: typeof must, says: string, verdict: Verdict): Clause {
   return level('4.4.1 table 5', says, verdict);
+}
+
+/** Not by configuration either. */
+function refusedByHand(code: number): Evidence {
+  return by(
+    'cni/dhcp/option-rules.test.ts',
+    'what a client does not send (RFC 2131 table 5, and the RFC of the option)',
+    `${code} is refused in send and provide, by each of its names, as text and as hex`,
+  );
 }
 
 /** The rows of table 5, in their order. DHCPINFORM shares a column with DISCOVER, and is not sent. */
@@ -46,7 +66,7 @@ export const TABLE_5: readonly Clause[] = [
   table5(
     mustNot,
     'requested address (50): in the REQUEST of RENEWING, and in RELEASE',
-    met(sent('requested address (50): in SELECTING, INIT-REBOOT and DECLINE')),
+    met(sent('requested address (50): in SELECTING, INIT-REBOOT and DECLINE'), refusedByHand(50)),
   ),
   table5(
     mustNot,
@@ -63,7 +83,7 @@ export const TABLE_5: readonly Clause[] = [
   table5(
     mustNot,
     'server identifier (54): in DISCOVER and the other REQUESTs',
-    met(sent('server identifier (54): in SELECTING, DECLINE and RELEASE')),
+    met(sent('server identifier (54): in SELECTING, DECLINE and RELEASE'), refusedByHand(54)),
   ),
   table5(
     mustNot,
@@ -73,12 +93,16 @@ export const TABLE_5: readonly Clause[] = [
   table5(
     shouldNot,
     'message (56): in DISCOVER and REQUEST',
-    met(sent('message (56): in DECLINE and RELEASE')),
+    met(sent('message (56): in DECLINE and RELEASE'), refusedByHand(56)),
   ),
   table5(
     should,
     'message (56): in DECLINE and RELEASE',
-    met(sent('message (56): in DECLINE and RELEASE'), onTheWire(THE_WHOLE)),
+    metSo(
+      'but for anonymous clients (RFC 7844)',
+      sent('message (56): in DECLINE and RELEASE'),
+      onTheWire(THE_WHOLE),
+    ),
   ),
   table5(mustNot, 'site-specific options, and all others: in DECLINE and RELEASE', met(sent(LATER))),
 ];

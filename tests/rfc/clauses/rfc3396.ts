@@ -121,5 +121,17 @@ export const RFC_3396: Rfc = {
       'takes each piece for something of its own',
       deviates(COPY, JOINED, by(REPEATED, COPIES, 'a copy may stand in another field')),
     ),
+    must(
+      '9',
+      'is careful to zero each piece of an authentication option before it computes what authenticates a message',
+      metSo(
+        'A FORCERENEW whose option 90 is in pieces is not obeyed: its 30 bytes need no second one.',
+        by(
+          'wire/dhcp4/authentication.test.ts',
+          'what a digest is computed over (RFC 6704 3.1.3)',
+          'in two pieces, in another field, too short, or not there: nothing is computed',
+        ),
+      ),
+    ),
   ],
 };

@@ -122,8 +122,9 @@ export const RFC_4361: Rfc = {
     must(
       '6.4',
       'sends the same option 61 in all of its messages',
-      metSo(
-        'Those without it are of another client, with an xid of its own; a lease that it got so is renewed and released so.',
+      deviates(
+        'Those without it are of another client, with an xid of its own; a lease that it got so is renewed and released so. One that you chose is in every message.',
+        CHOSEN,
         ON_THE_WIRE,
         by(EXTRAS, 'option 61, the identity', 'who had an address keeps the name under which it had it'),
         NAMELESS,

@@ -118,6 +118,7 @@ export const RFC_4436: Rfc = {
       'tests addresses that were configured by hand, unless somebody wants it',
       doesNotApply('It knows no addresses but those of DHCP.'),
     ),
+    shouldNot('3', 'adjusts its security, such as a firewall, to what the test says', NO_TEST),
     shouldNot(
       '3',
       'makes the test, but uses DHCP authentication, where it depends on a secure IP configuration',

@@ -31,7 +31,7 @@ const EXTREMES = by(MACHINE, 'in the background', 'earliest and latest');
 const QUICK = by(
   MACHINE,
   'before the address is used',
-  'three probes, and free after 300 ms without an announcement: the kernel makes it',
+  'three probes, and free after 300 ms without an announcement: who puts it on makes it',
 );
 const BACKGROUND = by(
   CONFLICT,
@@ -228,7 +228,12 @@ export const RFC_5227: Rfc = {
       '2.1.1',
       'tries one new address a minute (RATE_LIMIT_INTERVAL) at most after ten conflicts (MAX_CONFLICTS), of probing or of use',
       metSo(
-        'Ten in a row.',
+        'Ten in a row: the first answered renewal ends it.',
+        by(
+          'lease/conflict-memory.test.ts',
+          'a pool in which every address is another host’s',
+          'of a running pod: an address each ten seconds, from the tenth conflict in a row on one a minute (RFC 5227 2.1.1)',
+        ),
         by(
           'protocol/dhcp4/turn-down.test.ts',
           'an OFFER that must not be taken',

@@ -73,7 +73,7 @@ export const RFC_6704: Rfc = {
       '3.1.4',
       'has option 145 in each DISCOVER and REQUEST',
       deviates(
-        'Not in messages from the second try on, for a server may drop them for it; what was answered without it goes on without it. ' +
+        'Not in DISCOVERs from the second try on, for a server may drop them for it; what was answered without it goes on without it. ' +
           'And not where a FORCERENEW could not be obeyed: on no uplink of the node, without MD5, with `forceRenew: false` or for an anonymous client.',
         SAYS,
         by(MACHINE, SUITE, 'it is left out with option 80, in the second DISCOVER'),

@@ -157,8 +157,27 @@ export const RFC_7844: Rfc = {
       'makes that name anew with each link-layer address, so that it does not tell that address',
       NO_NAME,
     ),
+    should('3.7', 'makes names that are hardly those of another host of the link', NO_NAME),
     shouldNot('3.8', 'sends a client FQDN', met(WHATEVER)),
     mustNot('3.9', 'sends or uses options of PXE, such as 97', met(WHATEVER)),
     shouldNot('3.10', 'sends 43, 60, 124 or 125, which say what the client is', met(WHATEVER, ON_THE_WIRE)),
+    should(
+      '5',
+      'lets its user say when the profile is used, and when not',
+      metSo(
+        'By network, or for all of a node; by default it is not.',
+        by(
+          'cni/dhcp/anonymous.test.ts',
+          'clientId anonymous',
+          'from the daemon: for all networks that state no other',
+        ),
+        ON_THE_WIRE,
+        by(
+          PLUGINS,
+          'two lives of one pod',
+          'with identity pod: what is sent tells that it is the same, and its name',
+        ),
+      ),
+    ),
   ],
 };

@@ -35,6 +35,16 @@ export const RFC_8925: Rfc = {
     'A host that can do without IPv4 is here a network with `ipv6Only: true`; without it, a host that needs IPv4.',
   clauses: [
     must('3.1', 'ignores the option where its length is not 4', met(OTHER_LENGTH)),
+    must(
+      '3.1',
+      'takes its value as 3.2 has it',
+      deviates(
+        'But for a wait of more than a day: see there.',
+        ...SHORTEST,
+        by(MACHINE, PREFERRED, 'an OFFER with 301 s: as it was given'),
+        by(MACHINE, PREFERRED, 'an OFFER with 4294967295 s: for ever is a day'),
+      ),
+    ),
     mustNot(
       '3.1',
       'sends the option itself',

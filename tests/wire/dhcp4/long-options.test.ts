@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { concat } from '../../../src/base/bytes.ts';
-import { mac } from '../../../src/base/mac.ts';
-import { IPV4_ANY } from '../../../src/base/ipv4.ts';
-import { emitDhcp4, type Dhcp4Message, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
+import { emitDhcp4, parseDhcp4 } from '../../../src/wire/dhcp4/message.ts';
 import { allOptions, OPTION_END, OPTION_OVERLOAD, OPTION_PAD } from '../../../src/wire/dhcp4/options.ts';
+import { dhcp4Message } from '../../support/dhcp4-message.ts';
 
 /** The areas in which options stand (RFC 3396 section 5), in the order in which they are read, with their bytes. */
 const AREAS = [
@@ -27,20 +26,7 @@ const JOINED: readonly number[] = [
   225,
 ];
 
-const MESSAGE: Dhcp4Message = {
-  op: 'reply',
-  xid: 1,
-  secs: 0,
-  broadcast: false,
-  ciaddr: IPV4_ANY,
-  yiaddr: IPV4_ANY,
-  siaddr: IPV4_ANY,
-  giaddr: IPV4_ANY,
-  chaddr: mac('02:00:5e:10:00:01'),
-  sname: '',
-  file: '',
-  options: new Map(),
-};
+const MESSAGE = dhcp4Message({ op: 'reply', options: new Map() });
 
 type Piece = {
   readonly area: number;

@@ -33,9 +33,8 @@ A value of \`send\` is plain, as above (text, or a number or true/false where th
 row take all of them. \`hex\` is taken by every option and not looked into. The client identifier has a key of its own,
 \`clientId\`: see [identity.md](identity.md).
 
-Where option 81 is sent 12 is not, whichever of \`send\`, \`provide\`, \`hostname\` and \`fqdn\` they come from (RFC 4702 3.1): the
-log says so, and the counter \`host-name-beside-fqdn\` counts it. (The Go plugin sends both; a server that knows 81 passes
-over 12.) Option 80 cannot be asked for (RFC 4039 3), and 108 only with \`ipv6Only\` (RFC 8925 3.2).
+Where option 81 is sent 12 is not ([identity.md](identity.md#hostname-and-fqdn)). Option 80 cannot be asked for (RFC 4039 3), and 108
+only with \`ipv6Only\` (RFC 8925 3.2).
 
 The Go plugin's keys mean what they mean there: \`provide\`, a list of \`{"option", "value", "fromArg"}\` whose values are
 text or \`0x\` and hex digits, wins over \`send\`; and \`request\` takes \`{"option", "skipDefault"}\` beside plain names.
@@ -43,11 +42,12 @@ text or \`0x\` and hex digits, wins over \`send\`; and \`request\` takes \`{"opt
 ## In an answer
 
 Asked for in option 55, beside what \`request\` names: 1, 121, 3, 6, 15, 26, 33, 58, 59, 119 and 249. Not 51, 53 and 54,
-which are in every answer: a server that is configured to send one of them would send it twice. What is named comes first,
-in your order, but for 121, which is always before 3 and 33 (RFC 3442; and so is 249 where 121 is not asked for): a server
-that is short of room fills in what comes first. RFC 3442 has 121 and 3 asked for together; with \`skipDefault\` it is you
-who says what is asked for. Option 57 is the MTU of the pod's interface, headers included (RFC 3442), at least 576 and at most
-1,500: no longer message is read.
+which are in every answer: a server that is configured to send one of them would send it twice.
+
+- What is named comes first, in your order: a server that is short of room fills in what comes first. But 121 is always before 3
+  and 33 (RFC 3442), and so is 249 where 121 is not asked for.
+- RFC 3442 has 121 and 3 asked for together; with \`skipDefault\` it is you who says what is asked for.
+- Option 57 is the MTU of the pod's interface, headers included (RFC 3442), from 576 to 1,500: no longer message is read.
 
 Servers are not always tidy. What you get of what they send:
 

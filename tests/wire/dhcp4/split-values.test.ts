@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concat, utf8 } from '../../../src/base/bytes.ts';
-import { IPV4_ANY } from '../../../src/base/ipv4.ts';
-import { mac } from '../../../src/base/mac.ts';
 import { emitDhcp4, parseDhcp4, type Dhcp4Message } from '../../../src/wire/dhcp4/message.ts';
 import { readOption } from '../../../src/wire/dhcp4/options.ts';
+import { dhcp4Message } from '../../support/dhcp4-message.ts';
 
 // RFC 3396 on the wire, and the list that needs it first (RFC 3397).
 
@@ -17,20 +16,7 @@ const VENDOR = 43;
 const SEARCH = 119;
 
 function messageWith(options: ReadonlyMap<number, Uint8Array>): Dhcp4Message {
-  return {
-    op: 'request',
-    xid: 1,
-    secs: 0,
-    broadcast: false,
-    ciaddr: IPV4_ANY,
-    yiaddr: IPV4_ANY,
-    siaddr: IPV4_ANY,
-    giaddr: IPV4_ANY,
-    chaddr: mac('02:00:5e:10:00:01'),
-    sname: '',
-    file: '',
-    options,
-  };
+  return dhcp4Message({ op: 'request', options });
 }
 
 /** What stands in the options field, piece by piece: read by the rules of RFC 2132 section 2 and no others. */
