@@ -73,6 +73,6 @@ export async function startDnsmasq(site: ServerSite, options: DnsmasqOptions): P
   const started = await site.namespace.start(command, { name: 'dnsmasq', logFile }, site.resources);
   await waitUntilReady(started, () => listensForDhcp(site.namespace, started.pid), { signal: site.signal });
   return serverOf('dnsmasq', started, leaseFile, async () =>
-    parseDnsmasqLeases(await readSettled(leaseFile), nowSeconds()),
+    parseDnsmasqLeases(await readSettled(leaseFile, started.pid), nowSeconds()),
   );
 }

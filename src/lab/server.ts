@@ -68,7 +68,8 @@ export async function readIfThere(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return '';
+    // ESRCH: a file of a process that ended between two system calls (proc(5)).
+    if (isErrno(error, 'ENOENT', 'ESRCH')) return '';
     throw error;
   }
 }
@@ -76,15 +77,27 @@ export async function readIfThere(path: string): Promise<string> {
 /** Twelve hours, as home routers give. */
 export const DEFAULT_LEASE_SECONDS = 43_200;
 const SETTLE_MS = 5;
-const MOST_READS = 20;
+const MOST_READS = 200;
+/** Of proc_pid_status(5): asleep until something comes, as who waits for messages is and who writes a file is not. */
+const ASLEEP = /^State:\tS/m;
 
-/** A file that its owner rewrites in place: read until it is whole, that is twice the same with a last line that ends. */
-export async function readSettled(path: string): Promise<string> {
+/** Whether the process waits for something, or is there no longer. */
+async function isAtRest(pid: number): Promise<boolean> {
+  const status = await readIfThere(`/proc/${pid}/status`);
+  return status === '' || ASLEEP.test(status);
+}
+
+/**
+ * A file that its owner, this process, empties and writes anew in its place: read until it is whole, that is twice the same
+ * with the owner at rest. A machine that is busy may stop the owner in the middle of it for long.
+ */
+export async function readSettled(path: string, owner: number): Promise<string> {
   let before = await readIfThere(path);
   for (let reads = 1; reads < MOST_READS; reads++) {
     await sleep(SETTLE_MS);
+    const wasAtRest = await isAtRest(owner);
     const now = await readIfThere(path);
-    if (now === before && (now === '' || now.endsWith('\n'))) break;
+    if (now === before && wasAtRest && (await isAtRest(owner))) break;
     before = now;
   }
   return before;

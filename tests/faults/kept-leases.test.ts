@@ -196,10 +196,7 @@ describe('no pod can break its lease', { skip: NEEDS_ROOT, concurrency: 4 }, () 
         const ipam = { conflictCheck: 'background' };
         const pod = await leases().add({ pod: there, ipam, mac: RESERVED.mac });
         assert.equal(pod.exchange.address, RESERVED.address);
-        const ways = await waitFor('a DECLINE', async () => {
-          const seen = await pod.ways();
-          return seen.has(WAY.decline) && seen;
-        });
+        const ways = await pod.untilWay(WAY.decline);
         assert.ok(ways.has(WAY.discover) && ways.has(WAY.request));
       });
     });

@@ -19,6 +19,9 @@ const AGAIN_MS = 50;
 /** Container ids (short) and their addresses, sorted: what every side has to agree on. */
 type Held = readonly string[];
 
+/** The addresses that these have to have now, in their order. */
+export type AddressOf = (lives: readonly Life[]) => Promise<readonly (string | undefined)[]>;
+
 const Record = v.object({
   key: v.object({ containerId: v.string() }),
   owner: v.string(),
@@ -40,9 +43,11 @@ function entry(owner: string, address: string | null | undefined): string {
   return `${shortOf(owner)} ${address}`;
 }
 
-function heldByRuntime(slots: readonly Slot[]): Held {
+/** What pods have: by `addressOf`, which knows what has become of the address that the runtime was told. */
+async function heldByPods(slots: readonly Slot[], addressOf: AddressOf): Promise<Held> {
   const running = slots.flatMap(({ running: life }) => life ?? []);
-  return running.map(({ attachment, address }) => entry(attachment.containerId, address)).sort();
+  const addresses = await addressOf(running);
+  return running.map(({ attachment }, at) => entry(attachment.containerId, addresses[at])).sort();
 }
 
 /** Records; a RELEASE that is still owed is one as well, and said to be. */
@@ -70,12 +75,16 @@ function readUnlessGone(path: string): string | undefined {
 }
 
 /** Looks until it is as expected; then, or when the time is up, says how it differs. */
-async function agree(who: string, look: () => Held | Promise<Held>, expected: Held): Promise<void> {
+async function agree(
+  who: string,
+  look: () => Held | Promise<Held>,
+  expect: () => Promise<Held>,
+): Promise<void> {
   const end = performance.now() + DEADLINE_MS;
-  let seen = await look();
+  let [seen, expected] = [await look(), await expect()];
   while (!isDeepStrictEqual(seen, expected) && performance.now() < end) {
     await pause(AGAIN_MS);
-    seen = await look();
+    [seen, expected] = [await look(), await expect()];
   }
   assert.deepEqual(seen, expected, who);
 }
@@ -127,10 +136,11 @@ export async function compareAll(
   site: LanSite,
   slots: readonly Slot[],
   inKernel: readonly Life[],
+  addressOf: AddressOf,
 ): Promise<number> {
   const lives = slots.flatMap((slot) => slot.lives);
   await waitFor('the spool to be empty', async () => (await spoolEntries(site)).length === 0);
-  const expected = heldByRuntime(slots);
+  const expected = async (): Promise<Held> => await heldByPods(slots, addressOf);
   await agree('store', () => heldByStore(site), expected);
   await agree('daemon', () => heldByDaemon(site), expected);
   await agree('kernel', () => heldByKernel(inKernel), expected);

@@ -21,6 +21,8 @@ export class MortalDaemon {
   readonly #preload: string;
   #running: LongProcess | undefined;
   #isReady = false;
+  /** When daemons took calls, Unix time in milliseconds. */
+  readonly #readyTimes: { readonly from: number; to: number }[] = [];
 
   private constructor(site: LanSite, preload: string) {
     this.#site = site;
@@ -47,13 +49,23 @@ export class MortalDaemon {
     return this.#running;
   }
 
+  /** For how many of the milliseconds between these two there was a daemon that took calls. */
+  readyWithin(from: number, to: number): number {
+    return this.#readyTimes.reduce(
+      (sum, one) => sum + Math.max(0, Math.min(to, one.to) - Math.max(from, one.from)),
+      0,
+    );
+  }
+
   async #look(): Promise<boolean> {
+    const wasReady = this.#isReady;
     try {
       this.#isReady ||= (await getOverSocket(this.#site.socket, '/readyz'))?.status === READY;
     } catch (error) {
       // It died with the question, or in the middle of its answer.
       if (!(error instanceof Error && 'code' in error)) throw error;
     }
+    if (this.#isReady && !wasReady) this.#readyTimes.push({ from: Date.now(), to: Infinity });
     return this.#isReady;
   }
 
@@ -77,6 +89,8 @@ export class MortalDaemon {
     if (daemon === undefined) return;
     signalProcess(daemon, signal);
     await waitFor('the daemon to be gone', () => daemon.ended(), { everyMs: PROMPT_MS });
+    const times = this.#readyTimes.at(-1);
+    if (this.#isReady && times !== undefined) times.to = Date.now();
     this.#isReady = false;
     // Its namespaces and folders stay the site's; a dead process is nothing to take down.
     const { resources } = this.#site;

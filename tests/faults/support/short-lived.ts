@@ -13,7 +13,7 @@ import { daemonLog } from './fault-site.ts';
 import { dropUnicastRequests, type Undo } from './wire-faults.ts';
 
 /** For a lease that is renewed beyond its end, beside others, on a machine that does other things too. */
-const WAIT = { deadlineMs: 30_000, everyMs: 100 };
+const WAIT = { deadlineMs: 60_000, everyMs: 100 };
 
 export type ShortLivedParts = {
   readonly site: Site;
@@ -147,11 +147,18 @@ export class ShortLived {
     await waitFor(
       'the lease to be gone from the server',
       async () => (await endsOf(this.#parts)) === undefined,
+      WAIT,
     );
-    return await waitFor('the RELEASE to be captured', async () => {
+    return await this.untilWay(WAY.release);
+  }
+
+  /** The ways of all that was sent, once this one is among them. */
+  async untilWay(way: string): Promise<ReadonlySet<string>> {
+    const isSeen = async (): Promise<ReadonlySet<string> | false> => {
       const ways = await this.ways();
-      return ways.has(WAY.release) && ways;
-    });
+      return ways.has(way) && ways;
+    };
+    return await waitFor(`to capture a ${way}`, isSeen, WAIT);
   }
 
   async #lastWords(): Promise<string> {
