@@ -259,6 +259,10 @@ export const RFC_5227: Rfc = {
           HAS_NOW,
           'a new address of a running pod: by its kernel, and two seconds later by the uplink',
         ),
+        by(
+          'kernel/pod-announce.test.ts',
+          'arpNotify announces when the interface comes up again, announce now as well',
+        ),
         by(ANNOUNCER, HAS_NOW, 'without a lease nothing is said; without an uplink the pod says it, twice'),
         TIMES,
       ),
