@@ -5,6 +5,8 @@ import { describe, test } from 'node:test';
 import { getOverSocket } from '../../src/lab/daemon.ts';
 import { Namespace } from '../../src/lab/namespace.ts';
 import { waitFor } from '../../src/lab/wait.ts';
+import { ARP_REPLY } from '../../src/wire/arp.ts';
+import { type Captured, capture } from '../faults/support/capture.ts';
 import { NEEDS_ROOT } from '../support/home-lan.ts';
 import { addressIn, type Attached, networkOf, NODE_ADDRESS, useSite } from '../plugins/support/site.ts';
 
@@ -18,6 +20,8 @@ const NODE_LOCAL_DNS = '169.254.20.10/32';
 const LEASEHOLD = networkOf([{ type: 'leasehold' }]);
 /** A repair is due within 100 ms; a machine that is busy with other tests may take longer to run both sides. */
 const REPAIR_MS = 3000;
+/** RFC 792. */
+const ECHO_REPLY = 0;
 
 type HostView = {
   readonly uplinks: readonly { readonly shim: string; readonly address: string; readonly pods: number }[];
@@ -172,19 +176,24 @@ describe("the node's side", () => {
     const { router } = site().lan;
     const { node } = site();
     const uplink = (await node.run(['ip', '-br', 'link', 'show', 'eth0'])).split(/\s+/)[2] ?? '';
-    const listeners = async (): Promise<number> =>
-      (await router.run(['cat', '/proc/net/packet'])).split('\n').length;
-    const replies = `arp[6:2] = 2 and src host ${NODE_ADDRESS}`;
-    const listen = ['timeout', '4', 'tcpdump', '-i', 'br0', '-nn', '-l', '-e', '-c', '2', replies];
+    const wire = await capture(router, 'br0', site().lan);
     const answersOnce = async (): Promise<readonly string[]> => {
-      const others = await listeners();
-      const heard = router.runToEnd(listen);
-      await waitFor('tcpdump to listen', async () => (await listeners()) > others);
+      const before = (await wire.frames()).length;
       await router.runToEnd(['ip', 'neigh', 'flush', 'dev', 'br0']);
-      await pings(router, NODE_ADDRESS);
-      const { stdout } = await heard;
-      const senders = [...stdout.matchAll(/ ([0-9a-f:]{17}) > [^\n]*Reply/g)].map((match) => match[1] ?? '');
-      return [...new Set(senders)];
+      // All that answer one question do so before the first ping has its echo; the second one shows that all was seen.
+      const echoed = (frames: readonly Captured[]): number =>
+        frames.filter((frame) => frame.kind === 'icmp' && frame.type === ECHO_REPLY).length;
+      assert.ok((await pings(router, NODE_ADDRESS)) && (await pings(router, NODE_ADDRESS)));
+      const seen = await waitFor('both echoes to be seen', async () => {
+        const frames = (await wire.frames()).slice(before);
+        return echoed(frames) >= 2 ? frames : undefined;
+      });
+      const answers = seen.flatMap((frame) =>
+        frame.kind === 'arp' && frame.op === ARP_REPLY && frame.senderIp === NODE_ADDRESS
+          ? [frame.senderMac]
+          : [],
+      );
+      return [...new Set<string>(answers)];
     };
     // Whom the node asks meanwhile knows it from the question, and does not ask itself.
     const answers = async (): Promise<readonly string[]> =>
