@@ -9,6 +9,7 @@ const STOP_DEADLINE_MS = 5000;
 const LOG_TAIL_CHARS = 1500;
 /** proc_pid_stat(5): field 22, counted after the command name, which may hold spaces and ends with the last ')'. */
 const START_TIME_FIELD = 22;
+const THREADS_FIELD = 20;
 const FIELDS_BEFORE_STATE = 3;
 /** Stands for the start time of a process that nobody has seen. */
 const ENDED_AT_ONCE = 'ended at once';
@@ -16,12 +17,16 @@ const ENDED_AT_ONCE = 'ended at once';
 /** A process by number and start time (clock ticks since boot): a number alone may by then be somebody else's. */
 export type ProcessId = { readonly pid: number; readonly startedAt: string };
 
-/** Undefined when there is no such process, or only its exit status is left (a zombie). */
+/**
+ * Undefined when there is no such process, or only its exit status is left (a zombie). One of several threads may be that
+ * while others are still on their way out of the kernel, with all that the process has open: its sockets, its locks.
+ */
 function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : fields[START_TIME_FIELD - FIELDS_BEFORE_STATE];
+    const isOver = fields[0] === 'Z' && Number(fields[THREADS_FIELD - FIELDS_BEFORE_STATE]) <= 1;
+    return isOver ? undefined : fields[START_TIME_FIELD - FIELDS_BEFORE_STATE];
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH')) return undefined;
     throw error;
