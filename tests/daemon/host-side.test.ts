@@ -39,6 +39,10 @@ function addressOf(network: string): string {
   return network.replace(/\/.*/, '');
 }
 
+function echoes(frames: readonly Captured[]): number {
+  return frames.filter((frame) => frame.kind === 'icmp' && frame.type === ECHO_REPLY).length;
+}
+
 async function pings(from: Namespace, to: string): Promise<boolean> {
   const { status } = await from.runToEnd(['ping', '-c', '1', '-W', '2', to]);
   return status === 0;
@@ -181,12 +185,10 @@ describe("the node's side", () => {
       const before = (await wire.frames()).length;
       await router.runToEnd(['ip', 'neigh', 'flush', 'dev', 'br0']);
       // All that answer one question do so before the first ping has its echo; the second one shows that all was seen.
-      const echoed = (frames: readonly Captured[]): number =>
-        frames.filter((frame) => frame.kind === 'icmp' && frame.type === ECHO_REPLY).length;
       assert.ok((await pings(router, NODE_ADDRESS)) && (await pings(router, NODE_ADDRESS)));
       const seen = await waitFor('both echoes to be seen', async () => {
         const frames = (await wire.frames()).slice(before);
-        return echoed(frames) >= 2 ? frames : undefined;
+        return echoes(frames) >= 2 ? frames : undefined;
       });
       const answers = seen.flatMap((frame) =>
         frame.kind === 'arp' && frame.op === ARP_REPLY && frame.senderIp === NODE_ADDRESS
