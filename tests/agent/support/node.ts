@@ -66,7 +66,11 @@ export class Node {
       log: { info: say('info'), warn: say('warn'), error: say('error') },
       ...parts,
     });
-    t.after(() => keeper.close());
+    t.after(() => {
+      keeper.close();
+      // It may have written its state once more.
+      rmSync(this.folder, { recursive: true, force: true });
+    });
     return keeper;
   }
 
