@@ -8,7 +8,7 @@ import type { ConflictCheck } from '../../lease/record.ts';
 import type { MasterChoice } from '../../node/uplink.ts';
 import { nearest } from '../../base/nearest.ts';
 import { isAnonymous, refuseIdentifying, refuseProvide } from '../dhcp/anonymous.ts';
-import { DHCP_VALUE_KEYS, readDhcpKeys } from '../dhcp/keys.ts';
+import { DHCP_VALUE_KEYS, type DhcpKeys, readDhcpKeys } from '../dhcp/keys.ts';
 import { invalid } from '../dhcp/option-row.ts';
 import { PROVIDE_KEYS, readProvide } from '../dhcp/provide.ts';
 import { ALL_ROUTES, readRoutesKey, ROUTES_KEYS, type RoutesKey } from '../dhcp/routes-key.ts';
@@ -77,8 +77,8 @@ export function readLeaseholdConf(conf: NetConf): LeaseholdConf {
   if (!read.ok) throw read.error;
   const { mtu, mac, identity, hostAccess, lastHop, conflictCheck, chained } = read.value;
   if (chained === true) refuseUnchained(raw);
-  const dhcp = readDhcp(raw['dhcp']);
-  if (identity === 'anonymous' || isAnonymous(readDhcpKeys(dhcp, 'dhcp'))) refuseUnlikeAnonymous(raw, dhcp);
+  const { dhcp, keys } = readDhcp(raw['dhcp']);
+  if (identity === 'anonymous' || isAnonymous(keys)) refuseUnlikeAnonymous(raw, dhcp, keys);
   if (conflictCheck !== undefined && Object.hasOwn(dhcp, 'conflictCheck')) {
     throw invalid('conflictCheck: is in "dhcp" too: remove one of them');
   }
@@ -157,19 +157,19 @@ function readServices(value: Json | undefined): LeaseholdConf['services'] {
   });
 }
 
-function readDhcp(value: Json | undefined): JsonObject {
-  if (value === undefined) return {};
+/** The section as it is written, and what its keys say. */
+function readDhcp(value: Json = {}): { readonly dhcp: JsonObject; readonly keys: DhcpKeys } {
   if (!isJsonObject(value)) throw invalid('dhcp: must be an object');
   refuseUnknownKeys(value, DHCP_SECTION_KEYS, 'dhcp');
-  readDhcpKeys(value, 'dhcp');
+  const keys = readDhcpKeys(value, 'dhcp');
   const read = readShape(provideShape, value, 'dhcp');
   if (!read.ok) throw read.error;
   readProvide(read.value.provide, { values: new Map(), ignoreUnknown: true }, 'dhcp.provide');
-  return value;
+  return { dhcp: value, keys };
 }
 
 /** The profile is whole: who states something of another identity beside it would be neither. Throws CniError 7. */
-function refuseUnlikeAnonymous({ identity, mac }: JsonObject, dhcp: JsonObject): void {
+function refuseUnlikeAnonymous({ identity, mac }: JsonObject, dhcp: JsonObject, keys: DhcpKeys): void {
   const said: readonly (readonly [string, Json | undefined, string])[] = [
     ['identity', identity, 'anonymous'],
     ['dhcp.clientId', dhcp['clientId'], 'anonymous'],
@@ -181,7 +181,7 @@ function refuseUnlikeAnonymous({ identity, mac }: JsonObject, dhcp: JsonObject):
       `${key}: ${quoted(value)} says more of the pod than "anonymous" allows: remove one of the two`,
     );
   }
-  refuseIdentifying(readDhcpKeys(dhcp, 'dhcp'), 'dhcp');
+  refuseIdentifying(keys, 'dhcp');
   refuseProvide(Array.isArray(dhcp['provide']) ? dhcp['provide'] : [], 'dhcp');
 }
 

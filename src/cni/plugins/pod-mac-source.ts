@@ -8,10 +8,11 @@ import type { PodMacSource } from './macvlan-conf.ts';
 /** The MAC policy of this node for the pod of an ADD. Where the runtime names no pod it is the container's, and said so. */
 export function podMacSource(services: PluginServices, { env, conf }: AddCall): PodMacSource {
   const { mac, identity, defaults } = services.dhcp;
-  const own = conf.ipamType === 'dhcp' ? readDhcpKeys(conf.ipam ?? {}, 'ipam') : undefined;
+  // A MAC address of the daemon's making would tell a pod again that says who it is by nothing else.
+  const wantsNoName = (): boolean =>
+    conf.ipamType === 'dhcp' && isAnonymous(readDhcpKeys(conf.ipam ?? {}, 'ipam'), defaults);
   return {
-    // A MAC address of the daemon's making would tell a pod again that says who it is by nothing else.
-    byDefault: own !== undefined && isAnonymous(own, defaults) ? 'random' : mac,
+    byDefault: mac === 'random' || wantsNoName() ? 'random' : mac,
     make: () => {
       if (subjectOf(env, identity).kind === 'container') {
         services.count('identity-without-pod');
