@@ -1,5 +1,5 @@
 import type { Mac } from '../base/mac.ts';
-import { between, type Instant, later, seconds } from '../base/time.ts';
+import { type Instant, later, seconds } from '../base/time.ts';
 import {
   FORCE_RENEW_REFUSALS,
   type ForceRenew,
@@ -9,6 +9,7 @@ import type { Dhcp4Event } from '../protocol/dhcp4/step.ts';
 import { Allowance } from './allowance.ts';
 import type { LeaseWorld } from './ports.ts';
 import { keyText, type LeaseIdentity } from './record.ts';
+import { SaidLately } from './said-lately.ts';
 
 /**
  * A lease is renewed no more often than that because its server wants it: who can read the nonce on the LAN could have
@@ -53,14 +54,15 @@ export class ForcedRenewals {
   readonly #pace: (work: () => void) => void;
   /** Goes with the client. */
   readonly #forced = new WeakMap<Renewable, Forced>();
-  /** When a sender was named for a reason, by both. */
-  readonly #named = new Map<string, Instant>();
+  /** Senders that were named, with the reason. */
+  readonly #named: SaidLately;
 
   /** `pace`: see `ClientParts`. */
   constructor(world: ForcedWorld, clients: Renewables, pace: (work: () => void) => void) {
     this.#world = world;
     this.#clients = clients;
     this.#pace = pace;
+    this.#named = new SaidLately(world.clock, NAMED_AGAIN, MOST_NAMED);
   }
 
   /** A FORCERENEW that an uplink's tap heard; `toMac` is the destination of the frame. */
@@ -96,7 +98,7 @@ export class ForcedRenewals {
       if (this.isWaiting(client)) return;
       log.info({ lease, ...source }, 'the server wants the lease to be renewed (FORCERENEW)');
       this.#renew(client);
-    } else if (this.#isNews(`${refusal} ${source.address} ${source.mac}`)) {
+    } else if (this.#named.isNews(`${refusal} ${source.address} ${source.mac}`)) {
       const why = FORCE_RENEW_REFUSALS[refusal];
       log.warn({ lease, ...source, why }, 'a FORCERENEW is not obeyed');
     }
@@ -116,13 +118,5 @@ export class ForcedRenewals {
       });
     if (due <= now) inTurn();
     else timers.at(due, inTurn);
-  }
-
-  #isNews(what: string): boolean {
-    const now = this.#world.clock.now();
-    for (const [named, at] of this.#named) if (between(at, now) >= NAMED_AGAIN) this.#named.delete(named);
-    if (this.#named.has(what) || this.#named.size >= MOST_NAMED) return false;
-    this.#named.set(what, now);
-    return true;
   }
 }

@@ -8,6 +8,7 @@ import type { Dhcp4Effect } from '../protocol/dhcp4/step.ts';
 import type { Dhcp4Message } from '../wire/dhcp4/message.ts';
 import { Habits } from './habits.ts';
 import type { LeaseWorld } from './ports.ts';
+import { SaidLately } from './said-lately.ts';
 import { type LanSightings, ServerSightings } from './server-sightings.ts';
 
 /** Servers that are named one by one in counters and log; more of them are somebody's flood. */
@@ -40,14 +41,15 @@ export class ServerNotes {
   readonly #silences = new Map<string, Silence>();
   readonly #strangers = new Set<Ipv4>();
   readonly #impostors = new Set<string>();
-  /** When a server that offers and does not confirm was spoken of last. */
-  readonly #unconfirming = new Map<Ipv4, Instant>();
+  /** Servers that offer and do not confirm. */
+  readonly #unconfirming: SaidLately;
   readonly #sightings = new ServerSightings();
   /** How to ask them. */
   readonly habits: Habits;
 
   constructor(world: Pick<LeaseWorld, 'clock' | 'timers' | 'log' | 'count'>) {
     this.#world = world;
+    this.#unconfirming = new SaidLately(world.clock, SAID_AGAIN, MOST_NAMED);
     this.habits = new Habits(world);
   }
 
@@ -157,12 +159,8 @@ export class ServerNotes {
 
   /** Said once in ten minutes for each server: all pods of the node meet the same one. */
   #unacknowledged(lease: string, { address, server }: Unacknowledged): void {
-    const now = this.#world.clock.now();
     this.#world.count('request-unanswered');
-    const before = this.#unconfirming.get(server);
-    if (before !== undefined && between(before, now) < SAID_AGAIN) return;
-    if (before === undefined && this.#unconfirming.size >= MOST_NAMED) return;
-    this.#unconfirming.set(server, now);
+    if (!this.#unconfirming.isNews(server)) return;
     this.#world.log.warn(
       { lease, address, server },
       'a DHCP server offers an address and answers no REQUEST for it: the search begins anew. Look into the log of the server, and whether a relay or a firewall drops its answers',
