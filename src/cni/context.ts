@@ -1,6 +1,6 @@
 import type { SysError } from '../base/sys-error.ts';
 import type { LeaseManager } from '../lease/manager.ts';
-import type { Dhcp4Config } from '../protocol/dhcp4/state.ts';
+import type { PodExtras } from '../protocol/dhcp4/extras.ts';
 import type { HostSide } from '../node/host/host-side.ts';
 import type { UplinkSource } from '../node/ports.ts';
 import type { DhcpKeys } from './dhcp/keys.ts';
@@ -39,7 +39,7 @@ export interface PluginServices {
    */
   readonly diagnose?: (
     lan: { readonly index: number; readonly name: string },
-    asked?: Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit' | 'forceRenew'>,
+    asked?: PodExtras,
   ) => Promise<string | undefined>;
   /** Why the node's part of a pod cannot be done by the daemon as it runs, with what to do; undefined where it can. */
   readonly unfit?: () => string | undefined;

@@ -1,10 +1,8 @@
 import type { AddDiagnoses } from '../doctor/add-diagnosis.ts';
-import type { PodExtras } from '../doctor/extras-probe.ts';
 import type { HostNetwork } from '../kernel/host-network.ts';
 import type { openTimers } from '../kernel/timers.ts';
 import type { LeaseManager } from '../lease/manager.ts';
 
-type Lan = { readonly index: number; readonly name: string };
 type Warn = (fields: object, message: string) => void;
 
 /** Why an ADD heard nobody, found out by the doctor, who is read from the disk when he is first asked for. */
@@ -28,9 +26,9 @@ export function diagnosesOf(
   };
   return {
     /** As `PluginServices` has it. */
-    diagnose: async (lan: Lan, extras?: PodExtras): Promise<string | undefined> => {
+    diagnose: async (...pod: Parameters<AddDiagnoses['diagnose']>): Promise<string | undefined> => {
       doctor ??= open();
-      return (await doctor).diagnose(lan, extras);
+      return (await doctor).diagnose(...pod);
     },
     close: async (): Promise<void> => {
       await (await doctor)?.close();

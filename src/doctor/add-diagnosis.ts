@@ -1,5 +1,5 @@
 import { type Duration, type Instant, later, millis } from '../base/time.ts';
-import type { PodExtras } from './extras-probe.ts';
+import type { PodExtras } from '../protocol/dhcp4/extras.ts';
 import type { Finding } from './finding.ts';
 import { causes } from './lan.ts';
 import type { KnownLan, LanPorts } from './ports.ts';

@@ -12,7 +12,8 @@ import { serverWords } from '../wire/dhcp4/server-words.ts';
 import { parseUnreachable4, type Unreachable4 } from '../wire/ip/icmp4.ts';
 import { parseUdp4Frame } from '../wire/ip/udp4.ts';
 import { childMac, discoverFrame, informFrame, releaseFrame } from './discover.ts';
-import { ExtrasProbe, type PodExtras, USUAL_EXTRAS } from './extras-probe.ts';
+import type { PodExtras } from '../protocol/dhcp4/extras.ts';
+import { ExtrasProbe, USUAL_EXTRAS } from './extras-probe.ts';
 import {
   ALL_WAYS,
   type ClaimFact,

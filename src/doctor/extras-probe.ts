@@ -2,13 +2,10 @@ import { fromHex, utf8 } from '../base/bytes.ts';
 import { between, type Duration, type Instant, millis } from '../base/time.ts';
 import { DEFAULT_REQUEST } from '../cni/dhcp/request.ts';
 import { messageSize } from '../protocol/dhcp4/message-size.ts';
-import type { Dhcp4Config } from '../protocol/dhcp4/state.ts';
+import type { PodExtras } from '../protocol/dhcp4/extras.ts';
 import { NONCE_ALGORITHMS } from '../wire/dhcp4/authentication.ts';
 import { DHCP4_OPTIONS } from '../wire/dhcp4/options.ts';
 import type { ExtraAnswer, ExtraFact } from './lan-facts.ts';
-
-/** What the messages of a pod carry that those of the probe do not. */
-export type PodExtras = Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit' | 'forceRenew'>;
 
 /** Those of a pod whose configuration says nothing of DHCP. */
 export const USUAL_EXTRAS: PodExtras = {

@@ -2,7 +2,7 @@ import { isSysError } from '../base/sys-error.ts';
 import type { Duration } from '../base/time.ts';
 import { dhcpFindings, lanIsFine } from './dhcp-findings.ts';
 import { DEFAULT_BUDGET, DEFAULT_PATIENCE, probeLan } from './dhcp-probe.ts';
-import type { PodExtras } from './extras-probe.ts';
+import type { PodExtras } from '../protocol/dhcp4/extras.ts';
 import type { Finding, Severity } from './finding.ts';
 import { hasMac, uplinkFinding } from './link-findings.ts';
 import type { LanFacts } from './lan-facts.ts';

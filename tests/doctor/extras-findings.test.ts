@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { millis } from '../../src/base/time.ts';
-import type { PodExtras } from '../../src/doctor/extras-probe.ts';
+import type { PodExtras } from '../../src/protocol/dhcp4/extras.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { lanFindings } from '../../src/doctor/lan.ts';
 import { diagnoseAdd } from '../../src/doctor/add-diagnosis.ts';

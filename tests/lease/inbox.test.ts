@@ -111,6 +111,19 @@ describe('a message goes', () => {
   });
 });
 
+/** Of a server, to this host alone. */
+function fromServer(payload: Uint8Array): Uint8Array {
+  return emitUdp4Frame({
+    srcMac: OTHER_MAC,
+    dstMac: OUR_MAC,
+    src: SERVER,
+    dst: ipv4('192.168.1.50'),
+    srcPort: 67,
+    dstPort: 68,
+    payload,
+  });
+}
+
 describe('a FORCERENEW', () => {
   test('goes to who looks after leases, with where it was sent to, and to no exchange', () => {
     const heard: string[] = [];
@@ -135,19 +148,7 @@ describe('a FORCERENEW', () => {
     };
     inbox.register(recipient);
     const payload = emitDhcp4(reply('DHCPFORCERENEW', 1));
-    inbox.frame(
-      emitUdp4Frame({
-        srcMac: OTHER_MAC,
-        dstMac: OUR_MAC,
-        src: SERVER,
-        dst: ipv4('192.168.1.50'),
-        srcPort: 67,
-        dstPort: 68,
-        payload,
-      }),
-      true,
-      2,
-    );
+    inbox.frame(fromServer(payload), true, 2);
     assert.deepEqual(heard, [`${payload.length} from ${SERVER} ${OTHER_MAC} to 192.168.1.50 ${OUR_MAC}`]);
     // What a pod's own interface hears of it was heard at the uplink.
     inbox.payloadFor(recipient, payload, OF_SERVER);
@@ -166,15 +167,7 @@ describe('what cannot be read', () => {
   test('a frame with a broken checksum, unless the sender left it to the device', () => {
     const { inbox, counted, heard, listen } = setUp();
     listen('a', OUR_MAC, 1);
-    const frame = emitUdp4Frame({
-      srcMac: OTHER_MAC,
-      dstMac: OUR_MAC,
-      src: SERVER,
-      dst: ipv4('192.168.1.50'),
-      srcPort: 67,
-      dstPort: 68,
-      payload: emitDhcp4(reply('DHCPOFFER', 1)),
-    });
+    const frame = fromServer(emitDhcp4(reply('DHCPOFFER', 1)));
     frame[41] = (frame[41] ?? 0) ^ 1;
     inbox.frame(frame, true, 2);
     assert.deepEqual([counted, heard], [['frame-dropped:bad-udp-checksum'], []]);

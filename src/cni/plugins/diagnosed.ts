@@ -1,12 +1,10 @@
-import type { Dhcp4Config } from '../../protocol/dhcp4/state.ts';
+import type { PodExtras } from '../../protocol/dhcp4/extras.ts';
 import { CniError } from '../spec/errors.ts';
 import type { PluginServices } from '../context.ts';
 
 /** What a diagnosis may add to an ADD that has failed already. */
 const PATIENCE_MS = 2000;
 
-/** What this pod's messages carried. */
-type Asked = Pick<Dhcp4Config, 'parameterRequest' | 'send' | 'rapidCommit' | 'forceRenew'>;
 type Lan = { readonly index: number; readonly name: string };
 
 /**
@@ -18,7 +16,7 @@ export async function diagnosed(
   services: Pick<PluginServices, 'diagnose'>,
   lan: Lan | undefined,
   signal: AbortSignal,
-  asked?: Asked,
+  asked?: PodExtras,
 ): Promise<CniError> {
   if (error.kind !== 'dhcp-no-answer' || lan === undefined || services.diagnose === undefined) return error;
   const cause = await atMost(services.diagnose(lan, asked), signal);

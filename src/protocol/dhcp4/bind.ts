@@ -1,5 +1,5 @@
 import { later, seconds } from '../../base/time.ts';
-import type { Lease4 } from './lease.ts';
+import { hasEnded, type Lease4 } from './lease.ts';
 import { spreadTimes } from './lease-times.ts';
 import { leftOutOf } from './manner.ts';
 import { type Dhcp4Config, type Dhcp4State, leaseOf, type OtherServers } from './state.ts';
@@ -22,7 +22,7 @@ export function bind(config: Dhcp4Config, from: Dhcp4State, granted: Lease4, env
   const leftOut = leftOutOf(from);
   const lease = leftOut.length === 0 ? granted : { ...granted, leftOut };
   const { acquiredAt, times, address } = lease;
-  if (times !== undefined && times.expiresAt <= env.now) return ignore(from, 'lease-over', lease.serverId);
+  if (hasEnded(lease, env.now)) return ignore(from, 'lease-over', lease.serverId);
   const isInUse = leaseOf(from)?.address.address === address.address;
   const objection = isInUse ? undefined : env.objectionTo?.(address.address);
   if (objection !== undefined) return turnDownAck(config, from, lease, objection, env);

@@ -51,6 +51,9 @@ export type Extras = {
   readonly forceRenew?: boolean | undefined;
 };
 
+/** Those beside the identity: what the doctor tries one by one for a pod that nobody answers. */
+export type PodExtras = Pick<Extras, 'parameterRequest' | 'send' | 'rapidCommit' | 'forceRenew'>;
+
 /** A configuration with some extras left out. */
 export type Lean<T extends Extras> = T & {
   /** Option 57 is not sent. */

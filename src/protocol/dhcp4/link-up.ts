@@ -2,6 +2,7 @@ import { unreachable } from '../../base/invariant.ts';
 import { between, earliest, later, seconds } from '../../base/time.ts';
 import { resendAnew, seek } from './acquire.ts';
 import { isDue, prolong } from './extend.ts';
+import { hasEnded } from './lease.ts';
 import type { Dhcp4Config, Dhcp4State, StateOf } from './state.ts';
 import { anew, type Env, type Step, to } from './step.ts';
 import { verify } from './verify.ts';
@@ -21,8 +22,7 @@ function onNewLan(
   env: Env,
 ): Step {
   const { lease } = state;
-  const isOver = lease.times !== undefined && env.now >= lease.times.expiresAt;
-  if (isOver) return prolong(config, state, env);
+  if (hasEnded(lease, env.now)) return prolong(config, state, env);
   // RFC 7844 3.2, 3.3: who cannot be sure of the network tells it no address of another one, and begins anew.
   if (config.anonymous === true) return seek(config, anew(env, undefined, lease.leftOut), env);
   return verify(config, lease, env);

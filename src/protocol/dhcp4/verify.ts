@@ -5,7 +5,7 @@ import { buildRebootRequest, secsSince } from './build.ts';
 import { isDue, prolong } from './extend.ts';
 import { withoutExtras } from './extras.ts';
 import { wantsBroadcast } from './manner.ts';
-import type { Lease4 } from './lease.ts';
+import { hasEnded, type Lease4 } from './lease.ts';
 import type { Dhcp4Config, StateOf } from './state.ts';
 import { ask, type Env, newXid, type Step, to } from './step.ts';
 
@@ -70,7 +70,7 @@ export function verify(config: Dhcp4Config, lease: Lease4, env: Env): Step {
 export function verifyAgain(config: Dhcp4Config, state: Verifying, env: Env): Step {
   const { lease, tries } = state;
   const { times } = lease;
-  if (times !== undefined && env.now >= times.expiresAt) return prolong(config, state, env);
+  if (hasEnded(lease, env.now)) return prolong(config, state, env);
   const most = times !== undefined && env.now >= times.rebindAt ? VERIFY_TRIES_AFTER_T2 : VERIFY_TRIES;
   if (tries < most) return request(config, state, tries, env);
   return isDue(lease, env) ? prolong(config, state, env) : to({ kind: 'bound', lease });
