@@ -22,11 +22,7 @@ static void check(int family, const char *written) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    /* malloc aligns it for any type, as the buffer of the socket is aligned. */
-    void *copy = malloc(size + (size == 0));
-    HOLDS(copy != NULL);
-    if (size > 0)
-        memcpy(copy, data, size);
+    void *copy = copy_of(data, size);
     struct lo_addresses addresses = {0};
     int end = take_addresses(LO_INDEX, copy, size, &addresses);
     HOLDS(end <= 1 && -end <= 4095);

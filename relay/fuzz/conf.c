@@ -17,11 +17,7 @@ static void check_socket(struct span conf, const char *plugin) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    /* A copy of its own, so that AddressSanitizer sees a read behind its end. */
-    char *copy = malloc(size + (size == 0));
-    HOLDS(copy != NULL);
-    if (size > 0)
-        memcpy(copy, data, size);
+    char *copy = copy_of(data, size);
     struct span conf = {.data = copy, .len = size};
     check_socket(conf, "leasehold");
     check_socket(conf, "macvlan");

@@ -34,11 +34,7 @@ static void check_value(struct span value) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    /* A copy of its own, so that AddressSanitizer sees a read behind its end. */
-    char *copy = malloc(size + (size == 0));
-    HOLDS(copy != NULL);
-    if (size > 0)
-        memcpy(copy, data, size);
+    char *copy = copy_of(data, size);
     struct span text = {.data = copy, .len = size};
     bool object = json_is_object(text, JSON_DEPTH_MAX);
     HOLDS(object || !json_is_object(text, SMALL_DEPTH));
